@@ -1,0 +1,87 @@
+"""The command line: ``python -m pruneexp [overrides]``.
+
+The whole grid is composed and checked first, so that a mistake is reported in one sentence before anything has run;
+then Hydra launches the jobs (in turn, or with any of its launchers), and at last the report is written.
+"""
+
+import os
+import sys
+
+import hydra
+from hydra.core.hydra_config import HydraConfig
+from omegaconf import DictConfig
+
+from pruneexp.config import conf_dir
+from pruneexp.errors import UserError
+
+
+@hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
+def launch(config: DictConfig) -> None:
+    """One job, in whichever process the launcher put it."""
+    from pruneexp.experiment import run
+
+    settings = HydraConfig.get()
+    number = int(settings.job.num) if settings.mode is not None and "num" in settings.job else 0
+    overrides = [override for override in settings.overrides.task if not override.startswith("sweep_cells=")]
+    try:
+        run(config, " ".join(["python -m pruneexp", *overrides]), first=number * len(config.densities))
+    except UserError as error:
+        # SystemExit ends the sweep at once: the same fault would meet every job
+        sys.exit(f"pruneexp: {error}")
+
+
+def main() -> None:
+    """Plan, run or report what the command line asks for; exit code 2 for a user's mistake, 1 if cells are missing."""
+    arguments = sys.argv[1:]
+    if any(argument.startswith("-") and argument not in ("-m", "--multirun") for argument in arguments):
+        launch()  # Hydra's own flags: --help, --cfg, --info ...
+        return
+    try:
+        sys.exit(_main(arguments))
+    except UserError as error:
+        print(f"pruneexp: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("pruneexp: interrupted; finished cells are kept, the same command goes on from there.", file=sys.stderr)
+        sys.exit(130)
+
+
+def _main(arguments: list[str]) -> int:
+    from pruneexp.grid import expand
+
+    grid = expand(arguments)
+    if grid.config.mode == "plan":
+        from pruneexp.reports.plan import print_plan
+
+        print_plan(grid)
+        return 0
+    if grid.config.mode == "run":
+        _run(grid.arguments, len(grid.cells()), grid)
+    from pruneexp.reports.report import write_report
+
+    command = " ".join(["python -m pruneexp", *arguments])
+    missing = write_report(grid, command)
+    return 1 if missing and grid.config.mode == "run" else 0
+
+
+def _run(arguments: list[str], cells: int, grid: "object") -> None:
+    """Check what every job needs, then hand over to Hydra."""
+    from pruneexp.grid import Grid
+    from pruneexp.records.store import Store
+
+    assert isinstance(grid, Grid)
+    store = Store(grid.config.results_dir)
+    if all(key in store for key in grid.cells()):
+        return
+    with store.claim("0" * 16):
+        pass  # the folder can be written
+    seen = set()
+    for job in grid.jobs:
+        for group in ("recipe", "trainer"):
+            job.component(group)
+        if (name := str(job.config.dataset)) not in seen:
+            seen.add(name)
+            job.dataset()
+    os.environ.setdefault("HYDRA_FULL_ERROR", "0")
+    sys.argv[1:] = [*arguments, f"sweep_cells={cells}"]
+    launch()

@@ -1,0 +1,34 @@
+"""The samples that scorers look at."""
+
+from dataclasses import dataclass
+
+import torch
+
+from pruneexp.errors import UserError
+
+
+@dataclass(frozen=True)
+class Batches:
+    """Normalised, unaugmented training images for scoring, in a fixed random order drawn once per job.
+
+    Attributes:
+        images: float [n, C, H, W], or None where no data is at hand (data-free scorers need none).
+        labels: int64 [n], or None.
+        input_shape: [C, H, W], or None.
+    """
+
+    images: torch.Tensor | None = None
+    labels: torch.Tensor | None = None
+    input_shape: tuple[int, ...] | None = None
+
+    def samples(self, count: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The first `count` images and labels.
+
+        Raises:
+            UserError: no data, or fewer samples than asked for.
+        """
+        if self.images is None or self.labels is None:
+            raise UserError("this scorer needs data: pass data=(images, labels).")
+        if count > len(self.images):
+            raise UserError(f"this scorer needs {count} training samples, and there are only {len(self.images)}.")
+        return self.images[:count], self.labels[:count]

@@ -1,0 +1,124 @@
+"""A data set: four memory-mapped arrays and what is known about them."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from pruneexp.errors import UserError
+
+FILES = ("train_images", "train_labels", "test_images", "test_labels")
+Arrays = dict[str, np.ndarray]
+Source = Callable[[Path, str], Arrays]  # (data_dir, name) -> the four arrays, downloaded if need be
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Images uint8 [N, C, H, W] and labels int64 [N] of both splits, read-only.
+
+    Attributes:
+        name: the folder under the data directory.
+        classes: number of classes; labels are 0 ... classes-1.
+        mean, std: per channel, of pixel values in [0, 1] over the training images.
+        validation: how many training images are held out for model selection (drawn by the job's seed).
+    """
+
+    name: str
+    train_images: np.ndarray
+    train_labels: np.ndarray
+    test_images: np.ndarray
+    test_labels: np.ndarray
+    classes: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    validation: int = 0
+
+    @property
+    def input_shape(self) -> tuple[int, int, int]:
+        channels, height, width = self.train_images.shape[1:]
+        return channels, height, width
+
+
+def load(
+    data_dir: str | Path,
+    name: str,
+    source: Source,
+    classes: int,
+    image_shape: tuple[int, int, int],
+    mean: tuple[float, ...],
+    std: tuple[float, ...],
+    validation: int = 0,
+) -> Dataset:
+    """Open ``<data_dir>/<name>/{train,test}_{images,labels}.npy``, made from `source` first where they are missing.
+
+    The arrays are written to a temporary folder that is renamed when complete, so that a reader never sees half a
+    data set; two processes that make it at once both succeed.
+
+    Raises:
+        UserError: a file is damaged, the folder cannot be written, or the source has nothing to give.
+    """
+    folder = Path(data_dir) / name
+    if not all((folder / f"{file}.npy").exists() for file in FILES):
+        make(folder, source)
+    arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
+    for split in ("train", "test"):
+        _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, tuple(image_shape))
+    if not 0 <= validation < len(arrays["train_images"]):
+        raise UserError(
+            f"dataset.validation must be at least 0 and below {len(arrays['train_images'])}, the training images of"
+            f" {name}, got {validation}."
+        )
+    return Dataset(name=name, classes=classes, mean=tuple(mean), std=tuple(std), validation=validation, **arrays)
+
+
+def make(folder: Path, source: Source) -> None:
+    """Write the source's arrays into `folder`, all or nothing."""
+    data_dir = folder.parent
+    try:
+        data_dir.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=data_dir))
+    except OSError as error:
+        raise UserError(
+            f"data_dir={data_dir} cannot be written ({error.strerror}): choose another with data_dir=PATH."
+        ) from error
+    try:
+        for file, array in source(data_dir, folder.name).items():
+            np.save(scratch / f"{file}.npy", array)
+        for split_file in FILES:
+            folder.mkdir(exist_ok=True)
+            os.replace(scratch / f"{split_file}.npy", folder / f"{split_file}.npy")
+    except OSError as error:
+        raise UserError(f"the arrays of {folder.name} could not be written to {folder}: {error}.") from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _open(path: Path) -> np.ndarray:
+    try:
+        return np.load(path, mmap_mode="r", allow_pickle=False)
+    except PermissionError as error:
+        raise UserError(f"{path} cannot be read: {error.strerror}.") from error
+    except (OSError, ValueError, EOFError) as error:
+        raise UserError(
+            f"{path} is damaged ({str(error) or type(error).__name__}): delete the folder {path.parent} to have it made again."
+        ) from error
+
+
+def _check(
+    folder: Path, split: str, images: np.ndarray, labels: np.ndarray, classes: int, image_shape: tuple[int, ...]
+) -> None:
+    problem = None
+    if images.dtype != np.uint8 or images.ndim != 4 or images.shape[1:] != image_shape:
+        problem = f"images are {images.dtype} {list(images.shape)} and should be uint8 [N, {str(list(image_shape))[1:]}"
+    elif labels.shape != images.shape[:1] or not np.issubdtype(labels.dtype, np.integer):
+        problem = f"labels are {labels.dtype} {list(labels.shape)} for {len(images)} images"
+    elif len(labels) == 0 or labels.min() < 0 or labels.max() >= classes:
+        problem = f"labels are not all in 0 ... {classes - 1}"
+    if problem:
+        raise UserError(
+            f"the {split} arrays in {folder} are damaged or of another data set: {problem}; delete the folder to have it made again."
+        )

@@ -1,0 +1,96 @@
+"""A command line as a grid of jobs: composed and checked before anything runs."""
+
+import re
+from dataclasses import dataclass
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pruneexp.config import conf_dir, unknown
+from pruneexp.errors import UserError
+from pruneexp.job import Cell, Job
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The jobs that a command line asks for.
+
+    Attributes:
+        jobs: in the order they run.
+        arguments: the same command line for Hydra, in which a value given by the user replaces the experiment's sweep over it.
+    """
+
+    jobs: list[Job]
+    arguments: list[str]
+
+    @property
+    def config(self) -> DictConfig:
+        """The first job's: mode, name and folders are those of every job."""
+        return self.jobs[0].config
+
+    def cells(self) -> dict[str, tuple[Job, Cell]]:
+        """Every cell of the grid once, by key, with a job that makes it."""
+        cells: dict[str, tuple[Job, Cell]] = {}
+        for job in self.jobs:
+            for cell in job.cells():
+                cells.setdefault(cell.key, (job, cell))
+        return cells
+
+
+def expand(arguments: list[str]) -> Grid:
+    """Compose every job of the grid.
+
+    Args:
+        arguments: overrides as typed, for example ``["+experiment=vgg16_c100_sweep", "seed=0,1"]``.
+
+    Raises:
+        UserError: an override that cannot be parsed, or names or values that do not exist.
+    """
+    overrides = [argument for argument in arguments if argument not in ("-m", "--multirun")]
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
+        try:
+            parser = OverridesParser.create()
+            parsed = parser.parse_overrides(overrides)
+            fixed = [text for text, override in zip(overrides, parsed, strict=True) if not override.is_sweep_override()]
+            swept = [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
+            sweeper = compose("config", fixed, return_hydra_config=True).hydra.sweeper.get("params") or {}
+            given = {override.key_or_group for override in parsed}
+            sweeps = [f"{key}={value}" for key, value in sweeper.items() if key not in given] + swept
+            combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
+            jobs = [Job(compose("config", fixed + combination)) for combination in combinations]
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(_sentence(error)) from error
+    for job in jobs:
+        job.check()
+    replaced = [f"~hydra.sweeper.params.{key}" for key in sweeper if key in given]
+    return Grid(jobs, overrides + replaced)
+
+
+def _sentence(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf says in several lines."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return unknown(group, name, error.options)
+    key = re.search(r"Could not (?:override|append to config\S*) '(\S+?)'", text) or re.search(
+        r"Key '(\S+)' is not in struct", text
+    )
+    if isinstance(error, ConfigCompositionException) and key:
+        return unknown("option", key.group(1).split("=")[0].lstrip("+~"), _options(compose("config")))
+    return " ".join(text.split()).rstrip(".") + "."
+
+
+def _options(config: DictConfig) -> list[str]:
+    """Every option's dotted name."""
+    names = []
+    for key, value in config.items():
+        names.append(str(key))
+        if OmegaConf.is_dict(value):
+            names += [f"{key}.{inner}" for inner in value if not str(inner).startswith("_")]
+    return names

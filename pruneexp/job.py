@@ -1,0 +1,123 @@
+"""A job's configuration, checked; and the cells it stands for."""
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+
+from pruneexp.config import digest, identity
+from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError
+
+MODES = ("run", "plan", "report")
+GROUPS = ("dataset", "model", "scorer", "masker", "recipe")
+INITIALISATION = "kaiming_normal"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One network to train.
+
+    Attributes:
+        names: the chosen configuration of each group; scorer and masker are "dense" at density 1, where they do not matter.
+        description: everything that makes the result differ; the key is its hash.
+    """
+
+    names: dict[str, str]
+    density: float
+    seed: int
+    description: dict[str, Any]
+
+    @property
+    def key(self) -> str:
+        names = "-".join(self.names[group] for group in ("dataset", "model", "scorer", "masker"))
+        return f"{names}-d{self.density:g}-s{self.seed}-{digest(self.description)}"
+
+
+@dataclass(frozen=True)
+class Job:
+    """One (dataset, model, scorer, masker, seed) and its densities: what one process runs."""
+
+    config: DictConfig
+
+    @property
+    def seed(self) -> int:
+        return int(self.config.seed)
+
+    @property
+    def densities(self) -> list[float]:
+        return [float(density) for density in self.config.densities]
+
+    def names(self) -> dict[str, str]:
+        return {group: str(self.config[group].name) for group in GROUPS}
+
+    def cells(self) -> list[Cell]:
+        """The job's cells, in the order of its densities."""
+        return [self.cell(density) for density in self.densities]
+
+    def cell(self, density: float) -> Cell:
+        """The cell at one density."""
+        names = self.names()
+        groups = {group: identity(_plain(self.config[group])) for group in GROUPS}
+        for node in groups.values():
+            node.pop("name")
+        description: dict[str, Any] = {**groups, "density": density, "seed": self.seed}
+        if density == 1:
+            for group in ("scorer", "masker"):
+                names[group] = description[group] = "dense"
+        if self.config.initialisation != INITIALISATION:
+            description["initialisation"] = self.config.initialisation
+        return Cell(names, density, self.seed, description)
+
+    def component(self, group: str, **arguments: Any) -> Any:
+        """The object or function that a group's configuration describes.
+
+        Raises:
+            UserError: the options are not what it takes.
+        """
+        node = _plain(self.config[group])
+        name = node.pop("name", "")
+        try:
+            return instantiate(node, **arguments)
+        except Exception as error:
+            # Hydra wraps what the target raised
+            cause = error.__cause__ or error
+            if isinstance(cause, UserError):
+                raise cause from None
+            if isinstance(cause, TypeError):
+                raise UserError(f"{group}={name} does not take these options: {cause}.") from error
+            raise
+
+    def dataset(self) -> Dataset:
+        """The job's data set, made first where it is missing.
+
+        Raises:
+            UserError: missing and not to be had, or damaged.
+        """
+        config = self.config
+        dataset: Dataset = self.component("dataset", name=config.dataset.name, data_dir=config.data_dir)
+        return dataset
+
+    def check(self) -> None:
+        """Raise UserError for values that no job can have; what needs data or a model is checked when they are made."""
+        config = self.config
+        if config.mode not in MODES:
+            raise UserError(f"mode must be one of {', '.join(MODES)}, got {config.mode!r}.")
+        if not OmegaConf.is_list(config.densities) or not len(config.densities):
+            raise UserError(f"densities must be a list such as [0.1,0.02], got {config.densities!r}.")
+        for density in config.densities:
+            if isinstance(density, bool) or not isinstance(density, (int, float)) or not 0 < density <= 1:
+                raise UserError(
+                    f"each density must be above 0 and at most 1 (the share of weights kept), got {density}."
+                )
+        if len(set(self.densities)) < len(self.densities):
+            raise UserError(f"densities names one density twice: {self.densities}.")
+        if isinstance(config.seed, bool) or not isinstance(config.seed, int) or not 0 <= config.seed < math.inf:
+            raise UserError(f"seed must be a whole number from 0, got {config.seed!r}.")
+
+
+def _plain(node: DictConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    return plain

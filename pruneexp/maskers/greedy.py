@@ -1,0 +1,61 @@
+"""Greedy: keep the highest scores (the baseline of Laenen 2023; MagPrune where the scores are magnitudes)."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+
+from pruneexp.errors import UserError
+from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
+from pruneexp.maskers.sparsify import inclusion
+
+
+def greedy(
+    layers: Sequence[Layer],
+    density: float,
+    generator: torch.Generator,
+    notes: Notes,
+    scope: str = "layerwise",
+) -> dict[str, torch.Tensor]:
+    """Masks that keep the round(density * N) highest scores, ties broken by index.
+
+    Args:
+        layers: the network's prunable weights with their scores.
+        density: kept / prunable weights.
+        generator: not used, greedy draws nothing.
+        notes: not used.
+        scope: ``layerwise`` the same density in every layer (Laenen's Greedy); ``global`` the highest of the whole
+            network (MagPrune of Laenen, figure 3); ``matched`` in each layer as many as Sparsify would take in
+            expectation, which isolates the choice of edges from the choice of counts.
+
+    Returns:
+        bool mask by weight name.
+
+    Raises:
+        UserError: scope or density not allowed.
+    """
+    count = kept_count(layers, density)
+    ranking = [np.where(layer.available.cpu().numpy(), layer.score.cpu().numpy(), -np.inf).ravel() for layer in layers]
+    if scope == "global":
+        return split(highest(np.concatenate(ranking), count), layers)
+    capacity = np.array([int(layer.available.sum()) for layer in layers])
+    if scope == "layerwise":
+        shares = capacity * (count / capacity.sum())
+    elif scope == "matched":
+        shares = np.array([p.sum() for p in inclusion(layers, count, notes)])
+    else:
+        raise UserError(f"greedy's scope must be layerwise, global or matched, got {scope!r}.")
+    counts = apportion(shares, capacity)
+    chosen = [highest(scores, int(keep)) for scores, keep in zip(ranking, counts, strict=True)]
+    return split(np.concatenate(chosen), layers)
+
+
+def highest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Bool [n]: the `count` largest of `scores` [n], of equals the ones with the lowest index."""
+    if count == 0:
+        return np.zeros(len(scores), dtype=bool)
+    threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
+    chosen = scores > threshold
+    tied = np.flatnonzero(scores == threshold)[: count - np.count_nonzero(chosen)]
+    chosen[tied] = True
+    return chosen

@@ -1,0 +1,73 @@
+"""What a masker sees of a network, and the counts it has to meet."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from pruneexp.errors import UserError
+
+Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record
+
+
+@dataclass(frozen=True)
+class Layer:
+    """One prunable weight.
+
+    Attributes:
+        name: of the parameter, as in ``model.named_parameters()``.
+        score: importance of each weight, shaped like it ([out, in] or [C_out, C_in, K_h, K_w]), finite.
+        available: bool, same shape: False where an earlier round pruned; such a weight never comes back.
+    """
+
+    name: str
+    score: torch.Tensor
+    available: torch.Tensor
+
+    @property
+    def size(self) -> int:
+        return self.score.numel()
+
+
+def kept_count(layers: Sequence[Layer], density: float) -> int:
+    """round(density * N), the number of weights to keep of all N prunable ones.
+
+    Raises:
+        UserError: density outside (0, 1], or too small for one weight in each layer, or more than is available.
+    """
+    total = sum(layer.size for layer in layers)
+    if not 0 < density <= 1:
+        raise UserError(f"density must be above 0 and at most 1, got {density}: it is the share of weights kept.")
+    count = round(density * total)
+    if count < len(layers):
+        raise UserError(
+            f"density {density} keeps {count} of {total} weights, fewer than one for each of the {len(layers)} layers:"
+            f" use at least {len(layers) / total:.2g}."
+        )
+    available = sum(int(layer.available.sum()) for layer in layers)
+    if count > available:
+        raise UserError(f"density {density} keeps {count} weights, but earlier rounds left only {available}.")
+    return count
+
+
+def apportion(shares: np.ndarray, capacity: np.ndarray) -> np.ndarray:
+    """Whole numbers next to `shares` [layers] with the same sum, by largest remainder; ties go to the first layer.
+
+    The shares sum to an integer up to rounding, and none exceeds its capacity.
+    """
+    floor = np.minimum(np.floor(shares + 1e-9).astype(np.int64), capacity)
+    missing = round(float(shares.sum())) - int(floor.sum())
+    remainder = np.where(floor < capacity, shares - floor, -np.inf)
+    floor[np.argsort(-remainder, kind="stable")[:missing]] += 1
+    return floor
+
+
+def split(flat: np.ndarray, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
+    """Cut one flat bool array over all layers' weights into masks by name."""
+    ends = np.cumsum([layer.size for layer in layers])[:-1]
+    parts = np.split(flat, ends)
+    return {
+        layer.name: torch.from_numpy(part.reshape(layer.score.shape).copy())
+        for layer, part in zip(layers, parts, strict=True)
+    }

@@ -1,0 +1,83 @@
+"""Masks of a network: putting them on, saving them, and the exchange with torch.nn.utils.prune.
+
+Masks are {weight name: bool tensor shaped like the weight}; True is kept.
+"""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+from torch.nn.utils import prune as torch_prune
+
+from pruneexp.errors import UserError
+from pruneexp.layers import prunable
+
+Masks = dict[str, torch.Tensor]
+
+
+def apply_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
+    """Set the pruned weights of `model` to zero, in place.
+
+    A training step can revive them: train with `pruneexp.training`, or use `to_torch_prune`.
+
+    Raises:
+        UserError: a mask's name or shape is not that of a prunable weight of the model.
+    """
+    weights = prunable(model)
+    check(weights, masks)
+    with torch.no_grad():
+        for name, mask in masks.items():
+            weights[name].mul_(mask.to(weights[name].device))
+
+
+def check(weights: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]) -> None:
+    """Raise UserError unless every mask belongs to a weight and has its shape."""
+    for name, mask in masks.items():
+        if name not in weights:
+            raise UserError(f"there is no prunable weight {name!r} in this model; it has {', '.join(weights)}.")
+        if mask.shape != weights[name].shape:
+            raise UserError(f"the mask of {name} has shape {list(mask.shape)}, its weight {list(weights[name].shape)}.")
+
+
+def save_masks(masks: Mapping[str, torch.Tensor], path: str | Path) -> None:
+    """Write masks as a safetensors file of bool tensors, under a temporary name and then renamed."""
+    path = Path(path)
+    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        save_file({name: mask.to("cpu", torch.bool).contiguous() for name, mask in masks.items()}, scratch)
+        os.replace(scratch, path)
+    finally:
+        scratch.unlink(missing_ok=True)
+
+
+def load_masks(path: str | Path) -> Masks:
+    """Read masks written by `save_masks`.
+
+    Raises:
+        UserError: missing or damaged file.
+    """
+    try:
+        return load_file(path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"{path} holds no readable masks: {error}.") from error
+
+
+def to_torch_prune(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
+    """Put the masks on through `torch.nn.utils.prune`, whose reparametrisation keeps them on in any training loop."""
+    check(prunable(model), masks)
+    for name, mask in masks.items():
+        module = model.get_submodule(name.removesuffix("weight").rstrip("."))
+        torch_prune.custom_from_mask(module, "weight", mask)  # type: ignore[no-untyped-call]
+
+
+def from_torch_prune(model: nn.Module) -> Masks:
+    """The masks that `torch.nn.utils.prune` has put on the model's weights."""
+    return {
+        name.removesuffix("_mask"): buffer.bool()
+        for name, buffer in model.named_buffers()
+        if name.endswith("weight_mask")
+    }

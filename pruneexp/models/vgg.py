@@ -1,0 +1,68 @@
+"""VGG for small images, as OpenLTH builds it: BatchNorm after every convolution and one linear layer."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import nn
+
+from pruneexp.errors import UserError
+
+M = "M"  # a 2x2 max pooling
+PLANS: dict[int, list[int | str]] = {
+    11: [64, M, 128, M, 256, 256, M, 512, 512, M, 512, 512],
+    13: [64, 64, M, 128, 128, M, 256, 256, M, 512, 512, M, 512, 512],
+    16: [64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512],
+    19: [64, 64, M, 128, 128, M, 256, 256, 256, 256, M, 512, 512, 512, 512, M, 512, 512, 512, 512],
+}
+SMALL: list[int | str] = [16, M, 32, M, 64, M, 64]
+
+
+class ConvBlock(nn.Module):
+    """3x3 convolution, BatchNorm, ReLU. The convolution has no bias: BatchNorm would cancel it."""
+
+    def __init__(self, channels_in: int, channels_out: int) -> None:
+        super().__init__()
+        self.conv = nn.Conv2d(channels_in, channels_out, kernel_size=3, padding=1, bias=False)
+        self.bn = nn.BatchNorm2d(channels_out)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.relu(self.bn(self.conv(x)))
+
+
+class VGG(nn.Module):
+    """Simonyan & Zisserman (2014) for 32x32 images, in OpenLTH's form and with its names.
+
+    ``layers.<k>`` counts convolution blocks and poolings together, so that ``layers.10`` of VGG-11 is its seventh
+    convolution. The last feature map is averaged over all positions, then one linear layer.
+    """
+
+    def __init__(self, plan: Sequence[int | str], num_classes: int, channels: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for step in plan:
+            if isinstance(step, str):
+                layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            else:
+                layers.append(ConvBlock(channels, step))
+                channels = step
+        self.layers = nn.Sequential(*layers)
+        self.fc = nn.Linear(channels, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(self.layers(x).mean(dim=(2, 3)))
+
+
+def vgg(num_classes: int, input_shape: tuple[int, int, int], depth: int) -> VGG:
+    """VGG-11, 13, 16 or 19.
+
+    Raises:
+        UserError: unknown depth.
+    """
+    if depth not in PLANS:
+        raise UserError(f"vgg's depth must be one of {', '.join(map(str, PLANS))}, got {depth}.")
+    return VGG(PLANS[depth], num_classes, input_shape[0])
+
+
+def vgg_small(num_classes: int, input_shape: tuple[int, int, int]) -> VGG:
+    """Four convolutions (16, 32, 64, 64) for digits: trained in seconds on a CPU."""
+    return VGG(SMALL, num_classes, input_shape[0])

@@ -1,0 +1,1 @@
+"""What finished cells leave behind, and who is working on which."""

@@ -1,0 +1,60 @@
+"""What a record says of a network's masks: one row for each layer, and sums over the network."""
+
+import math
+from typing import Any
+
+import torch
+from torch import nn
+
+from pruneexp.graphs.bipartite import biadjacency, components, sparse
+from pruneexp.graphs.spectrum import bound_gap, imdb, lambda2
+from pruneexp.layers import prunable
+from pruneexp.masks import Masks
+
+
+def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
+    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB, components and dead filters of each layer.
+
+    The weights are those the model has now: before training, the ones training starts from. NaN becomes None.
+    """
+    rows = []
+    for name, weight in prunable(model).items():
+        mask = masks.get(name, torch.ones_like(weight, dtype=torch.bool)).cpu()
+        matrix = sparse(biadjacency(mask))
+        weighted = sparse(biadjacency(mask * weight.detach().abs().cpu().double()))
+        number, _, right = components(matrix)
+        row: dict[str, Any] = {
+            "name": name,
+            "shape": list(weight.shape),
+            "kept": int(mask.sum()),
+            "density": float(mask.double().mean()),
+            "lambda2": lambda2(matrix),
+            "lambda2_weighted": lambda2(weighted),
+            "bound_gap": bound_gap(matrix),
+            "imdb": imdb(matrix),
+            "components": number,
+            "dead_filters": int((right < 0).sum()),
+        }
+        rows.append({field: _none_if_nan(value) for field, value in row.items()})
+    return rows
+
+
+def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, Any]:
+    """Kept weights, density, dead filters, mean IMDB over the layers that have one, smallest lambda_2, and MACs."""
+    kept = sum(row["kept"] for row in rows)
+    prunable_weights = sum(math.prod(row["shape"]) for row in rows)
+    imdbs = [row["imdb"] for row in rows if row["imdb"] is not None]
+    lambdas = [row["lambda2"] for row in rows if row["lambda2"] is not None]
+    return {
+        "kept": kept,
+        "prunable": prunable_weights,
+        "density": kept / prunable_weights,
+        "dead_filters": sum(row["dead_filters"] for row in rows),
+        "imdb": sum(imdbs) / len(imdbs) if imdbs else None,
+        "lambda2_min": min(lambdas, default=None),
+        "macs": round(sum(macs[row["name"]] * row["density"] for row in rows)),
+    }
+
+
+def _none_if_nan(value: Any) -> Any:
+    return None if isinstance(value, float) and math.isnan(value) else value

@@ -1,0 +1,45 @@
+"""Where a number comes from: code version, packages, hardware."""
+
+import platform
+import subprocess
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+from pruneexp.config import PACKAGE
+
+PACKAGES = ("pruneexp", "torch", "torchvision", "lightning", "numpy", "scipy")
+
+
+def provenance(command: str, device: str, precision: str) -> dict[str, Any]:
+    """Versions, git commit (with a + where the checkout differs from it), command and hardware."""
+    return {
+        "versions": {"python": platform.python_version(), **{name: _version(name) for name in PACKAGES}},
+        "git_commit": git_commit(),
+        "command": command,
+        "device": device,
+        "precision": precision,
+    }
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def git_commit() -> str | None:
+    """The checkout's commit, None outside a checkout."""
+    if not (PACKAGE.parent / ".git").exists():
+        return None
+
+    def git(*arguments: str) -> str:
+        return subprocess.run(
+            ["git", "-C", str(PACKAGE.parent), *arguments], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        changed = git("status", "--porcelain", "--untracked-files=no", "--", "pruneexp", "conf")
+        return git("rev-parse", "HEAD") + ("+" if changed else "")
+    except (OSError, subprocess.CalledProcessError):
+        return None

@@ -1,0 +1,126 @@
+"""A folder of records, shared safely by any number of processes.
+
+``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell. It is
+filled under a hidden name and renamed, so that it is there completely or not at all, whatever kills the process. A
+process that works on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by the cell's hash:
+the operating system lets go of it when the process dies, so there is no stale lock to clean up.
+"""
+
+import contextlib
+import csv
+import fcntl
+import io
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pruneexp.errors import UserError
+
+Record = dict[str, Any]
+REQUIRED = ("key", "accuracy", "seconds", "layers")
+
+
+class Store:
+    """The records under one folder.
+
+    Args:
+        results_dir: the folder; made when the first cell is claimed.
+    """
+
+    def __init__(self, results_dir: str | Path) -> None:
+        self.folder = Path(results_dir)
+
+    def __contains__(self, key: str) -> bool:
+        return (self.folder / key / "record.json").exists()
+
+    def read(self, key: str) -> Record | None:
+        """The record of a finished cell, or None.
+
+        Raises:
+            UserError: the file is damaged.
+        """
+        path = self.folder / key / "record.json"
+        try:
+            record = json.loads(path.read_text())
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except (OSError, ValueError) as error:
+            raise self._damaged(path, error) from error
+        if not isinstance(record, dict) or any(field not in record for field in REQUIRED):
+            raise self._damaged(path, "fields are missing")
+        return record
+
+    @staticmethod
+    def _damaged(path: Path, why: object) -> UserError:
+        return UserError(
+            f"{path} is damaged ({why}): delete the folder {path.parent} and run the same command to have the cell made again."
+        )
+
+    @contextlib.contextmanager
+    def claim(self, key: str, wait: bool = False) -> Iterator[bool]:
+        """Hold a cell against other processes; yields False where another one holds it (or waits for it).
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            claims = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT, 0o666)
+        except OSError as error:
+            raise UserError(
+                f"results_dir={self.folder} cannot be written ({error.strerror}): choose another with results_dir=PATH."
+            ) from error
+        try:
+            byte = int(key[-15:], 16)
+            try:
+                fcntl.lockf(claims, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
+            except (BlockingIOError, PermissionError):
+                yield False
+                return
+            shutil.rmtree(self._scratch(key), ignore_errors=True)  # of a process that was killed
+            yield True
+        finally:
+            os.close(claims)
+
+    def write(self, key: str, record: Record, masks: bytes, history: Sequence[Mapping[str, float]]) -> None:
+        """Leave a finished cell behind, complete; the caller holds its claim.
+
+        Raises:
+            UserError: it cannot be written; nothing of it is left.
+        """
+        scratch = self._scratch(key)
+        try:
+            scratch.mkdir(parents=True)
+            _write(scratch / "masks.safetensors", masks)
+            _write(scratch / "history.csv", _csv(history))
+            _write(scratch / "record.json", json.dumps(record, indent=1).encode() + b"\n")
+            shutil.rmtree(self.folder / key, ignore_errors=True)  # one whose record.json someone has deleted
+            os.rename(scratch, self.folder / key)
+        except OSError as error:
+            shutil.rmtree(scratch, ignore_errors=True)
+            raise UserError(
+                f"the record of {key} could not be written to {self.folder} ({error.strerror or error}): make room there and run"
+                " the same command again; finished cells are kept."
+            ) from error
+
+    def _scratch(self, key: str) -> Path:
+        return self.folder / f".{key}.partial"
+
+
+def _write(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _csv(rows: Sequence[Mapping[str, float]]) -> bytes:
+    text = io.StringIO()
+    if rows:
+        writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(rows)
+    return text.getvalue().encode()

@@ -1,0 +1,57 @@
+"""The grid's records as one data frame, a row for each cell."""
+
+from typing import Any
+
+import pandas as pd
+
+from pruneexp.config import identity
+from pruneexp.grid import Grid
+from pruneexp.job import GROUPS, Job
+from pruneexp.records.store import Store
+
+COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
+
+
+def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
+    """One row for each finished cell of the grid, and the records themselves, both in the grid's order.
+
+    Raises:
+        UserError: a record is damaged.
+    """
+    store = Store(grid.config.results_dir)
+    labels = Labels(grid.jobs)
+    rows, records = [], []
+    for key, (job, cell) in grid.cells().items():
+        record = store.read(key)
+        if record is None:
+            continue
+        records.append(record)
+        row: dict[str, Any] = {group: labels.of(job, group) for group in GROUPS}
+        if cell.density == 1:
+            row["scorer"] = row["masker"] = "dense"
+        row |= {"asked_density": cell.density, "seed": cell.seed}
+        row |= {column: record[column] for column in COLUMNS}
+        row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
+        row["training_seconds"] = record["seconds"]["training"]
+        rows.append(row)
+    return pd.DataFrame(rows), records
+
+
+class Labels:
+    """Names for tables: the configuration's name, with the options that set apart two of the same name."""
+
+    def __init__(self, jobs: list[Job]) -> None:
+        self.varying: dict[tuple[str, str], list[str]] = {}
+        for group in GROUPS:
+            by_name: dict[str, list[dict[str, Any]]] = {}
+            for job in jobs:
+                by_name.setdefault(job.config[group].name, []).append(dict(job.config[group]))
+            for name, nodes in by_name.items():
+                options = sorted({option for node in nodes for option in node})
+                differ = [o for o in options if len({str(identity(node.get(o))) for node in nodes}) > 1]
+                self.varying[group, name] = differ
+
+    def of(self, job: Job, group: str) -> str:
+        node = job.config[group]
+        differ = self.varying[group, node.name]
+        return node.name + (f"[{','.join(f'{option}={node.get(option)}' for option in differ)}]" if differ else "")

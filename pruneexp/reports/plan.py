@@ -1,0 +1,110 @@
+"""What a grid would do: its cells, how many are done, their size and an estimate of the time."""
+
+import statistics
+import time
+from collections.abc import Iterable
+
+import torch
+from rich.console import Console
+from rich.table import Table
+
+from pruneexp.grid import Grid
+from pruneexp.job import Cell, Job
+from pruneexp.layers import multiply_accumulates, prunable
+from pruneexp.records.store import Record, Store
+from pruneexp.training.device import Device
+from pruneexp.training.recipe import Recipe
+
+IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "tiny_imagenet": 100_000, "tiny_imagenet32": 100_000, "digits": 1_438}
+
+
+def print_plan(grid: Grid) -> None:
+    """Print the grid and run none of it.
+
+    Cells of one setting are one row. MACs and weights are density times the dense network's (exact where every layer has the same
+    density, else what the masks make of it). The time of a missing cell is the median of the recorded ones with the
+    same model and recipe on the same device; where there is none, a few timed steps on random images.
+    """
+    store, console = Store(grid.config.results_dir), Console(highlight=False)
+    device: Device = grid.jobs[0].component("trainer")
+    device.prepare()
+    rows: dict[tuple[str, ...], list[tuple[Job, Cell]]] = {}
+    for job, cell in grid.cells().values():
+        rows.setdefault((*cell.names.values(), f"{cell.density:g}"), []).append((job, cell))
+    table = Table(
+        "dataset",
+        "model",
+        "scorer",
+        "masker",
+        "recipe",
+        "density",
+        "seeds",
+        "done",
+        "weights",
+        "MACs",
+        "min/cell",
+        title=f"{grid.config.name}, {len(grid.cells())} cells",
+    )
+    probes: dict[tuple[str, ...], Probe] = {}
+    left = 0.0
+    for setting, members in rows.items():
+        job, cell = members[0]
+        pair = (cell.names["dataset"], cell.names["model"], cell.names["recipe"])
+        if pair not in probes:
+            mates = (
+                other
+                for group in rows.values()
+                for _, other in group
+                if (other.names["dataset"], other.names["model"], other.names["recipe"]) == pair
+            )
+            probes[pair] = Probe(job, device, store, mates)
+        probe = probes[pair]
+        done = sum(cell.key in store for _, cell in members)
+        left += (len(members) - done) * probe.seconds
+        table.add_row(
+            *setting, str(len(members)), str(done), f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}", f"{probe.seconds / 60:.3g}",
+        )  # fmt: skip
+    console.print(table, soft_wrap=not console.is_terminal)
+    finished = sum(key in store for key in grid.cells())
+    how = ", ".join(sorted({probe.how for probe in probes.values()}))
+    console.print(
+        f"{finished} done, {len(grid.cells()) - finished} missing; about {left / 3600:.2f} hours left on {device.name}, one cell after another ({how})."
+    )
+
+
+class Probe:
+    """Weights, MACs and seconds per cell of one (dataset, model, recipe)."""
+
+    def __init__(self, job: Job, device: Device, store: Store, mates: Iterable[Cell]) -> None:
+        shape = tuple(job.config.dataset.image_shape)
+        recipe: Recipe = job.component("recipe")
+        network = job.component("model", num_classes=job.config.dataset.classes, input_shape=shape)
+        self.weights = sum(weight.numel() for weight in prunable(network).values())
+        self.macs = sum(multiply_accumulates(network, shape).values())
+        recorded = [record for cell in mates if (record := store.read(cell.key)) and record["device"] == device.name]
+        if recorded:
+            self.seconds, self.how = statistics.median(map(_total, recorded)), "from recorded cells"
+        else:
+            images = recipe.train_images or IMAGES.get(job.config.dataset.name, 50_000)
+            self.seconds, self.how = (
+                self._timed(network.to(device.where), shape, recipe, device, images),
+                "from a few timed steps",
+            )
+
+    @staticmethod
+    def _timed(network: torch.nn.Module, shape: tuple[int, ...], recipe: Recipe, device: Device, images: int) -> float:
+        """Seconds for all epochs at the speed of the second and third of three training steps."""
+        batch = recipe.batch_size if device.where.type == "cuda" else min(recipe.batch_size, 32)
+        sample = torch.randn(batch, *shape, device=device.where)
+        for step in range(3):
+            if step == 1:
+                start = time.perf_counter()
+            with device.autocast():
+                loss = network(sample).float().logsumexp(dim=1).mean()
+            loss.backward()
+            loss.item()
+        return (time.perf_counter() - start) / 2 / batch * images * recipe.epochs
+
+
+def _total(record: Record) -> float:
+    return float(sum(record["seconds"].values()))

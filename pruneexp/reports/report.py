@@ -1,0 +1,108 @@
+"""Write a grid's table, figure and compact records."""
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from pruneexp.errors import UserError
+from pruneexp.grid import Grid
+from pruneexp.reports.collect import collect
+from pruneexp.reports.figure import accuracy_figure
+from pruneexp.reports.table import aggregate
+
+SHOWN = ["dataset", "model", "scorer", "masker", "recipe", "density", "n", "accuracy", "published", "dead_filters", "imdb", "lambda2_min", "seconds"]  # fmt: skip
+
+
+def write_report(grid: Grid, command: str) -> int:
+    """Aggregate what is recorded of the grid, print it, and write it under ``report_dir``.
+
+    ``tables/<stem>.{csv,md,tex}``, ``figures/<stem>.{png,svg}`` and ``records/<stem>.jsonl`` (every record the table
+    comes from), stem = <name>-<recipe>. Each names the command.
+
+    Returns:
+        The number of cells of the grid that are not recorded.
+
+    Raises:
+        UserError: nothing is recorded yet, or the report cannot be written.
+    """
+    cells, records = collect(grid)
+    missing = len(grid.cells()) - len(records)
+    if not records:
+        raise UserError(
+            f"none of the {missing} cells is recorded in {grid.config.results_dir}: run them first (mode=run)."
+        )
+    table = aggregate(cells)
+    stem = f"{grid.config.name}-{grid.config.recipe.name}"
+    try:
+        paths = _write(table, records, Path(grid.config.report_dir), stem, command)
+    except OSError as error:
+        raise UserError(
+            f"the report could not be written to {grid.config.report_dir} ({error.strerror}): choose another with report_dir=PATH."
+        ) from error
+    _print(table, stem)
+    if missing:
+        print(f"{missing} of {len(grid.cells())} cells are missing; the same command with mode=run makes them.")
+    for path in paths:
+        print(path)
+    return missing
+
+
+def _write(table: pd.DataFrame, records: list[dict[str, Any]], folder: Path, stem: str, command: str) -> list[Path]:
+    for kind in ("tables", "figures", "records"):
+        (folder / kind).mkdir(parents=True, exist_ok=True)
+    shown = readable(table)
+    note = f"made by: {command}"
+    texts = {
+        folder / "tables" / f"{stem}.csv": f"# {note}\n{table.to_csv(index=False, float_format='%.6g')}",
+        folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n",
+        folder / "tables" / f"{stem}.tex": f"% {note}\n{shown.to_latex(index=False, escape=True)}",
+        folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
+    }
+    for path, text in texts.items():
+        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        scratch.write_text(text)
+        os.replace(scratch, path)
+    return [*texts, *accuracy_figure(table, folder / "figures" / stem, stem, command)]
+
+
+def readable(table: pd.DataFrame) -> pd.DataFrame:
+    """The table for people: mean and interval in one column, everything as text."""
+
+    def number(value: float, digits: int) -> str:
+        return "" if pd.isna(value) else f"{value:.{digits}f}"
+
+    def with_interval(mean: float, half: float) -> str:
+        return number(mean, 2) + ("" if pd.isna(half) else f" ± {half:.2f}")
+
+    rows = [
+        {
+            **{column: row[column] for column in ("dataset", "model", "scorer", "masker", "recipe")},
+            "density": f"{100 * row['density']:.4g} %",
+            "n": str(row["n"]),
+            "accuracy": with_interval(row["accuracy"], row["ci95"])
+            + (f" ({row['diverged']} diverged)" if row["diverged"] else ""),
+            "published": with_interval(row["published"], row["published_ci95"]),
+            "dead_filters": number(row["dead_filters"], 1),
+            "imdb": number(row["imdb"], 3),
+            "lambda2_min": number(row["lambda2_min"], 3),
+            "seconds": number(row["pruning_seconds"] + row["training_seconds"], 1),
+        }
+        for row in table.to_dict("records")
+    ]
+    return pd.DataFrame(rows, columns=SHOWN)
+
+
+def _print(table: pd.DataFrame, title: str) -> None:
+    """The readable table on the console, without the columns that never change or hold nothing."""
+    shown = readable(table)
+    keep = [c for c in shown if c in ("masker", "density", "n", "accuracy") or shown[c].nunique() > 1]
+    console = Console(highlight=False)
+    printed = Table(*keep, title=title, title_justify="left")
+    for row in shown[keep].itertuples(index=False):
+        printed.add_row(*map(str, row))
+    console.print(printed, soft_wrap=not console.is_terminal)

@@ -1,0 +1,32 @@
+"""Lets torchvision be imported beside a CPU build of torch.
+
+The registry's torchvision wheel is built for CUDA. Beside a CPU-only torch its C library cannot be loaded, and importing
+it fails with "operator torchvision::nms does not exist" - and lightning with it, through torchmetrics. Declaring the
+two operators' schemas beforehand is enough: datasets, transforms and models work, only the operators themselves
+(``nms`` and JPEG decoding) do not, and nothing here uses them. Call `prepare` before the first import of
+torchvision or lightning, in every process; importing `pruneexp` does it.
+"""
+
+import functools
+import importlib.util
+from pathlib import Path
+
+
+@functools.cache
+def prepare() -> object | None:
+    """Declare torchvision's operators if its C library does not load; the returned object keeps them alive."""
+    spec = importlib.util.find_spec("torchvision")
+    if spec is None or spec.origin is None:
+        return None
+    import torch
+
+    for library in Path(spec.origin).parent.glob("_C*"):
+        try:
+            torch.ops.load_library(str(library))
+        except OSError:
+            continue
+        return None
+    declared = torch.library.Library("torchvision", "DEF")
+    for name in ("nms", "qnms"):
+        declared.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+    return declared

@@ -1,0 +1,154 @@
+"""The LightningModule: where training is defined."""
+
+import math
+from typing import Any
+
+import lightning
+import torch
+from torch import nn
+from torch.nn import functional
+
+from pruneexp.layers import prunable
+from pruneexp.masks import Masks, apply_masks
+from pruneexp.training.cuda_graph import GraphedStep
+from pruneexp.training.device import Device
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.resident import Resident, Split
+
+
+class MaskedClassifier(lightning.LightningModule):
+    """A network trained on cross-entropy whose pruned weights are exactly zero at every forward pass.
+
+    After each optimiser step all weights are multiplied by their masks in one foreach operation, so that neither
+    momentum nor weight decay brings a pruned weight back. One Lightning batch is a chunk of many optimiser steps: the
+    framework's cost per batch is paid once a chunk.
+
+    Args:
+        network: [b, C, H, W] -> logits [b, classes]; trained in place.
+        masks: by weight name; empty for the dense network.
+        recipe: optimiser and schedule.
+        data: the batches.
+        device: precision, memory layout and CUDA graphs.
+
+    After the fit, `history` has one row for each epoch and `tested` the loss and accuracy on the test images.
+    """
+
+    def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, data: Resident, device: Device) -> None:
+        super().__init__()
+        self.automatic_optimization = False
+        self.network = network.to(device.where, memory_format=device.memory_format)
+        apply_masks(network, masks)
+        weights = prunable(network)
+        self.pruned = [weights[name] for name in masks]
+        self.kept = [mask.to(device.where, weights[name].dtype) for name, mask in masks.items()]
+        self.recipe, self.data, self.settings = recipe, data, device
+        self.step = GraphedStep(self.eager_step) if device.cuda_graphs else self.eager_step
+        self.totals = torch.zeros(3, dtype=torch.float64, device=device.where)  # loss, correct, images
+        self.sgd: torch.optim.SGD | None = None
+        self.diverged = False
+        self.history: list[dict[str, float]] = []
+        self.tested = (math.nan, math.nan)
+
+    def configure_optimizers(self) -> torch.optim.Optimizer:
+        on_cuda = self.settings.where.type == "cuda"
+        # a learning rate in a tensor can change without a new CUDA graph
+        lr = torch.tensor(self.recipe.lr, device=self.settings.where) if on_cuda else self.recipe.lr
+        self.sgd = torch.optim.SGD(
+            self.network.parameters(),
+            lr=lr,
+            momentum=self.recipe.momentum,
+            weight_decay=self.recipe.weight_decay,
+            fused=True if on_cuda else None,
+            foreach=None if on_cuda else True,
+        )
+        return self.sgd
+
+    def train_dataloader(self) -> "_Chunks":
+        return _Chunks(self)
+
+    def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
+        return batch  # it is made there
+
+    def on_train_epoch_start(self) -> None:
+        assert self.sgd is not None
+        rate = self.recipe.learning_rate(self.current_epoch)
+        for group in self.sgd.param_groups:
+            if isinstance(group["lr"], torch.Tensor):
+                group["lr"].fill_(rate)
+            else:
+                group["lr"] = rate
+        self.totals.zero_()
+
+    def training_step(self, chunk: list[Split], _: int) -> None:
+        for images, labels in chunk:
+            self.step(images, labels)
+
+    def eager_step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+        """One optimiser step; synchronises nothing."""
+        assert self.sgd is not None
+        self.sgd.zero_grad(set_to_none=True)
+        loss, correct = self._loss(images, labels)
+        loss.backward()
+        self.sgd.step()
+        if self.pruned:
+            with torch.no_grad():
+                torch._foreach_mul_(self.pruned, self.kept)
+        self._count(loss, correct, len(labels))
+
+    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        # autocast is entered anew for each step: it caches the weights' casts, and steps must not share them
+        with self.settings.autocast():
+            logits = self.network(images)
+        loss = functional.cross_entropy(logits.float(), labels)
+        return loss, (logits.argmax(dim=1) == labels).sum()
+
+    def _count(self, loss: torch.Tensor, correct: torch.Tensor, images: int) -> None:
+        self.totals[0] += loss.detach().double() * images
+        self.totals[1] += correct
+        self.totals[2] += images
+
+    def _take_totals(self) -> tuple[float, float]:
+        """Mean loss and accuracy (percent) since the totals were last taken."""
+        loss, correct, images = self.totals.tolist()
+        self.totals.zero_()
+        return loss / images, 100 * correct / images
+
+    def on_train_epoch_end(self) -> None:
+        loss, accuracy = self._take_totals()
+        row = {"train/loss": loss, "train/accuracy": accuracy}
+        row["learning_rate"] = self.recipe.learning_rate(self.current_epoch)
+        if len(self.data.validation[1]):
+            row["validation/loss"], row["validation/accuracy"] = self.evaluate(self.data.validation)
+        self.log_dict(row)
+        self.history.append({"epoch": self.current_epoch, **row})
+        if not math.isfinite(loss):
+            self.diverged = True
+            self.trainer.should_stop = True
+
+    def on_train_end(self) -> None:
+        self.tested = self.evaluate(self.data.test)
+
+    @torch.no_grad()
+    def evaluate(self, split: Split) -> tuple[float, float]:
+        """Mean loss and accuracy (percent) of the network in eval mode; the training mode is restored."""
+        training = self.network.training
+        self.network.eval()
+        self.totals.zero_()
+        for images, labels in self.data.batches(split):
+            loss, correct = self._loss(images, labels)
+            self._count(loss, correct, len(labels))
+        self.network.train(training)
+        return self._take_totals()
+
+
+class _Chunks:
+    """One epoch's chunks, as Lightning wants to iterate over them."""
+
+    def __init__(self, module: MaskedClassifier) -> None:
+        self.module = module
+
+    def __len__(self) -> int:
+        return self.module.data.chunks()
+
+    def __iter__(self) -> Any:
+        return self.module.data.epoch(self.module.current_epoch)

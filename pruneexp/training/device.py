@@ -1,0 +1,76 @@
+"""Where and in which arithmetic a network is trained."""
+
+import contextlib
+import platform
+from dataclasses import dataclass
+
+import torch
+
+from pruneexp.errors import UserError
+
+
+@dataclass(frozen=True)
+class Device:
+    """Training device and its arithmetic.
+
+    Attributes:
+        accelerator: ``auto`` (a CUDA GPU where there is one), ``cpu`` or ``cuda``.
+        precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
+            ``float32``; weights and optimiser are float32 throughout.
+        graphs: record training steps as CUDA graphs; without effect on a CPU.
+        threads: CPU threads torch may use (0: torch's own choice).
+    """
+
+    accelerator: str = "auto"
+    precision: str = "auto"
+    graphs: bool = True
+    threads: int = 0
+
+    def __post_init__(self) -> None:
+        if self.accelerator not in ("auto", "cpu", "cuda"):
+            raise UserError(f"trainer.accelerator must be auto, cpu or cuda, got {self.accelerator!r}.")
+        if self.precision not in ("auto", "bf16", "float32"):
+            raise UserError(f"trainer.precision must be auto, bf16 or float32, got {self.precision!r}.")
+        if self.threads < 0:
+            raise UserError(f"trainer.threads must not be negative, got {self.threads}.")
+        if self.accelerator == "cuda" and not torch.cuda.is_available():
+            raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
+
+    @property
+    def where(self) -> torch.device:
+        cuda = self.accelerator == "cuda" or (self.accelerator == "auto" and torch.cuda.is_available())
+        return torch.device("cuda" if cuda else "cpu")
+
+    @property
+    def cuda_graphs(self) -> bool:
+        return self.graphs and self.where.type == "cuda"
+
+    @property
+    def memory_format(self) -> torch.memory_format:
+        return torch.channels_last
+
+    @property
+    def resolved_precision(self) -> str:
+        if self.precision == "auto":
+            return "bf16" if self.where.type == "cuda" else "float32"
+        return self.precision
+
+    @property
+    def name(self) -> str:
+        """The hardware's name, for records."""
+        if self.where.type == "cuda":
+            return torch.cuda.get_device_name()
+        return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+
+    def prepare(self) -> None:
+        """Process-wide settings: threads, and cuDNN algorithms that give the same result every time."""
+        if self.threads:
+            torch.set_num_threads(self.threads)
+        torch.backends.cudnn.deterministic = True
+        torch.backends.cudnn.benchmark = False
+
+    def autocast(self) -> contextlib.AbstractContextManager[object]:
+        """The forward pass's context. No cache of casts: a recorded graph would keep the first step's."""
+        if self.resolved_precision == "float32":
+            return contextlib.nullcontext()
+        return torch.autocast(self.where.type, dtype=torch.bfloat16, cache_enabled=False)

@@ -1,0 +1,64 @@
+"""One finished logger run for each cell."""
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pruneexp.errors import UserError
+from pruneexp.torchvision_compat import prepare
+
+prepare()
+
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger  # noqa: E402
+
+
+@contextlib.contextmanager
+def logging_to(
+    kind: dict[str, Any], folder: Path, group: str, key: str, config: dict[str, Any]
+) -> Iterator[list[Logger]]:
+    """The loggers of one cell, finished when the block ends.
+
+    Args:
+        kind: ``name`` none, csv, tensorboard or wandb; wandb takes ``project``.
+        folder: under which they write, in a folder of their own.
+        group: the experiment, W&B's group.
+        key: the cell, the run's name.
+        config: logged as hyper-parameters.
+
+    Raises:
+        UserError: unknown name, or its package is missing.
+    """
+    name = kind["name"]
+    if name == "none":
+        yield []
+    elif name == "csv":
+        yield [CSVLogger(folder, name="csv", version=key)]
+    elif name == "tensorboard":
+        try:
+            logger = TensorBoardLogger(str(folder), name="tensorboard", version=key)
+        except ModuleNotFoundError as error:
+            raise UserError("logger=tensorboard needs the tensorboard package: pip install tensorboard.") from error
+        yield [logger]
+        logger.finalize("success")
+    elif name == "wandb":
+        yield from _wandb(kind["project"], folder, group, key, config)
+    else:
+        raise UserError(f"logger must be none, csv, tensorboard or wandb, got {name!r}.")
+
+
+def _wandb(project: str, folder: Path, group: str, key: str, config: dict[str, Any]) -> Iterator[list[Logger]]:
+    """A W&B run: online where a key is configured, else offline under `folder`/wandb. Always finished."""
+    import wandb
+
+    os.environ.setdefault("WANDB_SILENT", "true")
+    folder.mkdir(parents=True, exist_ok=True)
+    offline = not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key)
+    logger = WandbLogger(name=key, save_dir=str(folder), project=project, group=group, offline=offline, config=config)
+    try:
+        yield [logger]
+    except BaseException:
+        wandb.finish(exit_code=1)
+        raise
+    wandb.finish()

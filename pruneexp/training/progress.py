@@ -1,0 +1,48 @@
+"""What a person watching sees: which cell of how many, epoch, accuracy, time left."""
+
+import time
+from typing import Any
+
+import lightning
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class CellProgress(lightning.Callback):
+    """A bar for one cell on a terminal; elsewhere one line when it is finished.
+
+    Args:
+        title: the cell and its number among how many.
+        console: where to print.
+    """
+
+    def __init__(self, title: str, console: Console) -> None:
+        self.title, self.console = title, console
+        self.start = time.perf_counter()
+        self.bar: Progress | None = None
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.console.is_terminal:
+            columns = (
+                TextColumn("{task.description}"),
+                BarColumn(),
+                TextColumn("{task.fields[state]}"),
+                TimeRemainingColumn(),
+            )
+            self.bar = Progress(*columns, console=self.console, transient=True)
+            self.task = self.bar.add_task(self.title, total=trainer.max_epochs, state="")
+            self.bar.start()
+
+    def on_train_batch_end(
+        self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
+    ) -> None:
+        if self.bar is not None:
+            done = trainer.current_epoch + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
+            last = pl_module.history[-1]["train/accuracy"] if pl_module.history else float("nan")
+            state = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, training accuracy {last:.1f} %"
+            self.bar.update(self.task, completed=done, state=state)
+
+    def stop(self) -> None:
+        """Take the bar away, also after an exception."""
+        if self.bar is not None:
+            self.bar.stop()

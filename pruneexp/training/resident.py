@@ -1,0 +1,100 @@
+"""The data set on the training device: uint8, shuffled, augmented and normalised there."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+
+from pruneexp.data.batches import Batches
+from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError
+from pruneexp.seeding import stream
+from pruneexp.training.augment import Crops, Shifts, pad
+from pruneexp.training.recipe import Recipe
+
+Split = tuple[torch.Tensor, torch.Tensor]  # uint8 [N, H, W, C], int64 [N]
+CHUNK = 8192  # images prepared at a time: enough for a GPU, and 100 MB of float32 at 32x32
+
+
+class Resident:
+    """Train, validation and test images of one job, held as uint8 on `device`.
+
+    Args:
+        dataset: the arrays; `dataset.validation` training images, drawn by the seed, are held out.
+        recipe: augmentation, batch size and subset sizes.
+        seed: of the split, the subset, the data order and the augmentation, each a stream of its own.
+        device: where the images live and the batches are made.
+
+    Raises:
+        UserError: a subset larger than what there is.
+    """
+
+    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device) -> None:
+        self.recipe, self.seed, self.device = recipe, seed, device
+        self.height, self.width = dataset.input_shape[1:]
+        order = torch.randperm(len(dataset.train_images), generator=stream(seed, "split")).numpy()
+        held_out, rest = np.split(order, [dataset.validation])
+        train = _subset(rest, recipe.train_images, "train")
+        test = _subset(np.arange(len(dataset.test_images)), recipe.test_images, "test")
+        train_images, self.train_labels = _place(dataset.train_images, dataset.train_labels, train, device)
+        self.train_images = pad(train_images, recipe.shift)
+        self.validation = _place(dataset.train_images, dataset.train_labels, held_out, device)
+        self.test = _place(dataset.test_images, dataset.test_labels, test, device)
+        self.mean = 255 * torch.tensor(dataset.mean, device=device)
+        self.std = 255 * torch.tensor(dataset.std, device=device)
+
+    def chunk_size(self) -> int:
+        """Images prepared at once: a whole number of batches."""
+        return max(CHUNK // self.recipe.batch_size, 1) * self.recipe.batch_size
+
+    def chunks(self) -> int:
+        """In how many chunks an epoch comes."""
+        return -(-len(self.train_labels) // self.chunk_size())
+
+    def epoch(self, epoch: int) -> Iterator[list[Split]]:
+        """The epoch's batches (float32 [b, C, H, W] in channels-last memory, labels [b]), in chunks.
+
+        Order and augmentation depend on (seed, epoch) only.
+        """
+        count, batch = len(self.train_labels), self.recipe.batch_size
+        order = torch.randperm(count, generator=stream(self.seed, "data order", epoch)).to(self.device)
+        kind = Crops if self.recipe.resized_crop else Shifts
+        draws = kind.draw(count, self.recipe, stream(self.seed, "augmentation", epoch))
+        size = self.chunk_size()
+        for start in range(0, count, size):
+            part = slice(start, start + size)
+            index = order[part]
+            images = self.normalise(draws.apply(self.train_images, index, part, self.height, self.width))
+            yield list(zip(images.split(batch), self.train_labels[index].split(batch), strict=True))
+
+    def batches(self, split: Split, size: int = 1000) -> Iterator[Split]:
+        """An unaugmented split (`self.test`, `self.validation`) in order, normalised like `epoch`'s batches."""
+        for images, labels in zip(split[0].split(size), split[1].split(size), strict=True):
+            yield self.normalise(images), labels
+
+    def normalise(self, images: torch.Tensor) -> torch.Tensor:
+        """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""
+        return ((images - self.mean) / self.std).permute(0, 3, 1, 2)
+
+    def for_scoring(self, limit: int = 5000) -> Batches:
+        """Up to `limit` training images without augmentation, in the order of the stream "scorer batches"."""
+        shift = self.recipe.shift
+        order = torch.randperm(len(self.train_labels), generator=stream(self.seed, "scorer batches"))[:limit]
+        index = order.to(self.device)
+        images = self.train_images[index, shift : shift + self.height, shift : shift + self.width]
+        images = self.normalise(images).contiguous()
+        return Batches(images, self.train_labels[index], tuple(images.shape[1:]))
+
+
+def _subset(order: np.ndarray, count: int, split: str) -> np.ndarray:
+    if count > len(order):
+        raise UserError(f"recipe.{split}_images asks for {count} images, and there are only {len(order)}.")
+    return order[:count] if count else order
+
+
+def _place(images: np.ndarray, labels: np.ndarray, index: np.ndarray, device: torch.device) -> Split:
+    rows = np.sort(index)
+    whole = len(rows) == len(images)
+    chosen = torch.from_numpy(np.array(images) if whole else images[rows])
+    target = torch.from_numpy((np.array(labels) if whole else labels[rows]).astype(np.int64))
+    return chosen.to(device).permute(0, 2, 3, 1).contiguous(), target.to(device)

@@ -1,0 +1,93 @@
+"""Train one masked network and test it once, at the end."""
+
+import logging
+import resource
+import time
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from torch import nn
+
+from pruneexp.masks import Masks
+from pruneexp.torchvision_compat import prepare
+
+prepare()
+
+import lightning  # noqa: E402
+from lightning.pytorch.loggers import Logger  # noqa: E402
+
+from pruneexp.training.classifier import MaskedClassifier  # noqa: E402
+from pruneexp.training.device import Device  # noqa: E402
+from pruneexp.training.recipe import Recipe  # noqa: E402
+from pruneexp.training.resident import Resident  # noqa: E402
+
+
+@dataclass
+class Trained:
+    """What training leaves: figures of the last epoch, and one row for each epoch."""
+
+    accuracy: float  # percent, of the test images
+    loss: float  # mean cross-entropy of the test images
+    diverged: bool  # the training loss stopped being finite
+    seconds: float
+    peak_memory_bytes: int
+    history: list[dict[str, float]] = field(default_factory=list)
+
+
+def train(
+    network: nn.Module,
+    masks: Masks,
+    recipe: Recipe,
+    data: Resident,
+    device: Device,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[lightning.Callback] = (),
+) -> Trained:
+    """Train `network` in place under `masks` by `recipe`; test accuracy is the last epoch's, on the test images.
+
+    A loss that stops being finite ends the training early and is reported as diverged, with the accuracy the
+    network then has.
+    """
+    start = time.perf_counter()
+    if device.where.type == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    module = MaskedClassifier(network, masks, recipe, data, device)
+    with warnings.catch_warnings():
+        # asking for a CPU where there is a GPU is a choice
+        warnings.filterwarnings("ignore", ".*GPU available but not used.*")
+        trainer = lightning.Trainer(
+            max_epochs=recipe.epochs,
+            accelerator=device.where.type,
+            devices=1,
+            logger=list(loggers) or False,
+            callbacks=list(callbacks),
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=1,
+        )
+        trainer.fit(module)
+    loss, accuracy = module.tested
+    return Trained(
+        accuracy=accuracy,
+        loss=loss,
+        diverged=module.diverged,
+        seconds=time.perf_counter() - start,
+        peak_memory_bytes=_peak_memory(device),
+        history=module.history,
+    )
+
+
+def _peak_memory(device: Device) -> int:
+    """On CUDA the most that this network's training had allocated, on a CPU the process's largest resident size."""
+    if device.where.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def quiet_lightning() -> None:
+    """Lightning's banners about devices are not news in every cell."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)

@@ -1,0 +1,26 @@
+"""Small things that several tests need."""
+
+import numpy as np
+
+from pruneexp.data.dataset import Dataset
+
+
+def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 0) -> Dataset:
+    """Images whose class is the brightest quadrant, uint8 [count, 3, side, side]: learnable in a few steps."""
+    rng = np.random.default_rng(seed)
+    images = rng.integers(0, 120, (2 * count, 3, side, side), dtype=np.uint8)
+    labels = rng.integers(0, classes, 2 * count)
+    half = side // 2
+    for image, label in zip(images, labels, strict=True):
+        top, left = half * (label // 2), half * (label % 2)
+        image[:, top : top + half, left : left + half] += 100
+    return Dataset(
+        name="toy",
+        train_images=images[:count],
+        train_labels=labels[:count],
+        test_images=images[count:],
+        test_labels=labels[count:],
+        classes=classes,
+        mean=(0.35,) * 3,
+        std=(0.2,) * 3,
+    )

@@ -1,0 +1,72 @@
+"""What only a CUDA GPU can show; skipped without one."""
+
+import copy
+
+import pytest
+import torch
+
+from pruneexp.graphs.leverage import leverage_scores
+from pruneexp.maskers.layer import Notes
+from pruneexp.maskers.sparsify import sparsify
+from pruneexp.models.initialise import initialise
+from pruneexp.models.resnet import resnet_cifar
+from pruneexp.pruning import mask, score
+from pruneexp.data.batches import Batches
+from pruneexp.scorers.magnitude import magnitude
+from pruneexp.seeding import stream
+from pruneexp.training.device import Device
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.resident import Resident
+from pruneexp.training.train import train
+from tests.helpers import toy_dataset
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
+RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, weight_decay=1e-3, milestones=(1,), flip=True, shift=2)
+
+
+def trained(device: Device, seed: int = 0) -> tuple[torch.nn.Module, dict[str, torch.Tensor], float]:
+    device.prepare()
+    data = Resident(toy_dataset(300), RECIPE, seed, device.where)
+    network = resnet_cifar(4, (3, 16, 16), 20)
+    initialise(network, "kaiming_normal", stream(seed, "initialisation"))
+    masks = mask(score(network, magnitude, Batches(), seed), sparsify, 0.1, seed, Notes())
+    result = train(network, masks, RECIPE, data, device)
+    return network.cpu(), masks, result.loss
+
+
+@pytest.mark.parametrize("precision", ["float32", "bf16"])
+def test_a_recorded_step_trains_as_an_eager_one_does(precision: str) -> None:
+    graphed, masks, _ = trained(Device("cuda", precision, graphs=True))
+    eager, _, _ = trained(Device("cuda", precision, graphs=False))
+    for (name, a), b in zip(graphed.state_dict().items(), eager.state_dict().values(), strict=True):
+        assert torch.equal(a, b), name
+    for name, kept in masks.items():
+        weight = graphed.get_parameter(name).detach()
+        assert not weight[~kept].any()
+        assert bool((weight[kept] != 0).any())
+
+
+def test_the_same_seed_gives_the_same_network_and_another_seed_another() -> None:
+    first, _, loss = trained(Device("cuda"))
+    second, _, again = trained(Device("cuda"))
+    _, _, other = trained(Device("cuda"), seed=1)
+    assert loss == again != other
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+
+
+def test_float32_training_on_the_gpu_follows_the_cpu() -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    _, _, cuda = trained(Device("cuda", "float32"))
+    _, _, cpu = trained(Device("cpu"))
+    assert cuda == pytest.approx(cpu, rel=0.05)
+
+
+def test_leverages_and_masks_agree_with_the_cpu() -> None:
+    scores = torch.rand(300, 40, dtype=torch.float64) * (torch.rand(300, 40) < 0.3)
+    assert torch.allclose(leverage_scores(scores.cuda()).cpu(), leverage_scores(scores), atol=1e-12)
+    network = resnet_cifar(4, (3, 16, 16), 20)
+    initialise(network, "kaiming_normal", stream(0, "initialisation"))
+    on_cpu = mask(score(network, magnitude, Batches(), 0), sparsify, 0.05, 0, Notes())
+    on_cuda = mask(score(copy.deepcopy(network).cuda(), magnitude, Batches(), 0), sparsify, 0.05, 0, Notes())
+    same = sum(int((on_cpu[name] & on_cuda[name]).sum()) for name in on_cpu)
+    assert same >= 0.999 * sum(int(m.sum()) for m in on_cpu.values())
