@@ -6,13 +6,17 @@ then Hydra launches the jobs (in turn, or with any of its launchers), and at las
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
+
+if TYPE_CHECKING:
+    from pruneexp.grid import Grid
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
@@ -21,7 +25,7 @@ def launch(config: DictConfig) -> None:
     from pruneexp.experiment import run
 
     settings = HydraConfig.get()
-    number = int(settings.job.num) if settings.mode is not None and "num" in settings.job else 0
+    number = 0 if OmegaConf.is_missing(settings.job, "num") else int(settings.job.num)
     overrides = [override for override in settings.overrides.task if not override.startswith("sweep_cells=")]
     try:
         run(config, " ".join(["python -m pruneexp", *overrides]), first=number * len(config.densities))
@@ -56,7 +60,7 @@ def _main(arguments: list[str]) -> int:
         print_plan(grid)
         return 0
     if grid.config.mode == "run":
-        _run(grid.arguments, len(grid.cells()), grid)
+        _run(grid)
     from pruneexp.reports.report import write_report
 
     command = " ".join(["python -m pruneexp", *arguments])
@@ -64,12 +68,10 @@ def _main(arguments: list[str]) -> int:
     return 1 if missing and grid.config.mode == "run" else 0
 
 
-def _run(arguments: list[str], cells: int, grid: "object") -> None:
+def _run(grid: "Grid") -> None:
     """Check what every job needs, then hand over to Hydra."""
-    from pruneexp.grid import Grid
     from pruneexp.records.store import Store
 
-    assert isinstance(grid, Grid)
     store = Store(grid.config.results_dir)
     if all(key in store for key in grid.cells()):
         return
@@ -83,5 +85,5 @@ def _run(arguments: list[str], cells: int, grid: "object") -> None:
             seen.add(name)
             job.dataset()
     os.environ.setdefault("HYDRA_FULL_ERROR", "0")
-    sys.argv[1:] = [*arguments, f"sweep_cells={cells}"]
+    sys.argv[1:] = [*grid.arguments, f"sweep_cells={sum(len(job.densities) for job in grid.jobs)}"]
     launch()

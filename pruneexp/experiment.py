@@ -13,6 +13,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
 
+from pruneexp.console import console
 from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates
 from pruneexp.maskers.layer import Notes
@@ -49,23 +50,23 @@ def run(config: DictConfig, command: str = "", first: int = 0) -> None:
     store = Store(config.results_dir)
     cells = job.cells()
     total = config.sweep_cells or len(cells)
-    bench = Bench(job, command)
-    console = Console(highlight=False)
+    bench = Bench(job, command, total)
     for wait in (False, True):
         for number, cell in enumerate(cells, start=first + 1):
             if cell.key in store:
                 continue
             with store.claim(cell.key, wait) as mine:
                 if mine and cell.key not in store:
-                    record, masks, history = bench.make(cell, f"cell {number} of {total}", console)
+                    record, masks, history = bench.make(cell, number, console())
                     store.write(cell.key, record, masks, history)
 
 
 class Bench:
     """What a job's cells share, each made once, when first needed."""
 
-    def __init__(self, job: Job, command: str) -> None:
-        self.job, self.command = job, command
+    def __init__(self, job: Job, command: str, total: int) -> None:
+        self.job, self.command, self.total = job, command, total
+        self.made: list[float] = []
         self.seconds: dict[str, float] = {"scoring": 0.0}
 
     @functools.cached_property
@@ -102,7 +103,7 @@ class Bench:
         self.seconds["scoring"] = time.perf_counter() - start
         return scores
 
-    def make(self, cell: Cell, place: str, console: Console) -> tuple[Record, bytes, list[dict[str, float]]]:
+    def make(self, cell: Cell, number: int, out: Console) -> tuple[Record, bytes, list[dict[str, float]]]:
         """Mask, measure and train one cell: its record, masks file and history."""
         network, notes, masks = copy.deepcopy(self.network), Notes(), {}
         seconds = {"scoring": 0.0, "masking": 0.0}
@@ -115,11 +116,14 @@ class Bench:
         layers = layer_rows(network, masks)
         sums = network_sums(layers, multiply_accumulates(network, self.input_shape))
         seconds["measuring"] = time.perf_counter() - start
-        title = f"{place}  {cell.names['model']} {cell.names['scorer']} {cell.names['masker']} density {cell.density:g} seed {cell.seed}"
-        trained = self._train(cell, network, masks, sums, layers, CellProgress(title, console))
+        names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
+        title = f"cell {number} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
+        trained = self._train(cell, network, masks, sums, layers, CellProgress(title, out))
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
-        console.print(f"{title}: {outcome}, {sum(seconds.values()):.1f} s")
+        took = sum(seconds.values())
+        self.made.append(took)
+        out.print(f"{title}: {outcome}, {took:.1f} s; {self.time_left(number)}", soft_wrap=True)
         record: Record = {
             "key": cell.key,
             "names": cell.names,
@@ -141,6 +145,11 @@ class Bench:
             "config": _portable(self.job.config),
         }
         return record, safetensors.torch.save(masks or _dense(network)), trained.history
+
+    def time_left(self, number: int) -> str:
+        """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
+        minutes = (self.total - number) * sum(self.made) / len(self.made) / 60
+        return f"at most {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
     def _train(
         self,

@@ -61,14 +61,14 @@ def expand(arguments: list[str]) -> Grid:
             swept = [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
             sweeper = compose("config", fixed, return_hydra_config=True).hydra.sweeper.get("params") or {}
             given = {override.key_or_group for override in parsed}
-            sweeps = [f"{key}={value}" for key, value in sweeper.items() if key not in given] + swept
+            sweeps = [f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given] + swept
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
             jobs = [Job(compose("config", fixed + combination)) for combination in combinations]
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(_sentence(error)) from error
     for job in jobs:
         job.check()
-    replaced = [f"~hydra.sweeper.params.{key}" for key in sweeper if key in given]
+    replaced = [f"~hydra.sweeper.params.{key!s}" for key in sweeper if key in given]
     return Grid(jobs, overrides + replaced)
 
 
@@ -89,8 +89,9 @@ def _sentence(error: Exception) -> str:
 def _options(config: DictConfig) -> list[str]:
     """Every option's dotted name."""
     names = []
-    for key, value in config.items():
-        names.append(str(key))
+    for key, value in config.items_ex(resolve=False):
+        option = str(key)
+        names.append(option)
         if OmegaConf.is_dict(value):
-            names += [f"{key}.{inner}" for inner in value if not str(inner).startswith("_")]
+            names += [f"{option}.{inner}" for inner in value if not str(inner).startswith("_")]
     return names

@@ -8,7 +8,7 @@ from pruneexp.errors import UserError
 PRUNABLE = (nn.Linear, nn.Conv2d)
 
 
-def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
+def prunable(model: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of Linear and Conv2d layers by parameter name, in the model's order; never biases or normalisation.
 
     Raises:
@@ -17,7 +17,7 @@ def prunable(model: nn.Module) -> dict[str, nn.Parameter]:
     weights = {
         f"{name}.weight" if name else "weight": module.weight
         for name, module in model.named_modules()
-        if isinstance(module, PRUNABLE)
+        if isinstance(module, (nn.Linear, nn.Conv2d))
     }
     if not weights:
         raise UserError("this model has no prunable layer: pruneexp prunes the weights of Linear and Conv2d modules.")

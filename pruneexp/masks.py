@@ -71,7 +71,7 @@ def to_torch_prune(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
     check(prunable(model), masks)
     for name, mask in masks.items():
         module = model.get_submodule(name.removesuffix("weight").rstrip("."))
-        torch_prune.custom_from_mask(module, "weight", mask)  # type: ignore[no-untyped-call]
+        torch_prune.custom_from_mask(module, "weight", mask)
 
 
 def from_torch_prune(model: nn.Module) -> Masks:

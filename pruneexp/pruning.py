@@ -111,6 +111,6 @@ def _component(group: str, name: str) -> Any:
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
         raise UserError(unknown(group, name, names))
-    config = OmegaConf.load(folder / f"{name}.yaml")
+    config = dict(OmegaConf.load(folder / f"{name}.yaml"))
     del config["name"]
     return instantiate(config)

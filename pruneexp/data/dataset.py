@@ -48,6 +48,7 @@ def load(
     name: str,
     source: Source,
     classes: int,
+    train_count: int,
     image_shape: tuple[int, int, int],
     mean: tuple[float, ...],
     std: tuple[float, ...],
@@ -58,8 +59,10 @@ def load(
     The arrays are written to a temporary folder that is renamed when complete, so that a reader never sees half a
     data set; two processes that make it at once both succeed.
 
+    `classes`, `train_count` (training images) and `image_shape` [C, H, W] are what the arrays must have.
+
     Raises:
-        UserError: a file is damaged, the folder cannot be written, or the source has nothing to give.
+        UserError: a file is damaged or not what it should be, the folder cannot be written, or the source has nothing to give.
     """
     folder = Path(data_dir) / name
     if not all((folder / f"{file}.npy").exists() for file in FILES):
@@ -67,6 +70,11 @@ def load(
     arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
     for split in ("train", "test"):
         _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, tuple(image_shape))
+    if len(arrays["train_images"]) != train_count:
+        raise UserError(
+            f"{folder} has {len(arrays['train_images'])} training images and {name} has {train_count}: delete the folder"
+            f" to have it made again, or set dataset.train_count."
+        )
     if not 0 <= validation < len(arrays["train_images"]):
         raise UserError(
             f"dataset.validation must be at least 0 and below {len(arrays['train_images'])}, the training images of"

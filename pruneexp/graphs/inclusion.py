@@ -13,7 +13,7 @@ import numpy as np
 
 def sampling_weight(leverages: np.ndarray) -> np.ndarray:
     """q_e = 5 ln(n) l_e of one layer [L, R], n its vertices with an edge (natural logarithm; Laenen 2023, appendix A)."""
-    vertices = np.count_nonzero(leverages.any(axis=0)) + np.count_nonzero(leverages.any(axis=1))
+    vertices = int(leverages.any(axis=0).sum()) + int(leverages.any(axis=1).sum())
     return 5 * math.log(max(vertices, 1)) * leverages
 
 

@@ -5,6 +5,7 @@ from the smaller side's Gram matrix, by a dense eigenvalue solver: exact for clu
 """
 
 import math
+from typing import TypeAlias
 
 import numpy as np
 import scipy.linalg
@@ -13,7 +14,7 @@ import torch
 
 from pruneexp.graphs.bipartite import components, sparse
 
-Matrix = torch.Tensor | np.ndarray | sp.sparray
+Matrix: TypeAlias = torch.Tensor | np.ndarray | sp.sparray
 
 
 def top_singular_values(matrix: sp.csr_array, count: int = 2) -> np.ndarray:

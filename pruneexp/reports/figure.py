@@ -1,6 +1,7 @@
 """Accuracy against density: one line for each method, its interval as a band, the dense network as a reference."""
 
 from pathlib import Path
+from typing import Any
 
 import matplotlib
 
@@ -40,7 +41,7 @@ def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -
 def _panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> None:
     for k, (method, line) in enumerate(panel.groupby("masker", sort=False)):
         line = line.sort_values("density")
-        style = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
+        style: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
         axis.plot(
             line["density"],
             line["accuracy"],

@@ -2,90 +2,76 @@
 
 import statistics
 import time
-from collections.abc import Iterable
 
 import torch
-from rich.console import Console
 from rich.table import Table
 
+from pruneexp.console import console
 from pruneexp.grid import Grid
-from pruneexp.job import Cell, Job
+from pruneexp.job import GROUPS, Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.records.store import Record, Store
 from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
 
-IMAGES = {"cifar10": 50_000, "cifar100": 50_000, "tiny_imagenet": 100_000, "tiny_imagenet32": 100_000, "digits": 1_438}
-
 
 def print_plan(grid: Grid) -> None:
     """Print the grid and run none of it.
 
-    Cells of one setting are one row. MACs and weights are density times the dense network's (exact where every layer has the same
-    density, else what the masks make of it). The time of a missing cell is the median of the recorded ones with the
+    Cells of one setting are one row. Weights and MACs are density times the dense network's; where
+    layers differ in density, the record has the exact MACs. The time of a missing cell is the median of the recorded ones with the
     same model and recipe on the same device; where there is none, a few timed steps on random images.
     """
-    store, console = Store(grid.config.results_dir), Console(highlight=False)
+    store, out = Store(grid.config.results_dir), console()
     device: Device = grid.jobs[0].component("trainer")
     device.prepare()
     rows: dict[tuple[str, ...], list[tuple[Job, Cell]]] = {}
     for job, cell in grid.cells().values():
         rows.setdefault((*cell.names.values(), f"{cell.density:g}"), []).append((job, cell))
-    table = Table(
-        "dataset",
-        "model",
-        "scorer",
-        "masker",
-        "recipe",
-        "density",
-        "seeds",
-        "done",
-        "weights",
-        "MACs",
-        "min/cell",
-        title=f"{grid.config.name}, {len(grid.cells())} cells",
-    )
+    columns = (*GROUPS, "density", "seeds", "done", "weights", "MACs", "min/cell")
+    table = Table(*columns, title=f"{grid.config.name}, {len(grid.cells())} cells")
     probes: dict[tuple[str, ...], Probe] = {}
     left = 0.0
     for setting, members in rows.items():
         job, cell = members[0]
         pair = (cell.names["dataset"], cell.names["model"], cell.names["recipe"])
         if pair not in probes:
-            mates = (
-                other
-                for group in rows.values()
-                for _, other in group
-                if (other.names["dataset"], other.names["model"], other.names["recipe"]) == pair
-            )
-            probes[pair] = Probe(job, device, store, mates)
+            probes[pair] = Probe(job, device, store, grid)
         probe = probes[pair]
         done = sum(cell.key in store for _, cell in members)
         left += (len(members) - done) * probe.seconds
-        table.add_row(
-            *setting, str(len(members)), str(done), f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}", f"{probe.seconds / 60:.3g}",
-        )  # fmt: skip
-    console.print(table, soft_wrap=not console.is_terminal)
+        size = (f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}")
+        table.add_row(*setting, str(len(members)), str(done), *size, f"{probe.seconds / 60:.3g}")
+    out.print(table)
     finished = sum(key in store for key in grid.cells())
     how = ", ".join(sorted({probe.how for probe in probes.values()}))
-    console.print(
-        f"{finished} done, {len(grid.cells()) - finished} missing; about {left / 3600:.2f} hours left on {device.name}, one cell after another ({how})."
+    out.print(
+        f"{finished} done, {len(grid.cells()) - finished} missing; about {left / 3600:.2f} hours left on {device.name},"
+        f" one cell after another ({how}).",
+        soft_wrap=True,
     )
 
 
 class Probe:
     """Weights, MACs and seconds per cell of one (dataset, model, recipe)."""
 
-    def __init__(self, job: Job, device: Device, store: Store, mates: Iterable[Cell]) -> None:
+    def __init__(self, job: Job, device: Device, store: Store, grid: Grid) -> None:
         shape = tuple(job.config.dataset.image_shape)
         recipe: Recipe = job.component("recipe")
         network = job.component("model", num_classes=job.config.dataset.classes, input_shape=shape)
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         self.macs = sum(multiply_accumulates(network, shape).values())
+        names = job.names()
+        mates = (
+            cell
+            for _, cell in grid.cells().values()
+            if all(cell.names[g] == names[g] for g in ("dataset", "model", "recipe"))
+        )
         recorded = [record for cell in mates if (record := store.read(cell.key)) and record["device"] == device.name]
         if recorded:
             self.seconds, self.how = statistics.median(map(_total, recorded)), "from recorded cells"
         else:
-            images = recipe.train_images or IMAGES.get(job.config.dataset.name, 50_000)
+            images = recipe.train_images or job.config.dataset.train_count
             self.seconds, self.how = (
                 self._timed(network.to(device.where), shape, recipe, device, images),
                 "from a few timed steps",

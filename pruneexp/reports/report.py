@@ -6,16 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from rich.console import Console
 from rich.table import Table
 
+from pruneexp.console import console
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid
 from pruneexp.reports.collect import collect
 from pruneexp.reports.figure import accuracy_figure
 from pruneexp.reports.table import aggregate
 
-SHOWN = ["dataset", "model", "scorer", "masker", "recipe", "density", "n", "accuracy", "published", "dead_filters", "imdb", "lambda2_min", "seconds"]  # fmt: skip
+SETTING = ["dataset", "model", "scorer", "masker", "recipe"]
 
 
 def write_report(grid: Grid, command: str) -> int:
@@ -81,7 +81,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
     rows = [
         {
-            **{column: row[column] for column in ("dataset", "model", "scorer", "masker", "recipe")},
+            **{column: row[column] for column in SETTING},
             "density": f"{100 * row['density']:.4g} %",
             "n": str(row["n"]),
             "accuracy": with_interval(row["accuracy"], row["ci95"])
@@ -94,15 +94,15 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         }
         for row in table.to_dict("records")
     ]
-    return pd.DataFrame(rows, columns=SHOWN)
+    return pd.DataFrame(rows)
 
 
 def _print(table: pd.DataFrame, title: str) -> None:
     """The readable table on the console, without the columns that never change or hold nothing."""
     shown = readable(table)
-    keep = [c for c in shown if c in ("masker", "density", "n", "accuracy") or shown[c].nunique() > 1]
-    console = Console(highlight=False)
-    printed = Table(*keep, title=title, title_justify="left")
+    pruned = shown[table["masker"].to_numpy() != "dense"]
+    keep = [c for c in shown if c in ("masker", "density", "n", "accuracy") or pruned[c].nunique() > 1]
+    printed = Table(*map(str, keep), title=title, title_justify="left")
     for row in shown[keep].itertuples(index=False):
         printed.add_row(*map(str, row))
-    console.print(printed, soft_wrap=not console.is_terminal)
+    console().print(printed)

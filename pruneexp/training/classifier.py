@@ -10,7 +10,6 @@ from torch.nn import functional
 
 from pruneexp.layers import prunable
 from pruneexp.masks import Masks, apply_masks
-from pruneexp.training.cuda_graph import GraphedStep
 from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident, Split
@@ -28,7 +27,7 @@ class MaskedClassifier(lightning.LightningModule):
         masks: by weight name; empty for the dense network.
         recipe: optimiser and schedule.
         data: the batches.
-        device: precision, memory layout and CUDA graphs.
+        device: precision and memory layout.
 
     After the fit, `history` has one row for each epoch and `tested` the loss and accuracy on the test images.
     """
@@ -36,13 +35,13 @@ class MaskedClassifier(lightning.LightningModule):
     def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, data: Resident, device: Device) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.network = network.to(device.where, memory_format=device.memory_format)
+        # channels-last convolutions are the fast ones, on tensor cores and on a CPU
+        self.network: nn.Module = network.to(device.where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         apply_masks(network, masks)
         weights = prunable(network)
-        self.pruned = [weights[name] for name in masks]
-        self.kept = [mask.to(device.where, weights[name].dtype) for name, mask in masks.items()]
+        self.pruned: list[torch.Tensor] = [weights[name] for name in masks]
+        self.kept: list[torch.Tensor] = [mask.to(device.where, weights[name].dtype) for name, mask in masks.items()]
         self.recipe, self.data, self.settings = recipe, data, device
-        self.step = GraphedStep(self.eager_step) if device.cuda_graphs else self.eager_step
         self.totals = torch.zeros(3, dtype=torch.float64, device=device.where)  # loss, correct, images
         self.sgd: torch.optim.SGD | None = None
         self.diverged = False
@@ -50,16 +49,12 @@ class MaskedClassifier(lightning.LightningModule):
         self.tested = (math.nan, math.nan)
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        on_cuda = self.settings.where.type == "cuda"
-        # a learning rate in a tensor can change without a new CUDA graph
-        lr = torch.tensor(self.recipe.lr, device=self.settings.where) if on_cuda else self.recipe.lr
         self.sgd = torch.optim.SGD(
             self.network.parameters(),
-            lr=lr,
+            lr=self.recipe.lr,
             momentum=self.recipe.momentum,
             weight_decay=self.recipe.weight_decay,
-            fused=True if on_cuda else None,
-            foreach=None if on_cuda else True,
+            fused=True,
         )
         return self.sgd
 
@@ -71,19 +66,15 @@ class MaskedClassifier(lightning.LightningModule):
 
     def on_train_epoch_start(self) -> None:
         assert self.sgd is not None
-        rate = self.recipe.learning_rate(self.current_epoch)
         for group in self.sgd.param_groups:
-            if isinstance(group["lr"], torch.Tensor):
-                group["lr"].fill_(rate)
-            else:
-                group["lr"] = rate
+            group["lr"] = self.recipe.learning_rate(self.current_epoch)
         self.totals.zero_()
 
     def training_step(self, chunk: list[Split], _: int) -> None:
         for images, labels in chunk:
             self.step(images, labels)
 
-    def eager_step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
+    def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
         """One optimiser step; synchronises nothing."""
         assert self.sgd is not None
         self.sgd.zero_grad(set_to_none=True)
@@ -96,7 +87,7 @@ class MaskedClassifier(lightning.LightningModule):
         self._count(loss, correct, len(labels))
 
     def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-        # autocast is entered anew for each step: it caches the weights' casts, and steps must not share them
+        # autocast is entered anew for each step: it keeps the weights' casts, and steps must not share them
         with self.settings.autocast():
             logits = self.network(images)
         loss = functional.cross_entropy(logits.float(), labels)

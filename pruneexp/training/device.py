@@ -17,13 +17,11 @@ class Device:
         accelerator: ``auto`` (a CUDA GPU where there is one), ``cpu`` or ``cuda``.
         precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
             ``float32``; weights and optimiser are float32 throughout.
-        graphs: record training steps as CUDA graphs; without effect on a CPU.
         threads: CPU threads torch may use (0: torch's own choice).
     """
 
     accelerator: str = "auto"
     precision: str = "auto"
-    graphs: bool = True
     threads: int = 0
 
     def __post_init__(self) -> None:
@@ -40,14 +38,6 @@ class Device:
     def where(self) -> torch.device:
         cuda = self.accelerator == "cuda" or (self.accelerator == "auto" and torch.cuda.is_available())
         return torch.device("cuda" if cuda else "cpu")
-
-    @property
-    def cuda_graphs(self) -> bool:
-        return self.graphs and self.where.type == "cuda"
-
-    @property
-    def memory_format(self) -> torch.memory_format:
-        return torch.channels_last
 
     @property
     def resolved_precision(self) -> str:
@@ -70,7 +60,7 @@ class Device:
         torch.backends.cudnn.benchmark = False
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """The forward pass's context. No cache of casts: a recorded graph would keep the first step's."""
+        """The forward pass's context."""
         if self.resolved_precision == "float32":
             return contextlib.nullcontext()
-        return torch.autocast(self.where.type, dtype=torch.bfloat16, cache_enabled=False)
+        return torch.autocast(self.where.type, dtype=torch.bfloat16)

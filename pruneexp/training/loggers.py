@@ -1,6 +1,7 @@
 """One finished logger run for each cell."""
 
 import contextlib
+import netrc
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -54,7 +55,7 @@ def _wandb(project: str, folder: Path, group: str, key: str, config: dict[str, A
 
     os.environ.setdefault("WANDB_SILENT", "true")
     folder.mkdir(parents=True, exist_ok=True)
-    offline = not (os.environ.get("WANDB_API_KEY") or wandb.api.api_key)
+    offline = not _key_configured()
     logger = WandbLogger(name=key, save_dir=str(folder), project=project, group=group, offline=offline, config=config)
     try:
         yield [logger]
@@ -62,3 +63,13 @@ def _wandb(project: str, folder: Path, group: str, key: str, config: dict[str, A
         wandb.finish(exit_code=1)
         raise
     wandb.finish()
+
+
+def _key_configured() -> bool:
+    """Is there a W&B key in the environment or where ``wandb login`` puts it?"""
+    if os.environ.get("WANDB_API_KEY"):
+        return True
+    try:
+        return netrc.netrc().authenticators("api.wandb.ai") is not None
+    except (OSError, netrc.NetrcParseError):
+        return False

@@ -55,7 +55,8 @@ def train(
         torch.cuda.reset_peak_memory_stats()
     module = MaskedClassifier(network, masks, recipe, data, device)
     with warnings.catch_warnings():
-        # asking for a CPU where there is a GPU is a choice
+        # asking for a CPU where there is a GPU is a choice, and LeafSpec is between lightning and torch
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")
         trainer = lightning.Trainer(
             max_epochs=recipe.epochs,

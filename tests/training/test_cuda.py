@@ -5,13 +5,13 @@ import copy
 import pytest
 import torch
 
+from pruneexp.data.batches import Batches
 from pruneexp.graphs.leverage import leverage_scores
 from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.pruning import mask, score
-from pruneexp.data.batches import Batches
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
@@ -34,14 +34,10 @@ def trained(device: Device, seed: int = 0) -> tuple[torch.nn.Module, dict[str, t
     return network.cpu(), masks, result.loss
 
 
-@pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_a_recorded_step_trains_as_an_eager_one_does(precision: str) -> None:
-    graphed, masks, _ = trained(Device("cuda", precision, graphs=True))
-    eager, _, _ = trained(Device("cuda", precision, graphs=False))
-    for (name, a), b in zip(graphed.state_dict().items(), eager.state_dict().values(), strict=True):
-        assert torch.equal(a, b), name
+def test_pruned_weights_stay_zero() -> None:
+    network, masks, _ = trained(Device("cuda"))
     for name, kept in masks.items():
-        weight = graphed.get_parameter(name).detach()
+        weight = network.get_parameter(name).detach()
         assert not weight[~kept].any()
         assert bool((weight[kept] != 0).any())
 

@@ -1,0 +1,10 @@
+"""Where people are told things."""
+
+import sys
+
+from rich.console import Console
+
+
+def console() -> Console:
+    """Standard output; in a file or pipe, where there is no width to fit, wide enough for tables."""
+    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
