@@ -44,14 +44,15 @@ def multiply_accumulates(model: nn.Module, input_shape: tuple[int, ...]) -> dict
         for name, module in model.named_modules()
         if isinstance(module, PRUNABLE)
     ]
-    training = model.training
-    device = next(model.parameters()).device
+    modes = {module: module.training for module in model.modules()}
+    like = next(model.parameters())
     try:
         model.eval()
         with torch.no_grad():
-            model(torch.zeros(1, *input_shape, device=device))
+            model(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
     finally:
-        model.train(training)
+        for module, mode in modes.items():
+            module.training = mode
         for handle in handles:
             handle.remove()
     return counts

@@ -44,12 +44,24 @@ def check(weights: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
 
 
 def save_masks(masks: Mapping[str, torch.Tensor], path: str | Path) -> None:
-    """Write masks as a safetensors file of bool tensors, under a temporary name and then renamed."""
+    """Write masks as a safetensors file of bool tensors, under a temporary name and then renamed.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
     path = Path(path)
     scratch = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        save_file({name: mask.to("cpu", torch.bool).contiguous() for name, mask in masks.items()}, scratch)
+        save_file(
+            {
+                name: mask.to("cpu", torch.bool).clone(memory_format=torch.contiguous_format)
+                for name, mask in masks.items()
+            },
+            scratch,
+        )
         os.replace(scratch, path)
+    except (OSError, SafetensorError) as error:
+        raise UserError(f"the masks could not be written to {path}: {error}.") from error
     finally:
         scratch.unlink(missing_ok=True)
 

@@ -4,7 +4,7 @@ The registry's torchvision wheel is built for CUDA. Beside a CPU-only torch its 
 it fails with "operator torchvision::nms does not exist" - and lightning with it, through torchmetrics. Declaring the
 two operators' schemas beforehand is enough: datasets, transforms and models work, only the operators themselves
 (``nms`` and JPEG decoding) do not, and nothing here uses them. Call `prepare` before the first import of
-torchvision or lightning, in every process; importing `pruneexp` does it.
+torchvision or lightning, in every process; the modules here that import them do.
 """
 
 import functools

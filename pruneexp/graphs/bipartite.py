@@ -32,9 +32,9 @@ def components(biadjacent: sp.csr_array) -> tuple[int, np.ndarray, np.ndarray]:
 
 
 def sparse(matrix: "torch.Tensor | np.ndarray | sp.sparray") -> sp.csr_array:
-    """`matrix` [L, R] as a float64 CSR array without explicit zeros."""
+    """`matrix` [L, R] as a float64 CSR array of its own, without explicit zeros."""
     if isinstance(matrix, torch.Tensor):
         matrix = matrix.detach().cpu().numpy()
-    csr = sp.csr_array(matrix, dtype=np.float64)
+    csr = sp.csr_array(matrix, dtype=np.float64, copy=True)
     csr.eliminate_zeros()
     return csr

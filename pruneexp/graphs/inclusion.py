@@ -43,5 +43,6 @@ def inclusion_probabilities(weights: np.ndarray, count: float) -> np.ndarray:
     rest = split[: len(flat) - candidates].sum()
     remaining = rest + np.cumsum(top[::-1])[::-1]
     eps = (count - np.arange(candidates)) / remaining
-    certain = int(np.argmax(eps * top < 1))
+    # with all but m - 1 certain, the rest is never empty; where rounding says otherwise, the m-th is as good as certain
+    certain = min(int(np.argmax(eps * top < 1)), max(math.ceil(count) - 1, 0))
     return np.minimum(1.0, eps[certain] * weights)

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from pruneexp.graphs.bipartite import components, sparse
+from pruneexp.graphs.elimination import pair_forms
 
 
 def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
@@ -41,6 +42,11 @@ def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
         raise ValueError(f"scores must be a matrix [L, R], got shape {tuple(weights.shape)}")
     if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
         raise ValueError("scores must be finite and non-negative")
+    if weights.numel() == 0:
+        return weights
+    top = float(weights.max())
+    if top > 0 and not 1e-250 < top < 1e250:  # leverages do not depend on the scale; keep sums and quotients in range
+        weights = weights * 2.0 ** (900 if top < 1 else -500)
     if weights.shape[0] < weights.shape[1]:
         return leverage_scores(weights.T).T
     if bool((weights > 0).all()):
@@ -70,64 +76,5 @@ def _connected(weights: torch.Tensor) -> torch.Tensor:
     # C is a Laplacian: taking its diagonal from its off-diagonals keeps the row sums zero to the last digit, where
     # D_R - S^T P would lose a weakly connected vertex in the cancellation
     coupling = (coupling + coupling.T).div_(2).fill_diagonal_(0.0)
-    inverse = _grounded_inverse(coupling)
-    if inverse is None:
-        resistance = _distances(coupling, walk)
-    else:
-        through = walk @ inverse
-        resistance = through.mul(walk).sum(dim=1)[:, None] + inverse.diagonal()
-        resistance.sub_(through, alpha=2)
-    # the quadratic form is never negative, and with it Reff >= 1/d_u: rounding must not take a tiny leverage to zero
-    return resistance.clamp_(min=0.0).add_((1 / degree)[:, None]).mul_(weights).clamp_(max=1.0)
-
-
-def _grounded_inverse(coupling: torch.Tensor) -> torch.Tensor | None:
-    """A generalised inverse of the connected Laplacian with these off-diagonals: one vertex grounded.
-
-    Grounding keeps the M-matrix structure, and with it the small entries' accuracy; adding a rank-one term, as is
-    often done instead, mixes all magnitudes. The heaviest vertex is grounded, to be near every other. None where
-    some vertex hangs on the ground so weakly that the formula's differences would lose digits.
-    """
-    degree = coupling.sum(dim=1)
-    ground = int(degree.argmax())
-    keep = (torch.arange(len(coupling), device=coupling.device) != ground).nonzero()[:, 0]
-    inverse = torch.zeros_like(coupling)
-    if len(keep):
-        # Jacobi scaling leaves a unit diagonal whatever the scores' range
-        scale = degree[keep].rsqrt()
-        reduced = (-coupling[keep[:, None], keep] * scale[:, None] * scale).fill_diagonal_(1.0)
-        factor, failed = torch.linalg.cholesky_ex(reduced)
-        if bool(failed):
-            return None
-        scaled = torch.cholesky_inverse(factor)
-        if bool(scaled.diagonal().max() > WEAKEST):
-            return None
-        inverse[keep[:, None], keep] = scaled * scale[:, None] * scale
-    return inverse
-
-
-WEAKEST = 1e4  # resistance to the ground times degree, up to which rounding stays below about 1e-11
-
-
-def _distances(coupling: torch.Tensor, walk: torch.Tensor) -> torch.Tensor:
-    """(p_u - e_v)^T C^+ (p_u - e_v) for all u, v without one cancellation: for scores with weak bridges.
-
-    The Laplacian is eliminated without subtractions (Grassmann, Taksar & Heyman 1985), C = T D T^T with the pivots D
-    summed from what is left of the couplings; then the form is |D^-1/2 T^-1 (p_u - e_v)|^2, a squared distance.
-    Two to three times the cost of the usual way, and right to the last digits whatever the scores.
-    """
-    order = coupling.sum(dim=1).argsort()
-    left = coupling[order[:, None], order]
-    size = len(left)
-    lower = torch.eye(size, dtype=left.dtype, device=left.device)
-    pivot = torch.full((size,), torch.inf, dtype=left.dtype, device=left.device)
-    for k in range(size - 1):
-        rest = left[k, k + 1 :].clone()
-        pivot[k] = rest.sum()
-        lower[k + 1 :, k] = -rest / pivot[k]
-        left[k + 1 :, k + 1 :] -= torch.outer(rest, lower[k + 1 :, k])
-    solve = torch.linalg.solve_triangular(lower, torch.eye(size, dtype=left.dtype, device=left.device), upper=False)
-    solve = solve / pivot.sqrt()[:, None]
-    return torch.cdist(walk[:, order] @ solve.T, solve.T, compute_mode="donot_use_mm_for_euclid_dist").square()[
-        :, order.argsort()
-    ]
+    # Reff >= 1/d_u: rounding does not take a tiny leverage to zero
+    return pair_forms(coupling, walk, weights.amax(dim=0)).add_((1 / degree)[:, None]).mul_(weights).clamp_(max=1.0)

@@ -27,8 +27,8 @@ def systematic(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarra
     line = np.cumsum(flat[undecided])
     if remainder > 0:
         line *= remainder / line[-1]
-        line[-1] = remainder
-        point = np.floor(line + rng.random())
+        point = np.minimum(np.floor(line + rng.random()), remainder)
+        point[-1] = remainder
         chosen[undecided[np.diff(point, prepend=0.0) > 0]] = True
     return chosen.reshape(probabilities.shape)
 

@@ -39,7 +39,8 @@ def top_singular_values(matrix: sp.csr_array, count: int = 2) -> np.ndarray:
 def lambda2(matrix: Matrix) -> float:
     """Second smallest eigenvalue of the normalised Laplacian on the largest connected component.
 
-    lambda_2 = 1 - sigma_2(D_L^-1/2 M D_R^-1/2); 0 < lambda_2 <= 2, and it bounds the component's conductance by
+    lambda_2 = 1 - sigma_2(D_L^-1/2 M D_R^-1/2); 0 <= lambda_2 <= 2 (0 only by rounding,
+    across a negligible bridge), and it bounds the component's conductance by
     lambda_2 / 2 <= phi <= sqrt(2 lambda_2) (Cheeger; Laenen 2023, Lemma 2.1). A single edge has 2, a star 1, no edge
     at all NaN. Largest means most vertices, the first of equals.
 

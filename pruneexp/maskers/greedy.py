@@ -23,7 +23,7 @@ def greedy(
         layers: the network's prunable weights with their scores.
         density: kept / prunable weights.
         generator: not used, greedy draws nothing.
-        notes: not used.
+        notes: with ``matched`` receives what Sparsify reports.
         scope: ``layerwise`` the same density in every layer (Laenen's Greedy); ``global`` the highest of the whole
             network (MagPrune of Laenen, figure 3); ``matched`` in each layer as many as Sparsify would take in
             expectation, which isolates the choice of edges from the choice of counts.
@@ -35,7 +35,9 @@ def greedy(
         UserError: scope or density not allowed.
     """
     count = kept_count(layers, density)
-    ranking = [np.where(layer.available.cpu().numpy(), layer.score.cpu().numpy(), -np.inf).ravel() for layer in layers]
+    ranking = [
+        np.where(layer.available.cpu().numpy(), layer.score.cpu().double().numpy(), -np.inf).ravel() for layer in layers
+    ]
     if scope == "global":
         return split(highest(np.concatenate(ranking), count), layers)
     capacity = np.array([int(layer.available.sum()) for layer in layers])

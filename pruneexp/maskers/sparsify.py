@@ -49,7 +49,7 @@ def sparsify(
     seed = int(torch.randint(2**62, (), generator=generator))
     rng = np.random.default_rng(seed)
     flat = np.concatenate([weight.ravel() for weight in weights])
-    if sampling == "systematic":
+    if sampling == "systematic" or notes["filled"]:  # all positive scores are certain then, and the rest is uniform
         chosen = systematic(inclusion_probabilities(flat, count), rng)
     else:
         chosen = independent_then_fill(flat, count, rng)

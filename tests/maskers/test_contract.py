@@ -1,0 +1,207 @@
+"""What every masker in conf/masker promises; a new one is held to it as soon as its file exists."""
+
+from dataclasses import dataclass
+
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pruneexp.config import conf_dir
+from pruneexp.errors import UserError
+from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.masks import Masks
+from pruneexp.pruning import Masker, _component, mask
+from tests.properties import PROPERTY
+
+NAMES = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
+every_masker = pytest.mark.parametrize("name", NAMES)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Layers, and a number of weights to keep that they allow."""
+
+    layers: list[Layer]
+    count: int
+
+    @property
+    def total(self) -> int:
+        return sum(layer.size for layer in self.layers)
+
+    @property
+    def density(self) -> float:
+        return self.count / self.total
+
+
+def scores(kind: str, shape: tuple[int, ...], generator: torch.Generator) -> torch.Tensor:
+    uniform = torch.rand(shape, generator=generator, dtype=torch.float64)
+    return {
+        "uniform": uniform,
+        "float32": uniform.float(),
+        "equal": torch.full(shape, 0.25),
+        "ties": (4 * uniform).floor(),
+        "mostly zero": torch.where(uniform < 0.9, 0.0, uniform),
+        "zero": torch.zeros(shape),
+        "twelve orders": 10 ** (-12 * uniform),
+    }[kind]
+
+
+KINDS = ["uniform", "float32", "equal", "ties", "mostly zero", "zero", "twelve orders"]
+linear = st.tuples(st.integers(1, 12), st.integers(1, 12))
+convolution = st.tuples(st.integers(1, 6), st.integers(1, 4)).flatmap(
+    lambda channels: st.integers(1, 3).map(lambda size: (*channels, size, size))
+)
+
+
+@st.composite
+def cases(draw: st.DrawFn) -> Case:
+    generator = torch.Generator().manual_seed(draw(st.integers(0, 2**32)))
+    layers = []
+    for k, shape in enumerate(draw(st.lists(st.one_of(linear, convolution), min_size=1, max_size=4))):
+        available = torch.ones(shape, dtype=torch.bool)
+        if draw(st.booleans()):
+            available = torch.rand(shape, generator=generator) < 0.7
+            available.view(-1)[0] = True
+        layers.append(Layer(f"layers.{k}.weight", scores(draw(st.sampled_from(KINDS)), shape, generator), available))
+    left = sum(int(layer.available.sum()) for layer in layers)
+    return Case(layers, draw(st.integers(len(layers), left)))
+
+
+def draw_masks(name: str, layers: list[Layer], density: float, seed: int = 0) -> Masks:
+    masker: Masker = _component("masker", name)
+    return masker(layers, density, torch.Generator().manual_seed(seed), {})
+
+
+def kept(masks: Masks) -> int:
+    return sum(int(value.sum()) for value in masks.values())
+
+
+def network(kind: str = "uniform") -> list[Layer]:
+    generator = torch.Generator().manual_seed(1)
+    shapes = [(8, 3, 3, 3), (16, 8, 3, 3), (10, 16)]
+    return [
+        Layer(f"{k}.weight", scores(kind, shape, generator), torch.ones(shape, dtype=torch.bool))
+        for k, shape in enumerate(shapes)
+    ]
+
+
+def size(layers: list[Layer]) -> int:
+    return sum(layer.size for layer in layers)
+
+
+@every_masker
+@PROPERTY
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_keeps_exactly_the_share_asked_for_in_bool_masks_of_the_weights_shapes(
+    name: str, case: Case, seed: int
+) -> None:
+    masks = draw_masks(name, case.layers, case.density, seed)
+    assert kept(masks) == round(case.density * case.total) == case.count
+    assert list(masks) == [layer.name for layer in case.layers]
+    for layer in case.layers:
+        assert masks[layer.name].dtype == torch.bool
+        assert masks[layer.name].shape == layer.score.shape
+
+
+@every_masker
+@PROPERTY
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_a_weight_that_an_earlier_round_pruned_never_comes_back(name: str, case: Case, seed: int) -> None:
+    # the pruned weights score highest: only `available` can keep them out
+    layers = [
+        Layer(layer.name, torch.where(layer.available, layer.score, 1e3), layer.available) for layer in case.layers
+    ]
+    masks = draw_masks(name, layers, case.density, seed)
+    assert kept(masks) == case.count
+    assert not any(bool((masks[layer.name] & ~layer.available).any()) for layer in layers)
+
+
+@every_masker
+@PROPERTY
+@given(case=cases(), seed=st.integers(0, 1000))
+def test_the_same_generator_gives_the_same_masks_and_scores_are_left_alone(name: str, case: Case, seed: int) -> None:
+    before = [layer.score.clone() for layer in case.layers]
+    state = torch.random.get_rng_state()
+    first = draw_masks(name, case.layers, case.density, seed)
+    again = draw_masks(name, case.layers, case.density, seed)
+    assert all(torch.equal(first[key], again[key]) for key in first)
+    assert all(torch.equal(layer.score, score) for layer, score in zip(case.layers, before, strict=True))
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
+@every_masker
+@pytest.mark.parametrize("density", [0.9, 0.5, 0.1, 0.05, 0.02, 0.005])
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_count_is_exact_at_common_densities(name: str, kind: str, density: float) -> None:
+    layers = network(kind)
+    assert kept(draw_masks(name, layers, density)) == round(density * size(layers))
+
+
+@every_masker
+def test_ties_do_not_change_the_count(name: str) -> None:
+    layers = network("equal")
+    for count in range(3, size(layers), 97):
+        assert kept(draw_masks(name, layers, count / size(layers))) == count
+
+
+@every_masker
+def test_more_exact_zeros_than_pruned_weights_do_not_change_the_count_and_are_kept_last(name: str) -> None:
+    layers = network()
+    for layer in layers:
+        layer.score[layer.score < 0.8] = 0.0
+    positive = sum(int((layer.score > 0).sum()) for layer in layers)
+    count = positive + 100
+    masks = draw_masks(name, layers, count / size(layers))
+    assert kept(masks) == count
+    if name != "greedy":  # layerwise: its counts do not look at the scores
+        assert all(bool(masks[layer.name][layer.score > 0].all()) for layer in layers)
+
+
+@every_masker
+@pytest.mark.parametrize("kind", ["uniform", "mostly zero", "zero"])
+def test_density_one_keeps_everything(name: str, kind: str) -> None:
+    layers = network(kind)
+    assert kept(draw_masks(name, layers, 1.0)) == size(layers)
+
+
+@every_masker
+@pytest.mark.parametrize("density", [0.0, -0.1, 1.5, float("nan"), float("inf")])
+def test_a_density_outside_0_to_1_is_refused_in_one_sentence(name: str, density: float) -> None:
+    with pytest.raises(UserError, match=rf"^density must be above 0 and at most 1, got {density}\b[^.]*\.$"):
+        draw_masks(name, network(), density)
+
+
+@every_masker
+def test_a_density_too_small_for_the_layers_is_refused_with_the_smallest_that_is_not(name: str) -> None:
+    layers = network()
+    with pytest.raises(UserError, match=r"fewer than one for each of the 3 layers: use at least 0\.00"):
+        draw_masks(name, layers, 2 / size(layers))
+    assert kept(draw_masks(name, layers, 3 / size(layers))) == 3
+
+
+@every_masker
+def test_more_weights_than_earlier_rounds_left_are_refused(name: str) -> None:
+    layers = [Layer(layer.name, layer.score, layer.score < 0.3) for layer in network()]
+    with pytest.raises(UserError, match="earlier rounds left only"):
+        draw_masks(name, layers, 0.9)
+
+
+@every_masker
+def test_notes_are_numbers_by_name(name: str) -> None:
+    notes: Notes = {}
+    _component("masker", name)(network("mostly zero"), 0.3, torch.Generator(), notes)
+    assert all(isinstance(key, str) and float(value) == value for key, value in notes.items())
+
+
+@every_masker
+def test_masks_pass_the_checks_of_pruning(name: str) -> None:
+    layers = network()
+    by_name = {layer.name: layer.score for layer in layers}
+    masks = mask(by_name, _component("masker", name), 0.1, 0, {})
+    assert kept(masks) == round(0.1 * size(layers))
+    assert all(masks[key].shape == by_name[key].shape for key in by_name)
+
+
+def test_there_are_maskers_to_walk_over() -> None:
+    assert {"greedy", "greedy_global", "greedy_matched", "sparsify"} <= set(NAMES)

@@ -1,0 +1,37 @@
+"""What importing pruneexp costs, and what it offers."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import pruneexp
+
+ROOT = Path(pruneexp.__file__).resolve().parent.parent
+
+
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    heavy = "{'torch', 'torchvision', 'lightning', 'numpy', 'scipy', 'pandas', 'hydra', 'wandb', 'matplotlib'}"
+    assert python(f"import sys, pruneexp; print(sorted({heavy} & set(sys.modules)))") == "[]"
+
+
+def test_graphs_come_without_lightning() -> None:
+    code = "import sys, pruneexp; pruneexp.graphs.lambda2([[1.0]]); print('lightning' in sys.modules)"
+    assert python(code) == "False"
+
+
+@pytest.mark.parametrize("name", pruneexp.__all__)
+def test_every_public_name_is_there(name: str) -> None:
+    value = getattr(pruneexp, name)
+    assert callable(value) or value.__name__ == f"pruneexp.{name}"
+
+
+def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'prun'"):
+        pruneexp.prun  # noqa: B018
