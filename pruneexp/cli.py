@@ -70,20 +70,31 @@ def _main(arguments: list[str]) -> int:
 
 def _run(grid: "Grid") -> None:
     """Check what every job needs, then hand over to Hydra."""
+    import torch
+
+    from pruneexp.layers import prunable
+    from pruneexp.maskers.layer import Layer, kept_count
     from pruneexp.records.store import Store
 
     store = Store(grid.config.results_dir)
-    if all(key in store for key in grid.cells()):
+    if all(store.read(key) is not None for key in grid.cells()):
         return
     with store.claim("0" * 16):
         pass  # the folder can be written
-    seen = set()
+    checked = set()
     for job in grid.jobs:
-        for group in ("recipe", "trainer"):
+        for group in ("recipe", "trainer", "scorer", "masker"):
             job.component(group)
-        if (name := str(job.config.dataset)) not in seen:
-            seen.add(name)
-            job.dataset()
+        if (names := f"{job.config.dataset} {job.config.model}") not in checked:
+            checked.add(names)
+            dataset = job.dataset()
+            network = job.component("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
+            scores = [
+                Layer(name, weight, torch.ones_like(weight, dtype=torch.bool))
+                for name, weight in prunable(network).items()
+            ]
+            for density in job.densities:
+                kept_count(scores, density)
     os.environ.setdefault("HYDRA_FULL_ERROR", "0")
     sys.argv[1:] = [*grid.arguments, f"sweep_cells={sum(len(job.densities) for job in grid.jobs)}"]
     launch()

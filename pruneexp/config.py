@@ -44,7 +44,7 @@ def identity(node: Any) -> Any:
     if isinstance(node, Mapping):
         options = {key: identity(value) for key, value in node.items() if key != "_partial_"}
         if "_target_" in options:
-            parameters = inspect.signature(_resolve(options["_target_"])).parameters
+            parameters = inspect.signature(locate(options["_target_"])).parameters
             options = {
                 key: value
                 for key, value in options.items()
@@ -62,6 +62,7 @@ def digest(description: Any) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()[:16]
 
 
-def _resolve(target: str) -> Any:
+def locate(target: str) -> Any:
+    """The object that a dotted path names."""
     module, _, name = target.rpartition(".")
     return getattr(importlib.import_module(module), name)

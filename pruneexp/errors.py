@@ -1,4 +1,6 @@
-"""The one exception that stands for a mistake the user can put right."""
+"""The one exception that stands for a mistake the user can put right, and checks of numbers that raise it."""
+
+import math
 
 
 class UserError(Exception):
@@ -6,3 +8,16 @@ class UserError(Exception):
 
     The command line prints the sentence and exits with code 2; from Python it is an ordinary exception.
     """
+
+
+def whole_number(name: str, value: object, least: int) -> None:
+    """Raise UserError unless `value` is an int from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+        raise UserError(f"{name} must be a whole number, at least {least}, got {value}.")
+
+
+def real_number(name: str, value: object, positive: bool = False) -> None:
+    """Raise UserError unless `value` is a finite number that is not negative, and not zero either if `positive`."""
+    number = value if isinstance(value, (int, float)) and not isinstance(value, bool) else math.nan
+    if not math.isfinite(number) or number < 0 or (positive and number == 0):
+        raise UserError(f"{name} must be a finite number, {'above 0' if positive else 'at least 0'}, got {value}.")

@@ -1,7 +1,6 @@
-"""One job from start to finish: make the network, score it, and for each density mask, measure, train, record."""
+"""One job from start to finish: for each density score, mask, measure, train, record."""
 
 import copy
-import functools
 import math
 import time
 from pathlib import Path
@@ -15,20 +14,16 @@ from torch import nn
 
 from pruneexp.console import console
 from pruneexp.job import Cell, Job
-from pruneexp.layers import multiply_accumulates
+from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
-from pruneexp.models.initialise import initialise
-from pruneexp.pruning import Scores, mask, score
-from pruneexp.records.measure import layer_rows, network_sums
+from pruneexp.masks import Masks
+from pruneexp.records.measure import effective_density, layer_rows, network_sums
 from pruneexp.records.provenance import provenance
 from pruneexp.records.store import Record, Store
-from pruneexp.seeding import stream
-from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
-from pruneexp.training.train import Trained, quiet_lightning, train
+from pruneexp.training.train import Trained, train
+from pruneexp.workbench import Workbench
 
 
 def run(config: DictConfig, command: str = "", first: int = 0) -> None:
@@ -47,83 +42,58 @@ def run(config: DictConfig, command: str = "", first: int = 0) -> None:
     """
     job = Job(config)
     job.check()
-    store = Store(config.results_dir)
-    cells = job.cells()
-    total = config.sweep_cells or len(cells)
-    bench = Bench(job, command, total)
-    for wait in (False, True):
-        for number, cell in enumerate(cells, start=first + 1):
-            if cell.key in store:
-                continue
-            with store.claim(cell.key, wait) as mine:
-                if mine and cell.key not in store:
-                    record, masks, history = bench.make(cell, number, console())
-                    store.write(cell.key, record, masks, history)
+    Run(job, command, first).all_cells()
 
 
-class Bench:
-    """What a job's cells share, each made once, when first needed."""
+class Run:
+    """A job under way.
 
-    def __init__(self, job: Job, command: str, total: int) -> None:
-        self.job, self.command, self.total = job, command, total
-        self.made: list[float] = []
-        self.seconds: dict[str, float] = {"scoring": 0.0}
+    Args:
+        job, command, first: as for `run`.
+    """
 
-    @functools.cached_property
-    def device(self) -> Device:
-        device: Device = self.job.component("trainer")
-        device.prepare()
-        quiet_lightning()
-        return device
+    def __init__(self, job: Job, command: str, first: int) -> None:
+        self.job, self.command = job, command
+        self.store = Store(job.config.results_dir)
+        self.cells = job.cells()
+        self.numbers = {cell.key: number for number, cell in enumerate(self.cells, start=first + 1)}
+        self.total = job.config.sweep_cells or len(self.cells)
+        self.bench = Workbench(job, self.store, lambda cell: self.finish(cell, wait=True))
+        self.took: list[float] = []
 
-    @functools.cached_property
-    def recipe(self) -> Recipe:
-        recipe: Recipe = self.job.component("recipe")
-        return recipe
+    def all_cells(self) -> None:
+        for wait in (False, True):
+            for cell in self.cells:
+                self.finish(cell, wait)
 
-    @functools.cached_property
-    def data(self) -> Resident:
-        dataset = self.job.dataset()
-        self.classes, self.input_shape = dataset.classes, dataset.input_shape
-        return Resident(dataset, self.recipe, self.job.seed, self.device.where)
+    def finish(self, cell: Cell, wait: bool) -> None:
+        """Make and record a cell, unless it is recorded or (without `wait`) another process works on it."""
+        if cell.key in self.store:
+            return
+        with self.store.claim(cell.key, wait) as mine:
+            if mine and cell.key not in self.store:
+                self.store.write(cell.key, *self.make(cell, console()))
 
-    @functools.cached_property
-    def network(self) -> nn.Module:
-        """At initialisation; every cell trains a copy."""
-        data = self.data
-        network: nn.Module = self.job.component("model", num_classes=self.classes, input_shape=self.input_shape)
-        initialise(network, self.job.config.initialisation, stream(self.job.seed, "initialisation"))
-        return network.to(data.device)
-
-    @functools.cached_property
-    def scores(self) -> Scores:
-        network, batches = self.network, self.data.for_scoring()
-        start = time.perf_counter()
-        scores = score(network, self.job.component("scorer"), batches, self.job.seed)
-        self.seconds["scoring"] = time.perf_counter() - start
-        return scores
-
-    def make(self, cell: Cell, number: int, out: Console) -> tuple[Record, bytes, list[dict[str, float]]]:
-        """Mask, measure and train one cell: its record, masks file and history."""
-        network, notes, masks = copy.deepcopy(self.network), Notes(), {}
+    def make(self, cell: Cell, out: Console) -> tuple[Record, bytes, list[dict[str, float]], bytes]:
+        """Mask, measure and train one cell: its record, masks file, history, and a dense network's trained weights."""
+        notes, masks = Notes(), Masks()
         seconds = {"scoring": 0.0, "masking": 0.0}
         if cell.density < 1:
-            scores = self.scores
-            start = time.perf_counter()
-            masks = mask(scores, self.job.component("masker"), cell.density, cell.seed, notes)
-            seconds = {"scoring": self.seconds["scoring"], "masking": time.perf_counter() - start}
+            masks, seconds = self.bench.masks(cell.density, notes)
+        network = copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
         start = time.perf_counter()
         layers = layer_rows(network, masks)
-        sums = network_sums(layers, multiply_accumulates(network, self.input_shape))
+        sums = network_sums(layers, multiply_accumulates(network, self.bench.input_shape))
+        sums["effective_density"] = effective_density(masks, self.bench.wiring)
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
-        title = f"cell {number} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
+        title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
         trained = self._train(cell, network, masks, sums, layers, CellProgress(title, out))
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         took = sum(seconds.values())
-        self.made.append(took)
-        out.print(f"{title}: {outcome}, {took:.1f} s; {self.time_left(number)}", soft_wrap=True)
+        self.took.append(took)
+        out.print(f"{title}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)
         record: Record = {
             "key": cell.key,
             "names": cell.names,
@@ -141,14 +111,17 @@ class Bench:
             "peak_memory_bytes": trained.peak_memory_bytes,
             "notes": notes,
             "layers": layers,
-            **provenance(self.command, self.device.name, self.device.resolved_precision),
+            **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
-        return record, safetensors.torch.save(masks or _dense(network)), trained.history
+        everything = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(network).items()}
+        weights = b"" if masks else _packed(network)
+        return record, safetensors.torch.save(masks or everything), trained.history, weights
 
-    def time_left(self, number: int) -> str:
+    def time_left(self, cell: Cell) -> str:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
-        minutes = (self.total - number) * sum(self.made) / len(self.made) / 60
+        cells = self.total - self.numbers.get(cell.key, 0)
+        minutes = cells * sum(self.took) / len(self.took) / 60
         return f"at most {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
     def _train(
@@ -165,7 +138,8 @@ class Bench:
         kind: dict[str, Any] = OmegaConf.to_container(config.logger, resolve=True)  # type: ignore[assignment]
         with logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description}) as loggers:
             try:
-                trained = train(network, masks, self.recipe, self.data, self.device, loggers, [progress])
+                bench = self.bench
+                trained = train(network, masks, bench.recipe, bench.data, bench.device, loggers, [progress])
             finally:
                 progress.stop()
             figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": sums["density"]}
@@ -175,15 +149,13 @@ class Bench:
                 figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
             for logger in loggers:
                 logger.log_metrics(
-                    {name: value for name, value in figures.items() if value is not None}, step=self.recipe.epochs
+                    {name: value for name, value in figures.items() if value is not None}, step=self.bench.recipe.epochs
                 )
         return trained
 
 
-def _dense(network: nn.Module) -> dict[str, torch.Tensor]:
-    from pruneexp.layers import prunable
-
-    return {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(network).items()}
+def _packed(network: nn.Module) -> bytes:
+    return safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
 
 
 def _finite(value: float) -> float | None:

@@ -65,14 +65,17 @@ def expand(arguments: list[str]) -> Grid:
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
             jobs = [Job(compose("config", fixed + combination)) for combination in combinations]
         except (HydraException, OmegaConfBaseException) as error:
-            raise UserError(_sentence(error)) from error
+            raise UserError(_sentence(error, overrides)) from error
     for job in jobs:
-        job.check()
+        try:
+            job.check()
+        except OmegaConfBaseException as error:
+            raise UserError(_sentence(error, overrides)) from error
     replaced = [f"~hydra.sweeper.params.{key!s}" for key in sweeper if key in given]
     return Grid(jobs, overrides + replaced)
 
 
-def _sentence(error: Exception) -> str:
+def _sentence(error: Exception, overrides: list[str]) -> str:
     """One sentence for what Hydra or OmegaConf says in several lines."""
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
@@ -82,8 +85,24 @@ def _sentence(error: Exception) -> str:
         r"Key '(\S+)' is not in struct", text
     )
     if isinstance(error, ConfigCompositionException) and key:
-        return unknown("option", key.group(1).split("=")[0].lstrip("+~"), _options(compose("config")))
+        option = key.group(1).split("=")[0].lstrip("+~")
+        if option == "experiment":
+            return (
+                "an experiment is added with a plus: type +" + next(o for o in overrides if o.startswith(option)) + "."
+            )
+        return unknown("option", option, _options(compose("config", _groups(overrides))))
     return " ".join(text.split()).rstrip(".") + "."
+
+
+def _groups(overrides: list[str]) -> list[str]:
+    """Those overrides that choose a file of a group (the first of a sweep's), whose options can be overridden too."""
+    chosen = []
+    for override in overrides:
+        group, _, names = override.partition("=")
+        name = names.split(",")[0]
+        if (conf_dir() / group.lstrip("+") / f"{name}.yaml").exists():
+            chosen.append(f"{group}={name}")
+    return chosen
 
 
 def _options(config: DictConfig) -> list[str]:

@@ -1,19 +1,36 @@
 """A job's configuration, checked; and the cells it stands for."""
 
-import math
+import re
 from dataclasses import dataclass
 from typing import Any
 
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.config import digest, identity
+from pruneexp.choices import check_choices
+from pruneexp.config import digest, identity, locate
 from pruneexp.data.dataset import Dataset
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, whole_number
 
-MODES = ("run", "plan", "report")
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")
-INITIALISATION = "kaiming_normal"
+# options of a cell outside the groups; left out of its description at these values, so that new ones change no old key
+DEFAULTS = {
+    "initialisation": "kaiming_normal",
+    "rounds": 1,
+    "round_masker": "masker",
+    "when": "init",
+    "rewind": "init",
+    "rewind_epoch": 0,
+    "repair": "none",
+}
+CHOICES = {
+    "initialisation": ("kaiming_normal", "kaiming_uniform"),
+    "mode": ("run", "plan", "report"),
+    "round_masker": ("masker", "greedy"),
+    "when": ("init", "trained"),
+    "rewind": ("init", "epoch", "none"),
+    "repair": ("none", "paths"),
+}
 
 
 @dataclass(frozen=True)
@@ -64,11 +81,12 @@ class Job:
         for node in groups.values():
             node.pop("name")
         description: dict[str, Any] = {**groups, "density": density, "seed": self.seed}
+        for option, default in DEFAULTS.items():
+            if self.config.get(option, default) != default and (density < 1 or option == "initialisation"):
+                description[option] = self.config[option]
         if density == 1:
             for group in ("scorer", "masker"):
                 names[group] = description[group] = "dense"
-        if self.config.initialisation != INITIALISATION:
-            description["initialisation"] = self.config.initialisation
         return Cell(names, density, self.seed, description)
 
     def component(self, group: str, **arguments: Any) -> Any:
@@ -79,6 +97,7 @@ class Job:
         """
         node = _plain(self.config[group])
         name = node.pop("name", "")
+        check_choices(locate(node["_target_"]), node)
         try:
             return instantiate(node, **arguments)
         except Exception as error:
@@ -103,10 +122,24 @@ class Job:
     def check(self) -> None:
         """Raise UserError for values that no job can have; what needs data or a model is checked when they are made."""
         config = self.config
-        if config.mode not in MODES:
-            raise UserError(f"mode must be one of {', '.join(MODES)}, got {config.mode!r}.")
+        for option, choices in CHOICES.items():
+            if config[option] not in choices:
+                raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
+        whole_number("rounds", config.rounds, 1)
+        whole_number("rewind_epoch", config.rewind_epoch, 0)
+        if config.when == "init" and config.rewind != "init":
+            raise UserError(f"rewind={config.rewind} needs when=trained: at initialisation there is nothing to rewind.")
+        if (config.rewind == "epoch") != (config.rewind_epoch > 0):
+            raise UserError("rewind=epoch and rewind_epoch=K (K at least 1) go together.")
+        for option in ("data_dir", "results_dir", "report_dir"):
+            if not isinstance(config[option], str):
+                raise UserError(f"{option} must be a folder, got {config[option]}.")
+        if not re.fullmatch(r"[\w.+-]+", str(config.name)):
+            raise UserError(f"name must be made of letters, digits, '.', '_', '+' and '-', got {config.name!r}.")
         if not OmegaConf.is_list(config.densities) or not len(config.densities):
             raise UserError(f"densities must be a list such as [0.1,0.02], got {config.densities!r}.")
+        if any(OmegaConf.is_missing(config.densities, k) for k in range(len(config.densities))):
+            raise UserError("densities has a missing value: each must be above 0 and at most 1.")
         for density in config.densities:
             if isinstance(density, bool) or not isinstance(density, (int, float)) or not 0 < density <= 1:
                 raise UserError(
@@ -114,8 +147,7 @@ class Job:
                 )
         if len(set(self.densities)) < len(self.densities):
             raise UserError(f"densities names one density twice: {self.densities}.")
-        if isinstance(config.seed, bool) or not isinstance(config.seed, int) or not 0 <= config.seed < math.inf:
-            raise UserError(f"seed must be a whole number from 0, got {config.seed!r}.")
+        whole_number("seed", config.seed, 0)
 
 
 def _plain(node: DictConfig) -> dict[str, Any]:

@@ -1,18 +1,25 @@
 """Score, then mask: how a network gets its masks."""
 
+import copy
+import functools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
 import torch
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from torch import nn
 
+from pruneexp import config
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
-from pruneexp.maskers.layer import Layer, Notes, kept_count
-from pruneexp.masks import Masks
+from pruneexp.maskers.greedy import greedy
+from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
+from pruneexp.masks import Masks, apply_masks
 from pruneexp.seeding import stream
+from pruneexp.wiring import trace
 
 Scores = dict[str, torch.Tensor]
 
@@ -29,11 +36,12 @@ class Masker(Protocol):
     def __call__(self, layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks: ...
 
 
-def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int) -> Scores:
+def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int, fresh: bool = True) -> Scores:
     """The scorer's scores, checked.
 
     Raises:
-        UserError: a score is missing, misshapen or not finite.
+        UserError: a score is missing, misshapen or not finite, or all are zero (which only later rounds, in which a
+            network can already have fallen apart, may meet: `fresh` is false there).
     """
     weights = prunable(model)
     scores = scorer(model, batches, stream(seed, "scorer"))
@@ -42,23 +50,83 @@ def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int) -> Scor
             raise UserError(f"the scorer gave no score of shape {list(weight.shape)} for {name}.")
         if not bool(torch.isfinite(scores[name]).all()):
             raise UserError(f"the scores of {name} are not finite: the network's outputs or gradients overflow.")
+    if fresh and not any(bool(values.any()) for values in scores.values()):
+        raise UserError("all scores are zero, so that nothing tells one weight from another: use another scorer.")
     return scores
 
 
-def mask(scores: Scores, masker: Masker, density: float, seed: int, notes: Notes) -> Masks:
+def mask(
+    scores: Scores,
+    masker: Masker,
+    density: float,
+    seed: int,
+    notes: Notes,
+    model: nn.Module | None = None,
+    previous: Masks | None = None,
+    part: int = 0,
+) -> Masks:
     """The masker's masks at one density, checked to be complete; ``density=1`` keeps everything.
+
+    Args:
+        scores: by weight name.
+        density: kept / prunable weights, of the whole network also in a later round.
+        seed: the masker's random stream is (seed, "masker", density), and `part` in later rounds.
+        notes: receives what the masker reports.
+        model: the network whose weights are masked, for maskers that look at how its layers join.
+        previous: an earlier round's masks; what they pruned stays pruned.
+        part: number of the round, 0 for a single one.
 
     Raises:
         UserError: density or the masker's options not allowed.
     """
-    layers = [Layer(name, value, torch.ones_like(value, dtype=torch.bool)) for name, value in scores.items()]
+    available = previous or {name: torch.ones_like(value, dtype=torch.bool) for name, value in scores.items()}
+    layers = [Layer(name, value, available[name].to(value.device)) for name, value in scores.items()]
+    if model is not None:
+        layers = Layers(layers, functools.partial(trace, model))
     kept_count(layers, density)
     if density == 1:
         return {name: torch.ones_like(value, dtype=torch.bool, device="cpu") for name, value in scores.items()}
-    masks = masker(layers, density, stream(seed, "masker", str(density)), notes)
+    purpose = ("masker", str(density), part) if part else ("masker", str(density))
+    masks = masker(layers, density, stream(seed, *purpose), notes)
     for name, value in scores.items():
         if name not in masks or masks[name].shape != value.shape or masks[name].dtype != torch.bool:
             raise UserError(f"the masker gave no bool mask of shape {list(value.shape)} for {name}.")
+    return masks
+
+
+def in_rounds(
+    model: nn.Module,
+    scorer: Scorer,
+    masker: Masker,
+    density: float,
+    seed: int,
+    batches: Batches,
+    notes: Notes,
+    rounds: int,
+    round_masker: str = "masker",
+) -> Masks:
+    """Score and mask in turns: after round k = 1 ... n a share density^(k/n) of the weights is left.
+
+    Each round scores the network as pruned so far; a pruned weight never comes back (Tanaka et al. 2020, Algorithm 1).
+
+    Args:
+        round_masker: ``masker`` (the masker makes every round's masks) or ``greedy`` (the highest scores of the whole
+            network are kept until the last round, whose masks the masker makes).
+
+    Raises:
+        UserError: an option not allowed, or what `score` and `mask` raise.
+    """
+    if rounds < 1 or round_masker not in ("masker", "greedy"):
+        raise UserError(
+            f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
+        )
+    pruned, masks = copy.deepcopy(model), None
+    for k in range(1, rounds + 1):
+        chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
+        scores = score(pruned, scorer, batches, seed, fresh=k == 1)
+        masks = mask(scores, chooser, density ** (k / rounds), seed, notes, model, masks, part=k)
+        apply_masks(pruned, masks)
+    assert masks is not None
     return masks
 
 
@@ -96,21 +164,25 @@ def prune(
     images, labels = data if data is not None else (None, None)
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
-    scores = score(model, _component("scorer", scorer), batches, seed)
-    return mask(scores, _component("masker", masker), density, seed, {})
+    score_function, mask_function = _component("scorer", scorer), _component("masker", masker)
+    rounds = int(_configured("scorer", scorer).get("rounds", 1))
+    if rounds > 1:
+        return in_rounds(model, score_function, mask_function, density, seed, batches, {}, rounds)
+    return mask(score(model, score_function, batches, seed), mask_function, density, seed, {}, model)
 
 
 def _component(group: str, name: str) -> Any:
     """The function that conf/<group>/<name>.yaml configures."""
-    from hydra.utils import instantiate
-    from omegaconf import OmegaConf
+    return instantiate(_configured(group, name)[group])
 
-    from pruneexp.config import conf_dir, unknown
 
-    folder: Path = conf_dir() / group
+def _configured(group: str, name: str) -> dict[str, Any]:
+    """What conf/<group>/<name>.yaml says: the group's node, and other options that it sets."""
+    folder: Path = config.conf_dir() / group
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
-        raise UserError(unknown(group, name, names))
-    config = dict(OmegaConf.load(folder / f"{name}.yaml"))
-    del config["name"]
-    return instantiate(config)
+        raise UserError(config.unknown(group, name, names))
+    said: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))  # type: ignore[assignment]
+    said = said if group in said else {group: said}
+    del said[group]["name"]
+    return said

@@ -144,4 +144,5 @@ def test_the_checkouts_configurations_and_published_numbers_are_found() -> None:
 def test_every_component_is_named_after_its_file(group: str) -> None:
     files = sorted((conf_dir() / group).glob("*.yaml"))
     assert files
-    assert [OmegaConf.load(path).name for path in files] == [path.stem for path in files]
+    loaded: list[Any] = [OmegaConf.load(path) for path in files]
+    assert [node.get(group, node).name for node in loaded] == [path.stem for path in files]

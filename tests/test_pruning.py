@@ -263,8 +263,9 @@ def test_networks_of_one_layer_and_in_double_precision_can_be_pruned() -> None:
     assert kept(masks) == 120
 
 
-def test_a_network_whose_weights_are_all_zero_is_pruned_uniformly_and_exactly() -> None:
+def test_a_network_whose_weights_are_all_zero_is_refused() -> None:
     model = nn.Linear(30, 20)
     nn.init.zeros_(model.weight)
     for masker in MASKERS:
-        assert kept(pruneexp.prune(model, 0.2, masker=masker)) == 120
+        with pytest.raises(UserError, match="all scores are zero"):
+            pruneexp.prune(model, 0.2, masker=masker)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, whole_number
 
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
 Arrays = dict[str, np.ndarray]
@@ -64,6 +64,12 @@ def load(
     Raises:
         UserError: a file is damaged or not what it should be, the folder cannot be written, or the source has nothing to give.
     """
+    whole_number("dataset.classes", classes, 1)
+    for option, values in (("mean", mean), ("std", std)):
+        if len(values) != image_shape[0]:
+            raise UserError(
+                f"dataset.{option} must have one number for each of {image_shape[0]} channels, got {values}."
+            )
     folder = Path(data_dir) / name
     if not all((folder / f"{file}.npy").exists() for file in FILES):
         make(folder, source)
@@ -75,6 +81,7 @@ def load(
             f"{folder} has {len(arrays['train_images'])} training images and {name} has {train_count}: delete the folder"
             f" to have it made again, or set dataset.train_count."
         )
+    whole_number("dataset.validation", validation, 0)
     if not 0 <= validation < len(arrays["train_images"]):
         raise UserError(
             f"dataset.validation must be at least 0 and below {len(arrays['train_images'])}, the training images of"
@@ -88,7 +95,8 @@ def make(folder: Path, source: Source) -> None:
     data_dir = folder.parent
     try:
         data_dir.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=data_dir))
+        _remove_left_by_dead(data_dir, folder.name)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=data_dir))
     except OSError as error:
         raise UserError(
             f"data_dir={data_dir} cannot be written ({error.strerror}): choose another with data_dir=PATH."
@@ -105,12 +113,21 @@ def make(folder: Path, source: Source) -> None:
         shutil.rmtree(scratch, ignore_errors=True)
 
 
+def _remove_left_by_dead(data_dir: Path, name: str) -> None:
+    """Scratch folders carry their process's number; those of processes that are no more are removed."""
+    for left in data_dir.glob(f".{name}-*-*"):
+        process = left.name.removeprefix(f".{name}-").split("-")[0]
+        if process.isdigit() and not Path("/proc", process).exists() and Path("/proc/self").exists():
+            shutil.rmtree(left, ignore_errors=True)
+
+
 def _open(path: Path) -> np.ndarray:
     try:
-        return np.load(path, mmap_mode="r", allow_pickle=False)
+        return np.lib.format.open_memmap(path, mode="r")
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
+        # a damaged header is evaluated by numpy and can fail in any way
         raise UserError(
             f"{path} is damaged ({str(error) or type(error).__name__}): delete the folder {path.parent} to have it made again."
         ) from error

@@ -2,6 +2,7 @@
 
 import tempfile
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -37,9 +38,9 @@ def tiny_imagenet(data_dir: Path, name: str) -> Arrays:
         try:
             with zipfile.ZipFile(archive) as official:
                 official.extractall(unpacked)
-        except zipfile.BadZipFile as error:
+        except (zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{archive} is damaged ({error}): delete it to have it downloaded again.") from error
-        return _read(Path(unpacked) / folder.name, side)
+        return _read(Path(unpacked) / folder.name, side, archive)
 
 
 def _download(data_dir: Path, name: str) -> None:
@@ -56,8 +57,8 @@ def _download(data_dir: Path, name: str) -> None:
         ) from error
 
 
-def _read(root: Path, side: int) -> Arrays:
-    """The arrays of the official layout under `root`."""
+def _read(root: Path, side: int, archive: Path | None = None) -> Arrays:
+    """The arrays of the official layout under `root`, unpacked from `archive` where one is given."""
     try:
         wnids = sorted(folder.name for folder in (root / "train").iterdir())
         label = {wnid: k for k, wnid in enumerate(wnids)}
@@ -66,7 +67,7 @@ def _read(root: Path, side: int) -> Arrays:
         test = [(root / "val" / "images" / row[0], label[row[1]]) for row in rows]
     except (FileNotFoundError, NotADirectoryError, KeyError, IndexError) as error:
         raise UserError(
-            f"{root} is not in Tiny-ImageNet's official layout (train/<wnid>/images/*.JPEG, val/images/*.JPEG,"
+            f"{archive or root} is not in Tiny-ImageNet's official layout (train/<wnid>/images/*.JPEG, val/images/*.JPEG,"
             f" val/val_annotations.txt): {error}."
         ) from error
     arrays: Arrays = {}

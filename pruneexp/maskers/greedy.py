@@ -1,21 +1,23 @@
 """Greedy: keep the highest scores (the baseline of Laenen 2023; MagPrune where the scores are magnitudes)."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 
-from pruneexp.errors import UserError
+from pruneexp.choices import checked
 from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
 from pruneexp.maskers.sparsify import inclusion
 
 
+@checked
 def greedy(
     layers: Sequence[Layer],
     density: float,
     generator: torch.Generator,
     notes: Notes,
-    scope: str = "layerwise",
+    scope: Literal["layerwise", "global", "matched"] = "layerwise",
 ) -> dict[str, torch.Tensor]:
     """Masks that keep the round(density * N) highest scores, ties broken by index.
 
@@ -43,10 +45,8 @@ def greedy(
     capacity = np.array([int(layer.available.sum()) for layer in layers])
     if scope == "layerwise":
         shares = capacity * (count / capacity.sum())
-    elif scope == "matched":
-        shares = np.array([p.sum() for p in inclusion(layers, count, notes)])
     else:
-        raise UserError(f"greedy's scope must be layerwise, global or matched, got {scope!r}.")
+        shares = np.array([p.sum() for p in inclusion(layers, count, notes)])
     counts = apportion(shares, capacity)
     chosen = [highest(scores, int(keep)) for scores, keep in zip(ranking, counts, strict=True)]
     return split(np.concatenate(chosen), layers)

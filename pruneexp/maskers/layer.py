@@ -1,12 +1,13 @@
 """What a masker sees of a network, and the counts it has to meet."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 
 from pruneexp.errors import UserError
+from pruneexp.wiring import Wiring
 
 Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record
 
@@ -28,6 +29,30 @@ class Layer:
     @property
     def size(self) -> int:
         return self.score.numel()
+
+
+class Layers(list[Layer]):
+    """The layers of one network, for maskers that look at how they join.
+
+    Args:
+        layers: in the network's order.
+        wiring: finds out how they join; called only when a masker asks.
+    """
+
+    def __init__(self, layers: Iterable[Layer], wiring: Callable[[], Wiring]) -> None:
+        super().__init__(layers)
+        self.wiring = wiring
+
+
+def joined(layers: Sequence[Layer]) -> Wiring:
+    """How the layers join.
+
+    Raises:
+        UserError: they are not the layers of a network, or the channel graph cannot join them.
+    """
+    if not isinstance(layers, Layers):
+        raise UserError("this masker looks at the whole network: it needs Layers, which know how they join.")
+    return layers.wiring()
 
 
 def kept_count(layers: Sequence[Layer], density: float) -> int:

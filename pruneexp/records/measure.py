@@ -7,13 +7,16 @@ import torch
 from torch import nn
 
 from pruneexp.graphs.bipartite import biadjacency, components, sparse
+from pruneexp.graphs.paths import effective
 from pruneexp.graphs.spectrum import bound_gap, imdb, lambda2
 from pruneexp.layers import prunable
 from pruneexp.masks import Masks
+from pruneexp.wiring import Wiring
 
 
 def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
-    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB, components and dead filters of each layer.
+    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB, components, dead filters
+    (outputs without a weight) and idle inputs (left vertices without one) of each layer.
 
     The weights are those the model has now: before training, the ones training starts from. NaN becomes None.
     """
@@ -22,7 +25,7 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
         mask = masks.get(name, torch.ones_like(weight, dtype=torch.bool)).cpu()
         matrix = sparse(biadjacency(mask))
         weighted = sparse(biadjacency(mask * weight.detach().abs().cpu().double()))
-        number, _, right = components(matrix)
+        number, left, right = components(matrix)
         row: dict[str, Any] = {
             "name": name,
             "shape": list(weight.shape),
@@ -34,6 +37,7 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
             "imdb": imdb(matrix),
             "components": number,
             "dead_filters": int((right < 0).sum()),
+            "idle_inputs": int((left < 0).sum()),
         }
         rows.append({field: _none_if_nan(value) for field, value in row.items()})
     return rows
@@ -54,6 +58,16 @@ def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, 
         "lambda2_min": min(lambdas, default=None),
         "macs": round(sum(macs[row["name"]] * row["density"] for row in rows)),
     }
+
+
+def effective_density(masks: Masks, wiring: Wiring | None) -> float | None:
+    """Share of all weights that are kept and lie on an input-output path; None where the layers' joining is not known."""
+    if wiring is None:
+        return None
+    if not masks:
+        return 1.0
+    working = effective(masks, wiring)
+    return sum(int(mask.sum()) for mask in working.values()) / sum(mask.numel() for mask in masks.values())
 
 
 def _none_if_nan(value: Any) -> Any:

@@ -1,9 +1,10 @@
 """A folder of records, shared safely by any number of processes.
 
-``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell. It is
-filled under a hidden name and renamed, so that it is there completely or not at all, whatever kills the process. A
-process that works on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by the cell's hash:
-the operating system lets go of it when the process dies, so there is no stale lock to clean up.
+``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, and for a
+dense one its trained ``weights.safetensors``. It is filled under a hidden name and renamed, so that it is there
+completely or not at all, whatever kills the process. A process that works on a cell holds a lock on one byte of
+``<results_dir>/.claims``, the byte numbered by the cell's hash: the operating system lets go of it when the process
+dies, so there is no stale lock to clean up.
 """
 
 import contextlib
@@ -20,7 +21,10 @@ from typing import Any
 from pruneexp.errors import UserError
 
 Record = dict[str, Any]
-REQUIRED = ("key", "accuracy", "seconds", "layers")
+REQUIRED = (
+    "key", "seconds", "layers", "accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs",
+    "diverged", "device",
+)  # fmt: skip
 
 
 class Store:
@@ -32,6 +36,7 @@ class Store:
 
     def __init__(self, results_dir: str | Path) -> None:
         self.folder = Path(results_dir)
+        self.claims: int | None = None  # closing a file lets go of all the process's locks on it, so it stays open
 
     def __contains__(self, key: str) -> bool:
         return (self.folder / key / "record.json").exists()
@@ -68,24 +73,31 @@ class Store:
         """
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            claims = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT, 0o666)
+            if self.claims is None:
+                self.claims = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT, 0o666)
         except OSError as error:
             raise UserError(
                 f"results_dir={self.folder} cannot be written ({error.strerror}): choose another with results_dir=PATH."
             ) from error
+        byte = int(key[-15:], 16)
         try:
-            byte = int(key[-15:], 16)
-            try:
-                fcntl.lockf(claims, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
-            except (BlockingIOError, PermissionError):
-                yield False
-                return
+            fcntl.lockf(self.claims, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
+        except (BlockingIOError, PermissionError):
+            yield False
+            return
+        try:
             shutil.rmtree(self._scratch(key), ignore_errors=True)  # of a process that was killed
             yield True
         finally:
-            os.close(claims)
+            fcntl.lockf(self.claims, fcntl.LOCK_UN, 1, byte)
 
-    def write(self, key: str, record: Record, masks: bytes, history: Sequence[Mapping[str, float]]) -> None:
+    def __del__(self) -> None:
+        if self.claims is not None:
+            os.close(self.claims)
+
+    def write(
+        self, key: str, record: Record, masks: bytes, history: Sequence[Mapping[str, float]], weights: bytes = b""
+    ) -> None:
         """Leave a finished cell behind, complete; the caller holds its claim.
 
         Raises:
@@ -95,6 +107,8 @@ class Store:
         try:
             scratch.mkdir(parents=True)
             _write(scratch / "masks.safetensors", masks)
+            if weights:
+                _write(scratch / "weights.safetensors", weights)
             _write(scratch / "history.csv", _csv(history))
             _write(scratch / "record.json", json.dumps(record, indent=1).encode() + b"\n")
             shutil.rmtree(self.folder / key, ignore_errors=True)  # one whose record.json someone has deleted

@@ -64,7 +64,7 @@ def _write(table: pd.DataFrame, records: list[dict[str, Any]], folder: Path, ste
         folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
     }
     for path, text in texts.items():
-        scratch = path.with_name(f".{path.name}.{os.getpid()}")
+        scratch = path.with_name(f".{path.name}.partial")
         scratch.write_text(text)
         os.replace(scratch, path)
     return [*texts, *accuracy_figure(table, folder / "figures" / stem, stem, command)]

@@ -5,8 +5,9 @@ import platform
 from dataclasses import dataclass
 
 import torch
+from threadpoolctl import threadpool_limits
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, whole_number
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class Device:
         accelerator: ``auto`` (a CUDA GPU where there is one), ``cpu`` or ``cuda``.
         precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
             ``float32``; weights and optimiser are float32 throughout.
-        threads: CPU threads torch may use (0: torch's own choice).
+        threads: CPU threads torch, numpy and scipy may use (0: their own choice).
     """
 
     accelerator: str = "auto"
@@ -29,8 +30,7 @@ class Device:
             raise UserError(f"trainer.accelerator must be auto, cpu or cuda, got {self.accelerator!r}.")
         if self.precision not in ("auto", "bf16", "float32"):
             raise UserError(f"trainer.precision must be auto, bf16 or float32, got {self.precision!r}.")
-        if self.threads < 0:
-            raise UserError(f"trainer.threads must not be negative, got {self.threads}.")
+        whole_number("trainer.threads", self.threads, 0)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
 
@@ -56,6 +56,7 @@ class Device:
         """Process-wide settings: threads, and cuDNN algorithms that give the same result every time."""
         if self.threads:
             torch.set_num_threads(self.threads)
+            threadpool_limits(self.threads)  # of numpy and scipy
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
 

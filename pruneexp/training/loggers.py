@@ -3,16 +3,14 @@
 import contextlib
 import netrc
 import os
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+
 from pruneexp.errors import UserError
-from pruneexp.torchvision_compat import prepare
-
-prepare()
-
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger  # noqa: E402
 
 
 @contextlib.contextmanager
@@ -35,14 +33,17 @@ def logging_to(
     if name == "none":
         yield []
     elif name == "csv":
-        yield [CSVLogger(folder, name="csv", version=key)]
+        shutil.rmtree(folder / "csv" / key, ignore_errors=True)  # of a process that was killed
+        logger = CSVLogger(folder, name="csv", version=key)
+        yield [logger]
+        logger.save()
     elif name == "tensorboard":
         try:
-            logger = TensorBoardLogger(str(folder), name="tensorboard", version=key)
+            board = TensorBoardLogger(str(folder), name="tensorboard", version=key)
         except ModuleNotFoundError as error:
             raise UserError("logger=tensorboard needs the tensorboard package: pip install tensorboard.") from error
-        yield [logger]
-        logger.finalize("success")
+        yield [board]
+        board.finalize("success")
     elif name == "wandb":
         yield from _wandb(kind["project"], folder, group, key, config)
     else:

@@ -1,9 +1,8 @@
 """A recipe: optimiser, schedule, epochs and augmentation."""
 
-import math
 from dataclasses import dataclass
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, real_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -21,8 +20,8 @@ class Recipe:
         flip: mirror each training image with probability 1/2.
         shift: move each training image by up to this many pixels in each direction, black coming in.
         resized_crop: cut a random part (area 0.1-1 of the image, width/height 0.8-1.25), resized to the whole.
-        train_images: train on this many images only (0: all), a subset drawn by the seed.
-        test_images: test on this many images only (0: all), the first ones.
+        train_images: train on at most this many images (0: all), a subset drawn by the seed.
+        test_images: test on at most this many images (0: all), the first ones.
     """
 
     epochs: int
@@ -39,16 +38,17 @@ class Recipe:
     test_images: int = 0
 
     def __post_init__(self) -> None:
+        for name, least in {"epochs": 1, "batch_size": 1, "shift": 0, "train_images": 0, "test_images": 0}.items():
+            whole_number(f"recipe.{name}", getattr(self, name), least)
+        for name in ("lr", "gamma", "momentum", "weight_decay"):
+            real_number(f"recipe.{name}", getattr(self, name), positive=name in ("lr", "gamma"))
+        if isinstance(self.milestones, (int, float, str)):
+            raise UserError(f"recipe.milestones must be a list of epochs such as [80,120], got {self.milestones!r}.")
         object.__setattr__(self, "milestones", tuple(self.milestones))
-        for field in ("epochs", "batch_size"):
-            if getattr(self, field) < 1:
-                raise UserError(f"recipe.{field} must be at least 1, got {getattr(self, field)}.")
-        for field in ("momentum", "weight_decay", "shift", "train_images", "test_images"):
-            if not getattr(self, field) >= 0:
-                raise UserError(f"recipe.{field} must not be negative, got {getattr(self, field)}.")
-        for field in ("lr", "gamma"):
-            if not 0 < getattr(self, field) < math.inf:
-                raise UserError(f"recipe.{field} must be positive and finite, got {getattr(self, field)}.")
+        for milestone in self.milestones:
+            whole_number("recipe.milestones", milestone, 0)
+        if self.resized_crop and self.shift:
+            raise UserError("recipe.resized_crop and recipe.shift exclude each other: set recipe.shift=0.")
 
     def learning_rate(self, epoch: int) -> float:
         """The learning rate in epoch 0, 1, ..."""

@@ -7,7 +7,6 @@ import torch
 
 from pruneexp.data.batches import Batches
 from pruneexp.data.dataset import Dataset
-from pruneexp.errors import UserError
 from pruneexp.seeding import stream
 from pruneexp.training.augment import Crops, Shifts, pad
 from pruneexp.training.recipe import Recipe
@@ -24,9 +23,6 @@ class Resident:
         recipe: augmentation, batch size and subset sizes.
         seed: of the split, the subset, the data order and the augmentation, each a stream of its own.
         device: where the images live and the batches are made.
-
-    Raises:
-        UserError: a subset larger than what there is.
     """
 
     def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device) -> None:
@@ -34,8 +30,8 @@ class Resident:
         self.height, self.width = dataset.input_shape[1:]
         order = torch.randperm(len(dataset.train_images), generator=stream(seed, "split")).numpy()
         held_out, rest = np.split(order, [dataset.validation])
-        train = _subset(rest, recipe.train_images, "train")
-        test = _subset(np.arange(len(dataset.test_images)), recipe.test_images, "test")
+        train = rest[: recipe.train_images or None]
+        test = np.arange(len(dataset.test_images))[: recipe.test_images or None]
         train_images, self.train_labels = _place(dataset.train_images, dataset.train_labels, train, device)
         self.train_images = pad(train_images, recipe.shift)
         self.validation = _place(dataset.train_images, dataset.train_labels, held_out, device)
@@ -84,12 +80,6 @@ class Resident:
         images = self.train_images[index, shift : shift + self.height, shift : shift + self.width]
         images = self.normalise(images).contiguous()
         return Batches(images, self.train_labels[index], tuple(images.shape[1:]))
-
-
-def _subset(order: np.ndarray, count: int, split: str) -> np.ndarray:
-    if count > len(order):
-        raise UserError(f"recipe.{split}_images asks for {count} images, and there are only {len(order)}.")
-    return order[:count] if count else order
 
 
 def _place(images: np.ndarray, labels: np.ndarray, index: np.ndarray, device: torch.device) -> Split:

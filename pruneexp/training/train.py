@@ -1,27 +1,23 @@
 """Train one masked network and test it once, at the end."""
 
 import logging
+import math
 import resource
 import time
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
+import lightning
 import torch
+from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from pruneexp.masks import Masks
-from pruneexp.torchvision_compat import prepare
-
-prepare()
-
-import lightning  # noqa: E402
-from lightning.pytorch.loggers import Logger  # noqa: E402
-
-from pruneexp.training.classifier import MaskedClassifier  # noqa: E402
-from pruneexp.training.device import Device  # noqa: E402
-from pruneexp.training.recipe import Recipe  # noqa: E402
-from pruneexp.training.resident import Resident  # noqa: E402
+from pruneexp.training.classifier import MaskedClassifier
+from pruneexp.training.device import Device
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.resident import Resident
 
 
 @dataclass
@@ -44,11 +40,12 @@ def train(
     device: Device,
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[lightning.Callback] = (),
+    epochs: int | None = None,
 ) -> Trained:
     """Train `network` in place under `masks` by `recipe`; test accuracy is the last epoch's, on the test images.
 
-    A loss that stops being finite ends the training early and is reported as diverged, with the accuracy the
-    network then has.
+    With `epochs` it stops after so many of the recipe's. A loss that stops being finite ends the training early and is
+    reported as diverged, with the accuracy the network then has.
     """
     start = time.perf_counter()
     if device.where.type == "cuda":
@@ -59,7 +56,7 @@ def train(
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")
         trainer = lightning.Trainer(
-            max_epochs=recipe.epochs,
+            max_epochs=epochs or recipe.epochs,
             accelerator=device.where.type,
             devices=1,
             logger=list(loggers) or False,
@@ -74,7 +71,7 @@ def train(
     return Trained(
         accuracy=accuracy,
         loss=loss,
-        diverged=module.diverged,
+        diverged=module.diverged or not math.isfinite(loss),
         seconds=time.perf_counter() - start,
         peak_memory_bytes=_peak_memory(device),
         history=module.history,

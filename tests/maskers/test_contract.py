@@ -6,12 +6,15 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch import nn
 
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import prunable
+from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.masks import Masks
 from pruneexp.pruning import Masker, _component, mask
+from pruneexp.wiring import Wiring
 from tests.properties import PROPERTY
 
 NAMES = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
@@ -68,9 +71,21 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(layers, draw(st.integers(len(layers), left)))
 
 
-def draw_masks(name: str, layers: list[Layer], density: float, seed: int = 0) -> Masks:
+def draw_masks(name: str, layers: list[Layer], density: float, seed: int = 0, notes: Notes | None = None) -> Masks:
     masker: Masker = _component("masker", name)
-    return masker(layers, density, torch.Generator().manual_seed(seed), {})
+    generator = torch.Generator().manual_seed(seed)
+    return masker(Layers(layers, lambda: unjoined(layers)), density, generator, {} if notes is None else notes)
+
+
+def unjoined(layers: list[Layer]) -> Wiring:
+    """A wiring in which no two layers share a channel."""
+    sources, targets, vertices = {}, {}, 0
+    for layer in layers:
+        out, into = layer.score.shape[:2]
+        sources[layer.name] = torch.arange(vertices, vertices + into)[None]
+        targets[layer.name] = torch.arange(vertices + into, vertices + into + out)
+        vertices += into + out
+    return Wiring(vertices, sources, targets, [])
 
 
 def kept(masks: Masks) -> int:
@@ -190,16 +205,19 @@ def test_more_weights_than_earlier_rounds_left_are_refused(name: str) -> None:
 @every_masker
 def test_notes_are_numbers_by_name(name: str) -> None:
     notes: Notes = {}
-    _component("masker", name)(network("mostly zero"), 0.3, torch.Generator(), notes)
+    draw_masks(name, network("mostly zero"), 0.3, notes=notes)
     assert all(isinstance(key, str) and float(value) == value for key, value in notes.items())
 
 
 @every_masker
-def test_masks_pass_the_checks_of_pruning(name: str) -> None:
-    layers = network()
-    by_name = {layer.name: layer.score for layer in layers}
-    masks = mask(by_name, _component("masker", name), 0.1, 0, {})
-    assert kept(masks) == round(0.1 * size(layers))
+def test_a_networks_masks_pass_the_checks_of_pruning(name: str) -> None:
+    torch.manual_seed(0)
+    model = nn.Sequential(
+        nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)
+    )
+    by_name = {key: weight.detach().abs() for key, weight in prunable(model).items()}
+    masks = mask(by_name, _component("masker", name), 0.1, 0, {}, model)
+    assert kept(masks) == round(0.1 * sum(value.numel() for value in by_name.values()))
     assert all(masks[key].shape == by_name[key].shape for key in by_name)
 
 

@@ -1,5 +1,7 @@
 """Sparsify: probabilities, draws, and what it does with zero scores."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -25,7 +27,7 @@ def network(*shapes: tuple[int, ...]) -> list[Layer]:
 
 
 def one_draw(
-    layers: list[Layer], count: int, seed: int = 0, sampling: str = "systematic", notes: Notes | None = None
+    layers: list[Layer], count: int, seed: int = 0, sampling: Any = "systematic", notes: Notes | None = None
 ) -> Masks:
     total = sum(layer.size for layer in layers)
     return sparsify(

@@ -1,0 +1,27 @@
+"""A network's copy for scoring: float64, so that a mask does not depend on rounding."""
+
+import copy
+from typing import Literal
+
+import torch
+from torch import nn
+
+BatchNorm = Literal["train", "eval"]
+
+
+def in_float64(model: nn.Module, batchnorm: BatchNorm) -> nn.Module:
+    """A copy of `model` in float64 whose BatchNorm layers use the batch's statistics or their own.
+
+    Scoring the copy leaves the model's weights, statistics, mode and gradients alone. Dropout is off.
+
+    Args:
+        model: the network to be scored.
+        batchnorm: ``train`` (batch statistics) or ``eval`` (running ones, at initialisation mean 0 and variance 1).
+    """
+    double = copy.deepcopy(model).to(torch.float64).eval()
+    for parameter in double.parameters():
+        parameter.requires_grad_(True)
+    for module in double.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.train(batchnorm == "train")
+    return double

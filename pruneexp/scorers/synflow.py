@@ -1,0 +1,46 @@
+"""SynFlow: the synaptic flow through each weight, without data."""
+
+import torch
+from torch import nn
+
+from pruneexp.choices import checked
+from pruneexp.data.batches import Batches
+from pruneexp.errors import UserError
+from pruneexp.layers import prunable
+from pruneexp.scorers.float64 import BatchNorm, in_float64
+
+
+@checked
+def synflow(
+    model: nn.Module, batches: Batches, generator: torch.Generator, batchnorm: BatchNorm = "eval"
+) -> dict[str, torch.Tensor]:
+    """|dR/dw * w| of each weight, R the sum of the outputs of the network with |w| for every parameter on an input of ones.
+
+    R is a sum over all input-output paths of the product of |w| along them, and a weight's score the part of it that goes
+    through the weight, so that the scores of a layer sum to the same number as every other layer's (Tanaka et al. 2020, "Pruning
+    neural networks without any data by iteratively conserving synaptic flow", eq. 2 and Theorem 1). Meant for many rounds:
+    `rounds` in the configuration. float64, since R overflows float32 in deep networks.
+
+    Args:
+        model: any network whose modules are linear, ReLU, pooling or normalisation; left as it is.
+        batches: only the input's shape is used.
+        generator: not used.
+        batchnorm: ``eval`` (default, the statistics at initialisation) or ``train``.
+
+    Raises:
+        UserError: the input's shape is not known.
+    """
+    if batches.input_shape is None:
+        raise UserError("synflow needs the input's shape: pass example_input.")
+    double = in_float64(model, batchnorm)
+    with torch.no_grad():
+        for parameter in double.parameters():
+            parameter.abs_()
+    weights = prunable(double)
+    device = next(double.parameters()).device
+    flow = double(torch.ones(1, *batches.input_shape, dtype=torch.float64, device=device)).sum()
+    gradients = torch.autograd.grad(flow, list(weights.values()))
+    return {
+        name: (weight.detach() * gradient).abs()
+        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+    }

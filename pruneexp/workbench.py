@@ -1,0 +1,135 @@
+"""What the cells of a job share: data, network, scores, each made once, when first needed."""
+
+import copy
+import functools
+import time
+from collections.abc import Callable
+
+import safetensors.torch
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.job import Cell, Job
+from pruneexp.maskers.layer import Notes
+from pruneexp.maskers.repair import repair_paths
+from pruneexp.masks import Masks
+from pruneexp.models.initialise import initialise
+from pruneexp.pruning import Scores, in_rounds, mask, score
+from pruneexp.records.store import Store
+from pruneexp.seeding import stream
+from pruneexp.training.device import Device
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.resident import Resident
+from pruneexp.training.train import quiet_lightning, train
+from pruneexp.wiring import Wiring, trace
+
+
+class Workbench:
+    """One job's means.
+
+    Args:
+        job: the job.
+        store: where the trained dense network is found.
+        finish: trains and records one cell; called for the dense network where it is needed and not recorded yet.
+    """
+
+    def __init__(self, job: Job, store: Store, finish: Callable[[Cell], None]) -> None:
+        self.job, self.store, self.finish = job, store, finish
+        self.scoring_seconds = 0.0
+
+    @functools.cached_property
+    def device(self) -> Device:
+        device: Device = self.job.component("trainer")
+        device.prepare()
+        quiet_lightning()
+        return device
+
+    @functools.cached_property
+    def recipe(self) -> Recipe:
+        recipe: Recipe = self.job.component("recipe")
+        return recipe
+
+    @functools.cached_property
+    def data(self) -> Resident:
+        dataset = self.job.dataset()
+        self.classes, self.input_shape = dataset.classes, dataset.input_shape
+        return Resident(dataset, self.recipe, self.job.seed, self.device.where)
+
+    @functools.cached_property
+    def initial(self) -> nn.Module:
+        """The network at initialisation."""
+        data = self.data
+        network: nn.Module = self.job.component("model", num_classes=self.classes, input_shape=self.input_shape)
+        initialise(network, self.job.config.initialisation, stream(self.job.seed, "initialisation"))
+        return network.to(data.device)
+
+    @functools.cached_property
+    def trained(self) -> nn.Module:
+        """The dense network after training, from the dense cell's folder: all jobs that need it share it."""
+        dense = self.job.cell(1.0)
+        path = self.store.folder / dense.key / "weights.safetensors"
+        if not path.exists():
+            self.finish(dense)
+        network = copy.deepcopy(self.initial)
+        try:
+            network.load_state_dict(safetensors.torch.load_file(path))
+        except (OSError, safetensors.SafetensorError, RuntimeError) as error:
+            raise UserError(
+                f"{path} holds no weights of the trained dense network: delete the folder {path.parent} to have it trained again."
+            ) from error
+        return network
+
+    @functools.cached_property
+    def rewound(self) -> nn.Module:
+        """The dense network after `rewind_epoch` epochs."""
+        network = copy.deepcopy(self.initial)
+        train(network, {}, self.recipe, self.data, self.device, epochs=self.job.config.rewind_epoch)
+        return network.to(self.data.device)
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored."""
+        return self.trained if self.job.config.when == "trained" else self.initial
+
+    @property
+    def start(self) -> nn.Module:
+        """The network that training starts from, before its masks."""
+        if self.job.config.when == "init":
+            return self.initial
+        return {"init": lambda: self.initial, "epoch": lambda: self.rewound, "none": lambda: self.trained}[
+            self.job.config.rewind
+        ]()
+
+    @functools.cached_property
+    def wiring(self) -> Wiring | None:
+        """How the layers join; None where the channel graph has no meaning for the network."""
+        try:
+            return trace(self.initial)
+        except UserError:
+            return None
+
+    @functools.cached_property
+    def scores(self) -> Scores:
+        network, batches = self.scored, self.data.for_scoring()
+        begin = time.perf_counter()
+        scores = score(network, self.job.component("scorer"), batches, self.job.seed)
+        self.scoring_seconds = time.perf_counter() - begin
+        return scores
+
+    def masks(self, density: float, notes: Notes) -> tuple[Masks, dict[str, float]]:
+        """The masks of one density, and the seconds that scoring and masking took (scores shared by densities count for each)."""
+        config, masker = self.job.config, self.job.component("masker")
+        if config.rounds == 1:
+            scores = self.scores
+            begin = time.perf_counter()
+            masks = mask(scores, masker, density, self.job.seed, notes, self.initial)
+            scoring = self.scoring_seconds
+        else:
+            scorer, batches, network = self.job.component("scorer"), self.data.for_scoring(), self.scored
+            begin, scoring = time.perf_counter(), 0.0
+            masks = in_rounds(
+                network, scorer, masker, density, self.job.seed, batches, notes, config.rounds, config.round_masker
+            )
+        if config.repair == "paths" and density < 1:
+            masks = repair_paths(masks, self.scores, trace(self.initial), notes)
+        return masks, {"scoring": scoring, "masking": time.perf_counter() - begin}

@@ -1,0 +1,71 @@
+"""The command line as a user types it: in a process of its own, or in this one where a start-up would cost too much."""
+
+import os
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import scipy.linalg  # noqa: F401  (its BLAS must be there to be limited)
+from threadpoolctl import threadpool_limits
+
+from pruneexp.cli import main
+
+ROOT = Path(__file__).resolve().parents[1]
+SMALL = ("recipe=smoke", "recipe.train_images=128", "recipe.test_images=64", "logger=none", "trainer.threads=1")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a command left on the terminal."""
+
+    code: int
+    out: str
+    err: str
+
+
+def environment() -> dict[str, str]:
+    """This checkout first, and one thread."""
+    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+
+
+def command(folder: Path, *arguments: str, interpreter: tuple[str, ...] = ("-m", "pruneexp")) -> Outcome:
+    """``python -m pruneexp`` in a process of its own, run in `folder`."""
+    done = subprocess.run(
+        [sys.executable, *interpreter, *arguments],
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=600,
+    )
+    return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def in_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *arguments: str
+) -> Outcome:
+    """The same in this process, on one thread and without Hydra's log files."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr("hydra.core.utils.configure_log", lambda *settings: None)
+    monkeypatch.setattr(sys, "argv", ["pruneexp", *arguments])
+    capsys.readouterr()
+    with threadpool_limits(1), pytest.raises(SystemExit) as stopped:
+        main()
+    code = stopped.value.code
+    if isinstance(code, str):  # the interpreter prints it and exits with 1
+        print(code, file=sys.stderr)
+        code = 1
+    text = capsys.readouterr()
+    return Outcome(code or 0, text.out, text.err)
+
+
+def files(folder: Path) -> list[str]:
+    """Every file and empty folder below `folder`, the lock file aside."""
+    return sorted(
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.name != ".claims" and not (path.is_dir() and any(path.iterdir()))
+    )

@@ -1,0 +1,95 @@
+"""Every experiment in conf/ plans, and runs one cell on a few images of its data set's shape."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from pruneexp.config import conf_dir
+from pruneexp.grid import expand
+from tests.command import in_process
+
+EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+
+
+def fake_data(data_dir: Path, dataset: Any) -> tuple[int, int]:
+    """Random arrays of the data set's shape: how many training and test images, fewer where they are large."""
+    counts = (64, 32) if dataset.image_shape[-1] <= 32 else (16, 8)
+    folder, rng = data_dir / dataset.name, np.random.default_rng(0)
+    folder.mkdir(parents=True)
+    for split, count in zip(("train", "test"), counts, strict=True):
+        images = rng.integers(0, 256, (count, *dataset.image_shape), dtype=np.uint8)
+        np.save(folder / f"{split}_images.npy", images)
+        np.save(folder / f"{split}_labels.npy", rng.integers(0, dataset.classes, count))
+    return counts
+
+
+def test_there_are_experiments() -> None:
+    assert {"vgg16_c100_sweep", "vgg11_c10_sweep", "resnet20_c10_sweep", "resnet18_tiny_sweep"} <= set(EXPERIMENTS)
+
+
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.endswith("_sweep")])
+def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: str) -> None:
+    grid = expand([f"+experiment={name}"])
+    assert grid.config.name == name
+    assert {job.names()["masker"] for job in grid.jobs} == {"sparsify", "greedy", "greedy_matched"}
+    assert {job.seed for job in grid.jobs} == {0, 1, 2}
+    assert len(grid.jobs) == 9
+    densities = grid.jobs[0].densities
+    assert densities == sorted(densities, reverse=True)
+    assert {0.5, 0.1, 0.02, 0.01, 0.005} <= set(densities)
+    dense = 3 * (1.0 in densities)
+    assert len(grid.cells()) == 9 * len([density for density in densities if density < 1]) + dense
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = expand([f"+experiment={name}"]).config.dataset
+    train, test = fake_data(tmp_path / "data", dataset)
+    small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
+    small += [f"dataset.train_count={train}", "logger=none", "trainer.threads=1"]
+    density = next(value for value in expand(small).jobs[0].densities if value < 1)
+    one = [*small, "masker=greedy", "seed=0", f"densities=[{density}]"]
+    ran = in_process(tmp_path, monkeypatch, capsys, *one)
+    assert ran.code == 0, ran.err
+    made = [path.parent for path in (tmp_path / "results" / "runs").glob("*/record.json")]
+    (folder,) = (path for path in made if "-greedy-" in path.name)
+    record = json.loads((folder / "record.json").read_text())
+    assert record["names"] == {
+        "dataset": dataset.name,
+        "model": record["config"]["model"]["name"],
+        "scorer": "magnitude",
+        "masker": "greedy",
+        "recipe": "smoke",
+    }
+    assert record["kept"] == round(density * record["prunable"])
+    assert 0 <= record["accuracy"] <= 100
+    assert record["config"]["name"] == name
+    for path in (f"tables/{name}-smoke.csv", f"figures/{name}-smoke.svg"):
+        assert (tmp_path / "results" / "runs" / "reports" / path).exists()
+    planned = in_process(tmp_path, monkeypatch, capsys, *small, "masker=greedy,sparsify", "mode=plan")
+    assert planned.code == 0, planned.err
+    cells = len(expand([*small, "masker=greedy,sparsify"]).cells())
+    assert f"{len(made)} done, {cells - len(made)} missing" in planned.out
+    assert "from recorded cells" in planned.out
+    assert f"{round(density * record['prunable']):,}" in planned.out
+
+
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # small batches: the plan times three steps
+    planned = in_process(
+        tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", "recipe.batch_size=2", "trainer.threads=1"
+    )
+    assert planned.code == 0, planned.err
+    grid = expand([f"+experiment={name}"])
+    assert f"{name}, {len(grid.cells())} cells" in planned.out
+    assert f"0 done, {len(grid.cells())} missing" in planned.out
+    assert "hours left" in planned.out
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,68 @@
+"""A sweep that is killed -9 and restarted ends as an uninterrupted one does."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from scripts.kill_and_restart import RUNS, TABLE, differences
+from tests.command import ROOT, environment
+
+
+def test_three_kills_at_random_moments_change_nothing_and_leave_nothing(tmp_path: Path) -> None:
+    arguments = [sys.executable, "-m", "scripts.kill_and_restart", str(tmp_path / "sweeps"), "--kills", "3"]
+    done = subprocess.run(
+        [*arguments, "--seed", "1"],
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=900,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    lines = done.stdout.splitlines()
+    assert sum(line.startswith("kill ") for line in lines) == 3
+    assert lines[-1].startswith("PASS: 3 kills")
+    assert str(tmp_path) not in done.stdout
+
+
+@pytest.fixture
+def both(tmp_path: Path) -> tuple[Path, Path]:
+    """What two sweeps that went alike left."""
+    first, second = tmp_path / "first", tmp_path / "second"
+    cell = first / RUNS / "cell"
+    cell.mkdir(parents=True)
+    for name in ("record.json", "masks.safetensors", "history.csv"):
+        (cell / name).write_text(name)
+    (first / TABLE).parent.mkdir(parents=True)
+    (first / TABLE).write_text("# made by: x\nmasker,accuracy,training_seconds\ngreedy,50,1.5\n")
+    shutil.copytree(first, second)
+    return first, second
+
+
+def test_the_comparison_lets_times_differ(both: tuple[Path, Path]) -> None:
+    (both[1] / TABLE).write_text("# made by: x\nmasker,accuracy,training_seconds\ngreedy,50,9.5\n")
+    assert differences(*both) == []
+
+
+def test_the_comparison_sees_another_accuracy_or_command(both: tuple[Path, Path]) -> None:
+    for text in ("# made by: x\nmasker,accuracy,training_seconds\ngreedy,51,1.5\n", "# made by: y\nmasker,accuracy\n"):
+        (both[1] / TABLE).write_text(text)
+        assert differences(*both) == ["the tables differ"]
+
+
+@pytest.mark.parametrize("name", [f"{RUNS}/.cell.partial", "data/.digits-x1", f"{TABLE.parent}/.table.csv.17"])
+def test_the_comparison_sees_what_is_left_over_even_hidden(both: tuple[Path, Path], name: str) -> None:
+    (both[1] / name).mkdir(parents=True)
+    assert f"left over: {name}" in differences(*both)
+
+
+def test_the_comparison_sees_a_missing_cell_and_another_mask(both: tuple[Path, Path]) -> None:
+    masks = both[1] / RUNS / "cell" / "masks.safetensors"
+    masks.write_text("other")
+    assert differences(*both) == [f"{RUNS}/cell/masks.safetensors differs"]
+    masks.unlink()
+    assert differences(*both) == [f"missing: {RUNS}/cell/masks.safetensors"]
