@@ -11,7 +11,7 @@ else ifneq ($(SCALE),paper)
 $(error SCALE must be smoke or paper, got $(SCALE))
 endif
 
-.PHONY: help quickstart test bench-masks spectral-fig2 clean
+.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -27,6 +27,10 @@ test: .venv/tested ## lint, type check, and every test
 
 spectral-fig2: .venv/installed ## Laenen (2023), figure 2, magnitude row: four networks, Sparsify against Greedy
 	for experiment in vgg11_c10_sweep resnet20_c10_sweep vgg16_c100_sweep resnet18_tiny_sweep; do \
+		$(RUN) +experiment=$$experiment report_dir=results $(RECIPE) $(ARGS) || exit 1; done
+
+spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against global Sparsify, time and accuracy
+	for experiment in laenen_table1_vgg16 laenen_table1_resnet20; do \
 		$(RUN) +experiment=$$experiment report_dir=results $(RECIPE) $(ARGS) || exit 1; done
 
 bench-masks: .venv/tested ## time and accuracy of leverages, calibration and draw against a dense pseudo-inverse
