@@ -4,8 +4,8 @@ The whole grid is composed and checked first, so that a mistake is reported in o
 then Hydra launches the jobs (in turn, or with any of its launchers), and at last the report is written.
 """
 
-import os
 import sys
+import traceback
 from typing import TYPE_CHECKING
 
 import hydra
@@ -26,12 +26,17 @@ def launch(config: DictConfig) -> None:
 
     settings = HydraConfig.get()
     number = 0 if OmegaConf.is_missing(settings.job, "num") else int(settings.job.num)
-    overrides = [override for override in settings.overrides.task if not override.startswith("sweep_cells=")]
+    here = ("sweep_cells=", "data_dir=", "results_dir=", "report_dir=")  # belong to this run and machine
+    overrides = [override for override in settings.overrides.task if not override.startswith(here)]
     try:
         run(config, " ".join(["python -m pruneexp", *overrides]), first=number * len(config.densities))
-    except UserError as error:
-        # SystemExit ends the sweep at once: the same fault would meet every job
-        sys.exit(f"pruneexp: {error}")
+    except (UserError, OSError) as error:
+        # SystemExit ends the sweep at once, where Hydra would go through all other jobs before it says anything
+        print(f"pruneexp: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Exception:
+        traceback.print_exc()
+        sys.exit(1)
 
 
 def main() -> None:
@@ -77,7 +82,7 @@ def _run(grid: "Grid") -> None:
     from pruneexp.records.store import Store
 
     store = Store(grid.config.results_dir)
-    if all(store.read(key) is not None for key in grid.cells()):
+    if None not in [store.read(key) for key in grid.cells()]:  # each is read: a damaged one is told before any training
         return
     with store.claim("0" * 16):
         pass  # the folder can be written
@@ -95,6 +100,5 @@ def _run(grid: "Grid") -> None:
             ]
             for density in job.densities:
                 kept_count(scores, density)
-    os.environ.setdefault("HYDRA_FULL_ERROR", "0")
     sys.argv[1:] = [*grid.arguments, f"sweep_cells={sum(len(job.densities) for job in grid.jobs)}"]
     launch()

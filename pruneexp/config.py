@@ -9,6 +9,8 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from pruneexp.errors import UserError
+
 PACKAGE = Path(__file__).resolve().parent
 
 
@@ -65,4 +67,7 @@ def digest(description: Any) -> str:
 def locate(target: str) -> Any:
     """The object that a dotted path names."""
     module, _, name = target.rpartition(".")
-    return getattr(importlib.import_module(module), name)
+    try:
+        return getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise UserError(f"_target_={target} names nothing that can be imported: {error}.") from error

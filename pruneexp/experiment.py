@@ -18,7 +18,7 @@ from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
 from pruneexp.masks import Masks
 from pruneexp.records.measure import effective_density, layer_rows, network_sums
-from pruneexp.records.provenance import provenance
+from pruneexp.records.provenance import git_commit, provenance
 from pruneexp.records.store import Record, Store
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
@@ -54,6 +54,7 @@ class Run:
 
     def __init__(self, job: Job, command: str, first: int) -> None:
         self.job, self.command = job, command
+        git_commit()  # as it is now, not when the last cell is done
         self.store = Store(job.config.results_dir)
         self.cells = job.cells()
         self.numbers = {cell.key: number for number, cell in enumerate(self.cells, start=first + 1)}
@@ -122,7 +123,7 @@ class Run:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
         cells = self.total - self.numbers.get(cell.key, 0)
         minutes = cells * sum(self.took) / len(self.took) / 60
-        return f"at most {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
+        return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
     def _train(
         self,

@@ -7,6 +7,7 @@ from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
@@ -64,15 +65,27 @@ def expand(arguments: list[str]) -> Grid:
             sweeps = [f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given] + swept
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
             jobs = [Job(compose("config", fixed + combination)) for combination in combinations]
-        except (HydraException, OmegaConfBaseException) as error:
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
+    _refuse(parsed)
     for job in jobs:
         try:
             job.check()
-        except OmegaConfBaseException as error:
+            job.cells()
+        except (OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
     replaced = [f"~hydra.sweeper.params.{key!s}" for key in sweeper if key in given]
     return Grid(jobs, overrides + replaced)
+
+
+def _refuse(overrides: list[Override]) -> None:
+    """Raise UserError for overrides that Hydra takes and that mean nothing here."""
+    for override in overrides:
+        name = override.key_or_group
+        if override.is_sweep_override() and name in ("mode", "name", "data_dir", "results_dir", "report_dir"):
+            raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
+        if override.is_add() and name != "experiment" and "." not in name and "/" not in name:
+            raise UserError(f"there is no option {name!r} to add: only an experiment is added with a plus.")
 
 
 def _sentence(error: Exception, overrides: list[str]) -> str:

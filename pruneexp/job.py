@@ -1,5 +1,6 @@
 """A job's configuration, checked; and the cells it stands for."""
 
+import inspect
 import re
 from dataclasses import dataclass
 from typing import Any
@@ -8,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.choices import check_choices
-from pruneexp.config import digest, identity, locate
+from pruneexp.config import digest, identity, locate, unknown
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, whole_number
 
@@ -23,6 +24,8 @@ DEFAULTS = {
     "rewind_epoch": 0,
     "repair": "none",
 }
+DENSE_OPTIONS = ("initialisation",)  # those that concern a dense network too
+LOGGERS = ("none", "csv", "tensorboard", "wandb")
 CHOICES = {
     "initialisation": ("kaiming_normal", "kaiming_uniform"),
     "mode": ("run", "plan", "report"),
@@ -82,8 +85,13 @@ class Job:
             node.pop("name")
         description: dict[str, Any] = {**groups, "density": density, "seed": self.seed}
         for option, default in DEFAULTS.items():
-            if self.config.get(option, default) != default and (density < 1 or option == "initialisation"):
+            if self.config.get(option, default) != default and (density < 1 or option in DENSE_OPTIONS):
                 description[option] = self.config[option]
+        if self.config.get("rounds", 1) == 1:
+            description.pop("round_masker", None)
+        precision = self.config.get("trainer", {}).get("precision", "auto")
+        if precision != "auto":  # as the device has it
+            description["precision"] = precision
         if density == 1:
             for group in ("scorer", "masker"):
                 names[group] = description[group] = "dense"
@@ -97,7 +105,10 @@ class Job:
         """
         node = _plain(self.config[group])
         name = node.pop("name", "")
-        check_choices(locate(node["_target_"]), node)
+        target = locate(node["_target_"])
+        check_choices(target, node)
+        for option in node.keys() - {"_target_", "_partial_"} - inspect.signature(target).parameters.keys():
+            raise UserError(unknown(f"option of {group}={name}", option, inspect.signature(target).parameters))
         try:
             return instantiate(node, **arguments)
         except Exception as error:
@@ -127,6 +138,17 @@ class Job:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
         whole_number("rounds", config.rounds, 1)
         whole_number("rewind_epoch", config.rewind_epoch, 0)
+        if config.repair != "none" and config.rounds > 1:
+            raise UserError("repair=paths goes with rounds=1: a repair could bring back what an earlier round pruned.")
+        if isinstance(config.recipe.epochs, int) and config.rewind_epoch > config.recipe.epochs:
+            raise UserError(
+                f"rewind_epoch={config.rewind_epoch} lies beyond the recipe's {config.recipe.epochs} epochs."
+            )
+        for group in GROUPS:
+            if not re.fullmatch(r"[\w.+-]+", str(config[group].name)):
+                raise UserError(f"{group}.name must be made of letters, digits, '.', '_', '+' and '-'.")
+        if config.logger.name not in LOGGERS:
+            raise UserError(f"logger must be one of {', '.join(LOGGERS)}, got {config.logger.name!r}.")
         if config.when == "init" and config.rewind != "init":
             raise UserError(f"rewind={config.rewind} needs when=trained: at initialisation there is nothing to rewind.")
         if (config.rewind == "epoch") != (config.rewind_epoch > 0):

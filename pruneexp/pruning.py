@@ -2,6 +2,7 @@
 
 import copy
 import functools
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,7 +14,7 @@ from torch import nn
 
 from pruneexp import config
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, real_number
 from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
@@ -110,6 +111,7 @@ def in_rounds(
     Each round scores the network as pruned so far; a pruned weight never comes back (Tanaka et al. 2020, Algorithm 1).
 
     Args:
+        notes: receives what the masker reports in the last round, and ``scoring_seconds`` of all rounds.
         round_masker: ``masker`` (the masker makes every round's masks) or ``greedy`` (the highest scores of the whole
             network are kept until the last round, whose masks the masker makes).
 
@@ -120,13 +122,16 @@ def in_rounds(
         raise UserError(
             f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
         )
-    pruned, masks = copy.deepcopy(model), None
+    pruned, masks, seconds = copy.deepcopy(model), None, 0.0
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
+        begin = time.perf_counter()
         scores = score(pruned, scorer, batches, seed, fresh=k == 1)
+        seconds += time.perf_counter() - begin
         masks = mask(scores, chooser, density ** (k / rounds), seed, notes, model, masks, part=k)
         apply_masks(pruned, masks)
     assert masks is not None
+    notes["scoring_seconds"] = seconds
     return masks
 
 
@@ -161,6 +166,7 @@ def prune(
     >>> sum(int(mask.sum()) for mask in masks.values())
     75
     """
+    real_number("density", density, positive=True)
     images, labels = data if data is not None else (None, None)
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))

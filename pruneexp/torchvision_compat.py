@@ -1,6 +1,6 @@
 """Lets torchvision be imported beside a CPU build of torch.
 
-The registry's torchvision wheel is built for CUDA. Beside a CPU-only torch its C library cannot be loaded, and importing
+Beside a CPU-only torch, the C library of a torchvision wheel built for CUDA cannot be loaded, and importing
 it fails with "operator torchvision::nms does not exist" - and lightning with it, through torchmetrics. Declaring the
 two operators' schemas beforehand is enough: datasets, transforms and models work, only the operators themselves
 (``nms`` and JPEG decoding) do not, and nothing here uses them. Call `prepare` before the first import of

@@ -126,10 +126,12 @@ class Workbench:
             scoring = self.scoring_seconds
         else:
             scorer, batches, network = self.job.component("scorer"), self.data.for_scoring(), self.scored
-            begin, scoring = time.perf_counter(), 0.0
+            begin = time.perf_counter()
             masks = in_rounds(
                 network, scorer, masker, density, self.job.seed, batches, notes, config.rounds, config.round_masker
             )
+            scoring = notes.pop("scoring_seconds")
+            begin += scoring
         if config.repair == "paths" and density < 1:
             masks = repair_paths(masks, self.scores, trace(self.initial), notes)
         return masks, {"scoring": scoring, "masking": time.perf_counter() - begin}

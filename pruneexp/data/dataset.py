@@ -1,15 +1,16 @@
 """A data set: four memory-mapped arrays and what is known about them."""
 
+import contextlib
 import os
 import shutil
-import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from pruneexp.errors import UserError, whole_number
+from pruneexp.errors import UserError, real_number, whole_number
+from pruneexp.locks import lock_folder
 
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
 Arrays = dict[str, np.ndarray]
@@ -56,8 +57,7 @@ def load(
 ) -> Dataset:
     """Open ``<data_dir>/<name>/{train,test}_{images,labels}.npy``, made from `source` first where they are missing.
 
-    The arrays are written to a temporary folder that is renamed when complete, so that a reader never sees half a
-    data set; two processes that make it at once both succeed.
+    The arrays are written to a hidden folder that is renamed when complete, so that a reader never sees half a data set.
 
     `classes`, `train_count` (training images) and `image_shape` [C, H, W] are what the arrays must have.
 
@@ -70,8 +70,10 @@ def load(
             raise UserError(
                 f"dataset.{option} must have one number for each of {image_shape[0]} channels, got {values}."
             )
+        for value in values:
+            real_number(f"dataset.{option}", value, positive=option == "std")
     folder = Path(data_dir) / name
-    if not all((folder / f"{file}.npy").exists() for file in FILES):
+    if not _complete(folder):
         make(folder, source)
     arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
     for split in ("train", "test"):
@@ -91,34 +93,44 @@ def load(
 
 
 def make(folder: Path, source: Source) -> None:
-    """Write the source's arrays into `folder`, all or nothing."""
-    data_dir = folder.parent
-    try:
-        data_dir.mkdir(parents=True, exist_ok=True)
-        _remove_left_by_dead(data_dir, folder.name)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}-{os.getpid()}-", dir=data_dir))
-    except OSError as error:
-        raise UserError(
-            f"data_dir={data_dir} cannot be written ({error.strerror}): choose another with data_dir=PATH."
-        ) from error
-    try:
-        for file, array in source(data_dir, folder.name).items():
-            np.save(scratch / f"{file}.npy", array)
-        for split_file in FILES:
-            folder.mkdir(exist_ok=True)
-            os.replace(scratch / f"{split_file}.npy", folder / f"{split_file}.npy")
-    except OSError as error:
-        raise UserError(f"the arrays of {folder.name} could not be written to {folder}: {error}.") from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-def _remove_left_by_dead(data_dir: Path, name: str) -> None:
-    """Scratch folders carry their process's number; those of processes that are no more are removed."""
-    for left in data_dir.glob(f".{name}-*-*"):
-        process = left.name.removeprefix(f".{name}-").split("-")[0]
-        if process.isdigit() and not Path("/proc", process).exists() and Path("/proc/self").exists():
+    """Make the source's arrays in `folder`, all or nothing; a second process that wants them waits for the first."""
+    data_dir, name = folder.parent, folder.name
+    with contextlib.ExitStack() as stack:
+        try:
+            data_dir.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(lock_folder(data_dir))
+        except OSError as error:
+            raise UserError(
+                f"data_dir={data_dir} cannot be written ({error.strerror}): choose another with data_dir=PATH."
+            ) from error
+        if _complete(folder):
+            return
+        for left in data_dir.glob(f".{name}-*"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
+        scratch = data_dir / f".{name}-partial"
+        try:
+            scratch.mkdir()
+            for file, array in source(data_dir, name).items():
+                np.save(scratch / f"{file}.npy", array)
+            os.rename(scratch, folder)
+        except OSError as error:
+            raise UserError(f"the arrays of {name} could not be written to {folder}: {error}.") from error
+        finally:
+            shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _complete(folder: Path) -> bool:
+    """Are all four arrays there?
+
+    Raises:
+        UserError: some are and some are not.
+    """
+    missing = [f"{file}.npy" for file in FILES if not (folder / f"{file}.npy").exists()]
+    if missing and len(missing) < len(FILES):
+        raise UserError(
+            f"{folder} lacks {', '.join(missing)}: add what is missing, or delete the folder to have it made."
+        )
+    return not missing
 
 
 def _open(path: Path) -> np.ndarray:

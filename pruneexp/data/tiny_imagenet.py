@@ -34,7 +34,7 @@ def tiny_imagenet(data_dir: Path, name: str) -> Arrays:
         return _read(folder, side)
     if not archive.exists():
         _download(data_dir, name)
-    with tempfile.TemporaryDirectory(prefix=".unpack-", dir=data_dir) as unpacked:
+    with tempfile.TemporaryDirectory(prefix=f".{name}-unpack-", dir=data_dir) as unpacked:
         try:
             with zipfile.ZipFile(archive) as official:
                 official.extractall(unpacked)

@@ -71,10 +71,10 @@ def sparsify(
     weights = edge_weights(layers, leverages, count, notes, scope)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     flat = np.concatenate([weight.ravel() for weight in weights])
-    if sampling == "paper" and not notes["filled"]:  # else all positive scores are certain, and the rest is uniform
-        return split(independent_then_fill(flat, count, rng), layers)
     p = inclusion_probabilities(flat, count)
-    if guarantee == "tree":
+    if sampling == "paper" and not notes["filled"]:  # else all positive scores are certain, and the rest is uniform
+        chosen = independent_then_fill(flat, count, rng)
+    elif guarantee == "tree":
         chosen = draw_with_trees(layers, leverages, p, count, rng, notes)
     else:
         chosen = systematic(p, rng)

@@ -1,5 +1,6 @@
 """Where a number comes from: code version, packages, hardware."""
 
+import functools
 import platform
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
@@ -28,8 +29,9 @@ def _version(name: str) -> str | None:
         return None
 
 
+@functools.cache
 def git_commit() -> str | None:
-    """The checkout's commit, None outside a checkout."""
+    """The checkout's commit when first asked for (with a + where it was changed), None outside a checkout."""
     if not (PACKAGE.parent / ".git").exists():
         return None
 
@@ -39,7 +41,7 @@ def git_commit() -> str | None:
         ).stdout.strip()
 
     try:
-        changed = git("status", "--porcelain", "--untracked-files=no", "--", "pruneexp", "conf")
+        changed = git("status", "--porcelain", "--", "pruneexp", "conf")
         return git("rev-parse", "HEAD") + ("+" if changed else "")
     except (OSError, subprocess.CalledProcessError):
         return None

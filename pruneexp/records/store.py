@@ -9,7 +9,6 @@ dies, so there is no stale lock to clean up.
 
 import contextlib
 import csv
-import fcntl
 import io
 import json
 import os
@@ -19,8 +18,10 @@ from pathlib import Path
 from typing import Any
 
 from pruneexp.errors import UserError
+from pruneexp.locks import lock
 
 Record = dict[str, Any]
+REPORTING = 2**61  # above every cell's byte
 REQUIRED = (
     "key", "seconds", "layers", "accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs",
     "diverged", "device",
@@ -36,7 +37,6 @@ class Store:
 
     def __init__(self, results_dir: str | Path) -> None:
         self.folder = Path(results_dir)
-        self.claims: int | None = None  # closing a file lets go of all the process's locks on it, so it stays open
 
     def __contains__(self, key: str) -> bool:
         return (self.folder / key / "record.json").exists()
@@ -71,29 +71,32 @@ class Store:
         Raises:
             UserError: the folder cannot be written.
         """
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            if self.claims is None:
-                self.claims = os.open(self.folder / ".claims", os.O_RDWR | os.O_CREAT, 0o666)
-        except OSError as error:
-            raise UserError(
-                f"results_dir={self.folder} cannot be written ({error.strerror}): choose another with results_dir=PATH."
-            ) from error
-        byte = int(key[-15:], 16)
-        try:
-            fcntl.lockf(self.claims, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
-        except (BlockingIOError, PermissionError):
-            yield False
-            return
-        try:
-            shutil.rmtree(self._scratch(key), ignore_errors=True)  # of a process that was killed
-            yield True
-        finally:
-            fcntl.lockf(self.claims, fcntl.LOCK_UN, 1, byte)
+        with self._locked(int(key[-15:], 16), wait) as mine:
+            if mine:
+                shutil.rmtree(self._scratch(key), ignore_errors=True)  # of a process that was killed
+            yield mine
 
-    def __del__(self) -> None:
-        if self.claims is not None:
-            os.close(self.claims)
+    @contextlib.contextmanager
+    def reporting(self) -> Iterator[None]:
+        """Hold the writing of reports against other processes.
+
+        Raises:
+            UserError: the folder cannot be written.
+        """
+        with self._locked(REPORTING, wait=True):
+            yield
+
+    @contextlib.contextmanager
+    def _locked(self, byte: int, wait: bool) -> Iterator[bool]:
+        with contextlib.ExitStack() as stack:
+            try:
+                self.folder.mkdir(parents=True, exist_ok=True)
+                mine = stack.enter_context(lock(self.folder / ".claims", byte, wait))
+            except OSError as error:
+                raise UserError(
+                    f"results_dir={self.folder} cannot be written ({error.strerror}): choose another with results_dir=PATH."
+                ) from error
+            yield mine
 
     def write(
         self, key: str, record: Record, masks: bytes, history: Sequence[Mapping[str, float]], weights: bytes = b""
@@ -110,7 +113,7 @@ class Store:
             if weights:
                 _write(scratch / "weights.safetensors", weights)
             _write(scratch / "history.csv", _csv(history))
-            _write(scratch / "record.json", json.dumps(record, indent=1).encode() + b"\n")
+            _write(scratch / "record.json", json.dumps(record, indent=1, default=float).encode() + b"\n")
             shutil.rmtree(self.folder / key, ignore_errors=True)  # one whose record.json someone has deleted
             os.rename(scratch, self.folder / key)
         except OSError as error:

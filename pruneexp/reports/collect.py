@@ -6,7 +6,7 @@ import pandas as pd
 
 from pruneexp.config import identity
 from pruneexp.grid import Grid
-from pruneexp.job import GROUPS, Job
+from pruneexp.job import DEFAULTS, DENSE_OPTIONS, GROUPS, Job
 from pruneexp.records.store import Store
 
 COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
@@ -29,6 +29,8 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         row: dict[str, Any] = {group: labels.of(job, group) for group in GROUPS}
         if cell.density == 1:
             row["scorer"] = row["masker"] = "dense"
+        row["masker"] += labels.variant(job, dense=cell.density == 1)
+        row["precision"] = record["precision"]
         row |= {"asked_density": cell.density, "seed": cell.seed}
         row |= {column: record[column] for column in COLUMNS}
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
@@ -50,6 +52,13 @@ class Labels:
                 options = sorted({option for node in nodes for option in node})
                 differ = [o for o in options if len({str(identity(node.get(o))) for node in nodes}) > 1]
                 self.varying[group, name] = differ
+
+        self.options = [o for o in DEFAULTS if len({job.config.get(o) for job in jobs}) > 1]
+
+    def variant(self, job: Job, dense: bool) -> str:
+        """The options outside the groups that vary over the grid; of a dense network only those that concern it."""
+        options = [o for o in self.options if not dense or o in DENSE_OPTIONS]
+        return f"[{','.join(f'{option}={job.config[option]}' for option in options)}]" if options else ""
 
     def of(self, job: Job, group: str) -> str:
         node = job.config[group]

@@ -21,19 +21,22 @@ def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -
     plt.rcParams.update(
         {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "pruneexp"}
     )
-    dense = table[table["masker"] == "dense"]
-    pruned = table[table["masker"] != "dense"]
-    panels = list((pruned if len(pruned) else dense).groupby(["dataset", "model", "scorer"], sort=False))
+    is_dense = table["scorer"] == "dense"
+    dense, pruned = table[is_dense], table[~is_dense]
+    panels = list((pruned if len(pruned) else dense).groupby(["dataset", "model", "scorer", "recipe"], sort=False))
     figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.4), squeeze=False, layout="constrained")
-    for axis, ((dataset, model, scorer), panel) in zip(axes[0], panels, strict=True):
-        baseline = dense[(dense["dataset"] == dataset) & (dense["model"] == model)]
+    for axis, ((dataset, model, scorer, recipe), panel) in zip(axes[0], panels, strict=True):
+        baseline = dense[(dense[["dataset", "model", "recipe"]] == [dataset, model, recipe]).all(axis=1)]
         _panel(axis, panel, baseline)
         axis.set_title(f"{model}, {dataset}, {scorer}")
     axes[0][0].set_ylabel("test accuracy (%)")
     figure.suptitle(title)
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
-    figure.savefig(paths[0], dpi=150, metadata={"Description": command, "Software": None})
-    figure.savefig(paths[1], metadata={"Description": command, "Date": None})
+    metadata = [{"Description": command, "Software": None}, {"Description": command, "Date": None}]
+    for path, about in zip(paths, metadata, strict=True):
+        scratch = path.with_name(f".{path.name}.partial")
+        figure.savefig(scratch, dpi=150, metadata=about, format=path.suffix[1:])
+        scratch.replace(path)
     plt.close(figure)
     return paths
 

@@ -11,11 +11,12 @@ from rich.table import Table
 from pruneexp.console import console
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid
+from pruneexp.records.store import Store
 from pruneexp.reports.collect import collect
 from pruneexp.reports.figure import accuracy_figure
 from pruneexp.reports.table import aggregate
 
-SETTING = ["dataset", "model", "scorer", "masker", "recipe"]
+SETTING = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
 
 
 def write_report(grid: Grid, command: str) -> int:
@@ -39,7 +40,8 @@ def write_report(grid: Grid, command: str) -> int:
     table = aggregate(cells)
     stem = f"{grid.config.name}-{grid.config.recipe.name}"
     try:
-        paths = _write(table, records, Path(grid.config.report_dir), stem, command)
+        with Store(grid.config.results_dir).reporting():  # another process may have finished the same sweep
+            paths = _write(table, records, Path(grid.config.report_dir), stem, command)
     except OSError as error:
         raise UserError(
             f"the report could not be written to {grid.config.report_dir} ({error.strerror}): choose another with report_dir=PATH."
@@ -100,7 +102,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 def _print(table: pd.DataFrame, title: str) -> None:
     """The readable table on the console, without the columns that never change or hold nothing."""
     shown = readable(table)
-    pruned = shown[table["masker"].to_numpy() != "dense"]
+    pruned = shown[table["scorer"].to_numpy() != "dense"]
     keep = [c for c in shown if c in ("masker", "density", "n", "accuracy") or pruned[c].nunique() > 1]
     printed = Table(*map(str, keep), title=title, title_justify="left")
     for row in shown[keep].itertuples(index=False):

@@ -21,7 +21,7 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     """One row for each (dataset, model, scorer, masker, recipe, asked density), in order of first appearance.
 
     Columns: density (achieved), n, accuracy and ci95 in percent, published and published_ci95, lambda2_min, imdb,
-    dead_filters, macs (means over seeds), diverged (number of seeds), pruning_seconds and training_seconds (medians).
+    dead_filters, macs (means over seeds), diverged (number of seeds), precision, pruning_seconds and training_seconds (medians).
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
     table = groups.agg(
@@ -34,6 +34,7 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         dead_filters=("dead_filters", "mean"),
         macs=("macs", "mean"),
         diverged=("diverged", "sum"),
+        precision=("precision", lambda values: "/".join(sorted(set(values)))),
         pruning_seconds=("pruning_seconds", "median"),
         training_seconds=("training_seconds", "median"),
     ).reset_index()
@@ -43,10 +44,21 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
-    """Join the papers' accuracies (columns published, published_ci95, source) on what they name."""
+    """Join the papers' figures (columns published, published_ci95, published_pruning_seconds, source) on what they name.
+
+    Their pruning times are of other machines, and for global masks of another graph: not like for like.
+    """
     files = [pd.read_csv(path, comment="#") for path in sorted(published_dir().glob("*.csv"))]
     published = pd.concat(files).rename(
-        columns={"density": "asked_density", "accuracy": "published", "ci95": "published_ci95"}
+        columns={
+            "density": "asked_density",
+            "accuracy": "published",
+            "ci95": "published_ci95",
+            "pruning_seconds": "published_pruning_seconds",
+        }
     )
     on = ["dataset", "model", "scorer", "masker", "asked_density"]
-    return table.merge(published[[*on, "published", "published_ci95", "source"]], on=on, how="left")
+    columns = ["published", "published_ci95", "published_pruning_seconds", "source"]
+    joined = table.merge(published[[*on, *columns]], on=on, how="left")
+    joined.loc[joined["recipe"] == "smoke", columns] = None  # whose accuracies are not meant to be compared
+    return joined

@@ -6,6 +6,7 @@ from torch.nn import functional
 
 from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
+from pruneexp.errors import whole_number
 from pruneexp.layers import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
@@ -34,10 +35,12 @@ def snip(
     Raises:
         UserError: fewer than `samples` images.
     """
+    whole_number("scorer.samples", samples, 1)
     images, labels = batches.samples(samples)
     double = in_float64(model, batchnorm)
     weights = prunable(double)
-    loss = functional.cross_entropy(double(images.to(torch.float64)), labels)
+    device = next(double.parameters()).device
+    loss = functional.cross_entropy(double(images.to(device, torch.float64)), labels.to(device))
     gradients = torch.autograd.grad(loss, list(weights.values()))
     return {
         name: (weight.detach() * gradient).abs()

@@ -17,7 +17,7 @@ def synflow(
     """|dR/dw * w| of each weight, R the sum of the outputs of the network with |w| for every parameter on an input of ones.
 
     R is a sum over all input-output paths of the product of |w| along them, and a weight's score the part of it that goes
-    through the weight, so that the scores of a layer sum to the same number as every other layer's (Tanaka et al. 2020, "Pruning
+    through the weight, so that in a chain the scores of every layer sum to the same number (Tanaka et al. 2020, "Pruning
     neural networks without any data by iteratively conserving synaptic flow", eq. 2 and Theorem 1). Meant for many rounds:
     `rounds` in the configuration. float64, since R overflows float32 in deep networks.
 
@@ -25,7 +25,7 @@ def synflow(
         model: any network whose modules are linear, ReLU, pooling or normalisation; left as it is.
         batches: only the input's shape is used.
         generator: not used.
-        batchnorm: ``eval`` (default, the statistics at initialisation) or ``train``.
+        batchnorm: ``eval`` (default, at the initial statistics, mean 0 and variance 1) or ``train``.
 
     Raises:
         UserError: the input's shape is not known.
@@ -33,6 +33,9 @@ def synflow(
     if batches.input_shape is None:
         raise UserError("synflow needs the input's shape: pass example_input.")
     double = in_float64(model, batchnorm)
+    for module in double.modules():
+        if isinstance(module, nn.modules.batchnorm._BatchNorm):
+            module.reset_running_stats()
     with torch.no_grad():
         for parameter in double.parameters():
             parameter.abs_()

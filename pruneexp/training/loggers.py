@@ -1,6 +1,7 @@
 """One finished logger run for each cell."""
 
 import contextlib
+import hashlib
 import netrc
 import os
 import shutil
@@ -38,6 +39,7 @@ def logging_to(
         yield [logger]
         logger.save()
     elif name == "tensorboard":
+        shutil.rmtree(folder / "tensorboard" / key, ignore_errors=True)
         try:
             board = TensorBoardLogger(str(folder), name="tensorboard", version=key)
         except ModuleNotFoundError as error:
@@ -56,8 +58,12 @@ def _wandb(project: str, folder: Path, group: str, key: str, config: dict[str, A
 
     os.environ.setdefault("WANDB_SILENT", "true")
     folder.mkdir(parents=True, exist_ok=True)
-    offline = not _key_configured()
-    logger = WandbLogger(name=key, save_dir=str(folder), project=project, group=group, offline=offline, config=config)
+    offline, run = not _key_configured(), hashlib.sha256(key.encode()).hexdigest()[:16]
+    for left in folder.glob(f"wandb/offline-run-*-{run}"):  # of a process that was killed
+        shutil.rmtree(left, ignore_errors=True)
+    logger = WandbLogger(
+        name=key, id=run, save_dir=str(folder), project=project, group=group, offline=offline, config=config
+    )
     try:
         yield [logger]
     except BaseException:

@@ -42,6 +42,9 @@ class Recipe:
             whole_number(f"recipe.{name}", getattr(self, name), least)
         for name in ("lr", "gamma", "momentum", "weight_decay"):
             real_number(f"recipe.{name}", getattr(self, name), positive=name in ("lr", "gamma"))
+        for name in ("flip", "resized_crop"):
+            if not isinstance(getattr(self, name), bool):
+                raise UserError(f"recipe.{name} must be true or false, got {getattr(self, name)}.")
         if isinstance(self.milestones, (int, float, str)):
             raise UserError(f"recipe.milestones must be a list of epochs such as [80,120], got {self.milestones!r}.")
         object.__setattr__(self, "milestones", tuple(self.milestones))

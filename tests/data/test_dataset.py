@@ -79,10 +79,12 @@ def test_missing_arrays_are_made_from_the_source_and_nothing_else_is_left(tmp_pa
     assert len(list((tmp_path / "deep" / "er" / "toy").iterdir())) == 4
 
 
-def test_one_missing_array_has_the_data_set_made_again(tmp_path: Path) -> None:
+def test_one_missing_array_is_named_and_the_others_are_left_alone(tmp_path: Path) -> None:
     folder = written(tmp_path)
     (folder / "test_labels.npy").unlink()
-    assert np.array_equal(opened(tmp_path, source).test_labels, arrays()["test_labels"])
+    kept = (folder / "train_images.npy").read_bytes()
+    assert "lacks test_labels.npy" in sentence(tmp_path, source)
+    assert (folder / "train_images.npy").read_bytes() == kept
 
 
 @pytest.mark.parametrize("fault", [UserError("not to be had."), OSError(28, "No space left on device")])
