@@ -13,6 +13,7 @@ from torch import fx, nn
 from torch.nn import functional
 
 from pruneexp.errors import UserError
+from pruneexp.layers import prunable
 
 PASSING = (
     nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Hardswish, nn.MaxPool2d, nn.AvgPool2d,
@@ -51,7 +52,8 @@ class Wiring:
 class _Value:
     """Channels on their way through the network."""
 
-    channels: torch.Tensor | None  # None: the input, before the first layer says how many it has
+    channels: torch.Tensor | None  # None: an input, before the first layer says how many it has
+    name: str = ""  # of the input
     makers: frozenset[str] = frozenset()  # layers that put these channels out
     upstream: frozenset[str] = frozenset()  # layers passed on the way, the makers included
 
@@ -61,6 +63,7 @@ class _Tracer:
     """The state of one pass over the traced graph."""
 
     vertices: int = 0
+    inputs: dict[str, torch.Tensor] = field(default_factory=dict)
     sources: dict[str, torch.Tensor] = field(default_factory=dict)
     targets: dict[str, torch.Tensor] = field(default_factory=dict)
     skips: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
@@ -70,10 +73,18 @@ class _Tracer:
         self.vertices += count
         return torch.arange(self.vertices - count, self.vertices)
 
+    def channels_of(self, value: _Value, wanted: int) -> torch.Tensor:
+        """A value's channels; an input's are made when the first layer that reads it says how many there are."""
+        if value.channels is not None:
+            return value.channels
+        if value.name not in self.inputs:
+            self.inputs[value.name] = self.new(wanted)
+        return self.inputs[value.name]
+
     def layer(self, name: str, module: nn.Conv2d | nn.Linear, value: _Value) -> _Value:
         groups = module.groups if isinstance(module, nn.Conv2d) else 1
         out, wanted = module.weight.shape[0], module.weight.shape[1] * groups
-        channels = self.new(wanted) if value.channels is None else value.channels
+        channels = self.channels_of(value, wanted)
         if wanted % len(channels):
             raise UserError(
                 f"the channel graph cannot join {name}: it takes {wanted} inputs from {len(channels)} channels."
@@ -84,7 +95,7 @@ class _Tracer:
         inputs = channels.repeat_interleave(wanted // len(channels)).reshape(groups, -1)
         self.sources[name] = inputs.repeat_interleave(out // groups, dim=0) if groups > 1 else inputs
         self.targets[name] = self.new(out)
-        return _Value(self.targets[name], frozenset([name]), value.upstream | {name})
+        return _Value(self.targets[name], "", frozenset([name]), value.upstream | {name})
 
     def add(self, a: _Value, b: _Value) -> _Value:
         if a.channels is None or b.channels is None or len(a.channels) != len(b.channels):
@@ -95,9 +106,9 @@ class _Tracer:
                 assert early.channels is not None
                 assert late.channels is not None
                 self.skips.append((early.channels, late.channels))
-                return _Value(late.channels, late.makers, upstream)
+                return _Value(late.channels, "", late.makers, upstream)
         self.merged.append((a.channels, b.channels))
-        return _Value(a.channels, a.makers | b.makers, upstream)
+        return _Value(a.channels, "", a.makers | b.makers, upstream)
 
 
 def trace(model: nn.Module) -> Wiring:
@@ -115,7 +126,7 @@ def trace(model: nn.Module) -> Wiring:
     for node in traced.graph.nodes:
         inputs = [values[argument] for argument in node.all_input_nodes]
         if node.op == "placeholder":
-            values[node] = _Value(None)
+            values[node] = _Value(None, node.name)
         elif node.op == "output":
             continue
         elif node.op == "call_module" and isinstance(modules[node.target], (nn.Conv2d, nn.Linear)):
@@ -129,6 +140,9 @@ def trace(model: nn.Module) -> Wiring:
         else:
             what = type(modules[node.target]).__name__ if node.op == "call_module" else node.target
             raise UserError(f"the channel graph has no meaning for {what} (at {node.name}) in this network.")
+    for name in prunable(model):
+        if name not in state.targets:
+            raise UserError(f"the channel graph cannot join {name}: the network does not use it.")
     return _merge(state.vertices, state.sources, state.targets, state.merged, state.skips)
 
 

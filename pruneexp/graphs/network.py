@@ -50,7 +50,8 @@ def _is_chain(wiring: list[Vertices]) -> bool:
     for (_, targets), (sources, _) in itertools.pairwise(wiring):
         if sources.shape[0] != 1 or not torch.equal(torch.unique_consecutive(sources), targets):
             return False
-    return wiring[0][0].shape[0] == 1
+    every = torch.cat([wiring[0][0].unique(), *(targets for _, targets in wiring)])
+    return wiring[0][0].shape[0] == 1 and len(every.unique()) == len(every)  # merged channels can close a ring
 
 
 def _chain(folded: list[torch.Tensor], wiring: list[Vertices]) -> list[torch.Tensor]:

@@ -6,6 +6,8 @@ import numpy as np
 import scipy.linalg
 from scipy.sparse.linalg import LinearOperator, eigsh
 
+from pruneexp.graphs.bipartite import components, sparse
+
 DENSE = 400  # vertices up to which the pencil's eigenvalues are computed densely
 
 
@@ -16,14 +18,24 @@ def epsilon(weights: np.ndarray, reweighted: np.ndarray) -> float:
     Lanczos above 400 vertices: L is then solved through its Schur complement on the smaller side.
 
     Args:
-        weights: [L, R] >= 0, the bipartite graph; connected once vertices without an edge are left out.
+        weights: [L, R] >= 0, the bipartite graph; of several components the worst counts.
         reweighted: [L, R] >= 0, of the draw: w_e / p_e where drawn, else zero.
 
     Returns:
-        max(1 - smallest, largest - 1); at least 1 where the draw is disconnected.
+        max(1 - smallest, largest - 1); at least 1 where the draw disconnects a component; NaN without an edge.
     """
-    rows, columns = weights.any(axis=1), weights.any(axis=0)
-    a, b = (np.asarray(m, dtype=np.float64)[rows][:, columns] for m in (weights, reweighted))
+    number, left, right = components(sparse(weights))
+    return max(
+        (_connected(weights[left == k][:, right == k], reweighted[left == k][:, right == k]) for k in range(number)),
+        default=math.nan,
+    )
+
+
+def _connected(a: np.ndarray, b: np.ndarray) -> float:
+    """epsilon of one component."""
+    a, b = (np.asarray(m, dtype=np.float64) for m in (a, b))
+    if not b.any():
+        return 1.0
     if a.shape[0] < a.shape[1]:
         a, b = a.T, b.T
     if sum(a.shape) <= DENSE:

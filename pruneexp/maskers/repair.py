@@ -16,9 +16,9 @@ def repair_paths(
 ) -> dict[str, torch.Tensor]:
     """Masks with as many weights in each layer, in which (almost) every kept weight lies on an input-output path.
 
-    Each round takes out a layer's wasted weights and puts as many back at its highest-scoring free places between channels that the input
-    reaches and channels that reach the output; where a layer has none such, between channels that satisfy one of the two. Ten rounds
-    at most: each can open new paths.
+    Each round, layer by layer, takes out the wasted weights and puts as many back at the layer's highest-scoring free
+    places between channels that the input reaches and channels that reach the output; where a layer has none such,
+    between channels that satisfy one of the two. Ten rounds at most: each can open new paths.
 
     Args:
         masks: bool, by weight name.
@@ -31,17 +31,11 @@ def repair_paths(
         working = effective(repaired, wiring)
         if all(bool((working[name] == mask).all()) for name, mask in repaired.items()):
             break
-        forward, backward = reach(repaired, wiring)
-        repaired = {
-            name: _refill(
-                working[name],
-                int(mask.sum()),
-                scores[name].cpu(),
-                forward[wiring.sources[name]],
-                backward[wiring.targets[name]][:, None],
-            )
-            for name, mask in repaired.items()
-        }
+        for name, mask in repaired.items():  # in order: each layer sees what the ones before have gained
+            forward, backward = reach(repaired, wiring)
+            live = effective(repaired, wiring)[name]
+            into, out = forward[wiring.sources[name]], backward[wiring.targets[name]][:, None]
+            repaired[name] = _refill(live, int(mask.sum()), scores[name].cpu(), into, out)
     notes["moved"] = sum(int((repaired[name] & ~mask).sum()) for name, mask in masks.items())
     working = effective(repaired, wiring)
     notes["wasted"] = sum(int((mask & ~working[name]).sum()) for name, mask in repaired.items())

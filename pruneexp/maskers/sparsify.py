@@ -137,7 +137,8 @@ def _diagnose(layers: Sequence[Layer], p: np.ndarray, chosen: np.ndarray, notes:
     start = 0
     for layer in layers:
         part = slice(start, start := start + layer.size)
-        score = layer.score.cpu().double().numpy().ravel()
+        score = torch.where(layer.available, layer.score, 0.0).cpu().double().numpy().ravel()
         drawn = np.divide(score, p[part], out=np.zeros_like(score), where=chosen[part])
         rows = layer.score.shape[0]
-        notes[f"epsilon/{layer.name}"] = epsilon(score.reshape(rows, -1), drawn.reshape(rows, -1))
+        if score.any():
+            notes[f"epsilon/{layer.name}"] = epsilon(score.reshape(rows, -1), drawn.reshape(rows, -1))

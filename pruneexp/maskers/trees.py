@@ -52,7 +52,10 @@ def draw_with_trees(
             notes["inexact_trees"] += not exact
         else:
             fixed[part] = cover(score, int(own.sum()), rng).ravel()
-            rest[part] = 1e-9 * own
+            # what the cover does not need of the layer's budget stays in the layer
+            other = np.where(fixed[part], 0.0, own)
+            left_over = own.sum() - fixed[part].sum()
+            rest[part] = np.minimum(other * max(left_over, 0.0) / max(other.sum(), 1e-300), 1.0)
             notes["cover_layers"] += 1
     rest[fixed] = 0.0
     np.maximum(rest, 0.0, out=rest)

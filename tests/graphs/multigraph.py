@@ -38,7 +38,8 @@ def rank(edges: Sequence[Edge]) -> int:
 
 def leverages(edges: Sequence[Edge]) -> Array:
     """w (e_u - e_v)^T L^+ (e_u - e_v) of every edge, by numpy's pseudo-inverse of each component."""
-    at, inverse = {}, {}
+    at: dict[int, tuple[int, int]] = {}
+    inverse: dict[int, Array] = {}
     for number, part in enumerate(nx.connected_components(graph_of(edges))):
         at.update({vertex: (number, k) for k, vertex in enumerate(sorted(part))})
         inverse[number] = np.zeros((len(part), len(part)))
@@ -47,7 +48,8 @@ def leverages(edges: Sequence[Edge]) -> Array:
             (number, i), (_, j) = at[u], at[v]
             inverse[number][[i, j], [i, j]] += weight
             inverse[number][[i, j], [j, i]] -= weight
-    inverse = {number: np.linalg.pinv(lap, hermitian=True) for number, lap in inverse.items()}
+    for number, lap in inverse.items():
+        inverse[number] = np.asarray(np.linalg.pinv(lap, hermitian=True))
     result = np.zeros(len(edges))
     for k, (u, v, weight) in enumerate(edges):
         if weight > 0:

@@ -1,5 +1,6 @@
 """Leverages in the graph of a whole network against the definition, and how the layers of a network join."""
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
@@ -101,7 +102,7 @@ def test_block_elimination_and_the_general_laplacian_agree(kind: str) -> None:
 def chains(draw: st.DrawFn) -> tuple[list[torch.Tensor], list[Vertices]]:
     widths = draw(st.lists(st.integers(1, 5), min_size=2, max_size=5))
     shapes: list[tuple[int, ...]] = []
-    for before, out in zip(widths, widths[1:], strict=False):
+    for before, out in itertools.pairwise(widths):
         shapes.append((out, before, draw(st.integers(1, 2)), 1) if draw(st.booleans()) else (out, before))
     if draw(st.booleans()):
         shapes[-1] = (shapes[-1][0], shapes[-1][1] * draw(st.integers(1, 3)))
@@ -312,7 +313,16 @@ def test_a_residual_network_agrees_with_the_pseudo_inverse(skip: str) -> None:
     assert want.sum() == pytest.approx(21 if skip == "identify" else 27, abs=1e-9)
 
 
-@pytest.mark.parametrize("skip", ["none", "identify", "unit"])
+@pytest.mark.parametrize(
+    "skip",
+    [
+        "none",
+        pytest.param(
+            "identify",
+        ),
+        "unit",
+    ],
+)
 def test_a_residual_network_of_one_width_agrees_with_the_pseudo_inverse(skip: str) -> None:
     layers = as_layers(small_resnet((3,), (1,)))
     by_hand = [(0, 2, 2, 3), (2, 3, 5, 3), (5, 3, 2 if skip == "identify" else 8, 3)]

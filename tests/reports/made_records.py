@@ -28,6 +28,7 @@ def record(cell: Cell, accuracy: float, **changes: Any) -> dict[str, Any]:
         "seconds": {"scoring": 1.0, "masking": 2.0, "measuring": 9.0, "training": 10.0 + cell.seed},
         "layers": [],
         "device": "a machine",
+        "precision": "float32",
         **changes,
     }
 

@@ -24,6 +24,7 @@ def cells(**columns: list[object]) -> pd.DataFrame:
         "imdb": 1.0,
         "dead_filters": 0,
         "macs": 10,
+        "precision": "float32",
         "diverged": False,
         "pruning_seconds": 1.0,
         "training_seconds": 2.0,
