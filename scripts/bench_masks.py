@@ -97,11 +97,14 @@ def main() -> None:
         rows.append(bench(name, network, arguments.density, not arguments.skip_naive))
         print(json.dumps(rows[-1], indent=1), flush=True)
     machine = f"{platform.machine()} CPU, {torch.get_num_threads()} threads, torch {torch.__version__}"
-    result = {"command": "python -m scripts.bench_masks", "machine": machine, "commit": git_commit(), "rows": rows}
+    command = f"python -m scripts.bench_masks --density {arguments.density}"
+    result = {"command": command, "machine": machine, "commit": git_commit(), "rows": rows}
+    if arguments.skip_naive:
+        return  # a quick look; the results folder keeps the whole comparison
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / "masks.json").write_text(json.dumps(result, indent=1) + "\n")
     columns = [column for column in rows[0] if not isinstance(rows[0][column], str)]
-    lines = [f"<!-- made by: python -m scripts.bench_masks --density {arguments.density}; {machine} -->"]
+    lines = [f"<!-- made by: {command}; {machine} -->"]
     lines.append("| | " + " | ".join(row["network"] for row in rows) + " |")
     lines.append("|---|" + "---|" * len(rows))
     lines += [f"| {column} | " + " | ".join(f"{row[column]:.4g}" for row in rows) + " |" for column in columns]
