@@ -14,7 +14,7 @@ from torch import nn
 
 from pruneexp import config
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError, real_number
+from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
@@ -166,7 +166,8 @@ def prune(
     >>> sum(int(mask.sum()) for mask in masks.values())
     75
     """
-    real_number("density", density, positive=True)
+    if not isinstance(density, (int, float)) or not 0 < density <= 1:
+        raise UserError(f"density must be above 0 and at most 1, got {density!r}: it is the share of weights kept.")
     images, labels = data if data is not None else (None, None)
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
