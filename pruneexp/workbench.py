@@ -94,11 +94,11 @@ class Workbench:
     @property
     def start(self) -> nn.Module:
         """The network that training starts from, before its masks."""
-        if self.job.config.when == "init":
-            return self.initial
-        return {"init": lambda: self.initial, "epoch": lambda: self.rewound, "none": lambda: self.trained}[
-            self.job.config.rewind
-        ]()
+        if self.job.config.rewind == "none":
+            return self.trained
+        if self.job.config.rewind == "epoch":
+            return self.rewound
+        return self.initial
 
     @functools.cached_property
     def wiring(self) -> Wiring | None:
