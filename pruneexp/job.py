@@ -26,6 +26,7 @@ DEFAULTS = {
 }
 DENSE_OPTIONS = ("initialisation",)  # those that concern a dense network too
 LOGGERS = ("none", "csv", "tensorboard", "wandb")
+FIGURES = ("accuracy", "lambda2")
 CHOICES = {
     "initialisation": ("kaiming_normal", "kaiming_uniform"),
     "mode": ("run", "plan", "report"),
@@ -156,6 +157,8 @@ class Job:
         for option in ("data_dir", "results_dir", "report_dir"):
             if not isinstance(config[option], str):
                 raise UserError(f"{option} must be a folder, got {config[option]}.")
+        if not OmegaConf.is_list(config.figures) or any(figure not in FIGURES for figure in config.figures):
+            raise UserError(f"figures must be a list of {', '.join(FIGURES)}, got {config.figures}.")
         if not re.fullmatch(r"[\w.+-]+", str(config.name)):
             raise UserError(f"name must be made of letters, digits, '.', '_', '+' and '-', got {config.name!r}.")
         if not OmegaConf.is_list(config.densities) or not len(config.densities):

@@ -53,6 +53,7 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
     small += [f"dataset.train_count={train}", "logger=none", "trainer.threads=1"]
     density = next(value for value in expand(small).jobs[0].densities if value < 1)
+    small.append("scorer=magnitude")
     one = [*small, "masker=greedy", "seed=0", f"densities=[{density}]"]
     ran = in_process(tmp_path, monkeypatch, capsys, *one)
     assert ran.code == 0, ran.err

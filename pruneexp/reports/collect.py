@@ -1,5 +1,6 @@
 """The grid's records as one data frame, a row for each cell."""
 
+import math
 from typing import Any
 
 import pandas as pd
@@ -9,7 +10,17 @@ from pruneexp.grid import Grid
 from pruneexp.job import DEFAULTS, DENSE_OPTIONS, GROUPS, Job
 from pruneexp.records.store import Store
 
-COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
+COLUMNS = [
+    "accuracy",
+    "loss",
+    "train_loss",
+    "density",
+    "lambda2_min",
+    "imdb",
+    "dead_filters",
+    "macs",
+    "diverged",
+]  # of a record
 
 
 def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
@@ -33,6 +44,8 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         row["precision"] = record["precision"]
         row |= {"asked_density": cell.density, "seed": cell.seed}
         row |= {column: record[column] for column in COLUMNS}
+        row["effective_density"] = math.nan if record["effective_density"] is None else record["effective_density"]
+        row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
         row["training_seconds"] = record["seconds"]["training"]
         rows.append(row)

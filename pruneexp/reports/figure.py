@@ -10,27 +10,61 @@ matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito
 MARKERS = "osD^vPX"
+NETWORK = ["dataset", "model", "recipe"]
+PANEL = (4.6, 3.4)  # inches
 
 
 def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
-    """Draw the aggregated table, a panel for each (dataset, model, scorer); write `stem`.png and `stem`.svg."""
+    """Draw the aggregated table, a panel for each network and scorer; write `stem`.png and `stem`.svg.
+
+    Of several networks each is a column and each scorer a row, as in figure 2 of Laenen (2023); the scorers of a single
+    network stand side by side.
+    """
+    is_dense = table["scorer"] == "dense"
+    dense, pruned = table[is_dense], table[~is_dense]
+    shown = pruned if len(pruned) else dense
+    networks = list(shown[NETWORK].drop_duplicates().itertuples(index=False, name=None))
+    scorers = list(shown["scorer"].unique())
+    one = len(networks) == 1
+    figure, axes = panels(1 if one else len(scorers), len(scorers) if one else len(networks))
+    for column, network in enumerate(networks):
+        baseline = rows_of(dense, NETWORK, network)
+        for row, scorer in enumerate(scorers):
+            axis = axes[0][row] if one else axes[row][column]
+            panel = rows_of(shown, [*NETWORK, "scorer"], (*network, scorer))
+            if panel.empty:
+                axis.set_axis_off()
+                continue
+            accuracy_panel(axis, panel, baseline)
+            axis.set_title(f"{network[1]}, {network[0]}, {scorer}")
+    for row in axes:
+        row[0].set_ylabel("test accuracy (%)")
+    figure.suptitle(title)
+    return save(figure, stem, command)
+
+
+def rows_of(table: pd.DataFrame, columns: list[str], values: tuple[str, ...]) -> pd.DataFrame:
+    """The rows that have these values in these columns."""
+    return table[(table[columns] == list(values)).all(axis=1)]
+
+
+def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options: Any) -> tuple[Figure, Any]:
+    """A figure of `rows` x `columns` axes [rows][columns] in the house's style."""
     plt.rcParams.update(
         {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "pruneexp"}
     )
-    is_dense = table["scorer"] == "dense"
-    dense, pruned = table[is_dense], table[~is_dense]
-    panels = list((pruned if len(pruned) else dense).groupby(["dataset", "model", "scorer", "recipe"], sort=False))
-    figure, axes = plt.subplots(1, len(panels), figsize=(4.6 * len(panels), 3.4), squeeze=False, layout="constrained")
-    for axis, ((dataset, model, scorer, recipe), panel) in zip(axes[0], panels, strict=True):
-        baseline = dense[(dense[["dataset", "model", "recipe"]] == [dataset, model, recipe]).all(axis=1)]
-        _panel(axis, panel, baseline)
-        axis.set_title(f"{model}, {dataset}, {scorer}")
-    axes[0][0].set_ylabel("test accuracy (%)")
-    figure.suptitle(title)
+    return plt.subplots(
+        rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout="constrained", **options
+    )
+
+
+def save(figure: Figure, stem: Path, command: str) -> list[Path]:
+    """Write `stem`.png and `stem`.svg with the command in them, and close the figure."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
     metadata = [{"Description": command, "Software": None}, {"Description": command, "Date": None}]
     for path, about in zip(paths, metadata, strict=True):
@@ -41,7 +75,8 @@ def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -
     return paths
 
 
-def _panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> None:
+def accuracy_panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> None:
+    """Lines of one network and scorer; `baseline` holds its dense rows."""
     for k, (method, line) in enumerate(panel.groupby("masker", sort=False)):
         line = line.sort_values("density")
         style: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
@@ -71,11 +106,17 @@ def _panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> None:
         axis.axhline(accuracy, color="grey", linestyle="--", linewidth=1, label="dense")
         if ci95 == ci95:
             axis.axhspan(accuracy - ci95, accuracy + ci95, color="grey", alpha=0.15, linewidth=0)
+    density_axis(axis, panel["asked_density"])
+    low, high = axis.get_ylim()
+    axis.set_ylim(max(low, 0), min(high, 100))  # an interval of two seeds reaches far
+    axis.legend(fontsize=8, frameon=False)
+
+
+def density_axis(axis: Axes, densities: pd.Series) -> None:
+    """A logarithmic axis with a tick for each density, in percent."""
     axis.set_xscale("log")
-    ticks = sorted(panel["asked_density"].unique())
-    axis.set_xticks(ticks)
+    axis.set_xticks(sorted(densities.unique()))
     axis.minorticks_off()
     axis.xaxis.set_major_formatter(FuncFormatter(lambda density, _: f"{100 * density:g}"))
     axis.set_xlabel("density (% of weights kept)")
     axis.grid(alpha=0.25)
-    axis.legend(fontsize=8, frameon=False)

@@ -14,6 +14,8 @@ from pruneexp.grid import Grid
 from pruneexp.records.store import Store
 from pruneexp.reports.collect import collect
 from pruneexp.reports.figure import accuracy_figure
+from pruneexp.reports.lambda2_figure import lambda2_figures
+from pruneexp.reports.layers import layer_table
 from pruneexp.reports.table import aggregate
 
 SETTING = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
@@ -23,7 +25,8 @@ def write_report(grid: Grid, command: str) -> int:
     """Aggregate what is recorded of the grid, print it, and write it under ``report_dir``.
 
     ``tables/<stem>.{csv,md,tex}``, ``figures/<stem>.{png,svg}`` and ``records/<stem>.jsonl`` (every record the table
-    comes from), stem = <name>-<recipe>. Each names the command.
+    comes from), stem = <name>-<recipe>; with ``figures=[...,lambda2]`` also ``tables/<stem>-layers.{csv,md}`` and
+    ``figures/<stem>-lambda2*``. Each names the command.
 
     Returns:
         The number of cells of the grid that are not recorded.
@@ -41,7 +44,12 @@ def write_report(grid: Grid, command: str) -> int:
     stem = f"{grid.config.name}-{grid.config.recipe.name}"
     try:
         with Store(grid.config.results_dir).reporting():  # another process may have finished the same sweep
-            paths = _write(table, records, Path(grid.config.report_dir), stem, command)
+            folder = Path(grid.config.report_dir)
+            paths = _write(table, records, folder, stem, command)
+            if "accuracy" in grid.config.figures:
+                paths += accuracy_figure(table, folder / "figures" / stem, stem, command)
+            if "lambda2" in grid.config.figures:
+                paths += _write_layers(table, layer_table(cells, records), folder, stem, command)
     except OSError as error:
         raise UserError(
             f"the report could not be written to {grid.config.report_dir} ({error.strerror}): choose another with report_dir=PATH."
@@ -65,11 +73,26 @@ def _write(table: pd.DataFrame, records: list[dict[str, Any]], folder: Path, ste
         folder / "tables" / f"{stem}.tex": f"% {note}\n{shown.to_latex(index=False, escape=True)}",
         folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
     }
+    return _write_texts(texts)
+
+
+def _write_layers(table: pd.DataFrame, layers: pd.DataFrame, folder: Path, stem: str, command: str) -> list[Path]:
+    note = f"made by: {command}"
+    texts = {
+        folder / "tables" / f"{stem}-layers.csv": f"# {note}\n{layers.to_csv(index=False, float_format='%.6g')}",
+        folder
+        / "tables"
+        / f"{stem}-layers.md": f"<!-- {note} -->\n{layers.to_markdown(index=False, floatfmt='.4g')}\n",
+    }
+    return [*_write_texts(texts), *lambda2_figures(table, layers, folder / "figures" / stem, stem, command)]
+
+
+def _write_texts(texts: dict[Path, str]) -> list[Path]:
     for path, text in texts.items():
         scratch = path.with_name(f".{path.name}.partial")
         scratch.write_text(text)
         os.replace(scratch, path)
-    return [*texts, *accuracy_figure(table, folder / "figures" / stem, stem, command)]
+    return list(texts)
 
 
 def readable(table: pd.DataFrame) -> pd.DataFrame:
@@ -85,6 +108,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         {
             **{column: row[column] for column in SETTING},
             "density": f"{100 * row['density']:.4g} %",
+            "effective": number(100 * row["effective_density"], 3)
+            + (" %" if pd.notna(row["effective_density"]) else ""),
             "n": str(row["n"]),
             "accuracy": with_interval(row["accuracy"], row["ci95"])
             + (f" ({row['diverged']} diverged)" if row["diverged"] else ""),

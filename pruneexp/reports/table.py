@@ -20,8 +20,9 @@ def interval95(values: pd.Series) -> float:
 def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     """One row for each (dataset, model, scorer, masker, recipe, asked density), in order of first appearance.
 
-    Columns: density (achieved), n, accuracy and ci95 in percent, published and published_ci95, lambda2_min, imdb,
-    dead_filters, macs (means over seeds), diverged (number of seeds), precision, pruning_seconds and training_seconds (medians).
+    Columns: density (achieved), n, accuracy and ci95 in percent, published and published_ci95; means over seeds of
+    lambda2_min, imdb, effective_density, components (summed over layers), dead_filters and macs; diverged (number of seeds),
+    precision; medians of pruning_seconds and training_seconds.
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
     table = groups.agg(
@@ -31,6 +32,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         ci95=("accuracy", interval95),
         lambda2_min=("lambda2_min", "mean"),
         imdb=("imdb", "mean"),
+        effective_density=("effective_density", "mean"),
+        components=("components", "mean"),
         dead_filters=("dead_filters", "mean"),
         macs=("macs", "mean"),
         diverged=("diverged", "sum"),

@@ -22,6 +22,7 @@ def record(cell: Cell, accuracy: float, **changes: Any) -> dict[str, Any]:
         "density": cell.density + 0.001 * (cell.density < 1),
         "lambda2_min": 0.25,
         "imdb": 0.5,
+        "effective_density": cell.density,
         "dead_filters": cell.seed,
         "macs": 1000,
         "diverged": False,

@@ -3,6 +3,7 @@
 import json
 from io import StringIO
 from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree
 
 import pandas as pd
@@ -11,6 +12,7 @@ from PIL import Image
 
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid, expand
+from pruneexp.job import Cell
 from pruneexp.reports.collect import collect
 from pruneexp.reports.report import write_report
 from tests.reports.made_records import fill, record
@@ -147,7 +149,48 @@ def test_several_models_and_scorers_are_a_panel_each(runs: Path) -> None:
     assert write_report(made, "command") == 0
     assert len(table(runs)) == 2 + 2 * 2 * 2
     with Image.open(runs / "reports" / "figures" / "quickstart-digits.png") as image:
-        assert image.width > 3 * image.height
+        assert 1.2 < image.width / image.height < 1.5  # networks as columns, scorers as rows
+
+
+def test_the_scorers_of_one_network_stand_side_by_side(runs: Path) -> None:
+    made = grid(runs, "seed=0", "masker=greedy", "scorer=magnitude,random")
+    fill(made, runs, lambda cell: record(cell, 40))
+    assert write_report(made, "command") == 0
+    with Image.open(runs / "reports" / "figures" / "quickstart-digits.png") as image:
+        assert image.width > 2.5 * image.height
+
+
+def test_the_lambda2_figures_come_with_a_table_of_the_layers(runs: Path) -> None:
+    made = grid(runs, "seed=0,1", "figures=[lambda2]")
+    fill(made, runs, lambda cell: record(cell, 40, layers=layers(cell)))
+    assert write_report(made, "command") == 0
+    for name in ("lambda2", "lambda2-layers"):
+        assert (runs / "reports" / "figures" / f"quickstart-digits-{name}.svg").exists()
+        with Image.open(runs / "reports" / "figures" / f"quickstart-digits-{name}.png") as image:
+            assert image.text["Description"] == "command"  # type: ignore[attr-defined]
+    assert not (runs / "reports" / "figures" / "quickstart-digits.png").exists()
+    assert (runs / "reports" / "tables" / "quickstart-digits-layers.md").read_text().count("\n| digits") == 2 * 5
+    rows = table(runs, "quickstart-digits-layers").set_index(["masker", "asked_density", "layer"])
+    assert rows["n"].tolist() == [2] * len(rows)
+    assert rows.loc[("greedy", 0.1, "conv"), "lambda2"] == 0.5
+    # at 0.02 Greedy's second layer is a star for seed 0 and empty for seed 1, and Sparsify's is a star for seed 0 only
+    assert rows.loc[("greedy", 0.02, "fc"), "collapsed"] == 2
+    assert pd.isna(rows.loc[("greedy", 0.02, "fc"), "lambda2"])
+    assert rows.loc[("sparsify", 0.02, "fc"), "collapsed"] == 1
+    assert rows.loc[("sparsify", 0.02, "fc"), "lambda2"] == 0.25
+    assert rows.loc[("dense", 1.0, "fc"), "collapsed"] == 0
+
+
+def layers(cell: Cell) -> list[dict[str, Any]]:
+    """Two layers, the second of which falls apart at 2 %."""
+    same = {"bound_gap": 0.1, "components": 1, "dead_filters": 0, "idle_inputs": 0, "density": cell.density}
+    if cell.density < 0.1:
+        last = [1.0, None] if cell.names["masker"] == "greedy" else [1.0, 0.25]
+        lambda2 = last[cell.seed]
+    else:
+        lambda2 = 1.0 if cell.density == 1 else 0.5
+    first = {"name": "conv.weight", "lambda2": 0.5, "lambda2_weighted": 0.4, **same}
+    return [first, {"name": "fc.weight", "lambda2": lambda2, "lambda2_weighted": lambda2, **same}]
 
 
 def test_a_published_value_is_in_table_and_figure(runs: Path) -> None:

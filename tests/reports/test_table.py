@@ -22,6 +22,8 @@ def cells(**columns: list[object]) -> pd.DataFrame:
         "accuracy": 60.0,
         "lambda2_min": 0.5,
         "imdb": 1.0,
+        "effective_density": 0.01,
+        "components": 3,
         "dead_filters": 0,
         "macs": 10,
         "precision": "float32",
