@@ -1,0 +1,135 @@
+"""What each way of choosing edges leaves connected, at densities where Greedy takes layers apart.
+
+    python -m scripts.connectivity [--networks vgg16 resnet18 resnet20] [--seeds 3]
+
+Networks at initialisation, magnitude scores, the same budget for all. Per mask, over all layers: `pieces` (components
+beyond the first of each layer), `dead_filters` (outputs without a weight), `dead_channels` (on no input-output path of
+the channel graph), `effective` (weights on such a path, in percent of all), and the smallest lambda_2 of the layers that are
+not stars or empty. Means over seeds, with the largest deviation from them. Nothing is trained.
+Prints a table and writes results/tables/connectivity.{csv,md}.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.graphs.paths import reach
+from pruneexp.layers import prunable
+from pruneexp.maskers.layer import Notes
+from pruneexp.maskers.repair import repair_paths
+from pruneexp.masks import Masks
+from pruneexp.models.initialise import initialise
+from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
+from pruneexp.models.vgg import vgg
+from pruneexp.pruning import _component, mask
+from pruneexp.records.measure import effective_density, layer_rows
+from pruneexp.records.provenance import git_commit
+from pruneexp.seeding import stream
+from pruneexp.wiring import Wiring, trace
+
+OUT = Path(__file__).resolve().parent.parent / "results" / "tables"
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "vgg16": lambda: vgg(100, (3, 32, 32), 16),
+    "resnet18": lambda: resnet_imagenet(200, (3, 64, 64), 18),
+    "resnet20": lambda: resnet_cifar(10, (3, 32, 32), 20),
+}
+# bss needs as many weights as vertices in every layer: only ResNet-20's first two densities leave it those
+DENSITIES = {
+    "vgg16": (0.02, 0.01, 0.005, 0.002),
+    "resnet18": (0.02, 0.01, 0.005, 0.002),
+    "resnet20": (0.1, 0.05, 0.02, 0.01, 0.005),
+}
+METHODS = ("greedy", "greedy_global", "greedy_matched", "sparsify", "sparsify_tree", "sparsify + repair")
+
+
+def measure(network: nn.Module, masks: Masks, wiring: Wiring) -> dict[str, float]:
+    """The figures of one mask."""
+    rows = layer_rows(network, masks)
+    forward, backward = reach(masks, wiring)
+    hidden = torch.zeros(wiring.vertices, dtype=torch.bool)
+    for targets in wiring.targets.values():
+        hidden[targets] = True
+    effective = effective_density(masks, wiring)
+    assert effective is not None
+    return {
+        "pieces": sum(max(row["components"] - 1, 0) for row in rows),
+        "dead_filters": sum(row["dead_filters"] for row in rows),
+        "dead_channels": int((hidden & ~(forward & backward)).sum()),
+        "effective": 100 * effective,
+        "lambda2_min": min((row["lambda2"] for row in rows if row["lambda2"] and row["lambda2"] < 1), default=math.nan),
+    }
+
+
+def rows_of(name: str, seed: int) -> list[dict[str, object]]:
+    """All methods at all densities on one network and seed."""
+    network = NETWORKS[name]()
+    initialise(network, "kaiming_normal", stream(seed, "initialisation"))
+    scores = {key: weight.detach().abs() for key, weight in prunable(network).items()}
+    wiring, rows = trace(network), []
+    for density in DENSITIES[name]:
+        for method in [*METHODS, *(["bss"] if name == "resnet20" else [])]:
+            notes: Notes = {}
+            masker, _, repaired = method.partition(" + ")
+            try:
+                masks = mask(scores, _component("masker", masker), density, seed, notes, network)
+            except UserError as error:
+                print(f"{name} {density:g} {method}: {error}", flush=True)
+                continue
+            if repaired:
+                masks = repair_paths(masks, scores, wiring, notes)
+            figures = measure(network, masks, wiring)
+            rows.append({"network": name, "density": density, "method": method, "seed": seed, **figures, **notes})
+            print(f"{name} {density:g} {method} seed {seed}: {figures} {notes}", flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    rows = pd.DataFrame(
+        [row for name in arguments.networks for seed in range(arguments.seeds) for row in rows_of(name, seed)]
+    )
+    figures = [column for column in rows if column not in ("network", "density", "method", "seed")]
+    groups = rows.groupby(["network", "density", "method"], sort=False)
+    table = groups[figures].mean()
+    spread = (
+        (rows.set_index(["network", "density", "method"])[figures] - table)
+        .abs()
+        .groupby(level=[0, 1, 2], sort=False)
+        .max()
+    )
+    table.insert(0, "n", groups.size())
+    names = " ".join(arguments.networks)
+    note = (
+        f"made by: python -m scripts.connectivity --networks {names} --seeds {arguments.seeds}; commit {git_commit()}"
+    )
+    OUT.mkdir(parents=True, exist_ok=True)
+    (OUT / "connectivity.csv").write_text(
+        f"# {note}\n" + table.join(spread.add_suffix("_spread")).reset_index().to_csv(index=False, float_format="%.6g")
+    )
+    shown = table[["n"]].copy()
+    for column, digits in {
+        "pieces": 1,
+        "dead_filters": 1,
+        "dead_channels": 1,
+        "effective": 4,
+        "lambda2_min": 4,
+    }.items():
+        shown[column] = [
+            f"{mean:.{digits}f} ± {half:.{digits}f}" for mean, half in zip(table[column], spread[column], strict=True)
+        ]
+    text = shown.reset_index().to_markdown(index=False)
+    (OUT / "connectivity.md").write_text(f"<!-- {note} -->\n{text}\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    main()
