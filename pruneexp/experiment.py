@@ -92,6 +92,8 @@ class Run:
         trained = self._train(cell, network, masks, sums, layers, CellProgress(title, out))
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
+        if sums["effective_density"] == 0:
+            outcome += " (no input-output path is left)"
         took = sum(seconds.values())
         self.took.append(took)
         out.print(f"{title}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)

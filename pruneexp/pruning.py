@@ -171,14 +171,14 @@ def prune(
     images, labels = data if data is not None else (None, None)
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
-    score_function, mask_function = _component("scorer", scorer), _component("masker", masker)
+    score_function, mask_function = component("scorer", scorer), component("masker", masker)
     rounds = int(_configured("scorer", scorer).get("rounds", 1))
     if rounds > 1:
         return in_rounds(model, score_function, mask_function, density, seed, batches, {}, rounds)
     return mask(score(model, score_function, batches, seed), mask_function, density, seed, {}, model)
 
 
-def _component(group: str, name: str) -> Any:
+def component(group: str, name: str) -> Any:
     """The function that conf/<group>/<name>.yaml configures."""
     return instantiate(_configured(group, name)[group])
 

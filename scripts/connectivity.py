@@ -27,7 +27,7 @@ from pruneexp.masks import Masks
 from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
 from pruneexp.models.vgg import vgg
-from pruneexp.pruning import _component, mask
+from pruneexp.pruning import component, mask
 from pruneexp.records.measure import effective_density, layer_rows
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
@@ -77,7 +77,7 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
             notes: Notes = {}
             masker, _, repaired = method.partition(" + ")
             try:
-                masks = mask(scores, _component("masker", masker), density, seed, notes, network)
+                masks = mask(scores, component("masker", masker), density, seed, notes, network)
             except UserError as error:
                 print(f"{name} {density:g} {method}: {error}", flush=True)
                 continue

@@ -71,6 +71,8 @@ class Labels:
     def variant(self, job: Job, dense: bool) -> str:
         """The options outside the groups that vary over the grid; of a dense network only those that concern it."""
         options = [o for o in self.options if not dense or o in DENSE_OPTIONS]
+        if job.config.rounds == 1:
+            options = [o for o in options if o != "round_masker"]  # there is no round before the last
         return f"[{','.join(f'{option}={job.config[option]}' for option in options)}]" if options else ""
 
     def of(self, job: Job, group: str) -> str:

@@ -38,7 +38,7 @@ def test_systematic_takes_exactly_m_edges_and_never_an_impossible_one(seed: int,
 def test_systematic_includes_each_edge_with_its_probability(count: int) -> None:
     p = inclusion_probabilities(WEIGHTS, count)
     rng = np.random.default_rng(count)
-    draws = 20_000
+    draws = 40_000
     taken = sum(systematic(p, rng).astype(int) for _ in range(draws))
     assert (np.abs(taken / draws - p) <= sampling_error(p, draws)).all()
 

@@ -12,7 +12,7 @@ from pruneexp.layers import prunable
 from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
-from pruneexp.pruning import Scorer, Scores, _component, score
+from pruneexp.pruning import Scorer, Scores, component, score
 from pruneexp.seeding import stream
 
 SHAPE = (3, 16, 16)
@@ -39,7 +39,7 @@ def batches() -> Batches:
 
 
 def scores(name: str, model: nn.Module, seed: int = 0) -> Scores:
-    scorer: Scorer = _component("scorer", name)
+    scorer: Scorer = component("scorer", name)
     return scorer(model, batches(), torch.Generator().manual_seed(seed))
 
 
@@ -106,7 +106,7 @@ def test_scores_do_not_share_memory_with_the_weights(name: str) -> None:
 @every_scorer
 def test_scores_pass_the_checks_of_pruning(name: str) -> None:
     model = network("linear")
-    assert list(score(model, _component("scorer", name), batches(), 0)) == list(prunable(model))
+    assert list(score(model, component("scorer", name), batches(), 0)) == list(prunable(model))
 
 
 def test_magnitude_is_the_absolute_weight() -> None:
