@@ -1,6 +1,7 @@
 """The one exception that stands for a mistake the user can put right, and checks of numbers that raise it."""
 
 import math
+from numbers import Integral
 
 
 class UserError(Exception):
@@ -11,9 +12,15 @@ class UserError(Exception):
 
 
 def whole_number(name: str, value: object, least: int) -> None:
-    """Raise UserError unless `value` is an int from `least` on."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < least:
+    """Raise UserError unless `value` is a whole number, numpy's included, from `least` on."""
+    if isinstance(value, bool) or not isinstance(value, Integral) or value < least:
         raise UserError(f"{name} must be a whole number, at least {least}, got {value}.")
+
+
+def integer(name: str, value: object) -> None:
+    """Raise UserError unless `value` is a whole number of any size; for numbers with conditions of their own."""
+    if isinstance(value, bool) or not isinstance(value, Integral):
+        raise UserError(f"{name} must be a whole number, got {value!r}.")
 
 
 def real_number(name: str, value: object, positive: bool = False) -> None:
