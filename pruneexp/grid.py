@@ -23,7 +23,8 @@ class Grid:
 
     Attributes:
         jobs: in the order they run.
-        arguments: the same command line for Hydra, in which a value given by the user replaces the experiment's sweep over it.
+        arguments: the same command line for Hydra, with the sweeps of the experiment that the user gave no value for
+            written out.
     """
 
     jobs: list[Job]
@@ -74,8 +75,7 @@ def expand(arguments: list[str]) -> Grid:
             job.cells()
         except (OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
-    replaced = [f"~hydra.sweeper.params.{key!s}" for key in sweeper if key in given]
-    return Grid(jobs, overrides + replaced)
+    return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"])
 
 
 def _refuse(overrides: list[Override]) -> None:

@@ -71,8 +71,19 @@ class Job:
     def densities(self) -> list[float]:
         return [float(density) for density in self.config.densities]
 
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the masker looks at scores: where it does not, neither scorer nor rounds are part of a cell."""
+        return bool(self.config.masker.get("needs_scores", True))
+
+    @property
+    def rounds(self) -> int:
+        return int(self.config.rounds) if self.needs_scores else 1
+
     def names(self) -> dict[str, str]:
-        return {group: str(self.config[group].name) for group in GROUPS}
+        """The chosen configuration of each group; scorer "none" where the masker needs none."""
+        names = {group: str(self.config[group].name) for group in GROUPS}
+        return names if self.needs_scores else names | {"scorer": "none"}
 
     def cells(self) -> list[Cell]:
         """The job's cells, in the order of its densities."""
@@ -84,11 +95,15 @@ class Job:
         groups = {group: identity(_plain(self.config[group])) for group in GROUPS}
         for node in groups.values():
             node.pop("name")
+            node.pop("needs_scores", None)
         description: dict[str, Any] = {**groups, "density": density, "seed": self.seed}
         for option, default in DEFAULTS.items():
             if self.config.get(option, default) != default and (density < 1 or option in DENSE_OPTIONS):
                 description[option] = self.config[option]
-        if self.config.get("rounds", 1) == 1:
+        if not self.needs_scores:
+            description["scorer"] = "none"
+            description.pop("rounds", None)
+        if self.config.get("rounds", 1) == 1 or not self.needs_scores:
             description.pop("round_masker", None)
         precision = self.config.get("trainer", {}).get("precision", "auto")
         if precision != "auto":  # as the device has it
@@ -106,6 +121,7 @@ class Job:
         """
         node = _plain(self.config[group])
         name = node.pop("name", "")
+        node.pop("needs_scores", None)
         target = locate(node["_target_"])
         check_choices(target, node)
         for option in node.keys() - {"_target_", "_partial_"} - inspect.signature(target).parameters.keys():
@@ -139,6 +155,8 @@ class Job:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
         whole_number("rounds", config.rounds, 1)
         whole_number("rewind_epoch", config.rewind_epoch, 0)
+        if config.repair != "none" and not self.needs_scores:
+            raise UserError(f"repair=paths places weights by their scores, and masker={config.masker.name} has none.")
         if config.repair != "none" and config.rounds > 1:
             raise UserError("repair=paths goes with rounds=1: a repair could bring back what an earlier round pruned.")
         if isinstance(config.recipe.epochs, int) and config.rewind_epoch > config.recipe.epochs:

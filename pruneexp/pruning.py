@@ -56,6 +56,11 @@ def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int, fresh: 
     return scores
 
 
+def unscored(model: nn.Module) -> Scores:
+    """Zeros, for maskers that look at no score."""
+    return {name: torch.zeros_like(weight) for name, weight in prunable(model).items()}
+
+
 def mask(
     scores: Scores,
     masker: Masker,
@@ -123,15 +128,17 @@ def in_rounds(
             f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
         )
     pruned, masks, seconds = copy.deepcopy(model), None, 0.0
+    said: Notes = {}
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
         begin = time.perf_counter()
         scores = score(pruned, scorer, batches, seed, fresh=k == 1)
         seconds += time.perf_counter() - begin
-        masks = mask(scores, chooser, density ** (k / rounds), seed, notes, model, masks, part=k)
+        said = {}
+        masks = mask(scores, chooser, density ** (k / rounds), seed, said, model, masks, part=k)
         apply_masks(pruned, masks)
     assert masks is not None
-    notes["scoring_seconds"] = seconds
+    notes |= said | {"scoring_seconds": seconds}
     return masks
 
 
@@ -172,6 +179,8 @@ def prune(
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
     score_function, mask_function = component("scorer", scorer), component("masker", masker)
+    if not _configured("masker", masker).get("needs_scores", True):
+        return mask(unscored(model), mask_function, density, seed, {}, model)
     rounds = int(_configured("scorer", scorer).get("rounds", 1))
     if rounds > 1:
         return in_rounds(model, score_function, mask_function, density, seed, batches, {}, rounds)
@@ -192,4 +201,6 @@ def _configured(group: str, name: str) -> dict[str, Any]:
     said: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))  # type: ignore[assignment]
     said = said if group in said else {group: said}
     del said[group]["name"]
+    if "needs_scores" in said[group]:
+        said["needs_scores"] = said[group].pop("needs_scores")
     return said

@@ -138,7 +138,8 @@ def trace(model: nn.Module) -> Wiring:
         elif node.target in PASSING_FUNCTIONS or (node.op == "call_method" and node.target in PASSING_METHODS):
             values[node] = inputs[0]
         else:
-            what = type(modules[node.target]).__name__ if node.op == "call_module" else node.target
+            called = node.target
+            what = type(modules[called]).__name__ if node.op == "call_module" else getattr(called, "__name__", called)
             raise UserError(f"the channel graph has no meaning for {what} (at {node.name}) in this network.")
     for name in prunable(model):
         if name not in state.targets:

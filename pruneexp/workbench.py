@@ -14,7 +14,7 @@ from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.repair import repair_paths
 from pruneexp.masks import Masks
 from pruneexp.models.initialise import initialise
-from pruneexp.pruning import Scores, in_rounds, mask, score
+from pruneexp.pruning import Scores, in_rounds, mask, score, unscored
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
@@ -110,6 +110,9 @@ class Workbench:
 
     @functools.cached_property
     def scores(self) -> Scores:
+        if not self.job.needs_scores:
+            self.scoring_seconds = 0.0
+            return unscored(self.initial)
         network, batches = self.scored, self.data.for_scoring()
         begin = time.perf_counter()
         scores = score(network, self.job.component("scorer"), batches, self.job.seed)
@@ -119,7 +122,7 @@ class Workbench:
     def masks(self, density: float, notes: Notes) -> tuple[Masks, dict[str, float]]:
         """The masks of one density, and the seconds that scoring and masking took (scores shared by densities count for each)."""
         config, masker = self.job.config, self.job.component("masker")
-        if config.rounds == 1:
+        if self.job.rounds == 1:
             scores = self.scores
             begin = time.perf_counter()
             masks = mask(scores, masker, density, self.job.seed, notes, self.initial)

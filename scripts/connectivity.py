@@ -3,9 +3,10 @@
     python -m scripts.connectivity [--networks vgg16 resnet18 resnet20] [--seeds 3]
 
 Networks at initialisation, magnitude scores, the same budget for all. Per mask, over all layers: `pieces` (components
-beyond the first of each layer), `dead_filters` (outputs without a weight), `dead_channels` (on no input-output path of
-the channel graph), `effective` (weights on such a path, in percent of all), and the smallest lambda_2 of the layers that are
-not stars or empty. Means over seeds, with the largest deviation from them. Nothing is trained.
+beyond the first of each layer), `collapsed` (layers whose largest component is a star, a single edge or nothing),
+`dead_filters` (outputs without a weight), `dead_channels` (on no input-output path of the channel graph), `effective`
+(weights on such a path, in percent of all), and the smallest lambda_2 of the layers that have not collapsed. Means over
+seeds, with the largest deviation from them. Nothing is trained.
 Prints a table and writes results/tables/connectivity.{csv,md}.
 """
 
@@ -19,7 +20,9 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError
+from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import reach
+from pruneexp.graphs.spectrum import lambda2
 from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.repair import repair_paths
@@ -28,7 +31,7 @@ from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
 from pruneexp.models.vgg import vgg
 from pruneexp.pruning import component, mask
-from pruneexp.records.measure import effective_density, layer_rows
+from pruneexp.records.measure import collapsed, effective_density
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
 from pruneexp.wiring import Wiring, trace
@@ -48,9 +51,11 @@ DENSITIES = {
 METHODS = ("greedy", "greedy_global", "greedy_matched", "sparsify", "sparsify_tree", "sparsify + repair")
 
 
-def measure(network: nn.Module, masks: Masks, wiring: Wiring) -> dict[str, float]:
+def measure(masks: Masks, wiring: Wiring) -> dict[str, float]:
     """The figures of one mask."""
-    rows = layer_rows(network, masks)
+    matrices = [sparse(biadjacency(mask)) for mask in masks.values()]
+    parts = [components(matrix) for matrix in matrices]
+    down = [collapsed(*part) for part in parts]
     forward, backward = reach(masks, wiring)
     hidden = torch.zeros(wiring.vertices, dtype=torch.bool)
     for targets in wiring.targets.values():
@@ -58,11 +63,12 @@ def measure(network: nn.Module, masks: Masks, wiring: Wiring) -> dict[str, float
     effective = effective_density(masks, wiring)
     assert effective is not None
     return {
-        "pieces": sum(max(row["components"] - 1, 0) for row in rows),
-        "dead_filters": sum(row["dead_filters"] for row in rows),
+        "pieces": sum(max(number - 1, 0) for number, _, _ in parts),
+        "collapsed": sum(down),
+        "dead_filters": sum(int((right < 0).sum()) for _, _, right in parts),
         "dead_channels": int((hidden & ~(forward & backward)).sum()),
         "effective": 100 * effective,
-        "lambda2_min": min((row["lambda2"] for row in rows if row["lambda2"] and row["lambda2"] < 1), default=math.nan),
+        "lambda2_min": min((lambda2(m) for m, bad in zip(matrices, down, strict=True) if not bad), default=math.nan),
     }
 
 
@@ -73,17 +79,18 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
     scores = {key: weight.detach().abs() for key, weight in prunable(network).items()}
     wiring, rows = trace(network), []
     for density in DENSITIES[name]:
+        found: dict[str, Masks] = {}
         for method in [*METHODS, *(["bss"] if name == "resnet20" else [])]:
             notes: Notes = {}
             masker, _, repaired = method.partition(" + ")
             try:
-                masks = mask(scores, component("masker", masker), density, seed, notes, network)
+                if not repaired:
+                    found[method] = mask(scores, component("masker", masker), density, seed, notes, network)
             except UserError as error:
                 print(f"{name} {density:g} {method}: {error}", flush=True)
                 continue
-            if repaired:
-                masks = repair_paths(masks, scores, wiring, notes)
-            figures = measure(network, masks, wiring)
+            masks = repair_paths(found[masker], scores, wiring, notes) if repaired else found[method]
+            figures = measure(masks, wiring)
             rows.append({"network": name, "density": density, "method": method, "seed": seed, **figures, **notes})
             print(f"{name} {density:g} {method} seed {seed}: {figures} {notes}", flush=True)
     return rows
@@ -118,6 +125,7 @@ def main() -> None:
     shown = table[["n"]].copy()
     for column, digits in {
         "pieces": 1,
+        "collapsed": 1,
         "dead_filters": 1,
         "dead_channels": 1,
         "effective": 4,
@@ -127,7 +135,9 @@ def main() -> None:
             f"{mean:.{digits}f} ± {half:.{digits}f}" for mean, half in zip(table[column], spread[column], strict=True)
         ]
     text = shown.reset_index().to_markdown(index=False)
-    (OUT / "connectivity.md").write_text(f"<!-- {note} -->\n{text}\n")
+    legend = " ".join((__doc__ or "").split("\n\n")[2].split("Prints")[0].split())
+    legend += " bss is missing where a layer has fewer weights to keep than vertices."
+    (OUT / "connectivity.md").write_text(f"<!-- {note} -->\n{text}\n\n{legend}\n")
     print(text)
 
 

@@ -7,7 +7,7 @@ steps. With M_u = (u I - A)^-1 after the step, and M_l = (A - l I)^-1, an edge m
     v^T M_u^2 v / (change of tr M_u) + v^T M_u v  <=  1/s  <=  v^T M_l^2 v / (change of tr M_l) - v^T M_l v,
 
 and there always is one (their Lemmas 3.3 to 3.5). After d n picks the ends of A's spectrum have a ratio of at most
-((sqrt(d) + 1) / (sqrt(d) - 1))^2: a d-regular Ramanujan graph has that of d/2.
+((sqrt(d) + 1) / (sqrt(d) - 1))^2, which a (d+1)-regular Ramanujan graph reaches with half as many edges: hence the name.
 
 Laenen (2023, section 2.2) calls this hard to implement. Nothing of size n x n is formed here: v^T (u I - A)^-1 v =
 w_e b_e^T (u L - L_A)^+ b_e, the matrix in it is that of a bipartite graph, and its Schur complement on the smaller side

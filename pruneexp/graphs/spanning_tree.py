@@ -1,6 +1,8 @@
 """Random spanning trees of a layer's bipartite graph, and the fullest cover where there is no room for a tree."""
 
 import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.csgraph import maximum_bipartite_matching, minimum_spanning_tree
 
 STEPS_PER_VERTEX = 2000
 
@@ -61,9 +63,6 @@ def _root_components(weights: np.ndarray, in_tree: np.ndarray) -> None:
 
 def _kruskal(weights: np.ndarray, tree: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Complete a forest to a spanning one with heavy edges."""
-    import scipy.sparse as sp
-    from scipy.sparse.csgraph import minimum_spanning_tree
-
     rows, columns = np.nonzero(weights)
     cost = rng.exponential(size=len(rows)) / weights[rows, columns]
     # ranks keep the order and cannot underflow; edges of the forest come first
@@ -83,7 +82,8 @@ def cover(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
 
     Edges between two untouched vertices first (each covers two), then edges that touch one new vertex. Each round every
     untouched vertex on the smaller side proposes its heaviest edge, weights multiplied by independent exponential noise
-    to the -1, and the heaviest proposals that do not collide are taken.
+    to the -1, and the heaviest proposals that do not collide are taken. Where missing edges keep this matching from
+    being a maximum one, and the count allows more, a maximum matching takes its place.
 
     Args:
         weights: [L, R] >= 0.
@@ -108,6 +108,14 @@ def cover(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
         free[rows, :] = -np.inf
         free[:, best[rows]] = -np.inf
         count -= len(rows)
+    if count > 0:
+        matching = _maximum_matching(weights, rng)
+        if len(matching[0]) > chosen.sum():
+            count += int(chosen.sum())
+            rows, columns = (side[:count] for side in matching)
+            chosen[:] = False
+            chosen[rows, columns] = True
+            count -= len(rows)
     for axis in (1, 0):  # then every vertex still untouched, by its heaviest edge
         lonely = np.flatnonzero(~chosen.any(axis=axis) & np.isfinite(keys).any(axis=axis))
         best = (keys if axis == 1 else keys.T)[lonely].argmax(axis=1)
@@ -117,3 +125,10 @@ def cover(weights: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarr
         chosen[rows, columns] = True
         count -= len(pick)
     return chosen
+
+
+def _maximum_matching(weights: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    """Rows and columns of a maximum matching among the positive weights, in random order."""
+    shuffled = rng.permutation(len(weights))
+    match = maximum_bipartite_matching(sp.csr_array(weights[shuffled] > 0), perm_type="column")
+    return shuffled[match >= 0], match[match >= 0]

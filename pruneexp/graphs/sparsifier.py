@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 import scipy.linalg
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from pruneexp.graphs.bipartite import components, sparse
 
@@ -15,7 +15,7 @@ def epsilon(weights: np.ndarray, reweighted: np.ndarray) -> float:
     """The smallest e with (1-e) x'Lx <= x'L_H x <= (1+e) x'Lx for all x (Laenen 2023, Definition 2.2).
 
     From the extreme eigenvalues of the pencil (L_H, L), both Laplacians grounded at one vertex, which changes no quotient. By
-    Lanczos above 400 vertices: L is then solved through its Schur complement on the smaller side.
+    Lanczos above 400 vertices, where it converges: L is then solved through its Schur complement on the smaller side.
 
     Args:
         weights: [L, R] >= 0, the bipartite graph; of several components the worst counts.
@@ -38,12 +38,14 @@ def _connected(a: np.ndarray, b: np.ndarray) -> float:
         return 1.0
     if a.shape[0] < a.shape[1]:
         a, b = a.T, b.T
-    if sum(a.shape) <= DENSE:
-        values = scipy.linalg.eigh(_laplacian(b)[1:, 1:], _laplacian(a)[1:, 1:], eigvals_only=True)
-        low, high = values[0], values[-1]
-    else:
-        low, high = _extremes(a, b)
+    low, high = _dense(a, b) if sum(a.shape) <= DENSE else _extremes(a, b)
     return float(max(1 - low, high - 1))
+
+
+def _dense(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
+    """Smallest and largest eigenvalue of (L_b, L_a), the first vertex grounded."""
+    values = scipy.linalg.eigh(_laplacian(b)[1:, 1:], _laplacian(a)[1:, 1:], eigvals_only=True)
+    return float(values[0]), float(values[-1])
 
 
 def _laplacian(weights: np.ndarray) -> np.ndarray:
@@ -55,7 +57,7 @@ def _laplacian(weights: np.ndarray) -> np.ndarray:
 
 
 def _extremes(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
-    """Smallest and largest eigenvalue of (L_b, L_a), the last vertex on the right grounded."""
+    """The same by Lanczos, the last vertex on the right grounded; densely where it does not converge."""
     left, right = a.shape[0], a.shape[1] - 1
     degree = {id(m): (m.sum(axis=1), m.sum(axis=0)[:-1]) for m in (a, b)}
 
@@ -80,18 +82,21 @@ def _extremes(a: np.ndarray, b: np.ndarray) -> tuple[float, float]:
         for matvec in (lambda x: product(b, x), lambda x: product(a, x), solve)
     ]
     start = np.random.default_rng(0).standard_normal(left + right)
-    values = [
-        eigsh(
-            operators[0],
-            k=1,
-            M=operators[1],
-            Minv=operators[2],
-            which=which,
-            v0=start,
-            tol=1e-6,
-            return_eigenvectors=False,
-        )[0]
-        for which in ("SA", "LA")
-    ]
+    try:
+        values = [
+            eigsh(
+                operators[0],
+                k=1,
+                M=operators[1],
+                Minv=operators[2],
+                which=which,
+                v0=start,
+                tol=1e-6,
+                return_eigenvectors=False,
+            )[0]
+            for which in ("SA", "LA")
+        ]
+    except ArpackNoConvergence:
+        return _dense(a, b)
     assert all(math.isfinite(value) for value in values)
     return float(values[0]), float(values[1])

@@ -29,7 +29,10 @@ def top_singular_values(matrix: sp.csr_array, count: int = 2) -> np.ndarray:
     values = np.zeros(count)
     if size and wide.nnz:
         first = max(size - count, 0)
-        squares = scipy.linalg.eigh(gram, eigvals_only=True, subset_by_index=[first, size - 1])[::-1]
+        try:
+            squares = scipy.linalg.eigh(gram, eigvals_only=True, subset_by_index=[first, size - 1])[::-1]
+        except np.linalg.LinAlgError:  # LAPACK's bisection for a few of them can fail where many coincide
+            squares = scipy.linalg.eigh(gram, eigvals_only=True, driver="ev")[: first - 1 if first else None : -1]
         # what is below the rounding of the largest is zero: its root would look like a number
         squares[squares < size * np.finfo(np.float64).eps * squares[0]] = 0.0
         values[: len(squares)] = np.sqrt(squares)

@@ -40,7 +40,7 @@ def bss(layers: Sequence[Layer], density: float, generator: torch.Generator, not
     """
     count = kept_count(layers, density)
     leverages = layer_leverages(layers, "layerwise", "channel", "none")
-    shares = np.array([p.sum() for p in inclusion(layers, count, notes)])
+    shares = np.array([p.sum() for p in inclusion(layers, leverages, count, notes)])
     budget = apportion(shares, np.array([int(layer.available.sum()) for layer in layers]))
     available = [layer.available.cpu().numpy().ravel() for layer in layers]
     scores = [

@@ -8,7 +8,7 @@ import torch
 
 from pruneexp.choices import checked
 from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
-from pruneexp.maskers.sparsify import inclusion
+from pruneexp.maskers.sparsify import inclusion, layer_leverages
 
 
 @checked
@@ -46,7 +46,8 @@ def greedy(
     if scope == "layerwise":
         shares = capacity * (count / capacity.sum())
     else:
-        shares = np.array([p.sum() for p in inclusion(layers, count, notes)])
+        leverages = layer_leverages(layers, "layerwise", "channel", "none")
+        shares = np.array([p.sum() for p in inclusion(layers, leverages, count, notes)])
     counts = apportion(shares, capacity)
     chosen = [highest(scores, int(keep)) for scores, keep in zip(ranking, counts, strict=True)]
     return split(np.concatenate(chosen), layers)

@@ -16,9 +16,10 @@ def repair_paths(
 ) -> dict[str, torch.Tensor]:
     """Masks with as many weights in each layer, in which (almost) every kept weight lies on an input-output path.
 
-    Each round, layer by layer, takes out the wasted weights and puts as many back at the layer's highest-scoring free
-    places between channels that the input reaches and channels that reach the output; where a layer has none such,
-    between channels that satisfy one of the two. Ten rounds at most: each can open new paths.
+    Each round, layer by layer, moves the wasted weights to the layer's highest-scoring free places between channels that
+    the input reaches and channels that reach the output; where a layer has none such, between channels that satisfy one of the
+    two. A wasted weight moves only where its new place is better connected than its own. Ten rounds at most: each
+    can open new paths.
 
     Args:
         masks: bool, by weight name.
@@ -35,7 +36,7 @@ def repair_paths(
             forward, backward = reach(repaired, wiring)
             live = effective(repaired, wiring)[name]
             into, out = forward[wiring.sources[name]], backward[wiring.targets[name]][:, None]
-            repaired[name] = _refill(live, int(mask.sum()), scores[name].cpu(), into, out)
+            repaired[name] = _refill(live, mask, scores[name].cpu(), into, out)
     notes["moved"] = sum(int((repaired[name] & ~mask).sum()) for name, mask in masks.items())
     working = effective(repaired, wiring)
     notes["wasted"] = sum(int((mask & ~working[name]).sum()) for name, mask in repaired.items())
@@ -43,15 +44,19 @@ def repair_paths(
 
 
 def _refill(
-    working: torch.Tensor, count: int, score: torch.Tensor, reached: torch.Tensor, reaching: torch.Tensor
+    working: torch.Tensor, mask: torch.Tensor, score: torch.Tensor, reached: torch.Tensor, reaching: torch.Tensor
 ) -> torch.Tensor:
-    """`working` with the highest-scoring places added up to `count`, the best connected ones first; ties by index."""
+    """`working` with as many places added as `mask` has more: the best connected first, of equals those of `mask`, then the
+    highest-scoring, ties by index."""
     shape = working.shape
     connection = (reached.int() + reaching.int()).reshape(
         *torch.broadcast_shapes(reached.shape, reaching.shape), *[1] * (len(shape) - 2)
     )
     rank = score.double().flatten().argsort(stable=True).argsort()
-    priority = (connection.expand(shape).flatten() * score.numel() + rank).masked_fill(working.flatten(), -1)
+    stays = mask.flatten().int()
+    priority = ((2 * connection.expand(shape).flatten() + stays) * score.numel() + rank).masked_fill(
+        working.flatten(), -1
+    )
     result = working.flatten().clone()
-    result[priority.topk(count - int(working.sum())).indices] = True
+    result[priority.topk(int(mask.sum()) - int(working.sum())).indices] = True
     return result.reshape(shape)

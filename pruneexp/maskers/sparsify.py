@@ -83,9 +83,9 @@ def sparsify(
     return split(chosen, layers)
 
 
-def inclusion(layers: Sequence[Layer], count: int, notes: Notes) -> list[np.ndarray]:
+def inclusion(layers: Sequence[Layer], leverages: list[np.ndarray], count: int, notes: Notes) -> list[np.ndarray]:
     """Layerwise Sparsify's p_e of every weight, float64 arrays shaped like the weights; together they sum to `count`."""
-    weights = edge_weights(layers, layer_leverages(layers, "layerwise", "channel", "none"), count, notes, "layerwise")
+    weights = edge_weights(layers, leverages, count, notes, "layerwise")
     flat = inclusion_probabilities(np.concatenate([weight.ravel() for weight in weights]), count)
     parts = np.split(flat, np.cumsum([layer.size for layer in layers])[:-1])
     return [part.reshape(layer.score.shape) for part, layer in zip(parts, layers, strict=True)]
@@ -103,7 +103,9 @@ def layer_leverages(layers: Sequence[Layer], scope: Scope, join: Join, skip: Ski
     scores = [torch.where(layer.available, layer.score, 0.0) for layer in layers]
     for layer, score in zip(layers, scores, strict=True):
         if bool((score < 0).any()):
-            raise UserError(f"sparsify needs non-negative scores, and {layer.name} has negative ones: use greedy.")
+            raise UserError(
+                f"leverages need non-negative scores, and {layer.name} has negative ones: use masker=greedy or greedy_global."
+            )
     if scope == "layerwise" or join == "disjoint":
         found = [leverage_scores(biadjacency(score)).T.reshape(score.shape) for score in scores]
     else:

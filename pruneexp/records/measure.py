@@ -3,6 +3,7 @@
 import math
 from typing import Any
 
+import numpy as np
 import torch
 from torch import nn
 
@@ -15,8 +16,9 @@ from pruneexp.wiring import Wiring
 
 
 def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
-    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB, components, dead filters
-    (outputs without a weight) and idle inputs (left vertices without one) of each layer.
+    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB, components, dead filters (outputs without a
+    weight), idle inputs (left vertices without one) of each layer, and whether it has collapsed: its largest component
+    is a star, a single edge or nothing, whose lambda_2 (1, 2 or none) says nothing of connectivity.
 
     The weights are those the model has now: before training, the ones training starts from. NaN becomes None.
     """
@@ -36,6 +38,7 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
             "bound_gap": bound_gap(matrix),
             "imdb": imdb(matrix),
             "components": number,
+            "collapsed": collapsed(number, left, right),
             "dead_filters": int((right < 0).sum()),
             "idle_inputs": int((left < 0).sum()),
         }
@@ -44,20 +47,34 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
 
 
 def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, Any]:
-    """Kept weights, density, dead filters, mean IMDB over the layers that have one, smallest lambda_2, and MACs."""
+    """Kept weights, density, dead filters, IMDB, smallest lambda_2 of the layers that have not collapsed, and MACs.
+
+    IMDB is the mean over the pruned layers that have one, as "Deterministic Ramanujan graphs" prints it; its text writes
+    the sum, which is ``imdb_sum``. A dense network has neither.
+    """
     kept = sum(row["kept"] for row in rows)
     prunable_weights = sum(math.prod(row["shape"]) for row in rows)
-    imdbs = [row["imdb"] for row in rows if row["imdb"] is not None]
-    lambdas = [row["lambda2"] for row in rows if row["lambda2"] is not None]
+    imdbs = [row["imdb"] for row in rows if row["imdb"] is not None and row["density"] < 1]
+    lambdas = [row["lambda2"] for row in rows if row["lambda2"] is not None and not row["collapsed"]]
     return {
         "kept": kept,
         "prunable": prunable_weights,
         "density": kept / prunable_weights,
         "dead_filters": sum(row["dead_filters"] for row in rows),
         "imdb": sum(imdbs) / len(imdbs) if imdbs else None,
+        "imdb_sum": sum(imdbs) if imdbs else None,
         "lambda2_min": min(lambdas, default=None),
+        "collapsed_layers": sum(row["collapsed"] for row in rows),
         "macs": round(sum(macs[row["name"]] * row["density"] for row in rows)),
     }
+
+
+def collapsed(number: int, left: np.ndarray, right: np.ndarray) -> bool:
+    """Whether the largest component, by vertices, has a side of one vertex; a layer with such a side itself has not collapsed."""
+    if number == 0:
+        return True
+    sides = np.stack([np.bincount(side[side >= 0], minlength=number) for side in (left, right)])
+    return bool(sides[:, sides.sum(axis=0).argmax()].min() == 1 < min(len(left), len(right)))
 
 
 def effective_density(masks: Masks, wiring: Wiring | None) -> float | None:

@@ -24,7 +24,7 @@ Record = dict[str, Any]
 REPORTING = 2**61  # above every cell's byte
 REQUIRED = (
     "key", "seconds", "layers", "accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs",
-    "diverged", "device", "effective_density",
+    "diverged", "device",
 )  # fmt: skip
 
 

@@ -10,17 +10,8 @@ from pruneexp.grid import Grid
 from pruneexp.job import DEFAULTS, DENSE_OPTIONS, GROUPS, Job
 from pruneexp.records.store import Store
 
-COLUMNS = [
-    "accuracy",
-    "loss",
-    "train_loss",
-    "density",
-    "lambda2_min",
-    "imdb",
-    "dead_filters",
-    "macs",
-    "diverged",
-]  # of a record
+COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
+LATER = ["imdb_sum", "effective_density", "collapsed_layers"]  # which a record of an earlier version may lack
 
 
 def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
@@ -38,13 +29,15 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
             continue
         records.append(record)
         row: dict[str, Any] = {group: labels.of(job, group) for group in GROUPS}
+        if not job.needs_scores:
+            row["scorer"] = "none"
         if cell.density == 1:
             row["scorer"] = row["masker"] = "dense"
         row["masker"] += labels.variant(job, dense=cell.density == 1)
         row["precision"] = record["precision"]
         row |= {"asked_density": cell.density, "seed": cell.seed}
         row |= {column: record[column] for column in COLUMNS}
-        row["effective_density"] = math.nan if record["effective_density"] is None else record["effective_density"]
+        row |= {column: math.nan if record.get(column) is None else record[column] for column in LATER}
         row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
         row["training_seconds"] = record["seconds"]["training"]
@@ -66,12 +59,22 @@ class Labels:
                 differ = [o for o in options if len({str(identity(node.get(o))) for node in nodes}) > 1]
                 self.varying[group, name] = differ
 
-        self.options = [o for o in DEFAULTS if len({job.config.get(o) for job in jobs}) > 1]
+        # an option is named where it sets apart two jobs that are otherwise called the same
+        namesakes: dict[tuple[str, ...], list[Job]] = {}
+        for job in jobs:
+            namesakes.setdefault(tuple(self.of(job, group) for group in GROUPS), []).append(job)
+        self.options = [
+            option
+            for option in DEFAULTS
+            if any(len({j.config.get(option) for j in same}) > 1 for same in namesakes.values())
+        ]
 
     def variant(self, job: Job, dense: bool) -> str:
         """The options outside the groups that vary over the grid; of a dense network only those that concern it."""
         options = [o for o in self.options if not dense or o in DENSE_OPTIONS]
-        if job.config.rounds == 1:
+        if not job.needs_scores:  # nor rounds
+            options = [o for o in options if o != "rounds"]
+        if job.rounds == 1:
             options = [o for o in options if o != "round_masker"]  # there is no round before the last
         return f"[{','.join(f'{option}={job.config[option]}' for option in options)}]" if options else ""
 

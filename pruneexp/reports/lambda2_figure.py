@@ -11,7 +11,7 @@ from matplotlib.lines import Line2D
 from pruneexp.reports.figure import COLOURS, MARKERS, NETWORK, accuracy_panel, density_axis, panels, rows_of, save
 
 LINES: tuple[Literal["-", ":", "--", "-."], ...] = ("-", ":", "--", "-.")
-COLUMNS = 5  # of the small multiples
+PER_ROW = 5  # small multiples
 
 
 def lambda2_figures(table: pd.DataFrame, layers: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
@@ -47,13 +47,27 @@ def _beside_accuracy(
     for (name, method), line in layers.groupby(["layer", "masker"], sort=False):
         k = methods.index(method)
         _line(
-            right, line, {"color": colours(names.index(name)), "linestyle": LINES[k % len(LINES)], "marker": MARKERS[k]}
+            right,
+            line,
+            {
+                "color": colours(names.index(name)),
+                "linestyle": LINES[k % len(LINES)],
+                "marker": MARKERS[k % len(MARKERS)],
+            },
         )
     density_axis(right, layers["asked_density"])
     right.set_ylabel("$\\lambda_2$ of the kept graph, largest component")
     handles = [Line2D([], [], color=colours(k), label=name) for k, name in enumerate(names)]
     handles += [
-        Line2D([], [], color="black", linestyle=LINES[k % len(LINES)], marker=MARKERS[k], markersize=4, label=method)
+        Line2D(
+            [],
+            [],
+            color="black",
+            linestyle=LINES[k % len(LINES)],
+            marker=MARKERS[k % len(MARKERS)],
+            markersize=4,
+            label=method,
+        )
         for k, method in enumerate(methods)
     ]
     if (layers["collapsed"] == layers["n"]).any():
@@ -65,12 +79,14 @@ def _beside_accuracy(
 
 def _small_multiples(layers: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
     names = list(layers["layer"].unique())
-    columns = min(COLUMNS, len(names))
+    columns = min(PER_ROW, len(names))
     figure, axes = panels(-(-len(names) // columns), columns, (2.4, 2.0), sharex=True, sharey=True)
     for axis, name in zip(axes.flat, names, strict=False):
         own = layers[layers["layer"] == name]
         for k, (method, line) in enumerate(own.groupby("masker", sort=False)):
-            _line(axis, line, {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k], "label": method})
+            _line(
+                axis, line, {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "label": method}
+            )
         density_axis(axis, layers["asked_density"])
         axis.tick_params(labelsize=6)
         axis.set_xlabel("")

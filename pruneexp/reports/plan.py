@@ -47,7 +47,7 @@ def print_plan(grid: Grid) -> None:
     how = ", ".join(sorted({probe.how for probe in probes.values()}))
     out.print(
         f"{finished} done, {len(grid.cells()) - finished} missing; about {left / 3600:.2f} hours left on {device.name},"
-        f" one cell after another ({how}).",
+        f" one cell after another ({how}; where nothing is recorded yet, training only, not scores and masks).",
         soft_wrap=True,
     )
 

@@ -18,7 +18,7 @@ from pruneexp.reports.lambda2_figure import lambda2_figures
 from pruneexp.reports.layers import layer_table
 from pruneexp.reports.table import aggregate
 
-SETTING = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
+SHOWN = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
 
 
 def write_report(grid: Grid, command: str) -> int:
@@ -55,6 +55,7 @@ def write_report(grid: Grid, command: str) -> int:
             f"the report could not be written to {grid.config.report_dir} ({error.strerror}): choose another with report_dir=PATH."
         ) from error
     _print(table, stem)
+    print(footnote(table).strip())
     if missing:
         print(f"{missing} of {len(grid.cells())} cells are missing; the same command with mode=run makes them.")
     for path in paths:
@@ -69,7 +70,7 @@ def _write(table: pd.DataFrame, records: list[dict[str, Any]], folder: Path, ste
     note = f"made by: {command}"
     texts = {
         folder / "tables" / f"{stem}.csv": f"# {note}\n{table.to_csv(index=False, float_format='%.6g')}",
-        folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n",
+        folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n{footnote(table)}",
         folder / "tables" / f"{stem}.tex": f"% {note}\n{shown.to_latex(index=False, escape=True)}",
         folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
     }
@@ -95,6 +96,17 @@ def _write_texts(texts: dict[Path, str]) -> list[Path]:
     return list(texts)
 
 
+def footnote(table: pd.DataFrame) -> str:
+    """What a reader of the table has to know, as lines of Markdown."""
+    lines = ["", "Accuracy: mean over n seeds ± 95 % confidence interval (Student's t)."]
+    if table["published_pruning_seconds"].notna().any():
+        lines.append(
+            "Published pruning times are of another machine and, for global masks, of another graph (unfolded inputs, tens of"
+            " thousands of vertices, where ours has a vertex for each channel): not like for like."
+        )
+    return "\n".join([*lines, ""])
+
+
 def readable(table: pd.DataFrame) -> pd.DataFrame:
     """The table for people: mean and interval in one column, everything as text."""
 
@@ -106,18 +118,23 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
 
     rows = [
         {
-            **{column: row[column] for column in SETTING},
+            **{column: row[column] for column in SHOWN},
             "density": f"{100 * row['density']:.4g} %",
             "effective": number(100 * row["effective_density"], 3)
             + (" %" if pd.notna(row["effective_density"]) else ""),
             "n": str(row["n"]),
             "accuracy": with_interval(row["accuracy"], row["ci95"])
             + (f" ({row['diverged']} diverged)" if row["diverged"] else ""),
+            "drop": "" if row["scorer"] == "dense" else number(row["drop"], 2),
             "published": with_interval(row["published"], row["published_ci95"]),
             "dead_filters": number(row["dead_filters"], 1),
             "imdb": number(row["imdb"], 3),
+            "published_imdb": number(row["published_imdb"], 3),
             "lambda2_min": number(row["lambda2_min"], 3),
-            "seconds": number(row["pruning_seconds"] + row["training_seconds"], 1),
+            "collapsed": number(row["collapsed_layers"], 1),
+            "pruning s": number(row["pruning_seconds"], 2),
+            "published pruning s": number(row["published_pruning_seconds"], 0),
+            "training s": number(row["training_seconds"], 1),
         }
         for row in table.to_dict("records")
     ]

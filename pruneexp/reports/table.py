@@ -21,8 +21,9 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     """One row for each (dataset, model, scorer, masker, recipe, asked density), in order of first appearance.
 
     Columns: density (achieved), n, accuracy and ci95 in percent, published and published_ci95; means over seeds of
-    lambda2_min, imdb, effective_density, components (summed over layers), dead_filters and macs; diverged (number of seeds),
-    precision; medians of pruning_seconds and training_seconds.
+    lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers, dead_filters and macs;
+    diverged (number of seeds), precision; drop (accuracy of the dense network less this); medians of pruning_seconds and
+    training_seconds.
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
     table = groups.agg(
@@ -32,8 +33,10 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         ci95=("accuracy", interval95),
         lambda2_min=("lambda2_min", "mean"),
         imdb=("imdb", "mean"),
+        imdb_sum=("imdb_sum", "mean"),
         effective_density=("effective_density", "mean"),
         components=("components", "mean"),
+        collapsed_layers=("collapsed_layers", "mean"),
         dead_filters=("dead_filters", "mean"),
         macs=("macs", "mean"),
         diverged=("diverged", "sum"),
@@ -41,13 +44,21 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         pruning_seconds=("pruning_seconds", "median"),
         training_seconds=("training_seconds", "median"),
     ).reset_index()
-    return _beside_published(table).sort_values(
+    return _beside_published(_with_drop(table)).sort_values(
         ["dataset", "model", "recipe", "asked_density"], ascending=[True, True, True, False], kind="stable"
     )
 
 
+def _with_drop(table: pd.DataFrame) -> pd.DataFrame:
+    """Add `drop`: the accuracy of the dense network of the same data set, model and recipe, less the row's."""
+    network = ["dataset", "model", "recipe"]
+    dense = table[table["masker"].str.split("[").str[0] == "dense"].groupby(network)["accuracy"].mean()
+    unpruned = table[network].merge(dense.reset_index(), on=network, how="left")["accuracy"]
+    return table.assign(drop=unpruned.to_numpy() - table["accuracy"])
+
+
 def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
-    """Join the papers' figures (columns published, published_ci95, published_pruning_seconds, source) on what they name.
+    """Join the papers' figures (published, published_ci95, published_imdb, published_pruning_seconds, source) on what they name.
 
     Their pruning times are of other machines, and for global masks of another graph: not like for like.
     """
@@ -57,11 +68,12 @@ def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
             "density": "asked_density",
             "accuracy": "published",
             "ci95": "published_ci95",
+            "imdb": "published_imdb",
             "pruning_seconds": "published_pruning_seconds",
         }
     )
     on = ["dataset", "model", "scorer", "masker", "asked_density"]
-    columns = ["published", "published_ci95", "published_pruning_seconds", "source"]
+    columns = ["published", "published_ci95", "published_imdb", "published_pruning_seconds", "source"]
     joined = table.merge(published[[*on, *columns]], on=on, how="left")
     joined.loc[joined["recipe"] == "smoke", columns] = None  # whose accuracies are not meant to be compared
     return joined

@@ -8,7 +8,7 @@ import torch
 
 from pruneexp.errors import UserError
 from pruneexp.maskers.layer import Layer, Notes
-from pruneexp.maskers.sparsify import inclusion, sparsify
+from pruneexp.maskers.sparsify import inclusion, layer_leverages, sparsify
 from pruneexp.masks import Masks
 from tests.graphs.oracles import sampling_error
 from tests.maskers.oracles import expected_inclusion
@@ -45,7 +45,7 @@ def zero_scores_but(positive: int, shape: tuple[int, int] = (10, 11)) -> Layer:
 def test_probabilities_follow_the_paper_with_one_eps_for_the_network() -> None:
     layers = network((6, 2, 3, 3), (4, 6), (9, 5))
     for count in (3, 20, 60):
-        got = inclusion(layers, count, {})
+        got = inclusion(layers, layer_leverages(layers, "layerwise", "channel", "none"), count, {})
         for p, want, part in zip(got, expected_inclusion(layers, count), layers, strict=True):
             assert p.shape == part.score.shape
             assert np.abs(p.reshape(len(p), -1).T - want).max() < 1e-9
