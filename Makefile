@@ -1,11 +1,13 @@
 # Each target works alone on a fresh checkout: it makes .venv and installs what it needs.
 #   SCALE=smoke|paper   smoke: one epoch over a few images; paper: the published recipe (default)
 #   FIG2="..."          columns of spectral-fig2, for example FIG2="vgg11 resnet20"
+#   REPORT=results      folder for tables and figures
 #   ARGS="..."          further overrides, for example ARGS="seed=0 data_dir=/data"
 PYTHON ?= python3
 SCALE ?= paper
 ARGS ?=
-RUN = .venv/bin/python -m pruneexp
+REPORT ?= results
+RUN = .venv/bin/python -m pruneexp report_dir=$(REPORT)
 ifeq ($(SCALE),smoke)
 RECIPE = recipe=smoke
 else ifneq ($(SCALE),paper)
@@ -13,14 +15,15 @@ $(error SCALE must be smoke or paper, got $(SCALE))
 endif
 
 FIG2 ?= vgg11 resnet20 vgg16 resnet18
-LATER = ramanujan-table4 ramanujan-table5 ramanujan-table6 topology-table3 topology-table4 topology-tables8-10 centrality-table
-.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 clean $(LATER)
+LATER = topology-table3 topology-table4 topology-tables8-10 centrality-table
+.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss \
+	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture clean $(LATER)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 quickstart: .venv/installed ## Sparsify against Greedy on handwritten digits: table and figure in about a minute
-	$(RUN) $(ARGS)
+	.venv/bin/python -m pruneexp $(ARGS)
 
 test: .venv/tested ## lint, type check, and every test
 	.venv/bin/ruff check .
@@ -29,18 +32,48 @@ test: .venv/tested ## lint, type check, and every test
 	OMP_NUM_THREADS=1 MKL_NUM_THREADS=1 .venv/bin/python -m pytest -n 2 --dist worksteal
 
 spectral-fig2: .venv/installed ## Laenen (2023), figure 2: four networks, three scores, Sparsify against Greedy
-	for experiment in $(FIG2); do $(RUN) +experiment=laenen_fig2_$$experiment report_dir=results $(RECIPE) $(ARGS) || exit 1; done
-	.venv/bin/python -m scripts.laenen_fig2
+	for experiment in $(FIG2); do $(RUN) +experiment=laenen_fig2_$$experiment $(RECIPE) $(ARGS) || exit 1; done
+	ls $(REPORT)/tables/laenen_fig2_*.csv > /dev/null 2>&1 && .venv/bin/python -m scripts.laenen_fig2 --report-dir $(REPORT) || true
 
 spectral-fig3: .venv/installed ## Laenen (2023), figures 3 and 4: VGG-11 pruned after training, lambda_2 of every layer
-	$(RUN) +experiment=laenen_fig3 report_dir=results $(RECIPE) $(ARGS)
+	$(RUN) +experiment=laenen_fig3 $(RECIPE) $(ARGS)
+
+spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laenen (2023) loses to Greedy: with and without trees
+	$(RUN) +experiment=laenen_extreme_tiny $(RECIPE) $(ARGS)
+
+connectivity: .venv/installed ## what each way of choosing edges leaves connected; nothing is trained
+	.venv/bin/python -m scripts.connectivity
 
 spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against global Sparsify, time and accuracy
 	for experiment in laenen_table1_vgg16 laenen_table1_resnet20; do \
-		$(RUN) +experiment=$$experiment report_dir=results $(RECIPE) $(ARGS) || exit 1; done
+		$(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+
+ramanujan-table4: .venv/installed ## Ramanujan graphs, Table 4: LPS graphs in the square linear layer
+	for experiment in ramanujan_table4_unpruned ramanujan_table4; do \
+		$(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+
+ramanujan-table5: .venv/installed ## Ramanujan graphs, Table 5: array codes in the convolutions too
+	for network in vgg alexnet resnet18 resnet34; do \
+		$(RUN) +experiment=ramanujan_table5_$$network $(RECIPE) $(ARGS) || exit 1; done
+
+ramanujan-table6: .venv/installed ## Ramanujan graphs, Table 6: beside random, ERK, SNIP and SynFlow masks
+	for experiment in ramanujan_table5_vgg ramanujan_table6_vgg16 ramanujan_table6_resnet34; do \
+		$(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+
+ramanujan-compare: .venv/installed ## ResNet-18 at one density: Ramanujan, fitted, random, spectral and SynFlow masks
+	$(RUN) +experiment=ramanujan_compare $(RECIPE) $(ARGS)
+
+ramanujan-shapes: .venv/installed ## which shapes of layers have certified Ramanujan graphs; nothing is trained
+	.venv/bin/python -m scripts.ramanujan_shapes
+
+ramanujan-picture: .venv/installed ## adjacency matrices of the constructions
+	.venv/bin/python -m scripts.ramanujan_picture
 
 bench-masks: .venv/tested ## time and accuracy of leverages, calibration and draw against a dense pseudo-inverse
 	.venv/bin/python -m scripts.bench_masks
+
+bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
+	.venv/bin/python -m scripts.bench_bss
 
 $(LATER):
 	@echo "$@ cannot be made yet: what it needs is not in pruneexp." >&2; exit 1

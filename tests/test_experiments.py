@@ -6,12 +6,28 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
+from torch import nn
 
 from pruneexp.config import conf_dir
 from pruneexp.grid import expand
+from pruneexp.layers import prunable
+from pruneexp.maskers.layer import Layer
 from tests.command import in_process
 
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+RAMANUJAN = [name for name in EXPERIMENTS if name.startswith("ramanujan_")]
+LARGE = ("ramanujan_table4", "ramanujan_table4_unpruned")  # four networks of about 100M weights for two data sets each
+
+
+def stand_in(num_classes: int, input_shape: tuple[int, int, int]) -> nn.Sequential:
+    """A small network with layers for the graphs of the paper: convolutions of 64 and 256 input channels, and a square
+    linear layer of 13 (13^2 - 1) / 2 neurons, for which p = 5."""
+    return nn.Sequential(
+        nn.Conv2d(input_shape[0], 64, 3), nn.ReLU(), nn.MaxPool2d(6), nn.Conv2d(64, 256, 3, padding=1), nn.ReLU(),
+        nn.Conv2d(256, 16, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(),
+        nn.Linear(16, 1092), nn.ReLU(), nn.Linear(1092, 1092), nn.ReLU(), nn.Linear(1092, num_classes),
+    )  # fmt: skip
 
 
 def fake_data(data_dir: Path, dataset: Any) -> tuple[int, int]:
@@ -28,6 +44,7 @@ def fake_data(data_dir: Path, dataset: Any) -> tuple[int, int]:
 
 def test_there_are_experiments() -> None:
     assert {"vgg16_c100_sweep", "vgg11_c10_sweep", "resnet20_c10_sweep", "resnet18_tiny_sweep"} <= set(EXPERIMENTS)
+    assert {*LARGE, "ramanujan_table5_vgg", "ramanujan_table5_resnet34", "ramanujan_compare"} <= set(RAMANUJAN)
 
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.endswith("_sweep")])
@@ -44,7 +61,7 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert len(grid.cells()) == 9 * len([density for density in densities if density < 1]) + dense
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in RAMANUJAN])
 def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -80,14 +97,63 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     assert f"{round(density * record['prunable']):,}" in planned.out
 
 
+@pytest.mark.parametrize("name", RAMANUJAN)
+def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset = expand([f"+experiment={name}", "seed=0", "masker=ramanujan"]).config.dataset
+    train, test = fake_data(tmp_path / "data", dataset)
+    small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
+    small += [f"dataset.train_count={train}", f"dataset={dataset.name}", "logger=none", "trainer.threads=1"]
+    small += ["model=vgg_small", "model._target_=tests.test_experiments.stand_in"]
+    one = [*small, "masker=ramanujan", "masker.p=5", "scorer=magnitude", "seed=0"]
+    # the density that the experiment's own options give this network
+    (job,) = expand(one).jobs
+    weights = prunable(stand_in(dataset.classes, tuple(dataset.image_shape)))
+    layers = [Layer(key, weight, torch.ones_like(weight, dtype=torch.bool)) for key, weight in weights.items()]
+    graphs = job.component("masker")(layers, 1.0, torch.Generator(), {})
+    kept, total = sum(int(mask.sum()) for mask in graphs.values()), sum(layer.size for layer in layers)
+    assert kept < 0.9 * total
+    dense = all(value == 1 for value in job.densities)
+    density = 1.0 if dense else round(kept / total, 3)
+    ran = in_process(tmp_path, monkeypatch, capsys, *one, f"densities=[{density}]")
+    assert ran.code == 0, ran.err
+    (path,) = (tmp_path / "results" / "runs").glob("*/record.json")
+    record = json.loads(path.read_text())
+    assert record["names"] == {
+        "dataset": dataset.name,
+        "model": "vgg_small",
+        "scorer": "dense" if dense else "none",
+        "masker": "dense" if dense else "ramanujan",
+        "recipe": "smoke",
+    }
+    assert (record["kept"], record["prunable"]) == (total if dense else kept, total)
+    assert {layer["name"]: layer["kept"] for layer in record["layers"]} == {
+        key: weights[key].numel() if dense else int(mask.sum()) for key, mask in graphs.items()
+    }
+    assert (record["imdb"] is None) == dense
+    assert 0 <= record["accuracy"] <= 100
+    assert record["config"]["name"] == name
+    assert record["description"]["initialisation"] == "kaiming_uniform"
+    for report in (f"tables/{name}-smoke.csv", f"figures/{name}-smoke.svg"):
+        assert (tmp_path / "results" / "runs" / "reports" / report).exists()
+    around = [*one[:-1], f"densities=[1.0,{density}]" if density < 1 else "densities=[1.0]"]
+    planned = in_process(tmp_path, monkeypatch, capsys, *around, "mode=plan")
+    assert planned.code == 0, planned.err
+    cells = len(expand(around).cells())
+    assert cells == (3 if dense else 6)
+    assert f"1 done, {cells - 1} missing" in planned.out
+    assert "from recorded cells" in planned.out
+    assert f"{round(density * total):,}" in planned.out
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    # small batches: the plan times three steps
-    planned = in_process(
-        tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", "recipe.batch_size=2", "trainer.threads=1"
-    )
+    # small batches: the plan times three steps; and few neurons where eight large networks would be timed
+    few = ["recipe.batch_size=2", "trainer.threads=1", *(["model.hidden=64"] if name in LARGE else [])]
+    planned = in_process(tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", *few)
     assert planned.code == 0, planned.err
     grid = expand([f"+experiment={name}"])
     assert f"{name}, {len(grid.cells())} cells" in planned.out

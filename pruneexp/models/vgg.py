@@ -66,3 +66,50 @@ def vgg(num_classes: int, input_shape: tuple[int, int, int], depth: int) -> VGG:
 def vgg_small(num_classes: int, input_shape: tuple[int, int, int]) -> VGG:
     """Four convolutions (16, 32, 64, 64) for digits: trained in seconds on a CPU."""
     return VGG(SMALL, num_classes, input_shape[0])
+
+
+class VGGBase(nn.Module):
+    """The VGG of Simonyan & Zisserman (2014) with its three linear layers: 135M parameters with 4096 neurons in each.
+
+    Convolutions with bias and no BatchNorm, the last feature map resized to 7x7 by adaptive pooling whatever the input's size
+    (1x1 for 32x32 images), 25088 -> hidden -> hidden -> classes with dropout of one half.
+    """
+
+    def __init__(self, plan: Sequence[int | str], num_classes: int, hidden: int, channels: int = 3) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for step in plan:
+            if isinstance(step, str):
+                layers.append(nn.MaxPool2d(kernel_size=2, stride=2))
+            else:
+                layers += [nn.Conv2d(channels, step, kernel_size=3, padding=1), nn.ReLU()]
+                channels = step
+        self.features = nn.Sequential(*layers, nn.MaxPool2d(kernel_size=2, stride=2), nn.AdaptiveAvgPool2d(7))
+        self.classifier = classifier(channels * 49, hidden, num_classes)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.classifier(torch.flatten(self.features(x), 1))
+
+
+def classifier(inputs: int, hidden: int, num_classes: int) -> nn.Sequential:
+    """Two hidden linear layers with dropout, and the linear output."""
+    return nn.Sequential(
+        nn.Linear(inputs, hidden), nn.ReLU(), nn.Dropout(),
+        nn.Linear(hidden, hidden), nn.ReLU(), nn.Dropout(),
+        nn.Linear(hidden, num_classes),
+    )  # fmt: skip
+
+
+def vgg_base(num_classes: int, input_shape: tuple[int, int, int], depth: int, hidden: int = 4096) -> VGGBase:
+    """VGG-11, 13, 16 or 19 with `hidden` neurons in its linear layers; "Deterministic Ramanujan graphs" uses 4096 and 2448.
+
+    Raises:
+        UserError: unknown depth, or images smaller than 32x32.
+    """
+    if depth not in PLANS:
+        raise UserError(f"vgg_base's depth must be one of {', '.join(map(str, PLANS))}, got {depth}.")
+    if min(input_shape[1:]) < 32:
+        raise UserError(
+            f"vgg_base halves the image five times and needs 32x32 pixels, got {input_shape[1]}x{input_shape[2]}."
+        )
+    return VGGBase(PLANS[depth], num_classes, hidden, input_shape[0])

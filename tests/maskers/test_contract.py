@@ -1,14 +1,17 @@
 """What every masker in conf/masker promises; a new one is held to it as soon as its file exists."""
 
+import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp.config import conf_dir
@@ -21,14 +24,34 @@ from pruneexp.wiring import Wiring
 from tests.properties import PROPERTY
 
 NAMES = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
-# to go with the xfail of tests/graphs/test_bss.py::test_weights_of_zero_give_no_warning
 every_masker = pytest.mark.parametrize("name", NAMES)
+
+# maskers that do not look at the scores
+WEIGHT_FREE = [
+    name
+    for name in NAMES
+    if not OmegaConf.select(OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml"), "needs_scores", default=True)
+]
+# structural graphs: they keep the number that their construction gives
+OWN_NUMBER = {"radix_net", "ramanujan"}
+# graphs of their own, which could bring back what an earlier round pruned
+FIRST_ROUND = {"radix_net", "ramanujan", "ramanujan_fit", "random_regular", "x_net"}
+# the second layer of `network()` is large enough for ramanujan, those of the property tests are not
+OPTIONS: dict[str, dict[str, Any]] = {"ramanujan": {"least_channels": 5}}
 
 # maskers that refuse a budget by design: all others never do
 REFUSALS = {
     "bss": r"bss cannot keep (\d+) of (\S+)'s weights: its graph has (\d+) vertices and needs at least as many weights;"
-    r" use a density of about \S+ or more\."
+    r" use a density of about \S+ or more\.",
+    "ramanujan": r"ramanujan's density is given by its graphs, (\S+) of this network, and (\S+) was asked for:"
+    r" use densities=\[(\S+)\]\.",
+    "ramanujan_fit": r"density \S+ keeps (\d+) weights, and ramanujan_fit needs (\d+) for two at every filter and every input"
+    r" of each layer: use at least \S+\.",
 }
+# what the property tests' scores and layers can be besides; a 12 x 12 layer would be an LPS graph with q = 3
+TOO_WIDE = r"bss cannot sparsify (\S+): its scores range too widely for the barriers to be computed; use sparsify\."
+UNFIT = r"ramanujan finds no layer of this network for its graphs: .*|(q=3) is too small for p=29: .*"
+ROUNDS = r"(\w+) builds graphs of its own and cannot go on from an earlier round: it goes with rounds=1\."
 
 
 @dataclass(frozen=True)
@@ -81,8 +104,13 @@ def cases(draw: st.DrawFn) -> Case:
     return Case(layers, draw(st.integers(len(layers), left)))
 
 
-def draw_masks(name: str, layers: list[Layer], density: float, seed: int = 0, notes: Notes | None = None) -> Masks:
+def configured(name: str) -> Masker:
     masker: Masker = component("masker", name)
+    return functools.partial(masker, **OPTIONS[name]) if name in OPTIONS else masker
+
+
+def draw_masks(name: str, layers: list[Layer], density: float, seed: int = 0, notes: Notes | None = None) -> Masks:
+    masker = configured(name)
     generator = torch.Generator().manual_seed(seed)
     return masker(Layers(layers, lambda: unjoined(layers)), density, generator, {} if notes is None else notes)
 
@@ -100,18 +128,61 @@ def unjoined(layers: list[Layer]) -> Wiring:
 
 @contextmanager
 def refusals(name: str, layers: list[Layer]) -> Iterator[None]:
-    """Lets pass the refusal of a masker that has one, where it is justified: more vertices than weights to keep."""
+    """Lets pass the refusal of a masker that has one, where it is justified."""
     try:
         yield
     except UserError as error:
+        if name in FIRST_ROUND and re.fullmatch(ROUNDS, str(error)):
+            assert not all(bool(layer.available.all()) for layer in layers)
+            return
+        if name == "ramanujan" and (found := re.fullmatch(UNFIT, str(error))):
+            shapes = [tuple(layer.score.shape) for layer in layers]
+            assert all(shape[1] < OPTIONS[name]["least_channels"] for shape in shapes if len(shape) == 4)
+            assert (12, 12) in shapes or found[1] is None
+            return
+        if name == "bss" and (wide := re.fullmatch(TOO_WIDE, str(error))):
+            layer = next(layer for layer in layers if layer.name == wide[1])
+            positive = layer.score[layer.available & (layer.score > 0)]
+            assert positive.max() > 1e9 * positive.min()
+            return
         found = re.fullmatch(REFUSALS.get(name, r"(?!)"), str(error))
         if found is None:
             raise
-        keep, vertices = int(found[1]), int(found[3])
-        layer = next(layer for layer in layers if layer.name == found[2])
-        positive = (layer.available & (layer.score > 0)).reshape(len(layer.score), -1)
-        assert vertices == int(positive.any(dim=0).sum()) + int(positive.any(dim=1).sum())
-        assert keep < min(vertices, int(positive.sum()))
+        JUSTIFIED[name](found, layers)
+
+
+def more_vertices_than_weights(found: re.Match[str], layers: list[Layer]) -> None:
+    keep, vertices = int(found[1]), int(found[3])
+    layer = next(layer for layer in layers if layer.name == found[2])
+    positive = (layer.available & (layer.score > 0)).reshape(len(layer.score), -1)
+    assert vertices == int(positive.any(dim=0).sum()) + int(positive.any(dim=1).sum())
+    assert keep < min(vertices, int(positive.sum()))
+
+
+def another_density(found: re.Match[str], layers: list[Layer]) -> None:
+    own, asked, instead = (float(found[k]) for k in (1, 2, 3))
+    assert abs(asked - own) > 0.09 * asked
+    assert kept(draw_masks("ramanujan", layers, instead)) == pytest.approx(own * size(layers), rel=1e-3)
+
+
+def fewer_than_two_for_each_vertex(found: re.Match[str], layers: list[Layer]) -> None:
+    least = [min(2 * max(len(layer.score), layer.size // len(layer.score)), layer.size) for layer in layers]
+    assert int(found[1]) < int(found[2]) == sum(least)
+
+
+JUSTIFIED: dict[str, Callable[[re.Match[str], list[Layer]], None]] = {
+    "bss": more_vertices_than_weights,
+    "ramanujan": another_density,
+    "ramanujan_fit": fewer_than_two_for_each_vertex,
+}
+
+
+def assert_count(name: str, masks: Masks, count: int) -> None:
+    """Exactly `count`; of a construction with a number of its own, at least one weight in each layer."""
+    if name in OWN_NUMBER:
+        assert all(bool(mask.any()) for mask in masks.values())
+    else:
+        assert kept(masks) == count
 
 
 def kept(masks: Masks) -> int:
@@ -139,7 +210,8 @@ def test_keeps_exactly_the_share_asked_for_in_bool_masks_of_the_weights_shapes(
 ) -> None:
     with refusals(name, case.layers):
         masks = draw_masks(name, case.layers, case.density, seed)
-        assert kept(masks) == round(case.density * case.total) == case.count
+        assert round(case.density * case.total) == case.count
+        assert_count(name, masks, case.count)
         assert list(masks) == [layer.name for layer in case.layers]
         for layer in case.layers:
             assert masks[layer.name].dtype == torch.bool
@@ -156,7 +228,7 @@ def test_a_weight_that_an_earlier_round_pruned_never_comes_back(name: str, case:
     ]
     with refusals(name, layers):
         masks = draw_masks(name, layers, case.density, seed)
-        assert kept(masks) == case.count
+        assert_count(name, masks, case.count)
         assert not any(bool((masks[layer.name] & ~layer.available).any()) for layer in layers)
 
 
@@ -179,16 +251,16 @@ def test_the_same_generator_gives_the_same_masks_and_scores_are_left_alone(name:
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_count_is_exact_at_common_densities(name: str, kind: str, density: float) -> None:
     layers = network(kind)
-    with refusals(name if density < 0.5 else "", layers):
-        assert kept(draw_masks(name, layers, density)) == round(density * size(layers))
+    with refusals(name if density < 0.5 or name in OWN_NUMBER else "", layers):
+        assert_count(name, draw_masks(name, layers, density), round(density * size(layers)))
 
 
 @every_masker
 def test_ties_do_not_change_the_count(name: str) -> None:
     layers = network("equal")
     for count in range(3, size(layers), 97):
-        with refusals(name if count < 0.5 * size(layers) else "", layers):
-            assert kept(draw_masks(name, layers, count / size(layers))) == count
+        with refusals(name if count < 0.5 * size(layers) or name in OWN_NUMBER else "", layers):
+            assert_count(name, draw_masks(name, layers, count / size(layers)), count)
 
 
 @every_masker
@@ -198,9 +270,10 @@ def test_more_exact_zeros_than_pruned_weights_do_not_change_the_count_and_are_ke
         layer.score[layer.score < 0.8] = 0.0
     positive = sum(int((layer.score > 0).sum()) for layer in layers)
     count = positive + 100
-    masks = draw_masks(name, layers, count / size(layers))
-    assert kept(masks) == count
-    if name != "greedy":  # layerwise: its counts do not look at the scores
+    with refusals(name if name in OWN_NUMBER else "", layers):
+        masks = draw_masks(name, layers, count / size(layers))
+        assert_count(name, masks, count)
+    if name not in ("greedy", *WEIGHT_FREE):  # greedy is layerwise: its counts do not look at the scores
         assert all(bool(masks[layer.name][layer.score > 0].all()) for layer in layers)
 
 
@@ -208,7 +281,10 @@ def test_more_exact_zeros_than_pruned_weights_do_not_change_the_count_and_are_ke
 @pytest.mark.parametrize("kind", ["uniform", "mostly zero", "zero"])
 def test_density_one_keeps_everything(name: str, kind: str) -> None:
     layers = network(kind)
-    assert kept(draw_masks(name, layers, 1.0)) == size(layers)
+    if name != "ramanujan":  # which has one number of its own
+        assert kept(draw_masks(name, layers, 1.0)) == size(layers)
+    by_name = {layer.name: layer.score for layer in layers}
+    assert kept(mask(by_name, configured(name), 1.0, 0, {})) == size(layers)
 
 
 @every_masker
@@ -224,7 +300,7 @@ def test_a_density_too_small_for_the_layers_is_refused_with_the_smallest_that_is
     with pytest.raises(UserError, match=r"fewer than one for each of the 3 layers: use at least 0\.00"):
         draw_masks(name, layers, 2 / size(layers))
     with refusals(name, layers):
-        assert kept(draw_masks(name, layers, 3 / size(layers))) == 3
+        assert_count(name, draw_masks(name, layers, 3 / size(layers)), 3)
 
 
 @every_masker
@@ -237,7 +313,7 @@ def test_more_weights_than_earlier_rounds_left_are_refused(name: str) -> None:
 @every_masker
 def test_notes_are_numbers_by_name(name: str) -> None:
     notes: Notes = {}
-    draw_masks(name, network("mostly zero"), 0.3, notes=notes)
+    draw_masks(name, network("mostly zero"), 0.4, notes=notes)
     assert all(isinstance(key, str) and float(value) == value for key, value in notes.items())
 
 
@@ -248,14 +324,15 @@ def test_a_networks_masks_pass_the_checks_of_pruning(name: str) -> None:
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)
     )
     by_name = {key: weight.detach().abs() for key, weight in prunable(model).items()}
-    density = 0.5 if name in REFUSALS else 0.1
-    masks = mask(by_name, component("masker", name), density, 0, {}, model)
-    assert kept(masks) == round(density * sum(value.numel() for value in by_name.values()))
+    density = 0.4 if name in REFUSALS else 0.1
+    masks = mask(by_name, configured(name), density, 0, {}, model)
+    assert_count(name, masks, round(density * sum(value.numel() for value in by_name.values())))
     assert all(masks[key].shape == by_name[key].shape for key in by_name)
 
 
 def test_there_are_maskers_to_walk_over() -> None:
     assert {"greedy", "greedy_global", "greedy_matched", "sparsify"} <= set(NAMES)
+    assert {"er", "erk", "uniform"} | OWN_NUMBER | FIRST_ROUND <= set(WEIGHT_FREE)
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -263,3 +340,23 @@ def test_a_masker_that_may_refuse_does_and_says_just_that(name: str) -> None:
     with pytest.raises(UserError) as caught:
         draw_masks(name, network(), 0.02)
     assert re.fullmatch(REFUSALS[name], str(caught.value))
+
+
+@pytest.mark.parametrize("name", WEIGHT_FREE)
+@pytest.mark.parametrize("kind", [kind for kind in KINDS if kind != "uniform"])
+def test_scores_do_not_matter_to_a_masker_that_needs_none(name: str, kind: str) -> None:
+    want, got = (draw_masks(name, network(values), 0.4, seed=3) for values in ("uniform", kind))
+    assert all(torch.equal(mask, want[key]) for key, mask in got.items())
+    assert list(got) == list(want)
+
+
+@pytest.mark.parametrize("name", sorted(FIRST_ROUND))
+@pytest.mark.parametrize("pruned", [0, 1, 2])
+def test_graphs_of_their_own_are_refused_in_a_round_after_the_first(name: str, pruned: int) -> None:
+    layers = network()
+    layers[pruned].available.view(-1)[-1] = False
+    with pytest.raises(UserError) as caught:
+        draw_masks(name, layers, 0.4)
+    found = re.fullmatch(ROUNDS, str(caught.value))
+    assert found
+    assert found[1] == name

@@ -10,14 +10,20 @@ from pruneexp.config import conf_dir
 from pruneexp.layers import prunable
 from pruneexp.models.initialise import initialise
 from pruneexp.seeding import stream
+from pruneexp.wiring import trace
 
 NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 every_model = pytest.mark.parametrize("name", NAMES)
+# three linear layers and no BatchNorm
+BASES = [name for name in NAMES if name.endswith(("_base", "_2448")) or name == "alexnet"]
 
 
 def build(name: str, num_classes: int, side: int, channels: int = 3, device: str = "meta") -> nn.Module:
+    """The model of a file; on a CPU with 64 neurons for thousands."""
     config = dict(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml"))
     del config["name"]
+    if device == "cpu" and "hidden" in config:
+        config["hidden"] = 64
     with torch.device(device):
         model: nn.Module = instantiate(config, num_classes=num_classes, input_shape=(channels, side, side))
     return model
@@ -51,7 +57,8 @@ def test_prunable_weights_are_those_of_linear_and_convolution_layers_only(name: 
     model = build(name, num_classes=10, side=32)
     other = sum(p.numel() for key, p in model.named_parameters() if key not in prunable(model))
     norms = sum(2 * module.num_features for module in model.modules() if isinstance(module, nn.BatchNorm2d))
-    assert other == norms + 10  # the last layer's bias; no convolution has one
+    biased = prunable(model).values() if name in BASES else list(prunable(model).values())[-1:]
+    assert other == norms + sum(len(weight) for weight in biased)  # elsewhere only the last layer has a bias
     assert all(weight.ndim in (2, 4) for weight in prunable(model).values())
 
 
@@ -75,6 +82,12 @@ def test_two_initialisations_from_one_seed_agree(name: str) -> None:
         ("resnet18", 1000, 224, 11_689_512 - 9_600 - 1_000),
         ("resnet34", 1000, 224, 21_797_672 - 17_024 - 1_000),
         ("resnet18", 200, 64, 11_261_632),
+        # 14,710,464 in the convolutions
+        ("vgg16_base", 10, 32, 14_710_464 + 25_088 * 4096 + 4096 * 4096 + 40_960),
+        ("vgg16_2448", 10, 32, 14_710_464 + 25_088 * 2448 + 2448 * 2448 + 24_480),
+        # 96 * 3 * 25 and 9 (96 * 256 + 256 * 384 + 384 * 384 + 384 * 256)
+        ("alexnet", 10, 32, 7_200 + 3_317_760 + 25_088 * 4096 + 4096 * 4096 + 40_960),
+        ("alexnet_2448", 100, 32, 7_200 + 3_317_760 + 25_088 * 2448 + 2448 * 2448 + 244_800),
     ],
 )
 def test_number_of_prunable_weights(name: str, classes: int, side: int, count: int) -> None:
@@ -91,6 +104,8 @@ def test_resnet20_owes_2560_weights_to_its_two_shortcut_convolutions() -> None:
     [
         *[("vgg11", 9), ("vgg13", 11), ("vgg16", 14), ("vgg19", 17), ("resnet18", 18), ("resnet34", 34)],
         *[(f"resnet{depth}", depth) for depth in (20, 32, 44, 56)],
+        *[(f"vgg{depth}_{kind}", depth) for depth in (13, 16, 19) for kind in ("base", "2448")],
+        *[("alexnet", 8), ("alexnet_2448", 8)],
     ],
 )
 def test_depth_counts_the_layers_with_weights(name: str, layers: int) -> None:
@@ -103,5 +118,64 @@ def test_layers_10_of_vgg11_is_its_seventh_convolution() -> None:
     assert convolutions[6] == "layers.10.conv.weight"
 
 
+@pytest.mark.parametrize(
+    ("name", "classes", "count"),
+    [
+        # torchvision's vgg13, vgg16 and vgg19 less 990 of 1000 classes
+        ("vgg13_base", 10, 133_047_848 - 990 * 4097),
+        ("vgg16_base", 10, 134_301_514),
+        ("vgg16_base", 1000, 138_357_544),
+        ("vgg19_base", 10, 143_667_240 - 990 * 4097),
+    ],
+)
+def test_the_vggs_with_4096_neurons_have_the_parameters_of_simonyan_and_zisserman(
+    name: str, classes: int, count: int
+) -> None:
+    assert sum(parameter.numel() for parameter in build(name, classes, 32).parameters()) == count
+
+
+@pytest.mark.parametrize("name", BASES)
+@pytest.mark.parametrize("side", [32, 64, 224])
+def test_the_first_linear_layer_of_vgg_base_and_alexnet_has_25088_inputs_at_any_size(name: str, side: int) -> None:
+    model = build(name, 10, side)
+    hidden = 2448 if name.endswith("_2448") else 4096
+    assert [tuple(weight.shape) for weight in prunable(model).values() if weight.ndim == 2] == [
+        (hidden, 25_088),
+        (hidden, hidden),
+        (10, hidden),
+    ]
+    features = model.get_submodule("features")(torch.empty(2, 3, side, side, device="meta"))
+    assert features.flatten(1).shape == (2, 25_088)
+
+
+@every_model
+def test_its_layers_join_as_one_network(name: str) -> None:
+    model = build(name, 10, 32, device="cpu" if name in ("vgg16_base", "alexnet") else "meta")
+    wiring, weights = trace(model), prunable(model)
+    assert list(wiring.targets) == list(weights)
+    first, *_, last = weights
+    assert len(wiring.targets[last]) == 10
+    assert wiring.sources[first].unique().numel() == 3
+    linked = torch.cat([torch.cat([wiring.sources[key].ravel(), wiring.targets[key]]) for key in weights])
+    assert linked.unique().numel() == wiring.vertices
+    # what a layer reads is what layers before it put out, or the image
+    made = set(wiring.sources[first].ravel().tolist())
+    for key in weights:
+        assert set(wiring.sources[key].ravel().tolist()) <= made
+        made |= set(wiring.targets[key].tolist())
+
+
+@pytest.mark.parametrize(("name", "positions"), [("vgg16_base", 49), ("vgg13_2448", 49), ("alexnet_2448", 98)])
+def test_every_channel_before_the_linear_layers_is_that_many_inputs(name: str, positions: int) -> None:
+    wiring = trace(build(name, 10, 32))
+    before = [key for key in wiring.targets if key.startswith("features")][-1]
+    want = wiring.targets[before].repeat_interleave(positions)
+    assert torch.equal(wiring.sources["classifier.0.weight"].ravel(), want)
+    assert len(want) == 25_088
+
+
 def test_there_are_models_to_walk_over() -> None:
     assert {"vgg_small", "vgg16", "resnet20", "resnet18"} <= set(NAMES)
+    assert set(BASES) == {"alexnet", "alexnet_2448"} | {
+        f"vgg{n}_{kind}" for n in (13, 16, 19) for kind in ("base", "2448")
+    }

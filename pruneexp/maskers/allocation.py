@@ -1,0 +1,52 @@
+"""How many weights each layer keeps when the scores do not say: the densities of random and structural masks."""
+
+import math
+from collections.abc import Sequence
+from typing import Literal
+
+import numpy as np
+
+from pruneexp.maskers.layer import Layer, apportion
+
+Allocation = Literal["uniform", "er", "erk", "vertices"]
+
+
+def allocate(
+    layers: Sequence[Layer], count: int, allocation: Allocation, least: np.ndarray | None = None
+) -> np.ndarray:
+    """Whole numbers summing to `count`: min(capacity, max(least, eps * share)) of each layer, one eps for all.
+
+    Shares of a layer [C_out, C_in, K_h, K_w] (K = 1 for Linear), with densities as their papers have them:
+    ``uniform`` its size, the same density everywhere; ``er`` (C_in + C_out) K_h K_w, density proportional to
+    (C_in + C_out) / (C_in C_out) (Erdos-Renyi: Mocanu et al. 2018); ``erk`` C_in + C_out + K_h + K_w (Erdos-Renyi
+    kernel: Evci et al. 2020); ``vertices`` n ln n of its n bipartite vertices, as Sparsify's budget goes. A layer whose
+    share exceeds its size is dense, and the others share what that leaves, exactly.
+
+    Args:
+        layers: capacity is what earlier rounds left available.
+        count: at most the capacities' sum.
+        least: int [layers], no larger than the capacities, summing to at most `count`; 0 if left out.
+
+    Returns:
+        int64 [layers].
+    """
+    capacity = np.array([int(layer.available.sum()) for layer in layers])
+    floor = np.zeros_like(capacity) if least is None else least
+    share = np.array([_share(tuple(layer.score.shape), allocation) for layer in layers])
+    # the total grows with eps and is linear between the points where a layer leaves its floor or reaches its capacity
+    points = np.sort(np.concatenate([floor / share, capacity / share]))
+    totals = np.clip(points[:, None] * share, floor, capacity).sum(axis=1)
+    eps = np.interp(count, totals, points)
+    return apportion(np.clip(eps * share, floor, capacity), capacity)
+
+
+def _share(shape: tuple[int, ...], allocation: Allocation) -> float:
+    out, into, *kernel = shape
+    if allocation == "uniform":
+        return math.prod(shape)
+    if allocation == "er":
+        return (into + out) * math.prod(kernel)
+    if allocation == "erk":
+        return into + out + sum(kernel)
+    vertices = out + into * math.prod(kernel)
+    return vertices * math.log(vertices)

@@ -1,0 +1,56 @@
+"""RadiX-Net masks: mixed-radix numeral systems as layers (Kepner & Robinett 2019)."""
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+import scipy.sparse as sp
+import torch
+
+from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.maskers.structural import masks_of_graphs, sides
+
+
+def radix_net(
+    layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes
+) -> dict[str, torch.Tensor]:
+    """Each layer a mixed-radix butterfly, Kronecker a block of ones, at the density its sizes allow next to the one asked for.
+
+    With g the greatest common divisor of a layer's sides C_out and C_in K_h K_w, and r a divisor of g, node x of g is joined
+    to x + j v mod g, j = 0 ... r - 1, and every such edge is a block of ones C_out/g x C_in K_h K_w/g: density r / g.
+    The place value v is the product of the radices of the layers before with the same g, starting again at 1 when it
+    reaches g, so that a full turn of layers joins every input to every output by equally many paths. r is the divisor
+    closest to density * g.
+
+    Args:
+        layers: whose scores do not matter.
+        density: asked for; the construction's own number of weights is kept, which the record's density tells.
+        generator: not used.
+        notes: receives ``dense_layers``, those whose sides allow no smaller density.
+
+    Returns:
+        bool mask by weight name.
+
+    Raises:
+        UserError: density not allowed, or a round after the first.
+    """
+    kept_count(layers, density)
+    places: dict[int, int] = {}
+    notes["dense_layers"] = 0
+
+    def graph(_: int, layer: Layer) -> sp.sparray | None:
+        rows, columns = sides(layer)
+        g = math.gcd(rows, columns)
+        place = places.get(g, 1)
+        # the radices of a turn multiply to g, so a layer's divides what the layers before have left of it
+        radix = min((r for r in range(1, g + 1) if g // place % r == 0), key=lambda r: (abs(r - density * g), -r))
+        radix = max(radix, min((r for r in range(2, g + 1) if g // place % r == 0), default=1))
+        places[g] = 1 if place * radix >= g else place * radix
+        if radix == g:
+            notes["dense_layers"] += 1
+            return None
+        x, j = (part.ravel() for part in np.meshgrid(np.arange(g), np.arange(radix), indexing="ij"))
+        butterfly = sp.csr_array((np.ones(len(x)), (x, (x + j * place) % g)), shape=(g, g))
+        return sp.csr_array(sp.kron(butterfly, np.ones((rows // g, columns // g))))
+
+    return masks_of_graphs(layers, "radix_net", graph)

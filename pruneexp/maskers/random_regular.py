@@ -1,0 +1,37 @@
+"""Random regular masks: every filter with as many weights as the next, every input too."""
+
+from collections.abc import Sequence
+
+import torch
+
+from pruneexp.choices import checked
+from pruneexp.graphs.ramanujan.random_biregular import random_biregular
+from pruneexp.maskers.allocation import Allocation, allocate
+from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
+
+
+@checked
+def random_regular(
+    layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, allocation: Allocation = "erk"
+) -> dict[str, torch.Tensor]:
+    """Keep exactly round(density * N) weights as random biregular graphs, degrees on each side differing by at most one.
+
+    Args:
+        layers: whose scores do not matter.
+        density: kept / prunable weights.
+        generator: the random stream of the draw.
+        notes: nothing to report.
+        allocation: each layer's number (see `allocate`).
+
+    Returns:
+        bool mask by weight name.
+
+    Raises:
+        UserError: density or allocation not allowed, or a round after the first.
+    """
+    counts = allocate(layers, kept_count(layers, density), allocation)
+    rng = seeded(generator)
+    return masks_of_graphs(
+        layers, "random_regular", lambda k, layer: random_biregular(*sides(layer), int(counts[k]), rng)
+    )

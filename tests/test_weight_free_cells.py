@@ -1,0 +1,251 @@
+"""Cells of maskers that look at no score: what they are called, what they cost, and how reports name them."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import torch
+from omegaconf import OmegaConf
+from torch import nn
+
+import pruneexp
+from pruneexp.config import conf_dir, published_dir
+from pruneexp.errors import UserError
+from pruneexp.grid import Grid, expand
+from pruneexp.job import Cell, Job
+from pruneexp.masks import load_masks
+from pruneexp.pruning import component, mask
+from pruneexp.reports.collect import collect
+from pruneexp.reports.report import write_report
+from pruneexp.reports.table import aggregate
+from tests.command import SMALL, in_process
+from tests.reports.made_records import fill, record
+
+MASKERS = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
+SCORERS = sorted(path.stem for path in (conf_dir() / "scorer").glob("*.yaml"))
+WEIGHT_FREE = ["er", "erk", "radix_net", "ramanujan", "ramanujan_fit", "random_regular", "uniform", "x_net"]
+ONE = ("seed=0", "densities=[0.1]")
+
+
+def only(*arguments: str) -> tuple[Job, Cell]:
+    """The one cell that a command line asks for."""
+    ((job, cell),) = expand([*ONE, *arguments]).cells().values()
+    return job, cell
+
+
+def test_the_maskers_that_need_no_scores_say_so_in_their_files() -> None:
+    files = {name: OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml") for name in MASKERS}
+    assert [name for name, node in files.items() if OmegaConf.select(node, "needs_scores") is False] == WEIGHT_FREE
+    assert {OmegaConf.select(node, "needs_scores") for node in files.values()} == {None, False}
+
+
+@pytest.mark.parametrize("masker", WEIGHT_FREE)
+def test_a_cell_is_the_same_whatever_the_scorer(masker: str) -> None:
+    cells = [only(f"masker={masker}", f"scorer={scorer}")[1] for scorer in SCORERS]
+    assert "synflow" in SCORERS  # which sets rounds=100
+    for cell in cells:
+        assert cell.names["scorer"] == cell.description["scorer"] == "none"
+        assert cell.key == cells[0].key
+        assert cell.key.startswith(f"digits-vgg_small-none-{masker}-d0.1-s0-")
+        assert not {"rounds", "round_masker", "needs_scores"} & cell.description.keys()
+        assert not {"name", "needs_scores"} & cell.description["masker"].keys()
+
+
+@pytest.mark.parametrize("options", [["rounds=10"], ["round_masker=greedy"], ["rounds=10", "round_masker=greedy"]])
+def test_rounds_are_no_part_of_a_cell_without_scores(options: list[str]) -> None:
+    job, cell = only("masker=erk", *options)
+    assert cell == only("masker=erk")[1]
+    assert job.rounds == 1
+    assert only("masker=greedy", "rounds=10")[0].rounds == 10
+
+
+def test_maskers_and_their_options_still_set_cells_apart() -> None:
+    keys = {only(f"masker={masker}")[1].key for masker in WEIGHT_FREE}
+    keys |= {
+        only("masker=erk", change)[1].key for change in ("seed=1", "densities=[0.2]", "recipe.lr=0.01", "when=trained")
+    }
+    keys |= {only("masker=ramanujan", f"masker.p={p}")[1].key for p in (5, 109)}
+    keys.add(only("masker=ramanujan_fit", "masker.allocation=er")[1].key)
+    assert len(keys) == len(WEIGHT_FREE) + 4 + 2 + 1
+    # er and erk are one function with another allocation
+    assert only("masker=er", "masker.allocation=erk")[1].description == only("masker=erk")[1].description
+
+
+def test_a_sweep_over_scorers_is_one_cell_for_each_masker_without_scores() -> None:
+    grid = expand(["seed=0", "densities=[1.0,0.1]", "scorer=magnitude,random,snip,synflow", "masker=erk,x_net,greedy"])
+    assert len(grid.jobs) == 12
+    named = sorted((cell.names["scorer"], cell.names["masker"], cell.density) for _, cell in grid.cells().values())
+    assert named == sorted(
+        [("dense", "dense", 1.0), ("none", "erk", 0.1), ("none", "x_net", 0.1)]
+        + [(scorer, "greedy", 0.1) for scorer in ("magnitude", "random", "snip", "synflow")]
+    )
+
+
+def test_the_keys_of_cells_with_scores_know_nothing_of_it() -> None:
+    _, cell = only("masker=greedy")
+    assert cell.names["scorer"] == "magnitude"
+    assert cell.description["scorer"]["_target_"] == "pruneexp.scorers.magnitude.magnitude"
+    assert "needs_scores" not in json.dumps(cell.description)
+
+
+@pytest.mark.parametrize("masker", WEIGHT_FREE)
+def test_repair_by_scores_is_refused_where_there_are_none(masker: str) -> None:
+    sentence = rf"^repair=paths places weights by their scores, and masker={masker} has none\.$"
+    with pytest.raises(UserError, match=sentence):
+        expand([*ONE, f"masker={masker}", "repair=paths"])
+    with pytest.raises(UserError, match=sentence):
+        expand([*ONE, f"masker={masker}", "scorer=synflow", "repair=paths"])
+
+
+@pytest.mark.parametrize(
+    ("option", "sentence"),
+    [
+        ("masker.allocation=kernel", r"allocation must be uniform, er, erk or vertices, got 'kernel'\.$"),
+        ("+masker.alocation=er", "alocation"),
+    ],
+)
+def test_an_option_that_no_such_masker_takes_is_refused(option: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        only("masker=erk", option)[0].component("masker")
+
+
+# a run
+
+
+def no_scores(*arguments: Any) -> None:
+    pytest.fail("a scorer was asked")
+
+
+def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("pruneexp.workbench.score", no_scores)
+    monkeypatch.setattr("pruneexp.workbench.in_rounds", no_scores)
+    sweep = (*SMALL, *ONE, "masker=erk", "scorer=snip,synflow")
+    outcome = in_process(tmp_path, monkeypatch, capsys, *sweep)
+    assert outcome.code == 0, outcome.err
+    assert "digits vgg_small none erk density 0.1 seed 0: accuracy" in outcome.out
+    (path,) = (tmp_path / "results" / "runs").glob("*/record.json")
+    made = json.loads(path.read_text())
+    assert path.parent.name == made["key"] == only(*SMALL, "masker=erk", "scorer=random")[1].key
+    assert made["names"]["scorer"] == made["description"]["scorer"] == "none"
+    assert made["seconds"]["scoring"] == 0.0
+    assert made["kept"] == round(0.1 * made["prunable"])
+    imdbs = [layer["imdb"] for layer in made["layers"] if layer["imdb"] is not None and layer["density"] < 1]
+    assert made["imdb_sum"] == pytest.approx(sum(imdbs))
+    assert made["imdb"] == pytest.approx(sum(imdbs) / len(imdbs))
+    # the report of both scorers has one row, and knows no scorer
+    (row,) = pd.read_csv(tmp_path / "results/runs/reports/tables/quickstart-smoke.csv", comment="#").to_dict("records")
+    assert (row["scorer"], row["masker"], row["n"]) == ("none", "erk", 1)
+    # run again, or with another scorer, it is done
+    again = in_process(tmp_path, monkeypatch, capsys, *SMALL, *ONE, "masker=erk", "scorer=random", "mode=plan")
+    assert "1 done, 0 missing" in again.out
+    # the masks do not depend on the weights either: those of zeros, by hand
+    masks = load_masks(path.parent / "masks.safetensors")
+    zeros = {layer["name"]: torch.zeros(layer["shape"]) for layer in made["layers"]}
+    want = mask(zeros, component("masker", "erk"), 0.1, 0, {})
+    assert all(torch.equal(kept, want[name]) for name, kept in masks.items())
+
+
+def test_a_masker_that_refuses_the_network_is_one_sentence(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    outcome = in_process(tmp_path, monkeypatch, capsys, *SMALL, *ONE, "masker=ramanujan_fit", "densities=[0.01]")
+    assert outcome.code == 2
+    assert outcome.err.startswith("pruneexp: density 0.01 keeps ")
+    assert outcome.err.count("\n") == 1
+
+
+# reports
+
+
+def filled(folder: Path, *arguments: str) -> Grid:
+    """A grid with a made-up record for every cell."""
+    grid = expand([f"results_dir={folder / 'runs'}", *arguments])
+    fill(grid, folder / "runs", lambda cell: record(cell, 90 if cell.density == 1 else 80))
+    return grid
+
+
+def test_reports_name_the_scorer_none_and_give_the_drop(tmp_path: Path) -> None:
+    grid = filled(tmp_path, "seed=0,1", "densities=[1.0,0.1]", "scorer=magnitude,synflow", "masker=erk,greedy")
+    cells, _ = collect(grid)
+    table = aggregate(cells).set_index(["scorer", "masker"])
+    assert table["n"].to_dict() == {
+        ("dense", "dense"): 2,
+        ("none", "erk"): 2,
+        ("magnitude", "greedy"): 2,
+        ("synflow", "greedy"): 2,
+    }
+    assert table["drop"].tolist() == [0, 10, 10, 10]
+    assert table["imdb_sum"].tolist() == [1.5] * 4
+    write_report(grid, "command")
+    shown = (tmp_path / "runs" / "reports" / "tables" / "quickstart-digits.md").read_text()
+    (line,) = (line for line in shown.splitlines() if "| erk" in line)
+    assert "| none " in line
+    assert "10.00" in line
+    for title in ("drop", "published_imdb"):
+        assert title in shown.splitlines()[2] or title in shown.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    "swept",
+    [
+        ["rounds=1,3"],
+        ["rounds=3", "round_masker=masker,greedy"],
+    ],
+)
+def test_a_sweep_over_rounds_does_not_show_in_the_name_of_a_masker_without_them(
+    swept: list[str], tmp_path: Path
+) -> None:
+    cells, _ = collect(filled(tmp_path, *ONE, "masker=erk", *swept))
+    assert cells["masker"].tolist() == ["erk"]
+
+
+RAMANUJAN = ["ramanujan_table4", "ramanujan_table4_unpruned", "ramanujan_compare"]
+RAMANUJAN += ["ramanujan_table6_vgg16", "ramanujan_table6_resnet34"]
+RAMANUJAN += [f"ramanujan_table5_{network}" for network in ("vgg", "alexnet", "resnet18", "resnet34")]
+
+
+@pytest.fixture(scope="module")
+def settings(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+    """The tables' rows of all experiments on Ramanujan graphs, one seed of each."""
+    folder = tmp_path_factory.mktemp("ramanujan")
+    grids = [filled(folder / name, f"+experiment={name}", "seed=0") for name in RAMANUJAN]
+    return pd.concat([aggregate(collect(grid)[0]).assign(name=grid.config.name) for grid in grids])
+
+
+@pytest.mark.parametrize(("table", "rows"), [(4, 32), (5, 12)])
+def test_every_published_row_of_the_papers_tables_stands_beside_a_cell_of_an_experiment(
+    table: int, rows: int, settings: pd.DataFrame
+) -> None:
+    published = pd.read_csv(published_dir() / f"ramanujan_table{table}.csv")
+    assert len(published) == rows
+    on = ["dataset", "model", "scorer", "masker"]
+    found = {(*row[on], row["asked_density"]): row for _, row in settings.iterrows()}
+    for _, row in published.iterrows():
+        met = found[(*row[on], row["density"])]
+        assert met["published"] == row["accuracy"]
+        assert met["published_imdb"] == pytest.approx(row["imdb"], nan_ok=True)
+    # and nothing else is published
+    of_paper = settings["source"].fillna("").str.contains(f"Ramanujan graphs, Tables? {table}")
+    assert len(settings[of_paper].drop_duplicates([*on, "asked_density"])) == rows
+
+
+def test_the_comparison_at_one_density_has_the_published_value_beside_the_papers_masks(settings: pd.DataFrame) -> None:
+    table = settings[settings["name"] == "ramanujan_compare"]
+    named = list(zip(table["scorer"], table["masker"], strict=True))
+    assert sorted(named) == sorted(
+        [("dense", "dense"), *[("none", name) for name in ("erk", "ramanujan", "ramanujan_fit", "random_regular")]]
+        + [(scorer, name) for scorer in ("magnitude", "synflow") for name in ("greedy_global", "sparsify")]
+    )
+    row = table[table["masker"] == "ramanujan"].iloc[0]
+    assert (row["published"], row["drop"]) == (82, 10)
+
+
+def test_a_network_is_not_asked_for_scores_by_prune_either() -> None:
+    model = nn.Sequential(nn.Linear(8, 8), nn.ReLU(), nn.Linear(8, 4))
+    nn.init.constant_(model[0].get_parameter("weight"), float("nan"))
+    masks = pruneexp.prune(model, 0.5, scorer="magnitude", masker="uniform")
+    assert sum(int(kept.sum()) for kept in masks.values()) == 48
