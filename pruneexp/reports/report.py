@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from rich.markup import escape
 from rich.table import Table
 
 from pruneexp.console import console
@@ -148,5 +149,5 @@ def _print(table: pd.DataFrame, title: str) -> None:
     keep = [c for c in shown if c in ("masker", "density", "n", "accuracy") or pruned[c].nunique() > 1]
     printed = Table(*map(str, keep), title=title, title_justify="left")
     for row in shown[keep].itertuples(index=False):
-        printed.add_row(*map(str, row))
+        printed.add_row(*(escape(str(value)) for value in row))  # an option in brackets is no markup
     console().print(printed)

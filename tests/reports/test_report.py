@@ -238,3 +238,12 @@ def test_what_a_killed_report_left_is_cleaned_up(runs: Path, monkeypatch: pytest
     (tables / ".quickstart-digits.csv.partial").write_text("half a tab")  # process 1 never writes reports
     write_report(made, "command")
     assert sorted(path.suffix for path in tables.iterdir()) == [".csv", ".md", ".tex"]
+
+
+def test_options_in_brackets_are_shown_on_the_console_too(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    made = grid(runs, "seed=0", "scorer=synflow", "masker=greedy", "round_masker=masker,greedy", "densities=[0.1]")
+    fill(made, runs, lambda cell: record(cell, 50))
+    write_report(made, "command")
+    shown = "".join(capsys.readouterr().out.split())
+    assert "greedy[round_masker=masker]" in shown
+    assert "greedy[round_masker=greedy]" in shown
