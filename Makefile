@@ -63,8 +63,9 @@ ramanujan-table6: .venv/installed ## Ramanujan graphs, Table 6: beside random, E
 ramanujan-compare: .venv/installed ## ResNet-18 at one density: Ramanujan, fitted, random, spectral and SynFlow masks
 	$(RUN) +experiment=ramanujan_compare $(RECIPE) $(ARGS)
 
-ramanujan-shapes: .venv/installed ## which shapes of layers have certified Ramanujan graphs; nothing is trained
+ramanujan-shapes: .venv/installed ## certificates for the shapes of real layers, densities of the paper's masks; nothing is trained
 	.venv/bin/python -m scripts.ramanujan_shapes
+	.venv/bin/python -m scripts.ramanujan_densities
 
 ramanujan-picture: .venv/installed ## adjacency matrices of the constructions
 	.venv/bin/python -m scripts.ramanujan_picture
