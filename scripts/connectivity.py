@@ -48,6 +48,7 @@ DENSITIES = {
     "resnet18": (0.02, 0.01, 0.005, 0.002),
     "resnet20": (0.1, 0.05, 0.02, 0.01, 0.005),
 }
+SHOWN = {"pieces": 1, "collapsed": 1, "dead_filters": 1, "dead_channels": 1, "effective": 4, "lambda2_min": 4}  # digits
 METHODS = ("greedy", "greedy_global", "greedy_matched", "sparsify", "sparsify_tree", "sparsify + repair")
 
 
@@ -105,40 +106,32 @@ def main() -> None:
         [row for name in arguments.networks for seed in range(arguments.seeds) for row in rows_of(name, seed)]
     )
     figures = [column for column in rows if column not in ("network", "density", "method", "seed")]
-    groups = rows.groupby(["network", "density", "method"], sort=False)
-    table = groups[figures].mean()
-    spread = (
-        (rows.set_index(["network", "density", "method"])[figures] - table)
-        .abs()
-        .groupby(level=[0, 1, 2], sort=False)
-        .max()
-    )
+    keys = ["network", "density", "method"]
+    groups = rows.groupby(keys, sort=False)[figures]
+    deviations = (rows[figures] - groups.transform("mean")).abs()
+    spread = deviations.groupby([rows[key] for key in keys], sort=False).max().add_suffix("_spread")
+    table = groups.mean().join(spread)
     table.insert(0, "n", groups.size())
     names = " ".join(arguments.networks)
     note = (
         f"made by: python -m scripts.connectivity --networks {names} --seeds {arguments.seeds}; commit {git_commit()}"
     )
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "connectivity.csv").write_text(
-        f"# {note}\n" + table.join(spread.add_suffix("_spread")).reset_index().to_csv(index=False, float_format="%.6g")
-    )
-    shown = table[["n"]].copy()
-    for column, digits in {
-        "pieces": 1,
-        "collapsed": 1,
-        "dead_filters": 1,
-        "dead_channels": 1,
-        "effective": 4,
-        "lambda2_min": 4,
-    }.items():
-        shown[column] = [
-            f"{mean:.{digits}f} ± {half:.{digits}f}" for mean, half in zip(table[column], spread[column], strict=True)
-        ]
-    text = shown.reset_index().to_markdown(index=False)
+    (OUT / "connectivity.csv").write_text(f"# {note}\n" + table.reset_index().to_csv(index=False, float_format="%.6g"))
+    text = readable(table.reset_index())
     legend = " ".join((__doc__ or "").split("\n\n")[2].split("Prints")[0].split())
     legend += " bss is missing where a layer has fewer weights to keep than vertices."
     (OUT / "connectivity.md").write_text(f"<!-- {note} -->\n{text}\n\n{legend}\n")
     print(text)
+
+
+def readable(table: pd.DataFrame) -> str:
+    """Each figure's mean and spread in one column."""
+    shown = table[["network", "density", "method", "n"]].copy()
+    for column, digits in SHOWN.items():
+        pairs = zip(table[column], table[f"{column}_spread"], strict=True)
+        shown[column] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
+    return shown.to_markdown(index=False)
 
 
 if __name__ == "__main__":

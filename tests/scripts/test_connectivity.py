@@ -1,6 +1,7 @@
 """The figures of the table of connectivity, counted by hand."""
 
 import math
+from pathlib import Path
 
 import pytest
 import torch
@@ -59,3 +60,24 @@ def test_every_method_spends_the_same_budget(monkeypatch: pytest.MonkeyPatch) ->
     repaired = {row["density"]: row["effective"] for row in rows if row["method"] == "sparsify + repair"}
     plain = {row["density"]: row["effective"] for row in rows if row["method"] == "sparsify"}
     assert all(repaired[density] >= plain[density] for density in plain)  # type: ignore[operator]
+
+
+def test_each_row_of_the_table_has_its_own_spread(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def made(name: str, seed: int) -> list[dict[str, object]]:
+        return [
+            {"network": name, "density": density, "method": method, "seed": seed}
+            | dict.fromkeys(connectivity.SHOWN, base + width * seed)
+            for density, method, base, width in ((0.1, "z", 10.0, 1.0), (0.1, "a", 20.0, 0.0), (0.05, "z", 30.0, 4.0))
+        ]
+
+    monkeypatch.setattr(connectivity, "rows_of", made)
+    monkeypatch.setattr(connectivity, "OUT", tmp_path)
+    monkeypatch.setattr("sys.argv", ["connectivity", "--networks", "vgg16", "--seeds", "3"])
+    connectivity.main()
+    shown = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    assert [row[5].strip() for row in shown] == ["11.0 ± 1.0", "20.0 ± 0.0", "34.0 ± 4.0"]
+    assert [row[4].strip() for row in shown] == ["3", "3", "3"]
+    assert "pieces_spread" in (tmp_path / "connectivity.csv").read_text()
+    assert "± 4.0" in (tmp_path / "connectivity.md").read_text()
