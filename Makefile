@@ -15,9 +15,17 @@ $(error SCALE must be smoke or paper, got $(SCALE))
 endif
 
 FIG2 ?= vgg11 resnet20 vgg16 resnet18
-LATER = topology-table3 topology-table4 topology-tables8-10 centrality-table
+# topology-tables8-10 in parts: DATASET=cifar10|cifar100|tiny_imagenet32 MODEL=conv6|resnet20|resnet32|wrn28_2 METHOD=snip|erk ...
+TOPOLOGY_TABLES = $(if $(filter tiny%,$(DATASET)),table10,$(if $(DATASET),tables8_9,tables8_9 table10))
+TOPOLOGY_MODELS = $(if $(filter wrn%,$(MODEL)),_wrn,$(if $(MODEL),plain,plain _wrn))
+TOPOLOGY = $(foreach table,$(TOPOLOGY_TABLES),$(foreach model,$(TOPOLOGY_MODELS),topology_$(table)$(subst plain,,$(model))))
+RANDOM_METHODS = uniform er erk
+TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
+	$(RANDOM_METHODS),$(METHOD)),masker=$(METHOD) scorer=snip,masker=greedy_global scorer=$(METHOD)))
+LATER = topology-table3 topology-table4 centrality-table
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss \
-	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture clean $(LATER)
+	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
+	topology-tables8-10 topology-spectral topology-controls bench-scorers clean $(LATER)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -70,8 +78,21 @@ ramanujan-shapes: .venv/installed ## certificates for the shapes of real layers,
 ramanujan-picture: .venv/installed ## adjacency matrices of the constructions
 	.venv/bin/python -m scripts.ramanujan_picture
 
+topology-tables8-10: .venv/installed ## Cunegatti et al., Tables 8-10; DATASET= MODEL= METHOD= choose a part
+	for experiment in $(TOPOLOGY); do $(RUN) +experiment=$$experiment $(TOPOLOGY_PART) $(RECIPE) $(ARGS) || exit 1; done
+
+topology-spectral: .venv/installed ## spectral and Ramanujan masks in the setting of Table 8
+	for experiment in topology_spectral topology_spectral_wrn; do \
+		$(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+
+topology-controls: .venv/installed ## SNIP's masks shuffled, inverted, with new weights
+	$(RUN) +experiment=topology_controls $(RECIPE) $(ARGS)
+
 bench-masks: .venv/tested ## time and accuracy of leverages, calibration and draw against a dense pseudo-inverse
 	.venv/bin/python -m scripts.bench_masks
+
+bench-scorers: .venv/tested ## time and memory of every scorer on ResNet-32 and VGG-16
+	.venv/bin/python -m scripts.bench_scorers
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss

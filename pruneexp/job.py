@@ -23,6 +23,9 @@ DEFAULTS = {
     "rewind": "init",
     "rewind_epoch": 0,
     "repair": "none",
+    "invert": False,
+    "shuffle": False,
+    "reinit": False,
 }
 DENSE_OPTIONS = ("initialisation",)  # those that concern a dense network too
 LOGGERS = ("none", "csv", "tensorboard", "wandb")
@@ -153,10 +156,15 @@ class Job:
         for option, choices in CHOICES.items():
             if config[option] not in choices:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
+        for option in ("invert", "shuffle", "reinit"):
+            if not isinstance(config[option], bool):
+                raise UserError(f"{option} must be true or false, got {config[option]!r}.")
         whole_number("rounds", config.rounds, 1)
         whole_number("rewind_epoch", config.rewind_epoch, 0)
         if config.repair != "none" and not self.needs_scores:
             raise UserError(f"repair=paths places weights by their scores, and masker={config.masker.name} has none.")
+        if config.invert and not self.needs_scores:
+            raise UserError(f"invert=true turns scores round, and masker={config.masker.name} has none.")
         if config.repair != "none" and config.rounds > 1:
             raise UserError("repair=paths goes with rounds=1: a repair could bring back what an earlier round pruned.")
         if isinstance(config.recipe.epochs, int) and config.rewind_epoch > config.recipe.epochs:

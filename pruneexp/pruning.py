@@ -37,21 +37,24 @@ class Masker(Protocol):
     def __call__(self, layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks: ...
 
 
-def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int, fresh: bool = True) -> Scores:
+def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int, part: int = 1) -> Scores:
     """The scorer's scores, checked.
+
+    Args:
+        part: number of the round; each has a random stream of its own.
 
     Raises:
         UserError: a score is missing, misshapen or not finite, or all are zero (which only later rounds, in which a
-            network can already have fallen apart, may meet: `fresh` is false there).
+            network can already have fallen apart, may meet).
     """
     weights = prunable(model)
-    scores = scorer(model, batches, stream(seed, "scorer"))
+    scores = scorer(model, batches, stream(seed, "scorer", *([part] if part > 1 else [])))
     for name, weight in weights.items():
         if name not in scores or scores[name].shape != weight.shape:
             raise UserError(f"the scorer gave no score of shape {list(weight.shape)} for {name}.")
         if not bool(torch.isfinite(scores[name]).all()):
             raise UserError(f"the scores of {name} are not finite: the network's outputs or gradients overflow.")
-    if fresh and not any(bool(values.any()) for values in scores.values()):
+    if part == 1 and not any(bool(values.any()) for values in scores.values()):
         raise UserError("all scores are zero, so that nothing tells one weight from another: use another scorer.")
     return scores
 
@@ -132,7 +135,7 @@ def in_rounds(
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
         begin = time.perf_counter()
-        scores = score(pruned, scorer, batches, seed, fresh=k == 1)
+        scores = score(pruned, scorer, batches, seed, part=k)
         seconds += time.perf_counter() - begin
         said = {}
         masks = mask(scores, chooser, density ** (k / rounds), seed, said, model, masks, part=k)

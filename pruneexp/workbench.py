@@ -8,13 +8,14 @@ from collections.abc import Callable
 import safetensors.torch
 from torch import nn
 
+from pruneexp.controls import inverted, shuffled
 from pruneexp.errors import UserError
 from pruneexp.job import Cell, Job
 from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.repair import repair_paths
 from pruneexp.masks import Masks
 from pruneexp.models.initialise import initialise
-from pruneexp.pruning import Scores, in_rounds, mask, score, unscored
+from pruneexp.pruning import Scorer, Scores, in_rounds, mask, score, unscored
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
@@ -94,6 +95,10 @@ class Workbench:
     @property
     def start(self) -> nn.Module:
         """The network that training starts from, before its masks."""
+        if self.job.config.reinit:
+            network = copy.deepcopy(self.initial).cpu()
+            initialise(network, self.job.config.initialisation, stream(self.job.seed, "reinitialisation"))
+            return network.to(self.data.device)
         if self.job.config.rewind == "none":
             return self.trained
         if self.job.config.rewind == "epoch":
@@ -109,13 +114,20 @@ class Workbench:
             return None
 
     @functools.cached_property
+    def scorer(self) -> Scorer:
+        scorer: Scorer = self.job.component("scorer")
+        if not self.job.config.invert:
+            return scorer
+        return lambda model, batches, generator: inverted(scorer(model, batches, generator))
+
+    @functools.cached_property
     def scores(self) -> Scores:
         if not self.job.needs_scores:
             self.scoring_seconds = 0.0
             return unscored(self.initial)
         network, batches = self.scored, self.data.for_scoring()
         begin = time.perf_counter()
-        scores = score(network, self.job.component("scorer"), batches, self.job.seed)
+        scores = score(network, self.scorer, batches, self.job.seed)
         self.scoring_seconds = time.perf_counter() - begin
         return scores
 
@@ -128,7 +140,7 @@ class Workbench:
             masks = mask(scores, masker, density, self.job.seed, notes, self.initial)
             scoring = self.scoring_seconds
         else:
-            scorer, batches, network = self.job.component("scorer"), self.data.for_scoring(), self.scored
+            scorer, batches, network = self.scorer, self.data.for_scoring(), self.scored
             begin = time.perf_counter()
             masks = in_rounds(
                 network, scorer, masker, density, self.job.seed, batches, notes, config.rounds, config.round_masker
@@ -137,4 +149,6 @@ class Workbench:
             begin += scoring
         if config.repair == "paths" and density < 1:
             masks = repair_paths(masks, self.scores, trace(self.initial), notes)
+        if config.shuffle and density < 1:
+            masks = shuffled(masks, stream(self.job.seed, "shuffle", str(density)))
         return masks, {"scoring": scoring, "masking": time.perf_counter() - begin}

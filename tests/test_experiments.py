@@ -65,10 +65,12 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
 def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = expand([f"+experiment={name}"]).config.dataset
+    whole = expand([f"+experiment={name}"]).config
+    dataset = whole.dataset
     train, test = fake_data(tmp_path / "data", dataset)
     small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
     small += [f"dataset.train_count={train}", "logger=none", "trainer.threads=1"]
+    small += [f"dataset={dataset.name}", f"model={whole.model.name}", "invert=false", "shuffle=false", "reinit=false"]
     density = next(value for value in expand(small).jobs[0].densities if value < 1)
     small.append("scorer=magnitude")
     one = [*small, "masker=greedy", "seed=0", f"densities=[{density}]"]

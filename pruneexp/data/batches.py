@@ -32,3 +32,24 @@ class Batches:
         if count > len(self.images):
             raise UserError(f"this scorer needs {count} training samples, and there are only {len(self.images)}.")
         return self.images[:count], self.labels[:count]
+
+    def balanced(self, per_class: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """The first `per_class` images of each class that the labels name, and their labels, class after class.
+
+        Raises:
+            UserError: no data, or a class with fewer images.
+        """
+        self.samples(0)
+        assert self.images is not None
+        assert self.labels is not None
+        by_class = torch.argsort(self.labels, stable=True)
+        counts = torch.bincount(self.labels)
+        counts = counts[counts > 0]
+        if not len(counts) or int(counts.min()) < per_class:
+            least = int(counts.min()) if len(counts) else 0
+            raise UserError(
+                f"this scorer needs {per_class} training images of each class, and of one there are only {least}."
+            )
+        starts = torch.cumsum(counts, 0) - counts
+        index = by_class[(starts[:, None] + torch.arange(per_class, device=starts.device)).ravel()]
+        return self.images[index], self.labels[index]

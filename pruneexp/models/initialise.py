@@ -24,5 +24,5 @@ def initialise(model: nn.Module, scheme: str, generator: torch.Generator) -> Non
             fillers[scheme](module.weight, nonlinearity="relu", generator=generator)
             if module.bias is not None:
                 nn.init.zeros_(module.bias)
-        elif isinstance(module, nn.BatchNorm2d):
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
             module.reset_parameters()

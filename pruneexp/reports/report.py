@@ -97,9 +97,14 @@ def _write_texts(texts: dict[Path, str]) -> list[Path]:
     return list(texts)
 
 
+BELOW = "below chance"  # in a published figure's source: printed as *
+
+
 def footnote(table: pd.DataFrame) -> str:
     """What a reader of the table has to know, as lines of Markdown."""
     lines = ["", "Accuracy: mean over n seeds ± 95 % confidence interval (Student's t)."]
+    if (table["accuracy"] <= table["chance"]).any() or table["source"].fillna("").str.contains(BELOW).any():
+        lines[-1] += " * no better than guessing."
     if table["published_pruning_seconds"].notna().any():
         lines.append(
             "Published pruning times are of another machine and, for global masks, of another graph (unfolded inputs, tens of"
@@ -125,9 +130,12 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             + (" %" if pd.notna(row["effective_density"]) else ""),
             "n": str(row["n"]),
             "accuracy": with_interval(row["accuracy"], row["ci95"])
+            + ("*" if row["accuracy"] <= row["chance"] else "")
             + (f" ({row['diverged']} diverged)" if row["diverged"] else ""),
             "drop": "" if row["scorer"] == "dense" else number(row["drop"], 2),
-            "published": with_interval(row["published"], row["published_ci95"]),
+            "published": "*"
+            if row["source"] is not None and BELOW in str(row["source"])
+            else with_interval(row["published"], row["published_ci95"]),
             "dead_filters": number(row["dead_filters"], 1),
             "imdb": number(row["imdb"], 3),
             "published_imdb": number(row["published_imdb"], 3),

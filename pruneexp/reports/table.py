@@ -20,7 +20,7 @@ def interval95(values: pd.Series) -> float:
 def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     """One row for each (dataset, model, scorer, masker, recipe, asked density), in order of first appearance.
 
-    Columns: density (achieved), n, accuracy and ci95 in percent, published and published_ci95; means over seeds of
+    Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means over seeds of
     lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers, dead_filters and macs;
     diverged (number of seeds), precision; drop (accuracy of the dense network less this); medians of pruning_seconds and
     training_seconds.
@@ -31,6 +31,7 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         n=("accuracy", "count"),
         accuracy=("accuracy", "mean"),
         ci95=("accuracy", interval95),
+        chance=("chance", "first"),
         lambda2_min=("lambda2_min", "mean"),
         imdb=("imdb", "mean"),
         imdb_sum=("imdb_sum", "mean"),
@@ -60,6 +61,7 @@ def _with_drop(table: pd.DataFrame) -> pd.DataFrame:
 def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
     """Join the papers' figures (published, published_ci95, published_imdb, published_pruning_seconds, source) on what they name.
 
+    A paper's figures go with recipes of its own family (`recipe`, the start of the name) and its shortened forms.
     Their pruning times are of other machines, and for global masks of another graph: not like for like.
     """
     files = [pd.read_csv(path, comment="#") for path in sorted(published_dir().glob("*.csv"))]
@@ -74,6 +76,7 @@ def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
     )
     on = ["dataset", "model", "scorer", "masker", "asked_density"]
     columns = ["published", "published_ci95", "published_imdb", "published_pruning_seconds", "source"]
-    joined = table.merge(published[[*on, *columns]], on=on, how="left")
-    joined.loc[joined["recipe"] == "smoke", columns] = None  # whose accuracies are not meant to be compared
-    return joined
+    table = table.reset_index(drop=True)
+    met = table[[*on, "recipe"]].reset_index().merge(published.rename(columns={"recipe": "family"}), on=on)
+    same = [recipe.startswith(family) for recipe, family in zip(met["recipe"], met["family"], strict=True)]
+    return table.join(met.loc[same].set_index("index")[columns])

@@ -72,11 +72,21 @@ class Resident:
         """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""
         return ((images - self.mean) / self.std).permute(0, 3, 1, 2)
 
-    def for_scoring(self, limit: int = 5000) -> Batches:
-        """Up to `limit` training images without augmentation, in the order of the stream "scorer batches"."""
+    def for_scoring(self, limit: int = 5000, per_class: int = 20) -> Batches:
+        """Training images without augmentation, in the order of the stream "scorer batches".
+
+        The first `limit`, and after them what is missing of the first `per_class` of each class.
+        """
         shift = self.recipe.shift
-        order = torch.randperm(len(self.train_labels), generator=stream(self.seed, "scorer batches"))[:limit]
-        index = order.to(self.device)
+        order = torch.randperm(len(self.train_labels), generator=stream(self.seed, "scorer batches")).to(self.device)
+        labels = self.train_labels[order]
+        by_class = torch.argsort(labels, stable=True)
+        counts = torch.bincount(labels)
+        starts = torch.cumsum(counts, 0) - counts
+        rank = torch.empty_like(by_class)
+        rank[by_class] = torch.arange(len(order), device=self.device) - starts.repeat_interleave(counts)
+        place = torch.arange(len(order), device=self.device)
+        index = order[(place < limit) | (rank < per_class)]
         images = self.train_images[index, shift : shift + self.height, shift : shift + self.width]
         images = self.normalise(images).contiguous()
         return Batches(images, self.train_labels[index], tuple(images.shape[1:]))

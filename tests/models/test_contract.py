@@ -56,7 +56,9 @@ def test_takes_other_channels_and_sizes(name: str, channels: int, side: int) -> 
 def test_prunable_weights_are_those_of_linear_and_convolution_layers_only(name: str) -> None:
     model = build(name, num_classes=10, side=32)
     other = sum(p.numel() for key, p in model.named_parameters() if key not in prunable(model))
-    norms = sum(2 * module.num_features for module in model.modules() if isinstance(module, nn.BatchNorm2d))
+    norms = sum(
+        2 * module.num_features for module in model.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
+    )
     biased = prunable(model).values() if name in BASES else list(prunable(model).values())[-1:]
     assert other == norms + sum(len(weight) for weight in biased)  # elsewhere only the last layer has a bias
     assert all(weight.ndim in (2, 4) for weight in prunable(model).values())

@@ -21,6 +21,7 @@ def cells(**columns: list[object]) -> pd.DataFrame:
         "asked_density": 0.01,
         "density": 0.01,
         "accuracy": 60.0,
+        "chance": 1.0,
         "lambda2_min": 0.5,
         "imdb": 1.0,
         "imdb_sum": 3.0,

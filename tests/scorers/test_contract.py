@@ -1,5 +1,6 @@
 """What every scorer in conf/scorer promises; a new one is held to it as soon as its file exists."""
 
+import functools
 from collections.abc import Callable
 
 import pytest
@@ -38,9 +39,15 @@ def batches() -> Batches:
     return Batches(images, torch.randint(4, (128,), generator=generator), SHAPE)
 
 
+def small(name: str) -> Scorer:
+    """The scorer of a file, with few samples where it takes some."""
+    scorer = component("scorer", name)
+    few = {"samples": 8, "per_class": 3}
+    return functools.partial(scorer, **{option: value for option, value in few.items() if option in scorer.keywords})
+
+
 def scores(name: str, model: nn.Module, seed: int = 0) -> Scores:
-    scorer: Scorer = component("scorer", name)
-    return scorer(model, batches(), torch.Generator().manual_seed(seed))
+    return small(name)(model, batches(), torch.Generator().manual_seed(seed))
 
 
 @every_scorer
@@ -106,7 +113,7 @@ def test_scores_do_not_share_memory_with_the_weights(name: str) -> None:
 @every_scorer
 def test_scores_pass_the_checks_of_pruning(name: str) -> None:
     model = network("linear")
-    assert list(score(model, component("scorer", name), batches(), 0)) == list(prunable(model))
+    assert list(score(model, small(name), batches(), 0)) == list(prunable(model))
 
 
 def test_magnitude_is_the_absolute_weight() -> None:

@@ -1,0 +1,69 @@
+"""GraSP: gradient signal preservation, w * Hg."""
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from pruneexp.choices import checked
+from pruneexp.data.batches import Batches
+from pruneexp.errors import real_number, whole_number
+from pruneexp.layers import prunable
+from pruneexp.scorers.float64 import BatchNorm, in_float64
+
+
+@checked
+def grasp(
+    model: nn.Module,
+    batches: Batches,
+    generator: torch.Generator,
+    per_class: int = 10,
+    temperature: float = 200.0,
+    batchnorm: BatchNorm = "train",
+    chunk: int = 256,
+) -> dict[str, torch.Tensor]:
+    """w * Hg of each weight, g the gradient and H the Hessian of the mean cross-entropy of logits / `temperature`, float64.
+
+    Removing a weight changes ||g||^2 by about -2 w (Hg) (Wang et al. 2020, "Picking winning tickets before training by
+    preserving gradient flow", eq. 8): what lowers the gradient's norm most when removed, the largest w * Hg, is kept, as the original
+    implementation does; their S(-w) is this score's negative. Scores have both signs.
+
+    Args:
+        model: any classifier; left as it is.
+        batches: the images; the first `per_class` of each class are taken, as in the paper's Algorithm 2.
+        generator: not used, the samples are drawn once for the job.
+        per_class: 10 in the original's CIFAR experiments.
+        temperature: divides the logits; 200 in the original implementation, not in the paper's formula (1 leaves it out).
+        batchnorm: ``train`` (default, batch statistics; the original's mode) or ``eval``.
+        chunk: images to a batch; with batch statistics more than one chunk has more than one set of them.
+
+    Raises:
+        UserError: fewer than `per_class` images of some class.
+    """
+    whole_number("scorer.per_class", per_class, 1)
+    whole_number("scorer.chunk", chunk, 1)
+    real_number("scorer.temperature", temperature, positive=True)
+    images, labels = batches.balanced(per_class)
+    double = in_float64(model, batchnorm)
+    weights = prunable(double)
+    wanted = list(weights.values())
+    device = wanted[0].device
+    chunks = list(zip(images.split(chunk), labels.split(chunk), strict=True))
+
+    def gradient(part: tuple[torch.Tensor, torch.Tensor], create_graph: bool) -> tuple[torch.Tensor, ...]:
+        """This part's share of g."""
+        logits = double(part[0].to(device, torch.float64)) / temperature
+        loss = functional.cross_entropy(logits, part[1].to(device), reduction="sum") / len(images)
+        return torch.autograd.grad(loss, wanted, create_graph=create_graph)
+
+    total = [torch.zeros_like(weight) for weight in wanted]
+    for part in chunks:
+        for sum_, share in zip(total, gradient(part, create_graph=False), strict=True):
+            sum_ += share
+    scores = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    for part in chunks:
+        product = torch.stack(
+            [(g * t).sum() for g, t in zip(gradient(part, create_graph=True), total, strict=True)]
+        ).sum()
+        for (name, weight), hg in zip(weights.items(), torch.autograd.grad(product, wanted), strict=True):
+            scores[name] += weight.detach() * hg
+    return scores

@@ -1,0 +1,95 @@
+"""PHEW: paths with higher edge weights, by random walks from inputs and outputs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import nn
+
+from pruneexp.data.batches import Batches
+from pruneexp.errors import UserError, whole_number
+from pruneexp.layers import prunable
+from pruneexp.wiring import trace
+
+WALKS = 4096  # walks advanced together, half from each end
+
+
+def phew(
+    model: nn.Module, batches: Batches, generator: torch.Generator, share: float = 0.4, most: int = 2_000_000
+) -> dict[str, torch.Tensor]:
+    """A score that falls with the number of the first walk that takes a weight; weights never taken follow by |w|, below all others.
+
+    A walk starts at an input or an output unit, in turns (round robin), and at each unit takes one of its weights towards the other end
+    with probability |w| / sum |w|; channels are units, so that a kernel is taken with its sum's probability and one of its weights
+    within it (Patil & Dovrolis 2021, "PHEW: Constructing sparse networks that learn fast and generalize well without training
+    data", section 4). Keeping the highest scores of the whole network keeps the union of the first walks, every one of them a path from
+    an input to an output. Identity skips are not walked, their shortcut convolutions are. The walks are independent, hence drawn
+    thousands at a time.
+
+    Args:
+        model: a network that the channel graph has a meaning for; left as it is.
+        batches: not used.
+        generator: the random stream of the walks.
+        share: of the weights to be walked before the walks end; densities above it are filled by |w|.
+        most: walks after which they end all the same.
+
+    Raises:
+        UserError: the channel graph has no meaning for the network, or share not in (0, 1].
+    """
+    whole_number("scorer.most", most, 2)
+    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
+        raise UserError(f"scorer.share must be above 0 and at most 1, got {share}.")
+    weights = {name: weight.detach().abs().double().cpu() for name, weight in prunable(model).items()}
+    wiring = trace(model)
+    source, target = [], []
+    for name, weight in weights.items():
+        kernel = weight[0, 0].numel()
+        into = wiring.sources[name].expand(weight.shape[:2]).reshape(-1)
+        source.append(into.repeat_interleave(kernel).numpy())
+        target.append(wiring.targets[name].repeat_interleave(weight[0].numel()).numpy())
+    size = np.concatenate([weight.ravel().numpy() for weight in weights.values()])
+    ends = np.concatenate(source), np.concatenate(target)
+    first = np.full(len(size), np.iinfo(np.int64).max)  # number of the walk that takes a weight first
+    rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
+    walkers = [_Walker(*ends, size), _Walker(*ends[::-1], size)]
+    walks, taken, goal = 0, 0, share * np.count_nonzero(size)
+    while walks < most and taken < goal:
+        for direction, walker in enumerate(walkers):
+            start = walks // 2 + np.arange(WALKS // 2)
+            for who, edge in walker.walk(walker.starts[start % len(walker.starts)], rng):
+                np.minimum.at(first, edge, 2 * (walks // 2 + who) + direction)
+        walks += WALKS
+        taken = int(np.count_nonzero(first < np.iinfo(np.int64).max))
+    walked = first < np.iinfo(np.int64).max
+    scores = np.where(walked, 2 - np.where(walked, first, 0) / (walks + 1), size / (size.max() or 1) * 0.999)
+    parts = np.split(scores, np.cumsum([weight.numel() for weight in weights.values()])[:-1])
+    shapes = zip(prunable(model).items(), parts, strict=True)
+    return {name: torch.from_numpy(part.reshape(weight.shape)).to(weight.device) for (name, weight), part in shapes}
+
+
+class _Walker:
+    """Random walks in one direction over weighted edges."""
+
+    def __init__(self, source: np.ndarray, target: np.ndarray, weight: np.ndarray) -> None:
+        self.order = np.argsort(source, kind="stable")
+        self.target = target
+        self.total = np.concatenate([[0.0], np.cumsum(weight[self.order])])
+        units = np.arange(max(source.max(), target.max()) + 2)
+        self.begin = self.total[np.searchsorted(source[self.order], units)]  # running sum before each unit's first edge
+        self.starts = np.setdiff1d(source, target)
+
+    def walk(self, units: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """The edges that walks from `units` take, a step at a time: (the walks still going, their edges)."""
+        who = np.arange(len(units))
+        while True:
+            low, high = self.begin[units], self.begin[units + 1]
+            going = high > low
+            who, low, high = who[going], low[going], high[going]
+            if not len(who):
+                return
+            at = low + rng.random(len(who)) * (high - low)
+            # the first edge whose running sum exceeds the draw: never one of weight zero
+            found = np.searchsorted(self.total, np.minimum(at, np.nextafter(high, low)), side="right") - 1
+            edge = self.order[found]
+            yield who, edge
+            units = self.target[edge]
