@@ -1,0 +1,1 @@
+"""Networks as multipartite graphs, and what their topology is."""

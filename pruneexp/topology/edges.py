@@ -1,0 +1,130 @@
+"""A graph's edges one by one, as int32 CSR: for the metrics that cannot do without."""
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+
+from pruneexp.topology.encoding import Graph, Link
+
+
+@dataclass(frozen=True)
+class Csr:
+    """Neighbours of each node, in ascending order.
+
+    Attributes:
+        start: int64 [nodes + 1].
+        neighbours: int32 [edges], of node u those from start[u] to start[u + 1].
+    """
+
+    start: np.ndarray
+    neighbours: np.ndarray
+
+    @property
+    def nodes(self) -> int:
+        return len(self.start) - 1
+
+
+def directed(graph: Graph) -> Csr:
+    """The out-neighbours of each node: 4 bytes an edge and 8 a node.
+
+    Pools whose windows overlap give a node several edges to another; they are all there.
+    """
+    start = _starts(graph.degrees(outgoing=True))
+    neighbours, cursor = np.empty(start[-1], dtype=np.int32), start[:-1].copy()
+    for link in sorted(graph.links, key=lambda link: link.target):
+        _fill(neighbours, cursor, *_ends(graph, link), *_by_source(link))
+    _sort(start, neighbours)
+    return Csr(start, neighbours)
+
+
+def undirected(forward: Csr) -> Csr:
+    """Both directions of every edge, each once."""
+    degree = np.diff(forward.start) + np.bincount(forward.neighbours, minlength=forward.nodes)
+    start = _starts(degree)
+    neighbours = np.empty(start[-1], dtype=np.int32)
+    _both(forward.start, forward.neighbours, start[:-1].copy(), neighbours)
+    return Csr(start, neighbours)
+
+
+def listed(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Source int64 [E], target int64 [E] and weight float64 [E] of every edge, link after link; for export and small graphs."""
+    parts = []
+    for link in graph.links:
+        for i in range(link.weight.shape[2]):
+            rows = link.rows[link.rows[:, 1] == i]
+            for j in range(link.weight.shape[3]):
+                columns = link.columns[link.columns[:, 1] == j]
+                o, c = np.nonzero(link.weight[:, :, i, j])
+                ends = []
+                for place, partition, channel in ((0, link.source, c), (2, link.target, o)):
+                    _, height, width = graph.shapes[partition]
+                    position = rows[:, None, place] * width + columns[None, :, place]
+                    ends.append(
+                        (graph.offsets[partition] + channel[:, None] * height * width + position.ravel()).ravel()
+                    )
+                parts.append((*ends, np.repeat(link.weight[o, c, i, j], len(rows) * len(columns))))
+    if not parts:
+        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+    source, target, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return source, target, weight
+
+
+def _starts(degrees: np.ndarray) -> np.ndarray:
+    return np.concatenate([[0], np.cumsum(degrees)]).astype(np.int64)
+
+
+def _ends(graph: Graph, link: Link) -> tuple[int, int, int, int, int, int]:
+    """Offset, height and width of both partitions."""
+    (_, h, w), (_, h2, w2) = graph.shapes[link.source], graph.shapes[link.target]
+    return int(graph.offsets[link.source]), h, w, int(graph.offsets[link.target]), h2, w2
+
+
+def _by_source(link: Link) -> tuple[np.ndarray, ...]:
+    """The kept kernel entries (o, i, j) sorted by input channel, where each channel starts, and both relations."""
+    c, o, i, j = np.nonzero(link.weight.transpose(1, 0, 2, 3))
+    start = np.searchsorted(c, np.arange(link.weight.shape[1] + 1))
+    return start, np.column_stack([o, i, j]).astype(np.int32), link.rows, link.columns
+
+
+@numba.njit(cache=True)
+def _fill(neighbours, cursor, offset, h, w, offset2, h2, w2, start, entries, rows, columns):  # type: ignore[no-untyped-def]
+    for c in range(len(start) - 1):
+        for e in range(start[c], start[c + 1]):
+            o, i, j = entries[e]
+            for r in range(len(rows)):
+                if rows[r, 1] != i:
+                    continue
+                source = offset + (c * h + rows[r, 0]) * w
+                target = offset2 + (o * h2 + rows[r, 2]) * w2
+                for s in range(len(columns)):
+                    if columns[s, 1] == j:
+                        u = source + columns[s, 0]
+                        neighbours[cursor[u]] = target + columns[s, 2]
+                        cursor[u] += 1
+
+
+@numba.njit(cache=True)
+def _sort(start, neighbours):  # type: ignore[no-untyped-def]
+    """Insertion sort of each list: they come nearly sorted, a kernel's entries in turn."""
+    for u in range(len(start) - 1):
+        for k in range(start[u] + 1, start[u + 1]):
+            value, at = neighbours[k], k
+            while at > start[u] and neighbours[at - 1] > value:
+                neighbours[at] = neighbours[at - 1]
+                at -= 1
+            neighbours[at] = value
+
+
+@numba.njit(cache=True)
+def _both(start, neighbours, cursor, result):  # type: ignore[no-untyped-def]
+    # sources in ascending order give every target its list of smaller nodes in order, before its own larger ones
+    for u in range(len(start) - 1):
+        for k in range(start[u], start[u + 1]):
+            v = neighbours[k]
+            result[cursor[v]] = u
+            cursor[v] += 1
+    for u in range(len(start) - 1):
+        for k in range(start[u], start[u + 1]):
+            result[cursor[u]] = neighbours[k]
+            cursor[u] += 1

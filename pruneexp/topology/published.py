@@ -1,0 +1,188 @@
+"""What the authors of the multipartite encoding measured: their program's graph, for recomputing their tables.
+
+It differs from what the network computes in five ways. The first convolution's padding positions are nodes; weights are rounded to
+float16; identity skips are left out. A convolution of stride 2 loses the last row and column of its input, numbers positions by
+rows of H - 1 where the partition has rows of H, and its targets are shifted by what that leaves out, C (H^2 - (H - 1)^2) nodes: into
+the wrong channels, and in part into the partition before. And sources and sinks are counted as all nodes without in- or out-degree less the first or last partition less
+all disconnected ones, so that a disconnected input is taken off twice; the names r_out and r_in are exchanged.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+import scipy.sparse as sp
+from scipy.sparse.linalg import eigsh
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.masks import Masks
+from pruneexp.topology.edges import Csr, listed, undirected
+from pruneexp.topology.encoding import Graph
+from pruneexp.topology.measure import Topology
+from pruneexp.topology.spectra import TOLERANCE, Product, Spectrum
+from pruneexp.topology.tracing import encode
+from pruneexp.topology.two_hops import two_hops_by_edges
+
+
+@dataclass(frozen=True)
+class PublishedGraph:
+    """Every edge by its numbers.
+
+    Attributes:
+        nodes: their number.
+        first, last: nodes of the first and the last partition.
+        source, target: int64 [edges].
+        weight: float64 [edges], float16 values.
+    """
+
+    nodes: int
+    first: int
+    last: int
+    source: np.ndarray
+    target: np.ndarray
+    weight: np.ndarray
+
+
+def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None) -> PublishedGraph:
+    """The authors' graph.
+
+    Raises:
+        UserError: as `encode`; or the network does not begin with a convolution of stride 1.
+    """
+    graph = encode(model, input_shape, masks, skips=False)
+    modules = dict(model.named_modules())
+    first = graph.links[0]
+    stem = modules[first.name.removesuffix(".weight")]
+    if not isinstance(stem, nn.Conv2d) or stem.stride != (1, 1) or isinstance(stem.padding, str):
+        raise UserError("mode=published is of networks that begin with a convolution of stride 1: use mode=correct.")
+    channels, *sides = graph.shapes[0]
+    padded = [side + 2 * padding for side, padding in zip(sides, stem.padding, strict=True)]
+    relations = [
+        np.array([(z + i, i, z) for z in range(side - kernel + 1) for i in range(kernel)], dtype=np.int64)
+        for side, kernel in zip(padded, stem.kernel_size, strict=True)
+    ]
+    links = [replace(link, weight=link.weight.astype(np.float16).astype(np.float64)) for link in graph.links]
+    links[0] = replace(links[0], rows=relations[0], columns=relations[1])
+    whole = Graph([(channels, padded[0], padded[1]), *graph.shapes[1:]], links)
+    parts = []
+    for link in links:
+        source, target, weight = listed(Graph(whole.shapes, [link]))
+        module = modules[link.name.removesuffix(".weight")]
+        if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding == (1, 1):
+            c, h, w = whole.shapes[link.source]
+            begin = whole.offsets[link.source]
+            channel, place = np.divmod(source - begin, h * w)
+            y, x = np.divmod(place, w)
+            kept = (y < h - 1) & (x < w - 1)
+            source = (begin + (channel * (h - 1) + y) * (w - 1) + x)[kept]
+            target, weight = target[kept] - c * (h * w - (h - 1) * (w - 1)), weight[kept]
+        parts.append((source, target, weight))
+    source, target, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
+    sizes = np.diff(whole.offsets)
+    return PublishedGraph(whole.nodes, int(sizes[0]), int(sizes[-1]), source, target, weight)
+
+
+class PublishedTopology(Topology):
+    """The authors' metrics of their graph; motif4 is the exact number, where theirs is a random estimate that varies threefold.
+
+    Args:
+        published: the graph.
+    """
+
+    def __init__(self, published: PublishedGraph) -> None:
+        self.published = published
+
+    @property
+    def nodes(self) -> int:
+        return self.published.nodes
+
+    @cached_property
+    def edges(self) -> int:
+        return len(self.published.source)
+
+    @cached_property
+    def outgoing(self) -> np.ndarray:
+        return np.bincount(self.published.source, minlength=self.nodes)
+
+    @cached_property
+    def incoming(self) -> np.ndarray:
+        return np.bincount(self.published.target, minlength=self.nodes)
+
+    @cached_property
+    def sinks(self) -> np.ndarray:
+        return (self.outgoing == 0) & (self.incoming > 0) & (np.arange(self.nodes) < self.nodes - self.published.last)
+
+    @cached_property
+    def sources(self) -> np.ndarray:
+        return (self.incoming == 0) & (self.outgoing > 0) & (np.arange(self.nodes) >= self.published.first)
+
+    @property
+    def sink(self) -> float:
+        return float((self.outgoing == 0).sum() - self.published.last) - self.disconnected
+
+    @property
+    def source(self) -> float:
+        return float((self.incoming == 0).sum() - self.published.first) - self.disconnected
+
+    @property
+    def r_out(self) -> float:
+        return super().r_in
+
+    @property
+    def r_in(self) -> float:
+        return super().r_out
+
+    @property
+    def strength(self) -> float:
+        return 2 * float(self.published.weight.sum()) / self.nodes
+
+    @cached_property
+    def forward(self) -> Csr:
+        order = np.lexsort((self.published.target, self.published.source))
+        start = np.concatenate([[0], np.cumsum(self.outgoing)]).astype(np.int64)
+        return Csr(start, self.published.target[order].astype(np.int32))
+
+    @cached_property
+    def undirected(self) -> Csr:
+        both = undirected(self.forward)
+        for u in range(both.nodes if self.backwards else 0):
+            both.neighbours[both.start[u] : both.start[u + 1]].sort()
+        return both
+
+    @property
+    def backwards(self) -> bool:
+        """Whether shifted targets lead to smaller nodes."""
+        return bool((self.published.target < self.published.source).any())
+
+    @property
+    def n2(self) -> float:
+        return 1 + two_hops_by_edges(self.forward) / self.nodes
+
+    @cached_property
+    def matrix(self) -> sp.csr_array:
+        graph = self.published
+        forward = sp.csr_array((graph.weight, (graph.target, graph.source)), shape=(self.nodes, self.nodes))
+        return forward + forward.T
+
+    @cached_property
+    def product(self) -> Product:
+        return lambda x: self.matrix @ x
+
+    @cached_property
+    def degree(self) -> np.ndarray:
+        return np.asarray(self.matrix.sum(axis=1))
+
+    @cached_property
+    def adjacency_spectrum(self) -> Spectrum:
+        """The three eigenvalues of largest magnitude."""
+        start = np.random.default_rng(0).standard_normal(self.nodes)
+        values, vectors = eigsh(self.matrix, k=3, which="LM", v0=start, tol=TOLERANCE / 2, ncv=24)
+        order = np.argsort(-np.abs(values))
+        residual = np.linalg.norm(self.matrix @ vectors - vectors * values, axis=0).max()
+        return Spectrum(values[order], float(residual / np.abs(values).max()))
+
+    @property
+    def spectral_gap(self) -> float:
+        first, _, third = np.abs(self.adjacency_spectrum.values)
+        return float(first - third)

@@ -1,0 +1,289 @@
+"""From a network to its multipartite graph, by tracing what it computes."""
+
+import operator
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from torch import fx, nn
+from torch.fx.passes.shape_prop import ShapeProp
+from torch.nn import functional
+
+from pruneexp.errors import UserError
+from pruneexp.layers import prunable
+from pruneexp.masks import Masks
+from pruneexp.topology.encoding import Graph, Link, Relation
+
+PASSING = (
+    nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Hardswish,
+    nn.Dropout, nn.Dropout2d, nn.Identity,
+)  # fmt: skip
+PASSING_FUNCTIONS = {
+    torch.relu, torch.tanh, torch.sigmoid, functional.relu, functional.relu6, functional.gelu, functional.silu, functional.dropout,
+    functional.leaky_relu, "relu", "contiguous", "relu_",
+}  # fmt: skip
+FLATTENING = {nn.Flatten, torch.flatten, "flatten", "view", "reshape"}
+POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
+POOLING = {
+    functional.max_pool2d: "max_pool2d", functional.avg_pool2d: "avg_pool2d",
+    functional.adaptive_avg_pool2d: "adaptive", functional.adaptive_max_pool2d: "adaptive",
+}  # fmt: skip
+ADDING = {operator.add, operator.iadd, torch.add, "add", "add_"}
+
+
+@dataclass(frozen=True)
+class _Value:
+    """Channels on their way: the partition they come from, and how its positions map to theirs.
+
+    `rows` and `columns` are int64 [n, 2]: (position in the partition, position now); a pool's window is many to one.
+    """
+
+    partition: int
+    size: tuple[int, int, int]  # C, H, W now
+    rows: np.ndarray
+    columns: np.ndarray
+    flat: bool = False
+
+
+def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None = None, skips: bool = True) -> Graph:
+    """The unrolled multipartite graph (Cunegatti et al., section 3; TOPOLOGY of the multipartite encoding).
+
+    A convolution's or linear layer's outputs are a partition of nodes, one for each channel and position; the next layer's inputs are
+    the same nodes. Pooling adds none: an edge that leaves a pooled cell leaves every node of its window. A shortcut
+    convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
+
+    Args:
+        model: of Conv2d and Linear layers, normalisation, activations, pooling and additions.
+        input_shape: [C, H, W], or [units].
+        masks: by weight name; without them the network's own zeros are its mask.
+        skips: add identity skips.
+
+    Raises:
+        UserError: the network cannot be traced or run on that shape, does something without a meaning in a graph, or a
+            mask's name or shape is not the network's.
+    """
+    weights = _masked(model, masks)
+    try:
+        traced = fx.symbolic_trace(model)
+    except Exception as error:
+        raise UserError(f"the multipartite graph needs a network that torch.fx can trace: {error}.") from error
+    training = model.training
+    try:
+        example = torch.zeros(2, *input_shape, device=next(model.parameters()).device)
+        with torch.no_grad():
+            ShapeProp(traced.eval()).propagate(example)
+    except Exception as error:
+        shape = "x".join(map(str, input_shape))
+        cause = str(error).strip().splitlines()[0]
+        raise UserError(f"the network does not run on an input of {shape}: {cause}.") from error
+    finally:
+        model.train(training)
+    tracer = _Tracer(model, weights, skips)
+    for node in traced.graph.nodes:
+        tracer.visit(node)
+    return tracer.graph()
+
+
+def _masked(model: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
+    weights = prunable(model)
+    for name, mask in (masks or {}).items():
+        if name not in weights:
+            raise UserError(
+                f"there is a mask for {name}, which the network does not have: its weights are {', '.join(weights)}."
+            )
+        if mask.shape != weights[name].shape:
+            raise UserError(f"the mask of {name} has shape {list(mask.shape)}, its weight {list(weights[name].shape)}.")
+    result = {}
+    for name, weight in weights.items():
+        value = weight.detach().double().abs().cpu()
+        result[name] = (value * masks[name].cpu() if masks and name in masks else value).numpy()
+    return result
+
+
+class _Tracer:
+    def __init__(self, model: nn.Module, weights: dict[str, np.ndarray], skips: bool) -> None:
+        self.modules, self.weights, self.with_skips = dict(model.named_modules()), weights, skips
+        self.shapes: list[tuple[int, int, int]] = []
+        self.links: list[Link] = []
+        self.values: dict[fx.Node, _Value] = {}
+
+    def visit(self, node: fx.Node) -> None:
+        if node.op == "output" or node.op == "get_attr":
+            return
+        if node.op == "placeholder":
+            self.values[node] = self._new(_shape(node))
+            return
+        inputs = [self.values[argument] for argument in node.all_input_nodes if argument in self.values]
+        module = self.modules[str(node.target)] if node.op == "call_module" else None
+        kind = node.target if module is None else type(module)
+        if not inputs:
+            raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
+        value = inputs[0]
+        if isinstance(module, nn.Conv2d):
+            self.values[node] = self._convolution(str(node.target), module, value, _shape(node))
+        elif isinstance(module, nn.Linear):
+            self.values[node] = self._linear(str(node.target), module, value)
+        elif isinstance(module, PASSING) or kind in PASSING_FUNCTIONS:
+            self.values[node] = value
+        elif isinstance(module, POOLS) or kind in POOLING:
+            self.values[node] = self._pool(node, module, value)
+        elif kind == "mean" or kind is torch.mean:
+            self.values[node] = _mean(node, value)
+        elif kind in FLATTENING:
+            self.values[node] = replace(value, flat=True)
+        elif kind in ADDING and len(inputs) == 2:
+            self.values[node] = self._add(*inputs)
+        else:
+            raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
+
+    def _new(self, shape: tuple[int, int, int]) -> _Value:
+        self.shapes.append(shape)
+        rows, columns = (np.repeat(np.arange(size)[:, None], 2, axis=1) for size in shape[1:])
+        return _Value(len(self.shapes) - 1, shape, rows, columns)
+
+    def _convolution(self, name: str, module: nn.Conv2d, value: _Value, shape: tuple[int, int, int]) -> _Value:
+        weight = self.weights[f"{name}.weight"]
+        if module.groups > 1:
+            out, into = weight.shape[:2]
+            dense = np.zeros((out, into * module.groups, *weight.shape[2:]))
+            for group in range(module.groups):
+                part = slice(group * out // module.groups, (group + 1) * out // module.groups)
+                dense[part, group * into : (group + 1) * into] = weight[part]
+            weight = dense
+        if isinstance(module.padding, str):
+            raise UserError(f"the multipartite graph needs {name}'s padding as a number, not {module.padding!r}.")
+        relations = [
+            _through(
+                positions,
+                _sliding(before, after, kernel, module.stride[axis], int(module.padding[axis]), module.dilation[axis]),
+            )
+            for axis, (positions, before, after, kernel) in enumerate(
+                zip((value.rows, value.columns), value.size[1:], shape[1:], weight.shape[2:], strict=True)
+            )
+        ]
+        made = self._new(shape)
+        self.links.append(Link(f"{name}.weight", value.partition, made.partition, weight, *relations))
+        return made
+
+    def _linear(self, name: str, module: nn.Linear, value: _Value) -> _Value:
+        weight = self.weights[f"{name}.weight"].reshape(module.out_features, *value.size)
+        relations = [np.column_stack([p, np.zeros(len(p), np.int64)]) for p in (value.rows, value.columns)]
+        made = self._new((module.out_features, 1, 1))
+        self.links.append(Link(f"{name}.weight", value.partition, made.partition, weight, *relations))
+        return made
+
+    def _pool(self, node: fx.Node, module: nn.Module | None, value: _Value) -> _Value:
+        shape = _shape(node)
+        if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)) or POOLING.get(node.target) == "adaptive":
+            windows = [_adaptive(before, after) for before, after in zip(value.size[1:], shape[1:], strict=True)]
+        else:
+            kernel, stride, padding = _window(node, module)
+            windows = [
+                _sliding(before, after, kernel[axis], stride[axis], padding[axis], 1)[:, [0, 2]]
+                for axis, (before, after) in enumerate(zip(value.size[1:], shape[1:], strict=True))
+            ]
+        rows, columns = (
+            _compose(positions, window) for positions, window in zip((value.rows, value.columns), windows, strict=True)
+        )
+        return _Value(value.partition, shape, rows, columns)
+
+    def _add(self, a: _Value, b: _Value) -> _Value:
+        early, late = sorted((a, b), key=lambda value: value.partition)
+        if a.size != b.size or not _whole(late, self.shapes):
+            raise UserError("the multipartite graph has no meaning for an addition of channels at different positions.")
+        if early.partition == late.partition:
+            return late
+        if _whole(early, self.shapes) and not any(link.source == early.partition for link in self.links):
+            # two layers' outputs meet: the later one's nodes go, its edges lead to the earlier's
+            self.links = [
+                replace(link, target=early.partition) if link.target == late.partition else link for link in self.links
+            ]
+            if late.partition != len(self.shapes) - 1 or any(link.source == late.partition for link in self.links):
+                raise UserError(
+                    "the multipartite graph has no meaning for an addition to channels that are used before it."
+                )
+            self.shapes.pop()
+            return early
+        if self.with_skips:
+            channels = late.size[0]
+            unit = np.eye(channels)[:, :, None, None]
+            relations = [
+                np.column_stack([p[:, 0], np.zeros(len(p), np.int64), p[:, 1]]) for p in (early.rows, early.columns)
+            ]
+            name = f"skip {early.partition}-{late.partition}"
+            self.links.append(Link(name, early.partition, late.partition, unit, *relations))
+        return late
+
+    def graph(self) -> Graph:
+        used = {link.name for link in self.links}
+        for name in self.weights:
+            if name not in used:
+                raise UserError(f"the multipartite graph needs every layer, and the network does not use {name}.")
+        return Graph(self.shapes, self.links)
+
+
+def _sliding(before: int, after: int, kernel: int, stride: int, padding: int, dilation: int) -> Relation:
+    """(y, k, y') with y = y' stride + k dilation - padding inside the map."""
+    target, index = (grid.ravel() for grid in np.meshgrid(np.arange(after), np.arange(kernel), indexing="ij"))
+    source = target * stride + index * dilation - padding
+    inside = (source >= 0) & (source < before)
+    return np.column_stack([source, index, target])[inside]
+
+
+def _adaptive(before: int, after: int) -> np.ndarray:
+    """(y, y') of the windows of adaptive pooling."""
+    return np.array(
+        [(y, k) for k in range(after) for y in range(k * before // after, -(-(k + 1) * before // after))],
+        dtype=np.int64,
+    )
+
+
+def _compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(a, c) for (a, b) in `first` and (b, c) in `second`."""
+    return np.array([(a, c) for a, b in first for b2, c in second if b == b2], dtype=np.int64).reshape(-1, 2)
+
+
+def _through(positions: np.ndarray, relation: Relation) -> Relation:
+    """(a, k, c) for (a, b) in `positions` and (b, k, c) in `relation`."""
+    found = [(a, k, c) for a, b in positions for b2, k, c in relation if b == b2]
+    return np.array(found, dtype=np.int64).reshape(-1, 3)
+
+
+def _whole(value: _Value, shapes: list[tuple[int, int, int]]) -> bool:
+    """Whether the value is its partition, position for position."""
+    return value.size == shapes[value.partition] and all(
+        len(p) == size and bool((p[:, 0] == p[:, 1]).all())
+        for p, size in zip((value.rows, value.columns), value.size[1:], strict=True)
+    )
+
+
+def _mean(node: fx.Node, value: _Value) -> _Value:
+    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
+    if not isinstance(dims, (tuple, list)) or {int(d) % 4 for d in dims} != {2, 3}:  # type: ignore[arg-type]
+        raise UserError(
+            f"the multipartite graph has no meaning for a mean over {dims} (at {node.name}): only over positions."
+        )
+    rows, columns = (np.column_stack([p[:, 0], np.zeros(len(p), np.int64)]) for p in (value.rows, value.columns))
+    return _Value(value.partition, (value.size[0], 1, 1), rows, columns, flat=True)
+
+
+def _window(node: fx.Node, module: nn.Module | None) -> tuple[tuple[int, int], ...]:
+    """Kernel, stride and padding of a pool."""
+    if module is not None:
+        found = [getattr(module, name) for name in ("kernel_size", "stride", "padding")]
+    else:
+        names = ("kernel_size", "stride", "padding")
+        found = [node.kwargs.get(n, node.args[k + 1] if len(node.args) > k + 1 else None) for k, n in enumerate(names)]
+    kernel = found[0]
+    values = [kernel, kernel if found[1] is None else found[1], 0 if found[2] is None else found[2]]
+    return tuple((v, v) if isinstance(v, int) else tuple(v) for v in values)
+
+
+def _shape(node: fx.Node) -> tuple[int, int, int]:
+    shape = tuple(node.meta["tensor_meta"].shape[1:])
+    return (*shape, *[1] * (3 - len(shape)))[:3]
+
+
+def _called(node: fx.Node, module: nn.Module | None) -> str:
+    what = type(module).__name__ if module is not None else getattr(node.target, "__name__", node.target)
+    return f"{what} (at {node.name}) in this network"
