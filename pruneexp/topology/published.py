@@ -1,10 +1,11 @@
 """What the authors of the multipartite encoding measured: their program's graph, for recomputing their tables.
 
-It differs from what the network computes in five ways. The first convolution's padding positions are nodes; weights are rounded to
-float16; identity skips are left out. A convolution of stride 2 loses the last row and column of its input, numbers positions by
-rows of H - 1 where the partition has rows of H, and its targets are shifted by what that leaves out, C (H^2 - (H - 1)^2) nodes: into
-the wrong channels, and in part into the partition before. And sources and sinks are counted as all nodes without in- or out-degree less the first or last partition less
-all disconnected ones, so that a disconnected input is taken off twice; the names r_out and r_in are exchanged.
+It differs from what the network computes in five ways. The first convolution's padding positions are nodes. Weights are
+rounded to float16. Identity skips are left out. A convolution of stride 2 loses the last row and column of its input, numbers
+positions by rows of H - 1 where the partition has rows of H, and its targets are shifted by what that leaves out,
+C (H^2 - (H - 1)^2) nodes: into the wrong channels, and in part into the partition before. And sources and sinks are counted as
+all nodes without in- or out-degree, less the first or last partition, less all disconnected ones, so that a disconnected
+input is taken off twice; the names r_out and r_in are exchanged.
 """
 
 from dataclasses import dataclass, replace

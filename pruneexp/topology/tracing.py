@@ -24,7 +24,7 @@ PASSING_FUNCTIONS = {
 }  # fmt: skip
 FLATTENING = {nn.Flatten, torch.flatten, "flatten", "view", "reshape"}
 POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-POOLING = {
+POOLING: dict[object, str] = {
     functional.max_pool2d: "max_pool2d", functional.avg_pool2d: "avg_pool2d",
     functional.adaptive_avg_pool2d: "adaptive", functional.adaptive_max_pool2d: "adaptive",
 }  # fmt: skip
@@ -259,7 +259,7 @@ def _whole(value: _Value, shapes: list[tuple[int, int, int]]) -> bool:
 
 def _mean(node: fx.Node, value: _Value) -> _Value:
     dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    if not isinstance(dims, (tuple, list)) or {int(d) % 4 for d in dims} != {2, 3}:  # type: ignore[arg-type]
+    if not isinstance(dims, (tuple, list)) or {int(d) % 4 for d in dims} != {2, 3}:
         raise UserError(
             f"the multipartite graph has no meaning for a mean over {dims} (at {node.name}): only over positions."
         )
