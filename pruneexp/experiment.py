@@ -16,10 +16,11 @@ from pruneexp.console import console
 from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
-from pruneexp.masks import Masks
+from pruneexp.masks import Masks, load_masks
 from pruneexp.records.measure import effective_density, layer_rows, network_sums
 from pruneexp.records.provenance import git_commit, provenance
 from pruneexp.records.store import Record, Store
+from pruneexp.records.topology import has_topology, topology_fields
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.train import Trained, train
@@ -69,11 +70,30 @@ class Run:
 
     def finish(self, cell: Cell, wait: bool) -> None:
         """Make and record a cell, unless it is recorded or (without `wait`) another process works on it."""
-        if cell.key in self.store:
+        if self.complete(cell):
             return
         with self.store.claim(cell.key, wait) as mine:
             if mine and cell.key not in self.store:
                 self.store.write(cell.key, *self.make(cell, console()))
+            elif mine and not self.complete(cell):
+                masks = load_masks(self.store.folder / cell.key / "masks.safetensors")
+                self.store.amend(cell.key, self.topology(self.start(cell), masks))
+                console().print(f"{cell.key}: its graph is measured.", soft_wrap=True)
+
+    def complete(self, cell: Cell) -> bool:
+        """Whether the cell is recorded, with the metrics asked for."""
+        record = self.store.read(cell.key)
+        return record is not None and has_topology(record, self.job.config.topology)
+
+    def topology(self, network: nn.Module, masks: Masks) -> Record:
+        """The metrics asked for, as fields of the record."""
+        kind = self.job.config.topology
+        _ = self.bench.data  # which knows the input's shape
+        return {} if kind == "none" else topology_fields(network, masks, self.bench.input_shape, kind)
+
+    def start(self, cell: Cell) -> nn.Module:
+        """A copy of the network that the cell's training starts from, before its masks."""
+        return copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
 
     def make(self, cell: Cell, out: Console) -> tuple[Record, bytes, list[dict[str, float]], bytes]:
         """Mask, measure and train one cell: its record, masks file, history, and a dense network's trained weights."""
@@ -81,15 +101,16 @@ class Run:
         seconds = {"scoring": 0.0, "masking": 0.0}
         if cell.density < 1:
             masks, seconds = self.bench.masks(cell.density, notes)
-        network = copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
+        network = self.start(cell)
         start = time.perf_counter()
         layers = layer_rows(network, masks)
         sums = network_sums(layers, multiply_accumulates(network, self.bench.input_shape))
         sums["effective_density"] = effective_density(masks, self.bench.wiring)
+        topology = self.topology(network, masks)
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-        trained = self._train(cell, network, masks, sums, layers, CellProgress(title, out))
+        trained = self._train(cell, network, masks, sums | topology, layers, CellProgress(title, out))
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         if sums["effective_density"] == 0:
@@ -114,6 +135,7 @@ class Run:
             "peak_memory_bytes": trained.peak_memory_bytes,
             "notes": notes,
             "layers": layers,
+            **topology,
             **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
@@ -147,6 +169,7 @@ class Run:
                 progress.stop()
             figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": sums["density"]}
             figures["graph/imdb"] = sums["imdb"]
+            figures |= {f"topology/{name}": value for name, value in sums.get("topology", {}).items()}
             for row in layers:
                 figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]
                 figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
@@ -168,6 +191,6 @@ def _finite(value: float) -> float | None:
 def _portable(config: DictConfig) -> dict[str, Any]:
     """The job's configuration without what belongs to one machine."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    for field in ("data_dir", "results_dir", "report_dir", "logger", "mode", "figures", "sweep_cells"):
+    for field in ("data_dir", "results_dir", "report_dir", "logger", "mode", "figures", "topology", "sweep_cells"):
         plain.pop(field)
     return plain

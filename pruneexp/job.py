@@ -37,6 +37,7 @@ CHOICES = {
     "when": ("init", "trained"),
     "rewind": ("init", "epoch", "none"),
     "repair": ("none", "paths"),
+    "topology": ("none", "ramanujan", "full"),
 }
 
 

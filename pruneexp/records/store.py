@@ -123,6 +123,23 @@ class Store:
                 " the same command again; finished cells are kept."
             ) from error
 
+    def amend(self, key: str, fields: Record) -> None:
+        """Add fields to a finished cell's record; the caller holds its claim.
+
+        Raises:
+            UserError: it cannot be written; the record is as it was.
+        """
+        path = self.folder / key / "record.json"
+        scratch = path.with_name(".record.json.partial")
+        try:
+            _write(scratch, json.dumps({**(self.read(key) or {}), **fields}, indent=1, default=float).encode() + b"\n")
+            os.replace(scratch, path)
+        except OSError as error:
+            scratch.unlink(missing_ok=True)
+            raise UserError(
+                f"the record of {key} could not be amended ({error.strerror or error}): make room there."
+            ) from error
+
     def _scratch(self, key: str) -> Path:
         return self.folder / f".{key}.partial"
 

@@ -38,6 +38,7 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         row |= {"asked_density": cell.density, "seed": cell.seed}
         row |= {column: record[column] for column in COLUMNS}
         row |= {column: math.nan if record.get(column) is None else record[column] for column in LATER}
+        row |= {f"topology/{name}": value for name, value in record.get("topology", {}).items()}
         row["chance"] = 100 / job.config.dataset.classes
         row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]

@@ -20,10 +20,10 @@ def interval95(values: pd.Series) -> float:
 def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     """One row for each (dataset, model, scorer, masker, recipe, asked density), in order of first appearance.
 
-    Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means over seeds of
-    lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers, dead_filters and macs;
-    diverged (number of seeds), precision; drop (accuracy of the dense network less this); medians of pruning_seconds and
-    training_seconds.
+    Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means
+    over seeds of lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers,
+    dead_filters and macs, and of topology/<metric> where records have them; diverged (number of seeds), precision; drop
+    (accuracy of the dense network less this); medians of pruning_seconds and training_seconds.
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
     table = groups.agg(
@@ -44,7 +44,16 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         precision=("precision", lambda values: "/".join(sorted(set(values)))),
         pruning_seconds=("pruning_seconds", "median"),
         training_seconds=("training_seconds", "median"),
-    ).reset_index()
+    )
+    metrics = [column for column in map(str, cells.columns) if column.startswith("topology/")]
+    if metrics:  # of the grids that measured them
+        table = table.join(
+            cells[[*SETTING, *metrics]]
+            .astype(dict.fromkeys(metrics, float))
+            .groupby(SETTING, sort=False, dropna=False)
+            .mean()
+        )
+    table = table.reset_index()
     return _beside_published(_with_drop(table)).sort_values(
         ["dataset", "model", "recipe", "asked_density"], ascending=[True, True, True, False], kind="stable"
     )

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
-from pruneexp.masks import Masks
+from pruneexp.masks import Masks, check
 from pruneexp.topology.encoding import Graph, Link, Relation
 
 PASSING = (
@@ -86,13 +86,7 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
 
 def _masked(model: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
     weights = prunable(model)
-    for name, mask in (masks or {}).items():
-        if name not in weights:
-            raise UserError(
-                f"there is a mask for {name}, which the network does not have: its weights are {', '.join(weights)}."
-            )
-        if mask.shape != weights[name].shape:
-            raise UserError(f"the mask of {name} has shape {list(mask.shape)}, its weight {list(weights[name].shape)}.")
+    check(weights, masks or {})
     result = {}
     for name, weight in weights.items():
         value = weight.detach().double().abs().cpu()

@@ -1,0 +1,80 @@
+"""A network's graph for other programs."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import scipy.sparse as sp
+
+from pruneexp.errors import UserError
+from pruneexp.topology.edges import listed
+from pruneexp.topology.encoding import Graph
+
+SUFFIXES = (".csv", ".npz", ".graphml")
+
+
+def save_graph(graph: Graph, path: str | Path) -> None:
+    """Write every edge: .csv (source,target,weight), .npz (scipy's CSR, load_npz) or .graphml.
+
+    Raises:
+        UserError: another suffix, or the file cannot be written.
+    """
+    path = Path(path)
+    if path.suffix not in SUFFIXES:
+        raise UserError(f"a graph is written as {', '.join(SUFFIXES)}, got {path.name}.")
+    try:
+        if path.suffix == ".npz":
+            sp.save_npz(path, to_csr(graph))
+        elif path.suffix == ".csv":
+            source, target, weight = listed(graph)
+            np.savetxt(
+                path,
+                np.column_stack([source, target, weight]),
+                "%d,%d,%.9g",
+                header="source,target,weight",
+                comments="",
+            )
+        else:
+            import networkx as nx
+
+            nx.write_graphml(to_networkx(graph), path)
+    except OSError as error:
+        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+    except ImportError as error:
+        raise UserError("GraphML needs networkx: pip install networkx.") from error
+
+
+def to_csr(graph: Graph) -> sp.csr_array:
+    """float64 [nodes, nodes], row source, column target; parallel edges are summed."""
+    source, target, weight = listed(graph)
+    return sp.csr_array((weight, (source.astype(np.int32), target.astype(np.int32))), shape=(graph.nodes, graph.nodes))
+
+
+def to_networkx(graph: Graph) -> Any:
+    """A networkx.DiGraph; nodes have their `partition`, edges their `weight`.
+
+    Raises:
+        ImportError: networkx is not installed.
+    """
+    import networkx as nx
+
+    made = nx.DiGraph()
+    for partition, (begin, end) in enumerate(zip(graph.offsets, graph.offsets[1:], strict=False)):
+        made.add_nodes_from(range(int(begin), int(end)), partition=partition)
+    source, target, weight = listed(graph)
+    made.add_weighted_edges_from(zip(source.tolist(), target.tolist(), weight.tolist(), strict=True))
+    return made
+
+
+def to_igraph(graph: Graph) -> Any:
+    """A directed igraph.Graph with the edge attribute `weight` and the node attribute `partition`.
+
+    Raises:
+        ImportError: igraph is not installed.
+    """
+    import igraph
+
+    source, target, weight = listed(graph)
+    made = igraph.Graph(graph.nodes, np.column_stack([source, target]), directed=True, edge_attrs={"weight": weight})
+    made.vs["partition"] = np.repeat(np.arange(len(graph.shapes)), np.diff(graph.offsets)).tolist()
+    return made

@@ -1,0 +1,57 @@
+"""Layers as bipartite graphs of their own, and the metrics that go by Ramanujan's bound."""
+
+import math
+
+import scipy.sparse as sp
+import torch
+from torch import nn
+
+from pruneexp.graphs.bipartite import biadjacency, sparse
+from pruneexp.graphs.spectrum import bound_gap, imdb, imsg, mean_degrees
+from pruneexp.layers import prunable
+from pruneexp.masks import Masks, check
+
+
+def rolled(weight: torch.Tensor) -> sp.csr_array:
+    """[C_in K_h K_w, C_out]: an edge of weight |w| for each kept weight."""
+    return sparse(biadjacency(weight.detach().abs().double()))
+
+
+def rolled_channel(weight: torch.Tensor) -> sp.csr_array:
+    """[C_in, C_out]: an edge where a kernel is not all zero, its 2-norm the weight."""
+    values = weight.detach().double()
+    return sparse(values.flatten(2).norm(dim=2).T if values.ndim > 2 else values.abs().T)
+
+
+def ramanujan_metrics(
+    model: nn.Module, masks: Masks | None = None, mode: str = "correct"
+) -> dict[str, dict[str, float]]:
+    """For each layer its density and, of its rolled graph, difference of bound, IMDB and IMSG (NaN where there is none).
+
+    With d_L, d_R the mean degrees over vertices with an edge, the difference of bound is sqrt(d_L - 1) + sqrt(d_R - 1) - sigma_2
+    (`bound_gap`); IMDB and IMSG are means over regular subgraphs (`imdb`, `imsg`).
+
+    Args:
+        model: whose weights, under the masks, are the edges' weights.
+        masks: by weight name; None takes the network's own zeros.
+        mode: ``correct``, or ``published``, where the difference of bound is divided by the bound.
+
+    Raises:
+        UserError: a mask that is not the network's.
+    """
+    weights = prunable(model)
+    check(weights, masks or {})
+    result = {}
+    for name, weight in weights.items():
+        value = weight.detach().cpu() * (masks[name].cpu() if masks and name in masks else 1)
+        graph = rolled(value)
+        gap = bound_gap(graph)
+        if mode == "published" and graph.nnz:
+            gap /= sum(math.sqrt(degree - 1) for degree in mean_degrees(graph)) or math.nan
+        result[name] = {
+            "layer_density": graph.nnz / weight.numel(),
+            "difference_of_bound": gap,
+            "imdb": imdb(graph),
+            "imsg": imsg(graph),
+        }
+    return result
