@@ -14,7 +14,7 @@ def inverted(scores: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """max + min - score over the whole network: the order turned round, the range and its sign kept."""
     highest = max(float(value.max()) for value in scores.values())
     lowest = min(float(value.min()) for value in scores.values())
-    return {name: highest + lowest - value for name, value in scores.items()}
+    return {name: highest + lowest - value.double() for name, value in scores.items()}  # float32 would make some equal
 
 
 def shuffled(masks: Masks, generator: torch.Generator) -> Masks:

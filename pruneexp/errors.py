@@ -17,6 +17,12 @@ def whole_number(name: str, value: object, least: int) -> None:
         raise UserError(f"{name} must be a whole number, at least {least}, got {value}.")
 
 
+def true_or_false(name: str, value: object) -> None:
+    """Raise UserError unless `value` is a bool."""
+    if not isinstance(value, bool):
+        raise UserError(f"{name} must be true or false, got {value!r}.")
+
+
 def integer(name: str, value: object) -> None:
     """Raise UserError unless `value` is a whole number of any size; for numbers with conditions of their own."""
     if isinstance(value, bool) or not isinstance(value, Integral):

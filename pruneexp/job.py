@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from pruneexp.choices import check_choices
 from pruneexp.config import digest, identity, locate, unknown
 from pruneexp.data.dataset import Dataset
-from pruneexp.errors import UserError, whole_number
+from pruneexp.errors import UserError, true_or_false, whole_number
 
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")
 # options of a cell outside the groups; left out of its description at these values, so that new ones change no old key
@@ -158,12 +158,13 @@ class Job:
             if config[option] not in choices:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
         for option in ("invert", "shuffle", "reinit"):
-            if not isinstance(config[option], bool):
-                raise UserError(f"{option} must be true or false, got {config[option]!r}.")
+            true_or_false(option, config[option])
         whole_number("rounds", config.rounds, 1)
         whole_number("rewind_epoch", config.rewind_epoch, 0)
         if config.repair != "none" and not self.needs_scores:
             raise UserError(f"repair=paths places weights by their scores, and masker={config.masker.name} has none.")
+        if config.reinit and config.rewind != "init":
+            raise UserError(f"reinit=true draws new weights, and rewind={config.rewind} brings back old ones: choose one.")
         if config.invert and not self.needs_scores:
             raise UserError(f"invert=true turns scores round, and masker={config.masker.name} has none.")
         if config.repair != "none" and config.rounds > 1:

@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, whole_number
 
 
 class PreActivationBlock(nn.Module):
@@ -40,6 +40,7 @@ class WideResNet(nn.Module):
 
     def __init__(self, num_classes: int, input_shape: tuple[int, int, int], depth: int, widen: int) -> None:
         super().__init__()
+        whole_number("model.widen", widen, 1)
         if depth < 10 or (depth - 4) % 6:
             raise UserError(f"wide_resnet's depth must be 10, 16, 22, 28 ..., got {depth}.")
         self.conv = nn.Conv2d(input_shape[0], 16, kernel_size=3, padding=1, bias=False)

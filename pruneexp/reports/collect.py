@@ -72,12 +72,13 @@ class Labels:
         ]
 
     def variant(self, job: Job, dense: bool) -> str:
-        """The options outside the groups that vary over the grid; of a dense network only those that concern it."""
+        """The options outside the groups that vary over the grid, where not at their default; of a dense network those that concern it."""
         options = [o for o in self.options if not dense or o in DENSE_OPTIONS]
         if not job.needs_scores:  # nor rounds
             options = [o for o in options if o != "rounds"]
         if job.rounds == 1:
             options = [o for o in options if o != "round_masker"]  # there is no round before the last
+        options = [o for o in options if job.config[o] != DEFAULTS[o]]
         return f"[{','.join(f'{option}={job.config[option]}' for option in options)}]" if options else ""
 
     def of(self, job: Job, group: str) -> str:

@@ -6,7 +6,7 @@ from torch.func import functional_call
 
 from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError, real_number, whole_number
+from pruneexp.errors import UserError, real_number, true_or_false, whole_number
 from pruneexp.layers import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
@@ -45,6 +45,7 @@ def ntk_sap(
     whole_number("scorer.samples", samples, 1)
     whole_number("scorer.repeats", repeats, 1)
     real_number("scorer.epsilon", epsilon, positive=True)
+    true_or_false("scorer.fresh_weights", fresh_weights)
     if batches.input_shape is None:
         raise UserError("ntk_sap needs the input's shape: pass example_input.")
     double = in_float64(model, batchnorm)

@@ -1,7 +1,5 @@
 """PHEW: paths with higher edge weights, by random walks from inputs and outputs."""
 
-from collections.abc import Iterator
-
 import numpy as np
 import torch
 from torch import nn
@@ -56,8 +54,8 @@ def phew(
     while walks < most and taken < goal:
         for direction, walker in enumerate(walkers):
             start = walks // 2 + np.arange(WALKS // 2)
-            for who, edge in walker.walk(walker.starts[start % len(walker.starts)], rng):
-                np.minimum.at(first, edge, 2 * (walks // 2 + who) + direction)
+            who, edge = walker.walk(walker.starts[start % len(walker.starts)], rng)
+            np.minimum.at(first, edge, 2 * (walks // 2 + who) + direction)
         walks += WALKS
         taken = int(np.count_nonzero(first < np.iinfo(np.int64).max))
     walked = first < np.iinfo(np.int64).max
@@ -76,20 +74,24 @@ class _Walker:
         self.total = np.concatenate([[0.0], np.cumsum(weight[self.order])])
         units = np.arange(max(source.max(), target.max()) + 2)
         self.begin = self.total[np.searchsorted(source[self.order], units)]  # running sum before each unit's first edge
-        self.starts = np.setdiff1d(source, target)
+        self.starts, self.ends = np.setdiff1d(source, target), np.setdiff1d(target, source)
 
-    def walk(self, units: np.ndarray, rng: np.random.Generator) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """The edges that walks from `units` take, a step at a time: (the walks still going, their edges)."""
-        who = np.arange(len(units))
+    def walk(self, units: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """The walks from `units` that reach the other end, not one of the dead ends that zero weights make: (walk, edge) pairs."""
+        who, steps = np.arange(len(units)), []
+        arrived = np.zeros(len(units), dtype=bool)
         while True:
+            arrived[who[np.isin(units, self.ends)]] = True
             low, high = self.begin[units], self.begin[units + 1]
             going = high > low
             who, low, high = who[going], low[going], high[going]
             if not len(who):
-                return
+                break
             at = low + rng.random(len(who)) * (high - low)
             # the first edge whose running sum exceeds the draw: never one of weight zero
             found = np.searchsorted(self.total, np.minimum(at, np.nextafter(high, low)), side="right") - 1
             edge = self.order[found]
-            yield who, edge
+            steps.append((who, edge))
             units = self.target[edge]
+        walks, edges = (np.concatenate([step[k] for step in steps] or [np.empty(0, np.int64)]) for k in (0, 1))
+        return walks[arrived[walks]], edges[arrived[walks]]

@@ -7,7 +7,7 @@ from torch.nn import functional
 
 from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import real_number, whole_number
+from pruneexp.errors import real_number, true_or_false, whole_number
 from pruneexp.layers import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
@@ -48,6 +48,7 @@ def prospr(
     whole_number("scorer.samples", samples, 1)
     real_number("scorer.lr", lr, positive=True)
     real_number("scorer.momentum", momentum)
+    true_or_false("scorer.first_order", first_order)
     images, labels = batches.samples((steps + 1) * samples)
     double = in_float64(model, batchnorm)
     device = next(double.parameters()).device

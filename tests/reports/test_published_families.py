@@ -185,7 +185,6 @@ def test_what_the_paper_lacks_has_only_its_dense_networks_beside_it(name: str, t
     assert known.sum() == (2 if name == "topology_spectral" else 1)
 
 
-@pytest.mark.xfail(strict=True, reason="options in the masker's label keep the plain cell from the paper's figure")
 def test_the_controls_have_the_papers_figure_beside_the_plain_masks(tmp_path: Path) -> None:
     table = made(tmp_path, ["+experiment=topology_controls"])
     assert len(table) == 1 + 2 * 8
