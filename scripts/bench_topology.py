@@ -3,7 +3,7 @@
     python -m scripts.bench_topology [--networks conv6_erk_0.98 ...] [--without-spectra]
 
 The golden masks of tests/conformance (mode=published, the same graph that their program measured, and mode=correct), and Conv-6 under
-generated masks: ERK at sparsities 0.9 and 0.6, and SynFlow-like at 0.6 (the layers' densities of SynFlow's masks, drawn at random). Each
+generated masks: ERK at sparsities 0.9 and 0.6, and SynFlow at 0.6. Each
 in a process of its own, one thread, after compilation. `encode` is from the network to its links, `edges` to the CSR arrays that
 components, cuts, k_core and motif4 need; what metrics share is counted with the first. Their seconds are of one core of another
 machine, on graphs of the same masks; they have none at 0.6. Writes results/benchmarks/topology.{json,md}.
@@ -30,6 +30,7 @@ from pruneexp.masks import Masks
 from pruneexp.models.conv6 import Conv6
 from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
+from pruneexp.pruning import prune
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
 from pruneexp.topology.measure import METRICS, Topology, measure
@@ -40,8 +41,6 @@ OUT, GOLDEN = ROOT / "results" / "benchmarks", ROOT / "tests" / "conformance"
 SHAPE = (3, 32, 32)
 GENERATED = ("conv6_erk_0.9", "conv6_erk_0.6", "conv6_synflow_0.6")
 NAMES = ("conv6_erk_0.98", "resnet20_erk_0.98", "resnet20_erk_0.9", *GENERATED)
-# densities of Conv-6's layers under SynFlow's hundred rounds at sparsity 0.6: wide layers lose, the others stay whole
-SYNFLOW = (1.0, 1.0, 1.0, 0.99, 0.91, 0.70, 0.11, 0.84, 1.0)
 SPECTRAL = ("spectral_gap", "spectral_radius")
 # the authors' names of what they timed; reference totals of their own runs at 0.9 and beyond are TOPOLOGY's
 THEIRS = {
@@ -75,11 +74,7 @@ def network(name: str) -> tuple[nn.Module, Masks | None]:
     if "erk" in name:
         layers = [Layer(key, w.detach(), torch.ones_like(w, dtype=torch.bool)) for key, w in weights.items()]
         return model, random_layers(layers, 1 - float(name.rsplit("_", 1)[1]), stream(0, "masker"), {}, "erk")
-    draw = stream(0, "masker")
-    return model, {
-        key: torch.rand(w.shape, generator=draw) < density
-        for (key, w), density in zip(weights.items(), SYNFLOW, strict=True)
-    }
+    return model, prune(model, 0.4, "synflow", "greedy_global", example_input=torch.empty(1, *SHAPE))
 
 
 def bench(name: str, mode: str, spectra: bool) -> dict[str, Any]:

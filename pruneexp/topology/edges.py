@@ -43,8 +43,20 @@ def undirected(forward: Csr) -> Csr:
     degree = np.diff(forward.start) + np.bincount(forward.neighbours, minlength=forward.nodes)
     start = _starts(degree)
     neighbours = np.empty(start[-1], dtype=np.int32)
-    _both(forward.start, forward.neighbours, start[:-1].copy(), neighbours)
+    if _both(forward.start, forward.neighbours, start[:-1].copy(), neighbours):
+        _sort(start, neighbours)
     return Csr(start, neighbours)
+
+
+def simple(graph: Csr) -> Csr:
+    """Parallel edges as one."""
+    first = np.ones(len(graph.neighbours), dtype=bool)
+    np.not_equal(graph.neighbours[1:], graph.neighbours[:-1], out=first[1:])
+    begins = graph.start[:-1][np.diff(graph.start) > 0]
+    first[begins] = True
+    if first.all():
+        return graph
+    return Csr(np.concatenate([[0], np.cumsum(first)])[graph.start], graph.neighbours[first])
 
 
 def listed(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -118,13 +130,17 @@ def _sort(start, neighbours):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _both(start, neighbours, cursor, result):  # type: ignore[no-untyped-def]
-    # sources in ascending order give every target its list of smaller nodes in order, before its own larger ones
+    """Whether some edge leads to a smaller node: else sources in ascending order give every target its smaller neighbours in order, before
+    its own larger ones."""
+    backwards = False
     for u in range(len(start) - 1):
         for k in range(start[u], start[u + 1]):
             v = neighbours[k]
+            backwards |= v < u
             result[cursor[v]] = u
             cursor[v] += 1
     for u in range(len(start) - 1):
         for k in range(start[u], start[u + 1]):
             result[cursor[u]] = neighbours[k]
             cursor[u] += 1
+    return backwards

@@ -79,12 +79,14 @@ class Graph:
     """A network's multipartite graph; node (c, y, x) of partition p has number offsets[p] + (c H + y) W + x.
 
     Attributes:
-        shapes: (C, H, W) of each partition, (units, 1, 1) of a linear layer's; the first is the input, the last the output.
+        shapes: (C, H, W) of each partition, (units, 1, 1) of a linear layer's; the first is the input.
         links: its edges.
+        output: number of the output's partition, by default the last.
     """
 
     shapes: list[tuple[int, int, int]]
     links: list[Link] = field(default_factory=list)
+    output: int = -1
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -94,6 +96,12 @@ class Graph:
     @property
     def nodes(self) -> int:
         return int(self.offsets[-1])
+
+    @property
+    def last(self) -> slice:
+        """The output's nodes."""
+        partition = self.output % len(self.shapes)
+        return slice(int(self.offsets[partition]), int(self.offsets[partition + 1]))
 
     @property
     def edges(self) -> int:
@@ -107,8 +115,3 @@ class Graph:
             part = link.degrees(link.weight if weighted else link.kept, self.shapes[end], outgoing)
             result[self.offsets[end] : self.offsets[end + 1]] += part.ravel()
         return result if weighted else np.rint(result)
-
-    @property
-    def layered(self) -> bool:
-        """Every link leads to the next partition: no skips, hence no triangles."""
-        return all(link.target == link.source + 1 for link in self.links)

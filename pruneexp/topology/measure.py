@@ -5,6 +5,7 @@ from functools import cached_property
 from typing import Literal
 
 import numpy as np
+import torch
 from torch import nn
 
 from pruneexp.choices import checked
@@ -12,7 +13,7 @@ from pruneexp.config import unknown
 from pruneexp.errors import UserError
 from pruneexp.masks import Masks
 from pruneexp.topology.connectivity import components, core_numbers, cuts
-from pruneexp.topology.edges import Csr, directed, undirected
+from pruneexp.topology.edges import Csr, directed, simple, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.motifs import motif4
 from pruneexp.topology.spectra import Spectrum, adjacency, adjacency_spectrum, laplacian_spectrum
@@ -41,12 +42,21 @@ def measure(
         metrics: some of `METRICS`, all where left out.
         device: where products with the adjacency matrix are made.
 
+    Pools whose windows overlap, and layers that are added to their own input, give a node several edges to another: degrees, n1,
+    strength, core numbers and spectra count each, motif4 and n2 the nodes that they join.
+
     Returns:
         float by name; with spectral metrics also their ``<name>_residual``, with motif4 ``motif4_error``, its standard error.
 
     Raises:
         UserError: a metric misspelt, a mask or input that is not the network's, an operation without a meaning in the graph.
     """
+    try:
+        torch.device(device)
+        if device.startswith("cuda") and not torch.cuda.is_available():
+            raise UserError("device=cuda needs a CUDA GPU, and there is none: use device=cpu.")
+    except (RuntimeError, TypeError, AttributeError) as error:
+        raise UserError(f"device must be cpu or cuda, got {device!r}.") from error
     wanted = list(METRICS) if metrics is None else list(metrics)
     for name in wanted:
         if name not in METRICS:
@@ -104,14 +114,16 @@ class Topology:
     @cached_property
     def sinks(self) -> np.ndarray:
         """bool [nodes]: nothing leaves, something arrives; the output's nodes apart."""
-        inside = np.arange(self.nodes) < self.graph.offsets[-2]
-        return (self.outgoing == 0) & (self.incoming > 0) & inside
+        found = (self.outgoing == 0) & (self.incoming > 0)
+        found[self.graph.last] = False
+        return found
 
     @cached_property
     def sources(self) -> np.ndarray:
         """bool [nodes]: nothing arrives, something leaves; the input's nodes apart."""
-        inside = np.arange(self.nodes) >= self.graph.offsets[1]
-        return (self.incoming == 0) & (self.outgoing > 0) & inside
+        found = (self.incoming == 0) & (self.outgoing > 0)
+        found[: self.graph.offsets[1]] = False
+        return found
 
     @property
     def sink(self) -> float:
@@ -147,7 +159,7 @@ class Topology:
 
     @cached_property
     def motifs(self) -> tuple[float, float]:
-        return motif4(self.undirected)
+        return motif4(simple(self.undirected))
 
     @cached_property
     def components(self) -> int:

@@ -13,7 +13,6 @@ from functools import cached_property
 
 import numpy as np
 import scipy.sparse as sp
-from scipy.sparse.linalg import eigsh
 from torch import nn
 
 from pruneexp.errors import UserError
@@ -21,8 +20,8 @@ from pruneexp.masks import Masks
 from pruneexp.topology.edges import Csr, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.measure import Topology
-from pruneexp.topology.spectra import TOLERANCE, Product, Spectrum
-from pruneexp.topology.tracing import encode
+from pruneexp.topology.spectra import Product, Spectrum, lanczos
+from pruneexp.topology.tracing import encode, sliding
 from pruneexp.topology.two_hops import two_hops_by_edges
 
 
@@ -58,13 +57,25 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
     if not isinstance(stem, nn.Conv2d) or stem.stride != (1, 1) or isinstance(stem.padding, str):
         raise UserError("mode=published is of networks that begin with a convolution of stride 1: use mode=correct.")
     channels, *sides = graph.shapes[0]
+    relations = first.rows, first.columns
+    bare = [
+        sliding(side, int(relation[:, 2].max()) + 1, kernel, 1, padding, 1)
+        for side, relation, kernel, padding in zip(sides, relations, stem.kernel_size, stem.padding, strict=True)
+    ]
+    last = graph.output % len(graph.shapes) == len(graph.shapes) - 1
+    alone = last and sum(link.source == 0 for link in graph.links) == 1
+    same = [np.array_equal(np.unique(a, axis=0), np.unique(b, axis=0)) for a, b in zip(relations, bare, strict=True)]
+    if not alone or not all(same):
+        raise UserError(
+            "mode=published is of networks that begin with one undilated convolution of their input: use mode=correct."
+        )
     padded = [side + 2 * padding for side, padding in zip(sides, stem.padding, strict=True)]
-    relations = [
+    unpadded = [
         np.array([(z + i, i, z) for z in range(side - kernel + 1) for i in range(kernel)], dtype=np.int64)
         for side, kernel in zip(padded, stem.kernel_size, strict=True)
     ]
     links = [replace(link, weight=link.weight.astype(np.float16).astype(np.float64)) for link in graph.links]
-    links[0] = replace(links[0], rows=relations[0], columns=relations[1])
+    links[0] = replace(links[0], rows=unpadded[0], columns=unpadded[1])
     whole = Graph([(channels, padded[0], padded[1]), *graph.shapes[1:]], links)
     parts = []
     for link in links:
@@ -146,15 +157,7 @@ class PublishedTopology(Topology):
 
     @cached_property
     def undirected(self) -> Csr:
-        both = undirected(self.forward)
-        for u in range(both.nodes if self.backwards else 0):
-            both.neighbours[both.start[u] : both.start[u + 1]].sort()
-        return both
-
-    @property
-    def backwards(self) -> bool:
-        """Whether shifted targets lead to smaller nodes."""
-        return bool((self.published.target < self.published.source).any())
+        return undirected(self.forward)
 
     @property
     def n2(self) -> float:
@@ -178,7 +181,7 @@ class PublishedTopology(Topology):
     def adjacency_spectrum(self) -> Spectrum:
         """The three eigenvalues of largest magnitude."""
         start = np.random.default_rng(0).standard_normal(self.nodes)
-        values, vectors = eigsh(self.matrix, k=3, which="LM", v0=start, tol=TOLERANCE / 2, ncv=24)
+        values, vectors = lanczos(self.matrix, 3, "LM", start)
         order = np.argsort(-np.abs(values))
         residual = np.linalg.norm(self.matrix @ vectors - vectors * values, axis=0).max()
         return Spectrum(values[order], float(residual / np.abs(values).max()))

@@ -2,11 +2,12 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
 import torch
-from scipy.sparse.linalg import LinearOperator, eigsh
+from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from pruneexp.errors import UserError
 from pruneexp.topology.edges import listed
@@ -111,7 +112,10 @@ def _spread(relation: np.ndarray, before: int, kernel: int, after: int, device: 
 
 
 def _largest(multiply: Product, nodes: int, count: int) -> Spectrum:
-    """By Lanczos from a fixed start; dense where small.
+    """By Lanczos from a fixed start, one eigenvalue at a time; dense where small.
+
+    Lanczos sees only one vector of a multiple eigenvalue's space: the next one is sought with those found moved to the other end of
+    the spectrum, from another start.
 
     Raises:
         UserError: no convergence.
@@ -119,17 +123,36 @@ def _largest(multiply: Product, nodes: int, count: int) -> Spectrum:
     if nodes <= DENSE:
         matrix = np.column_stack([multiply(column) for column in np.eye(nodes)])
         return Spectrum(np.linalg.eigvalsh(matrix)[::-1][:count], 0.0)
-    operator = LinearOperator((nodes, nodes), matvec=multiply, dtype=np.float64)
-    start = np.random.default_rng(0).standard_normal(nodes)
-    # one more than asked for, so that a cluster's members are told apart
-    values, vectors = eigsh(operator, k=count + 1, which="LA", v0=start, tol=TOLERANCE / 2, ncv=24, maxiter=4000)
-    order = np.argsort(values)[::-1][:count]
-    values, vectors = values[order], vectors[:, order]
-    residual = max(
-        float(np.linalg.norm(multiply(vector) - value * vector))
-        for value, vector in zip(values, vectors.T, strict=True)
-    )
-    scale = max(abs(float(values[0])), np.finfo(float).tiny)
-    if residual > TOLERANCE * scale:
-        raise UserError(f"the spectrum has not converged: residual {residual / scale:.1e} of the largest eigenvalue.")
-    return Spectrum(values, residual / scale)
+    found: list[tuple[float, np.ndarray]] = []
+    residual, scale = 0.0, float(np.finfo(float).tiny)
+
+    def deflated(x: np.ndarray) -> np.ndarray:
+        x = x.ravel()
+        return multiply(x) - sum(2 * value * (vector @ x) * vector for value, vector in found)
+
+    for number in range(count):
+        start = np.random.default_rng(number).standard_normal(nodes)
+        operator = LinearOperator((nodes, nodes), matvec=deflated, dtype=np.float64)
+        values, vectors = lanczos(operator, 1, "LA", start)
+        value, vector = float(values[0]), vectors[:, 0]
+        scale = max(scale, abs(value))
+        residual = max(residual, float(np.linalg.norm(multiply(vector) - value * vector)) / scale)
+        found.append((value, vector))
+    if residual > TOLERANCE:
+        raise UserError(f"the spectrum has not converged: residual {residual:.1e} of the largest eigenvalue.")
+    return Spectrum(np.array([value for value, _ in found]), residual)
+
+
+def lanczos(matrix: Any, count: int, which: str, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """scipy's eigsh, to half the tolerance.
+
+    Raises:
+        UserError: no convergence.
+    """
+    try:
+        values, vectors = eigsh(matrix, k=count, which=which, v0=start, tol=TOLERANCE / 2, ncv=24, maxiter=4000)
+    except ArpackNoConvergence as error:
+        raise UserError(
+            "the spectrum has not converged: its largest eigenvalues are too close to each other."
+        ) from error
+    return values, vectors

@@ -1,12 +1,13 @@
 """From a network to its multipartite graph, by tracing what it computes."""
 
+import math
 import operator
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
 from torch import fx, nn
-from torch.fx.passes.shape_prop import ShapeProp
 from torch.nn import functional
 
 from pruneexp.errors import UserError
@@ -28,6 +29,7 @@ POOLING: dict[object, str] = {
     functional.max_pool2d: "max_pool2d", functional.avg_pool2d: "avg_pool2d",
     functional.adaptive_avg_pool2d: "adaptive", functional.adaptive_max_pool2d: "adaptive",
 }  # fmt: skip
+SCALARS = ("int", "Size", "bool", "device", "dtype", "float")  # of sizes on their way to a view
 ADDING = {operator.add, operator.iadd, torch.add, "add", "add_"}
 
 
@@ -42,7 +44,7 @@ class _Value:
     size: tuple[int, int, int]  # C, H, W now
     rows: np.ndarray
     columns: np.ndarray
-    flat: bool = False
+    stamp: int = 0  # of the partition when the value was made: an addition to it makes earlier values of it void
 
 
 def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None = None, skips: bool = True) -> Graph:
@@ -63,25 +65,48 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
             mask's name or shape is not the network's.
     """
     weights = _masked(model, masks)
+    if not isinstance(input_shape, (tuple, list)) or not all(
+        isinstance(side, int) and side > 0 for side in input_shape
+    ):
+        raise UserError(f"input_shape must be channels, height and width, such as (3, 32, 32), got {input_shape!r}.")
+    modes = {module: module.training for module in model.modules()}
     try:
-        traced = fx.symbolic_trace(model)
-    except Exception as error:
-        raise UserError(f"the multipartite graph needs a network that torch.fx can trace: {error}.") from error
-    training = model.training
-    try:
-        example = torch.zeros(2, *input_shape, device=next(model.parameters()).device)
-        with torch.no_grad():
-            ShapeProp(traced.eval()).propagate(example)
-    except Exception as error:
-        shape = "x".join(map(str, input_shape))
-        cause = str(error).strip().splitlines()[0]
-        raise UserError(f"the network does not run on an input of {shape}: {cause}.") from error
+        traced = _traced(model.eval())
+        _run(traced, model, tuple(input_shape))
     finally:
-        model.train(training)
+        for module, training in modes.items():
+            module.training = training
     tracer = _Tracer(model, weights, skips)
     for node in traced.graph.nodes:
         tracer.visit(node)
     return tracer.graph()
+
+
+def _traced(model: nn.Module) -> fx.GraphModule:
+    try:
+        return fx.symbolic_trace(model)
+    except Exception as error:
+        cause = str(error).strip().splitlines()[0]
+        raise UserError(f"the multipartite graph needs a network that torch.fx can trace: {cause}.") from error
+
+
+def _run(traced: fx.GraphModule, model: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Note the shape of everything that the network computes."""
+    like = next(model.parameters())
+    try:
+        with torch.no_grad():
+            _Shapes(traced).run(torch.zeros(2, *input_shape, device=like.device, dtype=like.dtype))
+    except Exception as error:
+        shape = "x".join(map(str, input_shape))
+        cause = str(error).strip().splitlines()[0].rstrip(".")
+        raise UserError(f"the network does not run on an input of {shape}: {cause}.") from error
+
+
+class _Shapes(fx.Interpreter):
+    def run_node(self, n: fx.Node) -> Any:
+        result = super().run_node(n)
+        n.meta["computed"] = tuple(result.shape) if isinstance(result, torch.Tensor) else type(result).__name__
+        return result
 
 
 def _masked(model: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
@@ -100,17 +125,32 @@ class _Tracer:
         self.shapes: list[tuple[int, int, int]] = []
         self.links: list[Link] = []
         self.values: dict[fx.Node, _Value] = {}
+        self.stamps: list[int] = []  # of each partition
+        self.clock = 0
+        self.output = -1
 
     def visit(self, node: fx.Node) -> None:
-        if node.op == "output" or node.op == "get_attr":
+        inputs = [self.values[argument] for argument in node.all_input_nodes if argument in self.values]
+        for value in inputs:
+            if value.partition >= len(self.stamps) or self.stamps[value.partition] != value.stamp:
+                raise UserError(
+                    f"the multipartite graph has no meaning for channels that are used (at {node.name}) as they were before an addition."
+                )
+        if node.op == "output":
+            if len(inputs) != 1:
+                raise UserError(
+                    f"the multipartite graph is of networks with one output, and this one has {len(inputs)}."
+                )
+            self.output = inputs[0].partition
+            return
+        if node.op == "get_attr" or (node.op != "placeholder" and node.meta["computed"] in SCALARS):
             return
         if node.op == "placeholder":
             self.values[node] = self._new(_shape(node))
             return
-        inputs = [self.values[argument] for argument in node.all_input_nodes if argument in self.values]
         module = self.modules[str(node.target)] if node.op == "call_module" else None
         kind = node.target if module is None else type(module)
-        if not inputs:
+        if not inputs or not isinstance(node.meta["computed"], tuple):
             raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
         value = inputs[0]
         if isinstance(module, nn.Conv2d):
@@ -123,9 +163,9 @@ class _Tracer:
             self.values[node] = self._pool(node, module, value)
         elif kind == "mean" or kind is torch.mean:
             self.values[node] = _mean(node, value)
-        elif kind in FLATTENING:
-            self.values[node] = replace(value, flat=True)
-        elif kind in ADDING and len(inputs) == 2:
+        elif kind in FLATTENING and len(node.meta["computed"]) == 2:
+            self.values[node] = value
+        elif kind in ADDING and len(inputs) == 2 and not node.kwargs:
             self.values[node] = self._add(*inputs)
         else:
             raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
@@ -133,7 +173,14 @@ class _Tracer:
     def _new(self, shape: tuple[int, int, int]) -> _Value:
         self.shapes.append(shape)
         rows, columns = (np.repeat(np.arange(size)[:, None], 2, axis=1) for size in shape[1:])
-        return _Value(len(self.shapes) - 1, shape, rows, columns)
+        self.stamps.append(0)
+        return self._stamped(_Value(len(self.shapes) - 1, shape, rows, columns))
+
+    def _stamped(self, value: _Value) -> _Value:
+        """The value as the only one of its partition that still holds."""
+        self.clock += 1
+        self.stamps[value.partition] = self.clock
+        return replace(value, stamp=self.clock)
 
     def _convolution(self, name: str, module: nn.Conv2d, value: _Value, shape: tuple[int, int, int]) -> _Value:
         weight = self.weights[f"{name}.weight"]
@@ -144,12 +191,13 @@ class _Tracer:
                 part = slice(group * out // module.groups, (group + 1) * out // module.groups)
                 dense[part, group * into : (group + 1) * into] = weight[part]
             weight = dense
-        if isinstance(module.padding, str):
-            raise UserError(f"the multipartite graph needs {name}'s padding as a number, not {module.padding!r}.")
+        if isinstance(module.padding, str) or module.padding_mode != "zeros":
+            how = module.padding if isinstance(module.padding, str) else module.padding_mode
+            raise UserError(f"the multipartite graph needs {name}'s padding as a number, not {how!r}.")
         relations = [
             _through(
                 positions,
-                _sliding(before, after, kernel, module.stride[axis], int(module.padding[axis]), module.dilation[axis]),
+                sliding(before, after, kernel, module.stride[axis], int(module.padding[axis]), module.dilation[axis]),
             )
             for axis, (positions, before, after, kernel) in enumerate(
                 zip((value.rows, value.columns), value.size[1:], shape[1:], weight.shape[2:], strict=True)
@@ -160,6 +208,11 @@ class _Tracer:
         return made
 
     def _linear(self, name: str, module: nn.Linear, value: _Value) -> _Value:
+        if module.in_features != math.prod(value.size):
+            raise UserError(
+                f"the multipartite graph has no meaning for the linear layer {name} here: it takes {module.in_features} units"
+                f" from {math.prod(value.size)}."
+            )
         weight = self.weights[f"{name}.weight"].reshape(module.out_features, *value.size)
         relations = [np.column_stack([p, np.zeros(len(p), np.int64)]) for p in (value.rows, value.columns)]
         made = self._new((module.out_features, 1, 1))
@@ -171,19 +224,23 @@ class _Tracer:
         if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)) or POOLING.get(node.target) == "adaptive":
             windows = [_adaptive(before, after) for before, after in zip(value.size[1:], shape[1:], strict=True)]
         else:
-            kernel, stride, padding = _window(node, module)
+            kernel, stride, padding, dilation = _window(node, module)
             windows = [
-                _sliding(before, after, kernel[axis], stride[axis], padding[axis], 1)[:, [0, 2]]
+                sliding(before, after, kernel[axis], stride[axis], padding[axis], dilation[axis])[:, [0, 2]]
                 for axis, (before, after) in enumerate(zip(value.size[1:], shape[1:], strict=True))
             ]
         rows, columns = (
             _compose(positions, window) for positions, window in zip((value.rows, value.columns), windows, strict=True)
         )
-        return _Value(value.partition, shape, rows, columns)
+        return replace(value, size=shape, rows=rows, columns=columns)
 
     def _add(self, a: _Value, b: _Value) -> _Value:
         early, late = sorted((a, b), key=lambda value: value.partition)
-        if a.size != b.size or not _whole(late, self.shapes):
+        if (
+            a.size != b.size
+            or not _whole(late, self.shapes)
+            or (a.partition == b.partition and not _whole(early, self.shapes))
+        ):
             raise UserError("the multipartite graph has no meaning for an addition of channels at different positions.")
         if early.partition == late.partition:
             return late
@@ -197,7 +254,8 @@ class _Tracer:
                     "the multipartite graph has no meaning for an addition to channels that are used before it."
                 )
             self.shapes.pop()
-            return early
+            self.stamps.pop()
+            return self._stamped(early)
         if self.with_skips:
             channels = late.size[0]
             unit = np.eye(channels)[:, :, None, None]
@@ -206,17 +264,17 @@ class _Tracer:
             ]
             name = f"skip {early.partition}-{late.partition}"
             self.links.append(Link(name, early.partition, late.partition, unit, *relations))
-        return late
+        return self._stamped(late)
 
     def graph(self) -> Graph:
         used = {link.name for link in self.links}
         for name in self.weights:
             if name not in used:
                 raise UserError(f"the multipartite graph needs every layer, and the network does not use {name}.")
-        return Graph(self.shapes, self.links)
+        return Graph(self.shapes, self.links, self.output)
 
 
-def _sliding(before: int, after: int, kernel: int, stride: int, padding: int, dilation: int) -> Relation:
+def sliding(before: int, after: int, kernel: int, stride: int, padding: int, dilation: int) -> Relation:
     """(y, k, y') with y = y' stride + k dilation - padding inside the map."""
     target, index = (grid.ravel() for grid in np.meshgrid(np.arange(after), np.arange(kernel), indexing="ij"))
     source = target * stride + index * dilation - padding
@@ -258,23 +316,30 @@ def _mean(node: fx.Node, value: _Value) -> _Value:
             f"the multipartite graph has no meaning for a mean over {dims} (at {node.name}): only over positions."
         )
     rows, columns = (np.column_stack([p[:, 0], np.zeros(len(p), np.int64)]) for p in (value.rows, value.columns))
-    return _Value(value.partition, (value.size[0], 1, 1), rows, columns, flat=True)
+    return replace(value, size=(value.size[0], 1, 1), rows=rows, columns=columns)
 
 
 def _window(node: fx.Node, module: nn.Module | None) -> tuple[tuple[int, int], ...]:
-    """Kernel, stride and padding of a pool."""
+    """Kernel, stride, padding and dilation of a pool."""
+    names = ("kernel_size", "stride", "padding", "dilation")
     if module is not None:
-        found = [getattr(module, name) for name in ("kernel_size", "stride", "padding")]
+        found = [getattr(module, name, None) for name in names]
     else:
-        names = ("kernel_size", "stride", "padding")
         found = [node.kwargs.get(n, node.args[k + 1] if len(node.args) > k + 1 else None) for k, n in enumerate(names)]
     kernel = found[0]
-    values = [kernel, kernel if found[1] is None else found[1], 0 if found[2] is None else found[2]]
-    return tuple((v, v) if isinstance(v, int) else tuple(v) for v in values)
+    values = [
+        kernel,
+        *(default if value is None else value for value, default in zip(found[1:], (kernel, 0, 1), strict=True)),
+    ]
+    return tuple((v, v) if isinstance(v, int) else tuple(v or ()) for v in values)
 
 
 def _shape(node: fx.Node) -> tuple[int, int, int]:
-    shape = tuple(node.meta["tensor_meta"].shape[1:])
+    if not isinstance(node.meta["computed"], tuple):
+        raise UserError(
+            f"the multipartite graph has no meaning for {node.meta['computed']} (at {node.name}) in this network."
+        )
+    shape = node.meta["computed"][1:]
     return (*shape, *[1] * (3 - len(shape)))[:3]
 
 

@@ -1,0 +1,338 @@
+"""What cannot be measured is refused in one sentence, and what is measured stays as it was."""
+
+import copy
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+import torch
+from scipy.sparse.linalg import eigsh
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.masks import Masks
+from pruneexp.topology import spectra
+from pruneexp.topology.measure import METRICS, Mode, measure
+from pruneexp.topology.tracing import encode
+from tests.topology.brute_force import Residual
+from tests.topology.networks import chain, random_masks, same
+
+Forward = Callable[[Any, torch.Tensor], Any]
+IMAGE = (2, 4, 4)
+
+
+class Written(nn.Module):
+    """Two 3x3 convolutions `a` and `b` of two channels, a 1x1 one `c`, a linear layer `f` of 32 units, and any forward pass."""
+
+    def __init__(self, forward: Forward, **more: nn.Module) -> None:
+        super().__init__()
+        self.a, self.b, self.c, self.f = same(2), same(2), nn.Conv2d(2, 2, 1), nn.Linear(32, 3)
+        for name, module in more.items():
+            self.add_module(name, module)
+        self.how = forward
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.how(self, x)
+
+
+def only(model: nn.Module, *used: str) -> nn.Module:
+    """Without the layers that its forward pass leaves out."""
+    for name in set("abcf") - set(used):
+        delattr(model, name)
+    return model
+
+
+def net() -> nn.Module:
+    torch.manual_seed(0)
+    return chain(same(2), nn.BatchNorm2d(2), nn.ReLU(), same(2, 3), nn.Flatten(), nn.Linear(48, 3))
+
+
+def refusal(call: Callable[[], object]) -> str:
+    """The message, a single line that ends with a full stop."""
+    with pytest.raises(UserError) as caught:
+        call()
+    message = str(caught.value)
+    assert "\n" not in message
+    assert message.endswith(".")
+    assert 20 < len(message) < 400
+    return message
+
+
+def test_a_mask_of_another_shape() -> None:
+    masks = {"3.weight": torch.ones(3, 2, 3)}
+    message = refusal(lambda: measure(net(), masks, IMAGE))
+    assert message == "the mask of 3.weight has shape [3, 2, 3], its weight [3, 2, 3, 3]."
+
+
+@pytest.mark.parametrize("name", ["4.weight", "0", "1.weight", "0.bias", "module.0.weight"])
+def test_a_mask_of_a_layer_that_is_not_there(name: str) -> None:
+    message = refusal(lambda: measure(net(), {name: torch.ones(2)}, IMAGE))
+    assert name in message
+    assert "0.weight, 3.weight, 5.weight" in message
+
+
+@pytest.mark.parametrize("shape", [(2, 5, 5), (3, 4, 4), (2, 4), (2,), (2, 0, 0), (2, -1, 4), ()])
+@pytest.mark.parametrize("mode", ["correct", "published"])
+def test_an_input_that_the_network_cannot_take(shape: tuple[int, ...], mode: Mode) -> None:
+    message = refusal(lambda: measure(net(), None, shape, mode))
+    runs = all(isinstance(side, int) and side > 0 for side in shape)
+    wrong = f"does not run on an input of {'x'.join(map(str, shape))}" if runs else "input_shape must be"
+    assert wrong in message
+
+
+def test_the_refusal_of_an_input_says_why_and_prints_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    message = refusal(lambda: measure(net(), None, (2, 5, 5)))
+    assert "cannot be multiplied" in message
+    assert "ShapeProp" not in message
+    assert capfd.readouterr() == ("", "")
+
+
+def test_a_number_as_input_shape() -> None:
+    refusal(lambda: measure(net(), None, 4, metrics=["sink"]))  # type: ignore[arg-type]
+
+
+MEANINGLESS: dict[str, tuple[str, nn.Module]] = {
+    "cat": ("cat", Written(lambda m, x: m.f(torch.cat([m.a(x), m.b(x)], 1).flatten(1)[:, :32]))),
+    "multiplication": ("mul", Written(lambda m, x: m.f((m.a(x) * m.b(x)).flatten(1)))),
+    "scaling": ("mul", Written(lambda m, x: m.f((2 * m.a(x)).flatten(1)))),
+    "subtraction": ("sub", Written(lambda m, x: m.f((m.a(x) - x).flatten(1)))),
+    "a constant added": ("add", Written(lambda m, x: m.f((m.a(x) + 1).flatten(1)))),
+    "transposed convolution": ("ConvTranspose2d", chain(same(2), nn.ConvTranspose2d(2, 1, 2))),
+    "instance norm": ("InstanceNorm2d", chain(same(2), nn.InstanceNorm2d(2), same(2))),
+    "pixel shuffle": ("PixelShuffle", chain(same(2, 4), nn.PixelShuffle(2), same(1))),
+    "mean over channels too": ("mean", Written(lambda m, x: m.c(m.a(x).mean((1, 2, 3), keepdim=True).expand(-1, 2, 1, 1)))),
+    "mean over everything": ("mean", Written(lambda m, x: m.a(x).mean())),
+    "mean over rows": ("mean", Written(lambda m, x: m.a(x).mean(2))),
+    "transposition": ("transpose", Written(lambda m, x: m.b(m.a(x).transpose(2, 3)))),
+    "attention": ("matmul", Written(lambda m, x: m.b(torch.matmul(m.a(x), m.c(x))))),
+    "a random map": ("randn", Written(lambda m, x: m.b(torch.randn(2, 2, 4, 4)) + m.a(x))),
+    "1d convolution": ("Flatten", chain(nn.Flatten(2), nn.Conv1d(2, 2, 3), nn.Flatten(), nn.Linear(28, 2))),
+    "broadcast sum": (
+        "addition",
+        Written(lambda m, x: m.f((m.a(x) + nn.functional.adaptive_avg_pool2d(m.b(x), 1)).flatten(1))),
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.filterwarnings("ignore:Was not able to add assertion")
+@pytest.mark.parametrize("what", MEANINGLESS)
+@pytest.mark.parametrize("mode", ["correct", "published"])
+def test_an_operation_without_a_meaning(what: str, mode: Mode) -> None:
+    word, model = MEANINGLESS[what]
+    message = refusal(lambda: measure(model, None, IMAGE, mode))
+    if what != "a random map":
+        assert word in message
+
+
+def test_a_network_that_cannot_be_traced() -> None:
+    model = Written(lambda m, x: m.a(x) if x.sum() > 0 else m.b(x))
+    assert "trace" in refusal(lambda: measure(model, None, IMAGE))
+
+
+@pytest.mark.parametrize(
+    ("name", "guess"),
+    [("motiv4", "motif4"), ("cut_edge", "cut_edges"), ("Sink", "sink"), ("spectralgap", "spectral_gap")],
+)
+def test_a_misspelt_metric(name: str, guess: str) -> None:
+    message = refusal(lambda: measure(net(), None, IMAGE, metrics=["n1", name]))
+    assert f"there is no metric {name!r}. Did you mean {guess!r}?" in message
+    assert all(metric in message for metric in METRICS)
+
+
+def test_a_misspelt_mode() -> None:
+    message = refusal(lambda: measure(net(), None, IMAGE, mode="publish"))  # type: ignore[arg-type]
+    assert "correct or published" in message
+
+
+@pytest.mark.parametrize("mode", ["correct", "published"])
+def test_nothing_left(mode: Mode) -> None:
+    model = net()
+    masks = {name: mask & False for name, mask in random_masks(model, 0.5, 0).items()}
+    want = "the graph has no edge: every weight is zero or pruned."
+    assert refusal(lambda: measure(model, masks, IMAGE, mode)) == want
+    with torch.no_grad():
+        for parameter in model.parameters():
+            parameter.zero_()
+    assert refusal(lambda: measure(model, None, IMAGE, mode)) == want
+
+
+@pytest.mark.parametrize("padding", ["same", "valid"])
+def test_padding_in_words(padding: str) -> None:
+    model = chain(nn.Conv2d(2, 2, 3, padding=padding), nn.Flatten(), nn.LazyLinear(2))
+    model(torch.zeros(1, *IMAGE))
+    message = refusal(lambda: measure(model, None, IMAGE))
+    assert f"needs 0's padding as a number, not '{padding}'" in message
+
+
+def test_a_layer_that_the_network_does_not_use() -> None:
+    model = Written(lambda m, x: m.f(m.b(m.a(x)).flatten(1)))
+    assert "does not use c.weight" in refusal(lambda: measure(model, None, IMAGE))
+
+
+def test_a_network_without_layers() -> None:
+    assert "no prunable layer" in refusal(lambda: measure(chain(nn.ReLU(), nn.Flatten()), None, IMAGE))
+
+
+def test_a_layer_by_itself() -> None:
+    assert "linear" in refusal(lambda: measure(nn.Linear(3, 2), None, (3,)))
+
+
+def test_published_needs_a_convolution_of_stride_1_first() -> None:
+    starts = chain(same(2, 2, 2), nn.Flatten(), nn.Linear(8, 2)), chain(nn.Flatten(), nn.Linear(32, 2))
+    for model in starts:
+        message = refusal(lambda model=model: measure(model, None, IMAGE, "published"))  # type: ignore[misc]
+        assert "begin with a convolution of stride 1" in message
+        assert measure(model, None, IMAGE)["n1"] > 1
+
+
+UNCAUGHT: dict[str, tuple[str, nn.Module]] = {
+    "reshape to more channels": (
+        "reshape",
+        only(Written(lambda m, x: m.d(m.a(x).reshape(-1, 8, 2, 2)), d=nn.Conv2d(8, 2, 1)), "a"),
+    ),
+    "linear layer on a map": ("linear", chain(same(2), nn.Linear(4, 3))),
+    "pool with indices": (
+        "maxpool2d",
+        only(Written(lambda m, x: m.b(m.p(m.a(x))[0]), p=nn.MaxPool2d(2, return_indices=True)), "a", "b"),
+    ),
+}
+
+
+@pytest.mark.parametrize("what", UNCAUGHT)
+def test_an_operation_that_fails_in_other_words(what: str) -> None:
+    word, model = UNCAUGHT[what]
+    assert word in refusal(lambda: measure(model, None, IMAGE, metrics=["sink"])).lower()
+
+
+def pool_beside_its_input(module: Any, x: torch.Tensor) -> Any:
+    y = module.a(x)
+    return module.f((nn.functional.max_pool2d(y, 3, 1, 1) + y).flatten(1))
+
+
+def summand_again(first: bool) -> Forward:
+    def forward(module: Any, x: torch.Tensor) -> Any:
+        y, z = module.a(x), module.b(x)
+        return module.d(y + z) + module.c(y if first else z)
+
+    return forward
+
+
+MISTAKEN: dict[str, nn.Module] = {
+    "circular padding": chain(nn.Conv2d(2, 2, 3, padding=1, padding_mode="circular"), nn.Flatten(), nn.Linear(32, 2)),
+    "reshape to other sides": only(Written(lambda m, x: m.b(m.a(x).reshape(-1, 2, 2, 8))), "a", "b"),
+    "reshape to one column": only(Written(lambda m, x: m.b(m.a(x).flatten(1).view(-1, 2, 16, 1))), "a", "b"),
+    "pool beside its input": only(Written(pool_beside_its_input), "a", "f"),
+    "scaled skip": only(Written(lambda m, x: m.f(torch.add(m.b(m.a(x)), x, alpha=2).flatten(1))), "a", "b", "f"),
+    "first summand used again": only(Written(summand_again(True), d=same(2)), "a", "b", "c"),
+    "second summand used again": only(Written(summand_again(False), d=same(2)), "a", "b", "c"),
+    "two outputs": only(Written(lambda m, x: (m.b(m.a(x)), m.c(m.a(x)))), "a", "b", "c"),
+}
+
+
+@pytest.mark.parametrize("what", MISTAKEN)
+def test_an_operation_that_is_mistaken_for_another(what: str) -> None:
+    refusal(lambda: encode(MISTAKEN[what], IMAGE))
+
+
+def test_a_dilated_pool() -> None:
+    torch.manual_seed(0)
+    model = chain(same(2), nn.MaxPool2d(2, stride=1, dilation=2), nn.Flatten(), nn.Linear(8, 1))
+    graph = encode(model, IMAGE)
+    # with a dilation of 2 and two places a side, each of the 4x4 cells is in one window
+    assert int((graph.degrees(outgoing=True)[32:64] == 1).sum()) == 32
+
+
+PUBLISHED: dict[str, nn.Module] = {
+    "dilated": chain(nn.Conv2d(2, 2, 2, dilation=2), nn.Flatten(), nn.Linear(8, 2)),
+    "pooled before": chain(nn.MaxPool2d(2), same(2), nn.Flatten(), nn.Linear(8, 2)),
+    "two layers": chain(Residual(same(2), nn.Conv2d(2, 2, 1)), nn.Flatten(), nn.Linear(32, 2)),
+}
+
+
+@pytest.mark.parametrize("what", PUBLISHED)
+def test_published_refuses_a_first_layer_that_its_numbering_does_not_fit(what: str) -> None:
+    refusal(lambda: measure(PUBLISHED[what], None, IMAGE, "published", ["n1", "sink", "components"]))
+
+
+def test_published_refuses_nothing_it_can_number() -> None:
+    model = chain(nn.Conv2d(2, 3, 3, padding=0), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(3, 2))
+    got, want = (measure(model, None, IMAGE, mode, ["n1", "n2", "components"]) for mode in ("published", "correct"))
+    assert got == want  # no padding, no stride, no skip: the same graph
+
+
+@pytest.mark.parametrize("mode", ["correct", "published"])
+def test_a_spectrum_that_does_not_converge(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
+    def hurried(*args: Any, **options: Any) -> Any:
+        return eigsh(*args, **{**options, "maxiter": 1, "ncv": 5, "tol": 1e-14})
+
+    monkeypatch.setattr(spectra, "eigsh", hurried)
+    monkeypatch.setattr(spectra, "DENSE", 0)
+    message = refusal(lambda: measure(net(), None, IMAGE, mode, metrics=["spectral_gap"]))
+    assert "not converged" in message
+
+
+def test_a_device_that_is_not_there() -> None:
+    refusal(lambda: measure(net(), None, IMAGE, metrics=["spectral_gap"], device="nonsense"))
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.bfloat16])
+def test_a_network_of_another_type(dtype: torch.dtype) -> None:
+    model = net()
+    want = measure(model, None, IMAGE, metrics=["n1", "strength"])
+    assert measure(model.to(dtype), None, IMAGE, metrics=["n1", "strength"]) == pytest.approx(want, rel=1e-2)
+
+
+def test_flattening_by_size() -> None:
+    by_size = only(Written(lambda m, x: m.f(m.a(x).view(x.size(0), -1))), "a", "f")
+    by_flatten = only(Written(lambda m, x: m.f(m.a(x).flatten(1))), "a", "f")
+    by_flatten.load_state_dict(by_size.state_dict())
+    assert measure(by_size, None, IMAGE, metrics=["n2"]) == measure(by_flatten, None, IMAGE, metrics=["n2"])
+
+
+@pytest.mark.parametrize("mode", ["correct", "published"])
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_left_as_it_was(training: bool, mode: Mode) -> None:
+    model = net().train(training)
+    loss = model(torch.randn(4, *IMAGE)).sum()
+    loss.backward()
+    masks: Masks = random_masks(model, 0.5, 0)
+    state = copy.deepcopy(model.state_dict())
+    gradients = {
+        name: parameter.grad.clone() for name, parameter in model.named_parameters() if parameter.grad is not None
+    }
+    kept = {name: mask.clone() for name, mask in masks.items()}
+    torch.manual_seed(5)
+    before = torch.random.get_rng_state()
+    first = measure(model, masks, IMAGE, mode)
+    with pytest.raises(UserError):
+        measure(model, masks, (2, 5, 5), mode)
+    assert torch.equal(torch.random.get_rng_state(), before)
+    assert {name for name, module in model.named_modules() if module.training != training} == set()
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+    assert all(torch.equal(kept[name], mask) for name, mask in masks.items())
+    for name, parameter in model.named_parameters():
+        assert parameter.requires_grad
+        assert parameter.grad is not None
+        assert torch.equal(parameter.grad, gradients[name])
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+    assert measure(model, masks, IMAGE, mode) == first
+
+
+def test_a_frozen_layer_stays_frozen() -> None:
+    model = net().train()
+    model.get_submodule("1").eval()
+    measure(model, None, IMAGE, metrics=["sink"])
+    assert not model.get_submodule("1").training
+    assert model.training
+
+
+def test_what_a_network_does_only_in_training_is_no_part_of_its_graph() -> None:
+    def drop_path(module: Any, x: torch.Tensor) -> Any:
+        y = module.a(x)
+        if module.training:
+            y = y * torch.rand(2, 1, 1, 1)
+        return module.f((y + x).flatten(1))
+
+    model = only(Written(drop_path), "a", "f")
+    want = measure(model.eval(), None, IMAGE, metrics=["n2"])
+    assert measure(model.train(), None, IMAGE, metrics=["n2"]) == want
