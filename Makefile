@@ -22,10 +22,11 @@ TOPOLOGY = $(foreach table,$(TOPOLOGY_TABLES),$(foreach model,$(TOPOLOGY_MODELS)
 RANDOM_METHODS = uniform er erk
 TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
 	$(RANDOM_METHODS),$(METHOD)),masker=$(METHOD) scorer=snip,masker=greedy_global scorer=$(METHOD)))
-LATER = topology-table3 topology-table4 centrality-table
+LATER = centrality-table
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss \
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
-	topology-tables8-10 topology-spectral topology-controls bench-scorers clean $(LATER)
+	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
+	topology-methods topology-stride2 bench-scorers bench-topology clean $(LATER)
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -88,11 +89,29 @@ topology-spectral: .venv/installed ## spectral and Ramanujan masks in the settin
 topology-controls: .venv/installed ## SNIP's masks shuffled, inverted, with new weights
 	$(RUN) +experiment=topology_controls $(RECIPE) $(ARGS)
 
+topology-table3: .venv/installed ## Cunegatti et al., Table 3: accuracy drop predicted from the metrics, on the published pool
+	.venv/bin/python -m scripts.topology_table3
+
+topology-table4: .venv/installed ## Tables 4, 11, 12: methods ranked by the metrics, in-sample and held out; no training
+	.venv/bin/python -m scripts.topology_table4
+
+topology-figures: .venv/installed ## Figures 2 to 5: layer densities, importance of the metrics
+	.venv/bin/python -m scripts.topology_figures
+
+topology-methods: .venv/tested ## the metrics of every pruning method's masks on ResNet-20; nothing is trained
+	.venv/bin/python -m scripts.topology_methods $(ARGS)
+
+topology-stride2: .venv/installed ## what mode=correct and mode=published make of a convolution of stride 2, drawn
+	.venv/bin/python -m scripts.topology_stride2
+
 bench-masks: .venv/tested ## time and accuracy of leverages, calibration and draw against a dense pseudo-inverse
 	.venv/bin/python -m scripts.bench_masks
 
 bench-scorers: .venv/tested ## time and memory of every scorer on ResNet-32 and VGG-16
 	.venv/bin/python -m scripts.bench_scorers
+
+bench-topology: .venv/tested ## CPU seconds and memory of every topology metric
+	.venv/bin/python -m scripts.bench_topology
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss

@@ -164,7 +164,9 @@ class Job:
         if config.repair != "none" and not self.needs_scores:
             raise UserError(f"repair=paths places weights by their scores, and masker={config.masker.name} has none.")
         if config.reinit and config.rewind != "init":
-            raise UserError(f"reinit=true draws new weights, and rewind={config.rewind} brings back old ones: choose one.")
+            raise UserError(
+                f"reinit=true draws new weights, and rewind={config.rewind} brings back old ones: choose one."
+            )
         if config.invert and not self.needs_scores:
             raise UserError(f"invert=true turns scores round, and masker={config.masker.name} has none.")
         if config.repair != "none" and config.rounds > 1:

@@ -1,0 +1,1 @@
+"""What a pruned network's topology says of its accuracy: regression, importance and ranking (Cunegatti et al.)."""
