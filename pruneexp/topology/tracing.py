@@ -13,11 +13,12 @@ from torch.nn import functional
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.masks import Masks, check
+from pruneexp.models.vit import attend
 from pruneexp.topology.encoding import Graph, Link, Relation
 
 PASSING = (
     nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Hardswish,
-    nn.Dropout, nn.Dropout2d, nn.Identity,
+    nn.Dropout, nn.Dropout2d, nn.Identity, nn.GroupNorm, nn.LayerNorm,
 )  # fmt: skip
 PASSING_FUNCTIONS = {
     torch.relu, torch.tanh, torch.sigmoid, functional.relu, functional.relu6, functional.gelu, functional.silu, functional.dropout,
@@ -53,6 +54,8 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
     A convolution's or linear layer's outputs are a partition of nodes, one for each channel and position; the next layer's inputs are
     the same nodes. Pooling adds none: an edge that leaves a pooled cell leaves every node of its window. A shortcut
     convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
+    Attention (`pruneexp.models.vit.attend`), which the paper leaves to later work, is a partition of its own: an output at a position
+    has unit edges from its head's query there, its head's keys at all positions and its channel's values at all positions.
 
     Args:
         model: of Conv2d and Linear layers, normalisation, activations, pooling and additions.
@@ -84,7 +87,7 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
 
 def _traced(model: nn.Module) -> fx.GraphModule:
     try:
-        return fx.symbolic_trace(model)
+        return fx.GraphModule(model, _Leaves().trace(model))
     except Exception as error:
         cause = str(error).strip().splitlines()[0]
         raise UserError(f"the multipartite graph needs a network that torch.fx can trace: {cause}.") from error
@@ -100,6 +103,11 @@ def _run(traced: fx.GraphModule, model: nn.Module, input_shape: tuple[int, ...])
         shape = "x".join(map(str, input_shape))
         cause = str(error).strip().splitlines()[0].rstrip(".")
         raise UserError(f"the network does not run on an input of {shape}: {cause}.") from error
+
+
+class _Leaves(fx.Tracer):
+    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
+        return isinstance(m, nn.LayerNorm) or super().is_leaf_module(m, module_qualified_name)
 
 
 class _Shapes(fx.Interpreter):
@@ -167,8 +175,28 @@ class _Tracer:
             self.values[node] = value
         elif kind in ADDING and len(inputs) == 2 and not node.kwargs:
             self.values[node] = self._add(*inputs)
+        elif kind in ADDING and len(inputs) == 1 and any(n.op == "get_attr" for n in node.all_input_nodes):
+            self.values[node] = value  # a bias by position
+        elif kind is attend:
+            self.values[node] = self._attention(inputs, int(node.args[3]))  # type: ignore[arg-type]
         else:
             raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
+
+    def _attention(self, inputs: list[_Value], heads: int) -> _Value:
+        """Every position of a head reads its query there, its keys everywhere, and its own channel's values everywhere; unit weights."""
+        made = self._new(inputs[0].size)
+        channels = made.size[0]
+        same_head = np.kron(np.eye(heads), np.ones((channels // heads, channels // heads)))
+        for name, value, weight in zip(
+            ("query", "key", "value"), inputs, (same_head, same_head, np.eye(channels)), strict=True
+        ):
+            relations = []
+            for positions, size in zip((value.rows, value.columns), value.size[1:], strict=True):
+                reached = [(a, 0, b) for a, here in positions for b in ([here] if name == "query" else range(size))]
+                relations.append(np.array(reached, dtype=np.int64))
+            title = f"{name} {value.partition}-{made.partition}"
+            self.links.append(Link(title, value.partition, made.partition, weight[:, :, None, None], *relations))
+        return made
 
     def _new(self, shape: tuple[int, int, int]) -> _Value:
         self.shapes.append(shape)

@@ -7,6 +7,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp.config import conf_dir
+from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.models.initialise import initialise
 from pruneexp.seeding import stream
@@ -16,6 +17,7 @@ NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 every_model = pytest.mark.parametrize("name", NAMES)
 # three linear layers and no BatchNorm
 BASES = [name for name in NAMES if name.endswith(("_base", "_2448")) or name == "alexnet"]
+TRANSFORMERS = ["vit_small"]
 
 
 def build(name: str, num_classes: int, side: int, channels: int = 3, device: str = "meta") -> nn.Module:
@@ -59,7 +61,10 @@ def test_prunable_weights_are_those_of_linear_and_convolution_layers_only(name: 
     norms = sum(
         2 * module.num_features for module in model.modules() if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d))
     )
-    biased = prunable(model).values() if name in BASES else list(prunable(model).values())[-1:]
+    if name in TRANSFORMERS:
+        norms += sum(2 * module.normalized_shape[0] for module in model.modules() if isinstance(module, nn.LayerNorm))
+        norms += model.get_parameter("position").numel()
+    biased = prunable(model).values() if name in BASES + TRANSFORMERS else list(prunable(model).values())[-1:]
     assert other == norms + sum(len(weight) for weight in biased)  # elsewhere only the last layer has a bias
     assert all(weight.ndim in (2, 4) for weight in prunable(model).values())
 
@@ -150,7 +155,7 @@ def test_the_first_linear_layer_of_vgg_base_and_alexnet_has_25088_inputs_at_any_
     assert features.flatten(1).shape == (2, 25_088)
 
 
-@every_model
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in TRANSFORMERS])
 def test_its_layers_join_as_one_network(name: str) -> None:
     model = build(name, 10, 32, device="cpu" if name in ("vgg16_base", "alexnet") else "meta")
     wiring, weights = trace(model), prunable(model)
@@ -181,3 +186,9 @@ def test_there_are_models_to_walk_over() -> None:
     assert set(BASES) == {"alexnet", "alexnet_2448"} | {
         f"vgg{n}_{kind}" for n in (13, 16, 19) for kind in ("base", "2448")
     }
+
+
+@pytest.mark.parametrize("name", TRANSFORMERS)
+def test_the_channel_graph_says_that_it_does_not_join_attention(name: str) -> None:
+    with pytest.raises(UserError, match="the channel graph has no meaning for"):
+        trace(build(name, num_classes=10, side=32))
