@@ -1,0 +1,66 @@
+"""Eigenvector centrality of a layer's neurons in their similarity graph."""
+
+import numpy as np
+import torch
+from scipy.sparse.csgraph import connected_components
+
+from pruneexp.errors import UserError
+
+TOLERANCE, MOST_STEPS = 1e-10, 10_000
+
+
+def similarity_graph(rows: torch.Tensor, tau: float) -> torch.Tensor:
+    """float64 [n, n]: cosine similarities of the neurons' rows above tau, 0 elsewhere and on the diagonal.
+
+    Args:
+        rows: [n, ...], a neuron's incoming weights (a convolution's filter, flattened) or its activations.
+        tau: threshold in [0, 1); an edge is kept where the similarity is larger.
+
+    Raises:
+        UserError: tau outside [0, 1).
+    """
+    if isinstance(tau, bool) or not isinstance(tau, (int, float)) or not 0 <= tau < 1:
+        raise UserError(
+            f"tau must be at least 0 and below 1, got {tau}: it is the cosine similarity above which neurons are joined."
+        )
+    flat = rows.detach().double().flatten(1)
+    lengths = flat.norm(dim=1, keepdim=True)
+    unit = (flat / lengths.where(lengths > 0, 1)).float()  # products in float32: cosines to 1e-7 in half the time
+    similar = unit @ unit.T
+    similar = (similar + similar.T).double() / 2
+    similar.fill_diagonal_(0)
+    return similar.where(similar > tau, 0)
+
+
+def eigenvector_centrality(graph: torch.Tensor) -> torch.Tensor:
+    """The Perron vector of each connected component, float64 [n]; neurons without an edge have 0.
+
+    The vector x > 0 with A x = lambda x for the component's largest eigenvalue, of Euclidean length 1, so that components are comparable
+    only by how unequal their members are (Bonacich 1972). Found by power iteration on A + I, whose Perron
+    vector is A's and which converges on bipartite components too.
+
+    Args:
+        graph: symmetric, non-negative [n, n], zero diagonal; its device does the work.
+
+    Raises:
+        UserError: no convergence.
+    """
+    number, label = connected_components((graph > 0).cpu().numpy(), directed=False)
+    labels = torch.from_numpy(label.astype(np.int64)).to(graph.device)
+    sizes = torch.bincount(labels, minlength=number)
+    alone = sizes[labels] == 1
+
+    def normalised(x: torch.Tensor) -> torch.Tensor:
+        squares = torch.zeros(number, dtype=torch.float64, device=graph.device).index_add_(0, labels, x**2)
+        return x / squares.sqrt()[labels].clamp_min(1e-300)
+
+    vector = normalised(torch.ones(len(graph), dtype=torch.float64, device=graph.device))
+    for _ in range(MOST_STEPS):
+        # the shift makes each component's largest eigenvalue the only one of its magnitude
+        following = normalised(graph @ vector + vector)
+        if float((following - vector).abs().max()) < TOLERANCE:
+            return following.masked_fill(alone, 0.0)
+        vector = following
+    raise UserError(
+        "the centrality has not converged: two eigenvalues of a component are too close; raise or lower tau."
+    )
