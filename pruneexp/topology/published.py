@@ -151,9 +151,16 @@ class PublishedTopology(Topology):
 
     @cached_property
     def forward(self) -> Csr:
-        order = np.lexsort((self.published.target, self.published.source))
-        start = np.concatenate([[0], np.cumsum(self.outgoing)]).astype(np.int64)
-        return Csr(start, self.published.target[order].astype(np.int32))
+        return Csr(self.weights.indptr.astype(np.int64), self.weights.indices)
+
+    @cached_property
+    def weights(self) -> sp.csr_array:
+        """float64 [nodes, nodes], row source, column target, columns in ascending order."""
+        graph = self.published
+        ends = graph.source.astype(np.int32), graph.target.astype(np.int32)
+        made = sp.csr_array((graph.weight, ends), shape=(self.nodes, self.nodes))
+        made.sort_indices()
+        return made
 
     @cached_property
     def undirected(self) -> Csr:
@@ -165,9 +172,7 @@ class PublishedTopology(Topology):
 
     @cached_property
     def matrix(self) -> sp.csr_array:
-        graph = self.published
-        forward = sp.csr_array((graph.weight, (graph.target, graph.source)), shape=(self.nodes, self.nodes))
-        return forward + forward.T
+        return self.weights + self.weights.T
 
     @cached_property
     def product(self) -> Product:
