@@ -20,8 +20,9 @@ from pruneexp.masks import Masks
 from pruneexp.topology.edges import Csr, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.measure import Topology
+from pruneexp.topology.relations import sliding
 from pruneexp.topology.spectra import Product, Spectrum, lanczos
-from pruneexp.topology.tracing import encode, sliding
+from pruneexp.topology.tracing import encode
 from pruneexp.topology.two_hops import two_hops_by_edges
 
 

@@ -14,7 +14,8 @@ from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.masks import Masks, check
 from pruneexp.models.vit import attend
-from pruneexp.topology.encoding import Graph, Link, Relation
+from pruneexp.topology.encoding import Graph, Link
+from pruneexp.topology.relations import adaptive, compose, sliding, through
 
 PASSING = (
     nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Hardswish,
@@ -223,7 +224,7 @@ class _Tracer:
             how = module.padding if isinstance(module.padding, str) else module.padding_mode
             raise UserError(f"the multipartite graph needs {name}'s padding as a number, not {how!r}.")
         relations = [
-            _through(
+            through(
                 positions,
                 sliding(before, after, kernel, module.stride[axis], int(module.padding[axis]), module.dilation[axis]),
             )
@@ -250,7 +251,7 @@ class _Tracer:
     def _pool(self, node: fx.Node, module: nn.Module | None, value: _Value) -> _Value:
         shape = _shape(node)
         if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)) or POOLING.get(node.target) == "adaptive":
-            windows = [_adaptive(before, after) for before, after in zip(value.size[1:], shape[1:], strict=True)]
+            windows = [adaptive(before, after) for before, after in zip(value.size[1:], shape[1:], strict=True)]
         else:
             kernel, stride, padding, dilation = _window(node, module)
             windows = [
@@ -258,7 +259,7 @@ class _Tracer:
                 for axis, (before, after) in enumerate(zip(value.size[1:], shape[1:], strict=True))
             ]
         rows, columns = (
-            _compose(positions, window) for positions, window in zip((value.rows, value.columns), windows, strict=True)
+            compose(positions, window) for positions, window in zip((value.rows, value.columns), windows, strict=True)
         )
         return replace(value, size=shape, rows=rows, columns=columns)
 
@@ -300,33 +301,6 @@ class _Tracer:
             if name not in used:
                 raise UserError(f"the multipartite graph needs every layer, and the network does not use {name}.")
         return Graph(self.shapes, self.links, self.output)
-
-
-def sliding(before: int, after: int, kernel: int, stride: int, padding: int, dilation: int) -> Relation:
-    """(y, k, y') with y = y' stride + k dilation - padding inside the map."""
-    target, index = (grid.ravel() for grid in np.meshgrid(np.arange(after), np.arange(kernel), indexing="ij"))
-    source = target * stride + index * dilation - padding
-    inside = (source >= 0) & (source < before)
-    return np.column_stack([source, index, target])[inside]
-
-
-def _adaptive(before: int, after: int) -> np.ndarray:
-    """(y, y') of the windows of adaptive pooling."""
-    return np.array(
-        [(y, k) for k in range(after) for y in range(k * before // after, -(-(k + 1) * before // after))],
-        dtype=np.int64,
-    )
-
-
-def _compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(a, c) for (a, b) in `first` and (b, c) in `second`."""
-    return np.array([(a, c) for a, b in first for b2, c in second if b == b2], dtype=np.int64).reshape(-1, 2)
-
-
-def _through(positions: np.ndarray, relation: Relation) -> Relation:
-    """(a, k, c) for (a, b) in `positions` and (b, k, c) in `relation`."""
-    found = [(a, k, c) for a, b in positions for b2, k, c in relation if b == b2]
-    return np.array(found, dtype=np.int64).reshape(-1, 3)
 
 
 def _whole(value: _Value, shapes: list[tuple[int, int, int]]) -> bool:
