@@ -15,6 +15,10 @@ $(error SCALE must be smoke or paper, got $(SCALE))
 endif
 
 FIG2 ?= vgg11 resnet20 vgg16 resnet18
+comma := ,
+ifneq ($(findstring $(comma),$(DATASET)$(MODEL)$(METHOD)),)
+$(error DATASET, MODEL and METHOD name one each: run make once for each)
+endif
 # topology-tables8-10 in parts: DATASET=cifar10|cifar100|tiny_imagenet32 MODEL=conv6|resnet20|resnet32|wrn28_2 METHOD=snip|erk ...
 TOPOLOGY_TABLES = $(if $(filter tiny%,$(DATASET)),table10,$(if $(DATASET),tables8_9,tables8_9 table10))
 TOPOLOGY_MODELS = $(if $(filter wrn%,$(MODEL)),_wrn,$(if $(MODEL),plain,plain _wrn))
@@ -26,6 +30,7 @@ LATER = centrality-table
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss \
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
+	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-topology clean $(LATER)
 
 help: ## list the targets
@@ -90,13 +95,16 @@ topology-controls: .venv/installed ## SNIP's masks shuffled, inverted, with new 
 	$(RUN) +experiment=topology_controls $(RECIPE) $(ARGS)
 
 topology-table3: .venv/installed ## Cunegatti et al., Table 3: accuracy drop predicted from the metrics, on the published pool
-	.venv/bin/python -m scripts.topology_table3
+	.venv/bin/python -m scripts.topology_table3 $(ARGS)
 
 topology-table4: .venv/installed ## Tables 4, 11, 12: methods ranked by the metrics, in-sample and held out; no training
-	.venv/bin/python -m scripts.topology_table4
+	.venv/bin/python -m scripts.topology_table4 $(ARGS)
 
 topology-figures: .venv/installed ## Figures 2 to 5: layer densities, importance of the metrics
-	.venv/bin/python -m scripts.topology_figures
+	.venv/bin/python -m scripts.topology_figures $(ARGS)
+
+topology-fig2 topology-fig3 topology-fig4 topology-fig5: .venv/installed
+	.venv/bin/python -m scripts.topology_figures $(@:topology-%=%) $(ARGS)
 
 topology-methods: .venv/tested ## the metrics of every pruning method's masks on ResNet-20; nothing is trained
 	.venv/bin/python -m scripts.topology_methods $(ARGS)
@@ -111,7 +119,7 @@ bench-scorers: .venv/tested ## time and memory of every scorer on ResNet-32 and 
 	.venv/bin/python -m scripts.bench_scorers
 
 bench-topology: .venv/tested ## CPU seconds and memory of every topology metric
-	.venv/bin/python -m scripts.bench_topology
+	.venv/bin/python -m scripts.bench_topology $(ARGS)
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss

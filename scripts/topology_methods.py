@@ -7,6 +7,7 @@ The masks are those that the experiments train (seed 0, at initialisation, score
 """
 
 import argparse
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -94,4 +95,7 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except UserError as error:
+        sys.exit(str(error))

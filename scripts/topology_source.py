@@ -42,6 +42,11 @@ def networks(arguments: argparse.Namespace) -> pd.DataFrame:
         raise UserError(f"{arguments.records} is not one JSON object a line: {error}.") from None
 
 
+def stem(name: str, arguments: argparse.Namespace) -> str:
+    """The files' name: that of the records beside, so that the pool's stay as they are."""
+    return name if arguments.records is None else f"{name}-{arguments.records.stem}"
+
+
 def command(script: str) -> str:
     """How this was made, and from which commit."""
     return f"python -m scripts.{script} {shlex.join(sys.argv[1:])}".strip() + f"; commit {git_commit()}"
@@ -65,7 +70,10 @@ def beside(table: pd.DataFrame, facts: pd.DataFrame, on: list[str], value: str) 
 def write(out: Path, stem: str, table: pd.DataFrame, text: str, made_by: str) -> None:
     """tables/<stem>.csv and .md, the command first in both."""
     folder = out / "tables"
-    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SystemExit(f"{folder} cannot be made: {error.strerror}.") from error
     (folder / f"{stem}.csv").write_text(f"# made by: {made_by}\n" + table.to_csv(index=False, float_format="%.6g"))
     (folder / f"{stem}.md").write_text(f"<!-- made by: {made_by} -->\n{text.strip()}\n")
     print(text)

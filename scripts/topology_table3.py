@@ -13,7 +13,7 @@ import pandas as pd
 from pruneexp.errors import UserError
 from pruneexp.prediction.pool import MODELS
 from pruneexp.prediction.regression import table3
-from scripts.topology_source import beside, command, networks, parser, published, write
+from scripts.topology_source import beside, command, networks, parser, published, stem, write
 
 NAMES = {"rolled_bge": "rolled", "rolled_channel_bge": "rolled channel", "unrolled_mge": "unrolled (MGE)"}
 KEYS = ["metric", "encoding", "scenario", "group"]
@@ -65,7 +65,7 @@ def main() -> None:
         theirs = f"{row['mean'].iloc[0]:.2f} against {row['published'].iloc[0]:.2f}"
         text += "\n" + REMARK.format(conv6=theirs)
     text += f"\n{options.repeats} repeats in {time.perf_counter() - start:.0f} s."
-    write(options.out, "topology_table3", table, text, made_by)
+    write(options.out, stem("topology_table3", options), table, text, made_by)
 
 
 if __name__ == "__main__":

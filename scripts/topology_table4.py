@@ -14,7 +14,7 @@ from pruneexp.errors import UserError
 from pruneexp.prediction.learned import FEATURES, learned
 from pruneexp.prediction.pool import MODELS, RIVALS
 from pruneexp.prediction.ranking import agreement, mixture
-from scripts.topology_source import beside, command, networks, parser, published, write
+from scripts.topology_source import beside, command, networks, parser, published, stem, write
 
 TABLES = {"4": None, "11": ("snip", "grasp", "synflow", "prospr"), "12": ("uniform", "er", "erk")}
 IN_SAMPLE, HELD_OUT = "mixture, in-sample", "mixture, held-out"
@@ -130,7 +130,7 @@ def main() -> None:
         text = f"{grid(compared)}\n\n{means.reset_index().to_markdown(index=False, floatfmt='.2f')}\n"
         about = PUBLISHED.format(note=NOTES[number], **counts) if options.records is None else ""
         text += LEGEND.format(verdict=verdict(means), published=about)
-        write(options.out, f"topology_table{number}", table, text, made_by)
+        write(options.out, stem(f"topology_table{number}", options), table, text, made_by)
 
 
 if __name__ == "__main__":

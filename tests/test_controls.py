@@ -371,3 +371,14 @@ def test_a_report_names_the_options_that_vary_and_joins_the_dense_network(tmp_pa
         ["dense", "greedy_global"]  # without what is at its default
         + [f"greedy_global[{options}]" for options in ("invert=True", "shuffle=True", "invert=True,shuffle=True")]
     )
+
+
+@pytest.mark.parametrize("control", ["shuffle", "reinit", "invert"])
+def test_a_control_alone_is_never_taken_for_the_method(tmp_path: Path, control: str) -> None:
+    grid = expand(
+        [f"results_dir={tmp_path / 'runs'}", "+experiment=topology_controls", "seed=0", "densities=[0.1]"]
+        + [f"{name}={str(name == control).lower()}" for name in ("shuffle", "reinit", "invert")]
+    )
+    fill(grid, tmp_path / "runs", lambda cell: record(cell, 50))
+    cells, _ = collect(grid)
+    assert cells["masker"].tolist() == [f"greedy_global[{control}=True]"]

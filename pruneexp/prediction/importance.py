@@ -18,6 +18,8 @@ from pruneexp.prediction.regression import fit_predict, min_max, regressors
 
 How = Literal["regressors", "drop"]
 
+LEAST = 3  # networks
+
 
 def correlations(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """Pearson's r of each column of x [n, k] with y [n]; 0 where either does not vary.
@@ -38,7 +40,7 @@ def importance(x: np.ndarray, y: np.ndarray, how: How = "regressors") -> np.ndar
     """
     if how not in get_args(How):
         raise UserError(unknown("importance", how, get_args(How)))
-    if len(y) < 3:
+    if len(y) < LEAST:
         raise UserError(f"importance needs at least three networks with every metric, got {len(y)}.")
     if how == "drop":
         return correlations(x, y)

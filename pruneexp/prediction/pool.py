@@ -69,7 +69,7 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     Raises:
         UserError: a field is missing, no pruned network, several recipes, two cells of the same network, or no dense network.
     """
-    rows = [_row(record) for record in records]
+    rows = [_row(record) for record in map(_whole, records)]
     if len({row["recipe"] for row in rows}) > 1:
         raise UserError(f"records of several recipes do not mix: {', '.join(sorted({row['recipe'] for row in rows}))}.")
     if not any(row["sparsity"] > 0 for row in rows):
@@ -86,11 +86,20 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return with_drop(pruned, dense)
 
 
+def _whole(record: Any) -> Mapping[str, Any]:
+    if not isinstance(record, Mapping):
+        raise UserError(f"a record is one JSON object, got {record!r}.")
+    return record
+
+
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     try:
         names, density = record["names"], record["asked_density"]
         row = {"recipe": names["recipe"], "dataset": names["dataset"], "model": names["model"]}
-        row |= {"method": _method(names["scorer"], names["masker"]), "sparsity": round(1 - density, 9)}
+        row |= {
+            "method": _method(names["scorer"], names["masker"], record.get("description", {})),
+            "sparsity": round(1 - density, 9),
+        }
         row |= {"seed": record["seed"], "accuracy": record["accuracy"] / 100}
     except KeyError as missing:
         raise UserError(f"a record lacks the field {missing}.") from None
@@ -106,7 +115,14 @@ def _called(frame: pd.DataFrame) -> str:
     return " ".join(str(frame[name].iloc[0]) for name in NETWORK)
 
 
-def _method(scorer: str, masker: str) -> str:
+def _method(scorer: str, masker: str, description: Mapping[str, Any]) -> str:
+    """With the options of a cell that make it another method: controls, repair, pruning after training."""
+    chosen = [
+        f"{option}={description[option]}"
+        for option in ("invert", "shuffle", "reinit", "repair", "when")
+        if option in description
+    ]
+    options = f"[{','.join(chosen)}]" if chosen else ""
     if scorer in ("none", "dense"):
-        return masker
-    return scorer if masker == "greedy_global" else f"{scorer}+{masker}"
+        return masker + options
+    return (scorer if masker == "greedy_global" else f"{scorer}+{masker}") + options

@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from pruneexp.errors import UserError
-from pruneexp.prediction.importance import How, importance
+from pruneexp.prediction.importance import LEAST, How, importance
 from pruneexp.prediction.pool import METRICS
 from pruneexp.prediction.regression import min_max
 
@@ -62,6 +62,8 @@ def cells(frame: pd.DataFrame) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndar
 def mixture(frame: pd.DataFrame, how: How = "regressors", held_out: bool = True) -> pd.Series:
     """Eq. 5's coefficient of every network, lower is better; NaN where a metric is missing.
 
+    Held out, a single model leaves no other network of its sparsity, and the weights are the model's alone (likewise the other way).
+
     Raises:
         UserError: nothing is left of a model or sparsity to take the weights from.
     """
@@ -70,7 +72,9 @@ def mixture(frame: pd.DataFrame, how: How = "regressors", held_out: bool = True)
     scores = pd.Series(np.nan, index=frame.index)
     for of_model, of_sparsity, cell in cells(whole):
         seen = ~cell if held_out else np.ones_like(cell)
-        weights = [importance(x[part & seen], y[part & seen], how) for part in (of_model, of_sparsity)]
+        parts = [part & seen for part in (of_model, of_sparsity)]
+        parts = [part for part in parts if part.sum() >= LEAST] or parts
+        weights = [importance(x[part], y[part], how) for part in parts]
         scaled = np.zeros_like(x)
         scaled[of_model] = min_max(x[of_model])
         scores[whole.index[cell]] = scaled[cell] @ np.mean(weights, axis=0)

@@ -30,7 +30,8 @@ def topology_fields(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]
     columns = {name: np.array([layer[name] for layer in layers.values()]) for name in names}
     metrics = {name: float(np.nanmean(v)) if np.isfinite(v).any() else math.nan for name, v in columns.items()}
     if kind == "full":
-        metrics |= measure(model, masks, input_shape)
+        device = next(model.parameters()).device.type
+        metrics |= measure(model, masks, input_shape, device=device)
     return {
         "topology": _without_nan(metrics),
         "topology_layers": {name: _without_nan(layer) for name, layer in layers.items()},

@@ -10,6 +10,7 @@ from pruneexp.grid import Grid
 from pruneexp.job import DEFAULTS, DENSE_OPTIONS, GROUPS, Job
 from pruneexp.records.store import Store
 
+CONTROLS = ("invert", "shuffle", "reinit")  # always named: what is left of a method is not the method
 COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
 LATER = ["imdb_sum", "effective_density", "collapsed_layers"]  # which a record of an earlier version may lack
 
@@ -68,7 +69,7 @@ class Labels:
         self.options = [
             option
             for option in DEFAULTS
-            if any(len({j.config.get(option) for j in same}) > 1 for same in namesakes.values())
+            if option in CONTROLS or any(len({j.config.get(option) for j in same}) > 1 for same in namesakes.values())
         ]
 
     def variant(self, job: Job, dense: bool) -> str:

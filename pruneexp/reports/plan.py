@@ -4,6 +4,7 @@ import statistics
 import time
 
 import torch
+from rich.markup import escape
 from rich.table import Table
 
 from pruneexp.console import console
@@ -11,6 +12,7 @@ from pruneexp.grid import Grid
 from pruneexp.job import GROUPS, Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.records.store import Record, Store
+from pruneexp.reports.collect import Labels
 from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
 
@@ -26,8 +28,10 @@ def print_plan(grid: Grid) -> None:
     device: Device = grid.jobs[0].component("trainer")
     device.prepare()
     rows: dict[tuple[str, ...], list[tuple[Job, Cell]]] = {}
+    labels = Labels(grid.jobs)
     for job, cell in grid.cells().values():
-        rows.setdefault((*cell.names.values(), f"{cell.density:g}"), []).append((job, cell))
+        names = cell.names | {"masker": cell.names["masker"] + labels.variant(job, dense=cell.density == 1)}
+        rows.setdefault((*names.values(), f"{cell.density:g}"), []).append((job, cell))
     columns = (*GROUPS, "density", "seeds", "done", "weights", "MACs", "min/cell")
     table = Table(*columns, title=f"{grid.config.name}, {len(grid.cells())} cells")
     probes: dict[tuple[str, ...], Probe] = {}
@@ -41,7 +45,7 @@ def print_plan(grid: Grid) -> None:
         done = sum(cell.key in store for _, cell in members)
         left += (len(members) - done) * probe.seconds
         size = (f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}")
-        table.add_row(*setting, str(len(members)), str(done), *size, f"{probe.seconds / 60:.3g}")
+        table.add_row(*map(escape, setting), str(len(members)), str(done), *size, f"{probe.seconds / 60:.3g}")
     out.print(table)
     finished = sum(key in store for key in grid.cells())
     how = ", ".join(sorted({probe.how for probe in probes.values()}))

@@ -1,7 +1,7 @@
 """Networks as multipartite graphs, and what their topology is."""
 
 from pruneexp.topology.encoding import Graph, Link
-from pruneexp.topology.export import save_graph, to_csr, to_igraph, to_networkx
+from pruneexp.topology.export import bipartite, save_graph, to_csr, to_igraph, to_networkx, unrolled
 from pruneexp.topology.measure import METRICS, measure
 from pruneexp.topology.rolled import ramanujan_metrics, rolled, rolled_channel
 from pruneexp.topology.tracing import encode
@@ -10,6 +10,7 @@ __all__ = [
     "METRICS",
     "Graph",
     "Link",
+    "bipartite",
     "encode",
     "measure",
     "ramanujan_metrics",
@@ -19,4 +20,5 @@ __all__ = [
     "to_csr",
     "to_igraph",
     "to_networkx",
+    "unrolled",
 ]

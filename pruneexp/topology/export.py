@@ -1,25 +1,34 @@
-"""A network's graph for other programs."""
+"""A network's graph, or one layer's, for other programs."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import scipy.sparse as sp
+from torch import nn
 
 from pruneexp.errors import UserError
+from pruneexp.masks import Masks
 from pruneexp.topology.edges import listed
-from pruneexp.topology.encoding import Graph
+from pruneexp.topology.encoding import Graph, Link
+from pruneexp.topology.tracing import encode
 
 SUFFIXES = (".csv", ".npz", ".graphml")
 
 
-def save_graph(graph: Graph, path: str | Path) -> None:
-    """Write every edge: .csv (source,target,weight), .npz (scipy's CSR, load_npz) or .graphml.
+def save_graph(graph: Graph | sp.sparray, path: str | Path) -> None:
+    """Write every edge: .csv (source,target,weight), .npz (scipy's CSR, load_npz; parallel edges summed) or .graphml.
+
+    Args:
+        graph: of a network (`encode`), of its layers (`unrolled`), or a layer's matrix (`rolled`, `rolled_channel`).
+        path: its suffix says how.
 
     Raises:
         UserError: another suffix, or the file cannot be written.
     """
     path = Path(path)
+    graph = graph if isinstance(graph, Graph) else bipartite(graph)
     if path.suffix not in SUFFIXES:
         raise UserError(f"a graph is written as {', '.join(SUFFIXES)}, got {path.name}.")
     try:
@@ -44,6 +53,28 @@ def save_graph(graph: Graph, path: str | Path) -> None:
         raise UserError("GraphML needs networkx: pip install networkx.") from error
 
 
+def bipartite(matrix: sp.sparray) -> Graph:
+    """A layer's matrix [L, R] as a graph of two partitions."""
+    left, right = matrix.shape
+    one = np.zeros((1, 3), dtype=np.int64)
+    weight = abs(matrix).T.toarray()[:, :, None, None]
+    return Graph([(left, 1, 1), (right, 1, 1)], [Link("weight", 0, 1, np.asarray(weight, dtype=np.float64), one, one)])
+
+
+def unrolled(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None = None) -> dict[str, Graph]:
+    """Each layer's unrolled bipartite graph, input positions to output positions, by weight name.
+
+    Raises:
+        UserError: as `encode`.
+    """
+    graph = encode(model, input_shape, masks, skips=False)
+    return {
+        link.name: Graph([graph.shapes[link.source], graph.shapes[link.target]], [replace(link, source=0, target=1)])
+        for link in graph.links
+        if " " not in link.name
+    }
+
+
 def to_csr(graph: Graph) -> sp.csr_array:
     """float64 [nodes, nodes], row source, column target; parallel edges are summed."""
     source, target, weight = listed(graph)
@@ -51,14 +82,14 @@ def to_csr(graph: Graph) -> sp.csr_array:
 
 
 def to_networkx(graph: Graph) -> Any:
-    """A networkx.DiGraph; nodes have their `partition`, edges their `weight`.
+    """A networkx.MultiDiGraph; nodes have their `partition`, edges their `weight`.
 
     Raises:
         ImportError: networkx is not installed.
     """
     import networkx as nx
 
-    made = nx.DiGraph()
+    made = nx.MultiDiGraph()  # overlapping pools give parallel edges
     for partition, (begin, end) in enumerate(zip(graph.offsets, graph.offsets[1:], strict=False)):
         made.add_nodes_from(range(int(begin), int(end)), partition=partition)
     source, target, weight = listed(graph)

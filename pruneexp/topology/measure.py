@@ -52,7 +52,8 @@ def measure(
         UserError: a metric misspelt, a mask or input that is not the network's, an operation without a meaning in the graph.
     """
     try:
-        torch.device(device)
+        if torch.device(device).type not in ("cpu", "cuda"):
+            raise RuntimeError
         if device.startswith("cuda") and not torch.cuda.is_available():
             raise UserError("device=cuda needs a CUDA GPU, and there is none: use device=cpu.")
     except (RuntimeError, TypeError, AttributeError) as error:

@@ -1,11 +1,13 @@
 """Layers as bipartite graphs of their own, and the metrics that go by Ramanujan's bound."""
 
 import math
+from typing import Literal
 
 import scipy.sparse as sp
 import torch
 from torch import nn
 
+from pruneexp.choices import checked
 from pruneexp.graphs.bipartite import biadjacency, sparse
 from pruneexp.graphs.spectrum import bound_gap, imdb, imsg, mean_degrees
 from pruneexp.layers import prunable
@@ -23,8 +25,9 @@ def rolled_channel(weight: torch.Tensor) -> sp.csr_array:
     return sparse(values.flatten(2).norm(dim=2).T if values.ndim > 2 else values.abs().T)
 
 
+@checked
 def ramanujan_metrics(
-    model: nn.Module, masks: Masks | None = None, mode: str = "correct"
+    model: nn.Module, masks: Masks | None = None, mode: Literal["correct", "published"] = "correct"
 ) -> dict[str, dict[str, float]]:
     """For each layer its density and, of its rolled graph, difference of bound, IMDB and IMSG (NaN where there is none).
 

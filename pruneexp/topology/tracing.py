@@ -50,7 +50,7 @@ class _Value:
 
 
 def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None = None, skips: bool = True) -> Graph:
-    """The unrolled multipartite graph (Cunegatti et al., section 3; TOPOLOGY of the multipartite encoding).
+    """The unrolled multipartite graph (Cunegatti et al., section 3 and appendix C).
 
     A convolution's or linear layer's outputs are a partition of nodes, one for each channel and position; the next layer's inputs are
     the same nodes. Pooling adds none: an edge that leaves a pooled cell leaves every node of its window. A shortcut
@@ -124,6 +124,8 @@ def _masked(model: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
     result = {}
     for name, weight in weights.items():
         value = weight.detach().double().abs().cpu()
+        if not bool(torch.isfinite(value).all()):
+            raise UserError(f"the weights of {name} are not finite.")
         result[name] = (value * masks[name].cpu() if masks and name in masks else value).numpy()
     return result
 

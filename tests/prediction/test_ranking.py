@@ -11,6 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.prediction.learned import learned
 from pruneexp.prediction.pool import load_pool
 from pruneexp.prediction.ranking import agreement, mixture, rank_biased_overlap, similarity
+from pruneexp.topology import METRICS
 
 AT_INITIALISATION = ("snip", "grasp", "synflow", "prospr")
 
@@ -93,7 +94,20 @@ def test_the_mixtures_averages_are_the_papers_in_sample_and_lower_held_out() -> 
     models = [(model, "avg") for model in ("conv6", "resnet20", "resnet32", "wrn28_2")]
     ours = overlaps(mixture(pool(), "regressors", held_out=False))["mean"][models]
     assert ((ours - theirs[models]).abs() <= 0.05).sum() == 4
-    assert overlaps(mixture(pool(), "drop", held_out=True))["mean"][models].mean() < ours.mean()
+    assert overlaps(mixture(pool(), "regressors", held_out=True))["mean"][models].mean() < ours.mean()
+
+
+def test_a_single_model_is_ranked_by_its_own_other_sparsities() -> None:
+    frame = pool()
+    alone = frame[frame["model"] == "resnet20"]
+    scores = mixture(alone, "drop", held_out=True)
+    complete = alone.dropna(subset=list(METRICS)).index
+    assert scores[complete].notna().all()
+    cell = alone["sparsity"] == 0.9
+    lied = alone.assign(drop=alone["drop"].where(~cell, -alone["drop"]))
+    assert np.allclose(
+        mixture(lied, "drop", held_out=True)[cell], scores[cell], equal_nan=True
+    )  # which it has not seen
 
 
 def test_the_forest_has_not_seen_what_it_ranks_and_beats_what_has() -> None:
