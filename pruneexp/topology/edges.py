@@ -60,7 +60,7 @@ def simple(graph: Csr) -> Csr:
 
 
 def listed(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Source int64 [E], target int64 [E] and weight float64 [E] of every edge, link after link; for export and small graphs."""
+    """Source int32 [E], target int32 [E] and weight float64 [E] of every edge, link after link; for export and small graphs."""
     parts = []
     for link in graph.links:
         for i in range(link.weight.shape[2]):
@@ -71,13 +71,12 @@ def listed(graph: Graph) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
                 ends = []
                 for place, partition, channel in ((0, link.source, c), (2, link.target, o)):
                     _, height, width = graph.shapes[partition]
-                    position = rows[:, None, place] * width + columns[None, :, place]
-                    ends.append(
-                        (graph.offsets[partition] + channel[:, None] * height * width + position.ravel()).ravel()
-                    )
+                    position = (rows[:, None, place] * width + columns[None, :, place]).ravel().astype(np.int32)
+                    first = (graph.offsets[partition] + channel * (height * width)).astype(np.int32)
+                    ends.append((first[:, None] + position).ravel())
                 parts.append((*ends, np.repeat(link.weight[o, c, i, j], len(rows) * len(columns))))
     if not parts:
-        return np.empty(0, np.int64), np.empty(0, np.int64), np.empty(0)
+        return np.empty(0, np.int32), np.empty(0, np.int32), np.empty(0)
     source, target, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     return source, target, weight
 

@@ -33,7 +33,7 @@ class PublishedGraph:
     Attributes:
         nodes: their number.
         first, last: nodes of the first and the last partition.
-        source, target: int64 [edges].
+        source, target: int32 [edges].
         weight: float64 [edges], float16 values.
     """
 
@@ -84,7 +84,7 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
         module = modules[link.name.removesuffix(".weight")]
         if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding == (1, 1):
             c, h, w = whole.shapes[link.source]
-            begin = whole.offsets[link.source]
+            begin = int(whole.offsets[link.source])
             channel, place = np.divmod(source - begin, h * w)
             y, x = np.divmod(place, w)
             kept = (y < h - 1) & (x < w - 1)
@@ -158,8 +158,7 @@ class PublishedTopology(Topology):
     def weights(self) -> sp.csr_array:
         """float64 [nodes, nodes], row source, column target, columns in ascending order."""
         graph = self.published
-        ends = graph.source.astype(np.int32), graph.target.astype(np.int32)
-        made = sp.csr_array((graph.weight, ends), shape=(self.nodes, self.nodes))
+        made = sp.csr_array((graph.weight, (graph.source, graph.target)), shape=(self.nodes, self.nodes))
         made.sort_indices()
         return made
 
