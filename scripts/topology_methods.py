@@ -1,6 +1,6 @@
 """The topology of the dense network and of every pruning method's masks, at one density, in one table.
 
-    python -m scripts.topology_methods [--model resnet20] [--dataset cifar10] [--density 0.1] [--data-dir data]
+    python -m scripts.topology_methods [--model resnet20] [--dataset cifar10] [--density 0.1] [--data-dir data] [--without SCORER ...]
 
 The masks are those that the experiments train (seed 0, at initialisation, scores on the data set's images); nothing is trained.
 `drop` is left to the experiments. Prints a table and writes results/tables/topology_methods-MODEL-DENSITY.{csv,md}.
@@ -70,9 +70,14 @@ def main() -> None:
     parser.add_argument("--dataset", default="cifar10")
     parser.add_argument("--density", type=float, default=0.1)
     parser.add_argument("--data-dir", default="data")
+    parser.add_argument(
+        "--without", nargs="+", default=[], choices=BY_SCORE, help="scorers to leave out: iter_snip takes minutes"
+    )
     arguments = parser.parse_args()
     rows, refused = [row("dense", "dense", bench("magnitude", "greedy", arguments), {})], []
     for scorer, masker in METHODS:
+        if scorer in arguments.without:
+            continue
         made_by = bench(scorer, masker, arguments)
         try:
             masks, _ = made_by.masks(arguments.density, {})
@@ -85,6 +90,7 @@ def main() -> None:
     table = pd.DataFrame(rows)
     stem = f"topology_methods-{arguments.model}-{arguments.density:g}"
     command = f"python -m scripts.topology_methods --model {arguments.model} --dataset {arguments.dataset} --density {arguments.density:g}"
+    command += f" --without {' '.join(arguments.without)}" if arguments.without else ""
     made = f"made by: {command}; commit {git_commit()}"
     OUT.mkdir(parents=True, exist_ok=True)
     (OUT / f"{stem}.csv").write_text(f"# {made}\n" + table.to_csv(index=False, float_format="%.8g"))
