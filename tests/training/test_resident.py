@@ -128,7 +128,7 @@ def test_test_images_are_in_order_unaugmented_and_normalised_alike() -> None:
 def test_scorers_see_unaugmented_training_images_in_a_random_order_of_their_own() -> None:
     recipe = dataclasses.replace(PLAIN, shift=2, flip=True)
     data = Resident(numbered(), recipe, 0, CPU)
-    batches = data.for_scoring(limit=30)
+    batches = data.for_scoring(limit=30, per_class=0)
     assert batches.images is not None
     assert batches.labels is not None
     assert batches.images.shape == (30, 3, 8, 8)
@@ -138,9 +138,19 @@ def test_scorers_see_unaugmented_training_images_in_a_random_order_of_their_own(
     assert torch.equal(numbers % 4, batches.labels)
     assert len(set(numbers.tolist())) == 30
     assert numbers.tolist() != shown(data)[:30]
-    again = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=30)
+    again = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=30, per_class=0)
     assert again.images is not None
     assert torch.allclose(again.images, batches.images)
+
+
+def test_scorers_see_at_least_some_images_of_each_class() -> None:
+    batches = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=5, per_class=3)
+    assert batches.labels is not None
+    first = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=5, per_class=0).labels
+    assert first is not None
+    assert torch.equal(batches.labels[:5], first)
+    missing = (3 - torch.bincount(first, minlength=4)).clamp(min=0)
+    assert torch.equal(torch.bincount(batches.labels), torch.bincount(first, minlength=4) + missing)
 
 
 def test_resized_crops_keep_the_images_shape() -> None:
