@@ -191,6 +191,16 @@ def _finite(value: float) -> float | None:
 def _portable(config: DictConfig) -> dict[str, Any]:
     """The job's configuration without what belongs to one machine."""
     plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    for field in ("data_dir", "results_dir", "report_dir", "logger", "mode", "figures", "topology", "sweep_cells"):
+    for field in (
+        "data_dir",
+        "results_dir",
+        "report_dir",
+        "logger",
+        "mode",
+        "figures",
+        "topology",
+        "weights",
+        "sweep_cells",
+    ):
         plain.pop(field)
     return plain

@@ -12,11 +12,13 @@ from pruneexp.choices import check_choices
 from pruneexp.config import digest, identity, locate, unknown
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, true_or_false, whole_number
+from pruneexp.models.weights import fingerprint
 
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")
 # options of a cell outside the groups; left out of its description at these values, so that new ones change no old key
 DEFAULTS = {
     "initialisation": "kaiming_normal",
+    "weights": "none",
     "rounds": 1,
     "round_masker": "masker",
     "when": "init",
@@ -27,7 +29,7 @@ DEFAULTS = {
     "shuffle": False,
     "reinit": False,
 }
-DENSE_OPTIONS = ("initialisation",)  # those that concern a dense network too
+DENSE_OPTIONS = ("initialisation", "weights")  # those that concern a dense network too
 LOGGERS = ("none", "csv", "tensorboard", "wandb")
 FIGURES = ("accuracy", "lambda2")
 CHOICES = {
@@ -104,6 +106,8 @@ class Job:
         for option, default in DEFAULTS.items():
             if self.config.get(option, default) != default and (density < 1 or option in DENSE_OPTIONS):
                 description[option] = self.config[option]
+        if "weights" in description:
+            description["weights"] = fingerprint(self.config.weights)
         if not self.needs_scores:
             description["scorer"] = "none"
             description.pop("rounds", None)
@@ -159,6 +163,8 @@ class Job:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
         for option in ("invert", "shuffle", "reinit"):
             true_or_false(option, config[option])
+        if config.weights != "none":
+            fingerprint(config.weights)
         whole_number("rounds", config.rounds, 1)
         whole_number("rewind_epoch", config.rewind_epoch, 0)
         if config.repair != "none" and not self.needs_scores:

@@ -24,6 +24,18 @@ def prunable(model: nn.Module) -> dict[str, torch.Tensor]:
     return weights
 
 
+def classifier(model: nn.Module) -> str:
+    """The name of the last Linear module, in the model's order: the layer whose outputs are the classes.
+
+    Raises:
+        UserError: there is none.
+    """
+    names = [name for name, module in model.named_modules() if isinstance(module, nn.Linear)]
+    if not names:
+        raise UserError("this model has no Linear layer whose outputs could be the classes.")
+    return names[-1]
+
+
 def multiply_accumulates(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
     """Multiply-accumulate operations of each prunable weight's layer for one input of shape [C, H, W], unpruned.
 

@@ -15,6 +15,7 @@ from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.repair import repair_paths
 from pruneexp.masks import Masks
 from pruneexp.models.initialise import initialise
+from pruneexp.models.weights import load_weights
 from pruneexp.pruning import Scorer, Scores, in_rounds, mask, score, unscored
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
@@ -62,6 +63,8 @@ class Workbench:
         data = self.data
         network: nn.Module = self.job.component("model", num_classes=self.classes, input_shape=self.input_shape)
         initialise(network, self.job.config.initialisation, stream(self.job.seed, "initialisation"))
+        if self.job.config.weights != "none":
+            load_weights(network, self.job.config.weights, self.job.config.model.get("architecture"))
         return network.to(data.device)
 
     @functools.cached_property

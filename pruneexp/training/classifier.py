@@ -8,8 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.layers import prunable
+from pruneexp.layers import classifier, prunable
 from pruneexp.masks import Masks, apply_masks
+from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident, Split
@@ -68,7 +69,19 @@ class MaskedClassifier(lightning.LightningModule):
         assert self.sgd is not None
         for group in self.sgd.param_groups:
             group["lr"] = self.recipe.learning_rate(self.current_epoch)
+        if self.recipe.frozen_epochs:
+            self._freeze(self.current_epoch < self.recipe.frozen_epochs)
+        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch).initial_seed())
         self.totals.zero_()
+
+    def _freeze(self, frozen: bool) -> None:
+        """Keep all but the classifier as it is, BatchNorm statistics too, or let it go."""
+        head = classifier(self.network)
+        for name, parameter in self.network.named_parameters():
+            parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
+        for module in self.network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.train(not frozen)
 
     def training_step(self, chunk: list[Split], _: int) -> None:
         for images, labels in chunk:
@@ -78,7 +91,7 @@ class MaskedClassifier(lightning.LightningModule):
         """One optimiser step; synchronises nothing."""
         assert self.sgd is not None
         self.sgd.zero_grad(set_to_none=True)
-        loss, correct = self._loss(images, labels)
+        loss, correct = self._loss(images, labels, self.recipe.label_smoothing)
         loss.backward()
         self.sgd.step()
         if self.pruned:
@@ -86,11 +99,13 @@ class MaskedClassifier(lightning.LightningModule):
                 torch._foreach_mul_(self.pruned, self.kept)
         self._count(loss, correct, len(labels))
 
-    def _loss(self, images: torch.Tensor, labels: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def _loss(
+        self, images: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         # autocast is entered anew for each step: it keeps the weights' casts, and steps must not share them
         with self.settings.autocast():
             logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), labels)
+        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
         return loss, (logits.argmax(dim=1) == labels).sum()
 
     def _count(self, loss: torch.Tensor, correct: torch.Tensor, images: int) -> None:

@@ -66,7 +66,10 @@ def train(
             enable_model_summary=False,
             log_every_n_steps=1,
         )
-        trainer.fit(module)
+        with torch.random.fork_rng(
+            [device.where] if device.where.type == "cuda" else []
+        ):  # dropout draws from the global stream
+            trainer.fit(module)
     loss, accuracy = module.tested
     return Trained(
         accuracy=accuracy,
