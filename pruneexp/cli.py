@@ -79,12 +79,12 @@ def _run(grid: "Grid") -> None:
 
     from pruneexp.layers import prunable
     from pruneexp.maskers.layer import Layer, kept_count
+    from pruneexp.records.complete import is_measured
     from pruneexp.records.store import Store
-    from pruneexp.records.topology import has_topology
 
     store = Store(grid.config.results_dir)
     records = [store.read(key) for key in grid.cells()]  # each is read: a damaged one is told before any training
-    if all(record is not None and has_topology(record, grid.config.topology) for record in records):
+    if all(record is not None and is_measured(record, grid.config) for record in records):
         return
     with store.claim("0" * 16):
         pass  # the folder can be written

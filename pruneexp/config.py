@@ -11,6 +11,7 @@ from typing import Any
 
 from pruneexp.errors import UserError
 
+ABOUT = ("needs_scores", "removes_neurons")  # what a component's file says of it to others; no option of its function
 PACKAGE = Path(__file__).resolve().parent
 
 

@@ -17,10 +17,14 @@ from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
 from pruneexp.masks import Masks, load_masks
-from pruneexp.records.measure import effective_density, layer_rows, network_sums
+from pruneexp.models.export import exported
+from pruneexp.records.complete import is_measured
+from pruneexp.records.latency import latency
+from pruneexp.records.measure import effective_density, layer_rows, network_sums, parameters_left
 from pruneexp.records.provenance import git_commit, provenance
 from pruneexp.records.store import Record, Store
-from pruneexp.records.topology import has_topology, topology_fields
+from pruneexp.records.topology import topology_fields
+from pruneexp.structure import remove
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.train import Trained, train
@@ -77,40 +81,50 @@ class Run:
                 self.store.write(cell.key, *self.make(cell, console()))
             elif mine and not self.complete(cell):
                 masks = load_masks(self.store.folder / cell.key / "masks.safetensors")
-                self.store.amend(cell.key, self.topology(self.start(cell), masks))
-                console().print(f"{cell.key}: its graph is measured.", soft_wrap=True)
+                self.store.amend(cell.key, self.measured(self.start(cell), masks))
+                console().print(f"{cell.key}: measured.", soft_wrap=True)
 
     def complete(self, cell: Cell) -> bool:
-        """Whether the cell is recorded, with the metrics asked for."""
+        """Whether the cell is recorded, with what was asked to be measured."""
         record = self.store.read(cell.key)
-        return record is not None and has_topology(record, self.job.config.topology)
+        return record is not None and is_measured(record, self.job.config)
 
-    def topology(self, network: nn.Module, masks: Masks) -> Record:
-        """The metrics asked for, as fields of the record."""
-        kind = self.job.config.topology
-        _ = self.bench.data  # which knows the input's shape
-        return {} if kind == "none" else topology_fields(network, masks, self.bench.input_shape, kind)
+    def measured(self, network: nn.Module, masks: Masks) -> Record:
+        """What was asked to be measured of a network under its masks, as fields of the record."""
+        kind, fields, shape = self.job.config.topology, Record(), self.bench.data.input_shape
+        if kind != "none":
+            fields |= topology_fields(network, masks, shape, kind)
+        if self.job.config.latency:
+            small = remove(network, masks, shape) if self.job.removes_neurons and masks else network
+            fields["latency"] = latency(small, shape, self.bench.device)
+        return fields
 
     def start(self, cell: Cell) -> nn.Module:
         """A copy of the network that the cell's training starts from, before its masks."""
         return copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
 
-    def make(self, cell: Cell, out: Console) -> tuple[Record, bytes, list[dict[str, float]], bytes]:
-        """Mask, measure and train one cell: its record, masks file, history, and a dense network's trained weights."""
+    def make(self, cell: Cell, out: Console) -> tuple[Record, dict[str, bytes], list[dict[str, float]]]:
+        """Mask, measure and train one cell: its record, its files and history."""
         notes, masks = Notes(), Masks()
         seconds = {"scoring": 0.0, "masking": 0.0}
         if cell.density < 1:
             masks, seconds = self.bench.masks(cell.density, notes)
         network = self.start(cell)
+        files = {"masks.safetensors": safetensors.torch.save(masks or _everything(network))}
         start = time.perf_counter()
+        measured = self.measured(network, masks)
+        total = sum(weight.numel() for weight in prunable(network).values())
+        if self.job.removes_neurons and masks:
+            network, masks = remove(network, masks, self.bench.data.input_shape), {}
         layers = layer_rows(network, masks)
-        sums = network_sums(layers, multiply_accumulates(network, self.bench.input_shape))
+        sums = network_sums(layers, multiply_accumulates(network, self.bench.data.input_shape))
+        sums |= {"prunable": total, "density": sums["kept"] / total}  # of what there was before any neuron was removed
+        sums["parameters"] = parameters_left(network, masks)
         sums["effective_density"] = effective_density(masks, self.bench.wiring)
-        topology = self.topology(network, masks)
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-        trained = self._train(cell, network, masks, sums | topology, layers, CellProgress(title, out))
+        trained = self._train(cell, network, masks, sums | measured, layers, CellProgress(title, out))
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         if sums["effective_density"] == 0:
@@ -135,13 +149,16 @@ class Run:
             "peak_memory_bytes": trained.peak_memory_bytes,
             "notes": notes,
             "layers": layers,
-            **topology,
+            **measured,
             **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
-        everything = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(network).items()}
-        weights = b"" if masks else _packed(network)
-        return record, safetensors.torch.save(masks or everything), trained.history, weights
+        if cell.density == 1:
+            files["weights.safetensors"] = _packed(network)
+            out.print(f"its weights: {self.store.folder / cell.key / 'weights.safetensors'}", soft_wrap=True)
+        elif self.job.removes_neurons:
+            files["network.pt2"] = exported(network, self.bench.data.input_shape)
+        return record, files, trained.history
 
     def time_left(self, cell: Cell) -> str:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
@@ -180,6 +197,10 @@ class Run:
         return trained
 
 
+def _everything(network: nn.Module) -> Masks:
+    return {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(network).items()}
+
+
 def _packed(network: nn.Module) -> bytes:
     return safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
 
@@ -199,6 +220,7 @@ def _portable(config: DictConfig) -> dict[str, Any]:
         "mode",
         "figures",
         "topology",
+        "latency",
         "weights",
         "sweep_cells",
     ):

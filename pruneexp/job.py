@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.choices import check_choices
-from pruneexp.config import digest, identity, locate, unknown
+from pruneexp.config import ABOUT, digest, identity, locate, unknown
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, true_or_false, whole_number
 from pruneexp.models.weights import fingerprint
@@ -31,7 +31,7 @@ DEFAULTS = {
 }
 DENSE_OPTIONS = ("initialisation", "weights")  # those that concern a dense network too
 LOGGERS = ("none", "csv", "tensorboard", "wandb")
-FIGURES = ("accuracy", "lambda2")
+FIGURES = ("accuracy", "lambda2", "macs")
 CHOICES = {
     "initialisation": ("kaiming_normal", "kaiming_uniform"),
     "mode": ("run", "plan", "report"),
@@ -83,6 +83,11 @@ class Job:
         return bool(self.config.masker.get("needs_scores", True))
 
     @property
+    def removes_neurons(self) -> bool:
+        """Whether what the masks prune is taken out, and a smaller network trained."""
+        return bool(self.config.masker.get("removes_neurons", False))
+
+    @property
     def rounds(self) -> int:
         return int(self.config.rounds) if self.needs_scores else 1
 
@@ -100,8 +105,8 @@ class Job:
         names = self.names()
         groups = {group: identity(_plain(self.config[group])) for group in GROUPS}
         for node in groups.values():
-            node.pop("name")
-            node.pop("needs_scores", None)
+            for label in ("name", *ABOUT):
+                node.pop(label, None)
         description: dict[str, Any] = {**groups, "density": density, "seed": self.seed}
         for option, default in DEFAULTS.items():
             if self.config.get(option, default) != default and (density < 1 or option in DENSE_OPTIONS):
@@ -129,7 +134,8 @@ class Job:
         """
         node = _plain(self.config[group])
         name = node.pop("name", "")
-        node.pop("needs_scores", None)
+        for about in ABOUT:
+            node.pop(about, None)
         target = locate(node["_target_"])
         check_choices(target, node)
         for option in node.keys() - {"_target_", "_partial_"} - inspect.signature(target).parameters.keys():
@@ -161,8 +167,13 @@ class Job:
         for option, choices in CHOICES.items():
             if config[option] not in choices:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
-        for option in ("invert", "shuffle", "reinit"):
+        for option in ("invert", "shuffle", "reinit", "latency"):
             true_or_false(option, config[option])
+        for option in ("shuffle", "repair"):
+            if self.removes_neurons and config[option] not in (False, "none"):
+                raise UserError(
+                    f"{option}={config[option]} moves single weights, and masker={config.masker.name} removes neurons."
+                )
         if config.weights != "none":
             fingerprint(config.weights)
         whole_number("rounds", config.rounds, 1)

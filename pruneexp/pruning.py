@@ -20,6 +20,7 @@ from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.masks import Masks, apply_masks
 from pruneexp.seeding import stream
+from pruneexp.structure import coupled
 from pruneexp.wiring import trace
 
 Scores = dict[str, torch.Tensor]
@@ -73,6 +74,7 @@ def mask(
     model: nn.Module | None = None,
     previous: Masks | None = None,
     part: int = 0,
+    input_shape: tuple[int, ...] | None = None,
 ) -> Masks:
     """The masker's masks at one density, checked to be complete; ``density=1`` keeps everything.
 
@@ -84,6 +86,7 @@ def mask(
         model: the network whose weights are masked, for maskers that look at how its layers join.
         previous: an earlier round's masks; what they pruned stays pruned.
         part: number of the round, 0 for a single one.
+        input_shape: [C, H, W], for maskers that look at which channels are coupled.
 
     Raises:
         UserError: density or the masker's options not allowed.
@@ -91,7 +94,8 @@ def mask(
     available = previous or {name: torch.ones_like(value, dtype=torch.bool) for name, value in scores.items()}
     layers = [Layer(name, value, available[name].to(value.device)) for name, value in scores.items()]
     if model is not None:
-        layers = Layers(layers, functools.partial(trace, model))
+        channels = None if input_shape is None else functools.partial(coupled, model, input_shape)
+        layers = Layers(layers, functools.partial(trace, model), channels)
     kept_count(layers, density)
     if density == 1:
         return {name: torch.ones_like(value, dtype=torch.bool, device="cpu") for name, value in scores.items()}
@@ -138,7 +142,9 @@ def in_rounds(
         scores = score(pruned, scorer, batches, seed, part=k)
         seconds += time.perf_counter() - begin
         said = {}
-        masks = mask(scores, chooser, density ** (k / rounds), seed, said, model, masks, part=k)
+        masks = mask(
+            scores, chooser, density ** (k / rounds), seed, said, model, masks, part=k, input_shape=batches.input_shape
+        )
         apply_masks(pruned, masks)
     assert masks is not None
     notes |= said | {"scoring_seconds": seconds}
@@ -162,7 +168,7 @@ def prune(
         scorer: a name in conf/scorer.
         masker: a name in conf/masker.
         seed: of the scorer's and masker's random streams.
-        example_input: one batch-shaped tensor [n, ...], for scorers that only need the input's shape.
+        example_input: one batch-shaped tensor [n, ...], for scorers and maskers that only need the input's shape.
         data: (images, labels), normalised as the network wants them, for scorers that need samples.
 
     Returns:
@@ -182,12 +188,13 @@ def prune(
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
     score_function, mask_function = component("scorer", scorer), component("masker", masker)
+    shape = batches.input_shape
     if not _configured("masker", masker).get("needs_scores", True):
-        return mask(unscored(model), mask_function, density, seed, {}, model)
+        return mask(unscored(model), mask_function, density, seed, {}, model, input_shape=shape)
     rounds = int(_configured("scorer", scorer).get("rounds", 1))
     if rounds > 1:
         return in_rounds(model, score_function, mask_function, density, seed, batches, {}, rounds)
-    return mask(score(model, score_function, batches, seed), mask_function, density, seed, {}, model)
+    return mask(score(model, score_function, batches, seed), mask_function, density, seed, {}, model, input_shape=shape)
 
 
 def component(group: str, name: str) -> Any:
@@ -204,6 +211,7 @@ def _configured(group: str, name: str) -> dict[str, Any]:
     said: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))  # type: ignore[assignment]
     said = said if group in said else {group: said}
     del said[group]["name"]
-    if "needs_scores" in said[group]:
-        said["needs_scores"] = said[group].pop("needs_scores")
+    for about in config.ABOUT:
+        if about in said[group]:
+            said[about] = said[group].pop(about)
     return said

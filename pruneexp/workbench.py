@@ -140,7 +140,7 @@ class Workbench:
         if self.job.rounds == 1:
             scores = self.scores
             begin = time.perf_counter()
-            masks = mask(scores, masker, density, self.job.seed, notes, self.initial)
+            masks = mask(scores, masker, density, self.job.seed, notes, self.initial, input_shape=self.data.input_shape)
             scoring = self.scoring_seconds
         else:
             scorer, batches, network = self.scorer, self.data.for_scoring(), self.scored

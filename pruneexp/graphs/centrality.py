@@ -9,11 +9,23 @@ from pruneexp.errors import UserError
 TOLERANCE, MOST_STEPS = 1e-10, 10_000
 
 
-def similarity_graph(rows: torch.Tensor, tau: float) -> torch.Tensor:
-    """float64 [n, n]: cosine similarities of the neurons' rows above tau, 0 elsewhere and on the diagonal.
+def cosines(rows: torch.Tensor) -> torch.Tensor:
+    """float32 [n, n]: cosine similarities of the rows [n, ...]; of a row of zeros 0.
 
     Args:
-        rows: [n, ...], a neuron's incoming weights (a convolution's filter, flattened) or its activations.
+        rows: a neuron's incoming weights each (a convolution's filter, flattened).
+    """
+    flat = rows.detach().flatten(1).double()
+    lengths = flat.norm(dim=1, keepdim=True)
+    unit = (flat / lengths.where(lengths > 0, 1)).float()  # products in float32: cosines to 1e-7 in half the time
+    return unit @ unit.T
+
+
+def similarity_graph(similar: torch.Tensor, tau: float) -> torch.Tensor:
+    """float64 [n, n]: similarities above tau, 0 elsewhere and on the diagonal.
+
+    Args:
+        similar: symmetric [n, n], of neurons.
         tau: threshold in [0, 1); an edge is kept where the similarity is larger.
 
     Raises:
@@ -23,16 +35,12 @@ def similarity_graph(rows: torch.Tensor, tau: float) -> torch.Tensor:
         raise UserError(
             f"tau must be at least 0 and below 1, got {tau}: it is the cosine similarity above which neurons are joined."
         )
-    flat = rows.detach().double().flatten(1)
-    lengths = flat.norm(dim=1, keepdim=True)
-    unit = (flat / lengths.where(lengths > 0, 1)).float()  # products in float32: cosines to 1e-7 in half the time
-    similar = unit @ unit.T
-    similar = (similar + similar.T).double() / 2
-    similar.fill_diagonal_(0)
-    return similar.where(similar > tau, 0)
+    graph = similar.double()
+    graph = graph.where(graph > tau, 0)
+    return graph.fill_diagonal_(0)
 
 
-def eigenvector_centrality(graph: torch.Tensor) -> torch.Tensor:
+def centrality(graph: torch.Tensor) -> torch.Tensor:
     """The Perron vector of each connected component, float64 [n]; neurons without an edge have 0.
 
     The vector x > 0 with A x = lambda x for the component's largest eigenvalue, of Euclidean length 1, so that components are comparable

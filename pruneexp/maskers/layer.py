@@ -7,6 +7,7 @@ import numpy as np
 import torch
 
 from pruneexp.errors import UserError
+from pruneexp.structure import Coupled
 from pruneexp.wiring import Wiring
 
 Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record
@@ -37,11 +38,17 @@ class Layers(list[Layer]):
     Args:
         layers: in the network's order.
         wiring: finds out how they join; called only when a masker asks.
+        coupled: finds out which channels can only be removed together, where that can be known; called as `wiring`.
     """
 
-    def __init__(self, layers: Iterable[Layer], wiring: Callable[[], Wiring]) -> None:
+    def __init__(
+        self,
+        layers: Iterable[Layer],
+        wiring: Callable[[], Wiring],
+        coupled: Callable[[], list[Coupled]] | None = None,
+    ) -> None:
         super().__init__(layers)
-        self.wiring = wiring
+        self.wiring, self.coupled = wiring, coupled
 
 
 def joined(layers: Sequence[Layer]) -> Wiring:

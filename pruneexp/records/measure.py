@@ -69,6 +69,12 @@ def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, 
     }
 
 
+def parameters_left(model: nn.Module, masks: Masks) -> int:
+    """All parameters, biases and BatchNorm's too, less the pruned weights."""
+    pruned = sum(int((~mask).sum()) for mask in masks.values())
+    return sum(parameter.numel() for parameter in model.parameters()) - pruned
+
+
 def collapsed(number: int, left: np.ndarray, right: np.ndarray) -> bool:
     """Whether the largest component, by vertices, has a side of one vertex; a layer with such a side itself has not collapsed."""
     if number == 0:

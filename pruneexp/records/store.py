@@ -1,10 +1,10 @@
 """A folder of records, shared safely by any number of processes.
 
-``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, and for a
-dense one its trained ``weights.safetensors``. It is filled under a hidden name and renamed, so that it is there
-completely or not at all, whatever kills the process. A process that works on a cell holds a lock on one byte of
-``<results_dir>/.claims``, the byte numbered by the cell's hash: the operating system lets go of it when the process
-dies, so there is no stale lock to clean up.
+``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, for a
+dense one its trained ``weights.safetensors``, and for one whose neurons were removed the trained ``network.pt2``.
+It is filled under a hidden name and renamed, so that it is there completely or not at all, whatever kills the
+process. A process that works on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by
+the cell's hash: the operating system lets go of it when the process dies, so there is no stale lock to clean up.
 """
 
 import contextlib
@@ -99,9 +99,14 @@ class Store:
             yield mine
 
     def write(
-        self, key: str, record: Record, masks: bytes, history: Sequence[Mapping[str, float]], weights: bytes = b""
+        self, key: str, record: Record, files: Mapping[str, bytes], history: Sequence[Mapping[str, float]]
     ) -> None:
         """Leave a finished cell behind, complete; the caller holds its claim.
+
+        Args:
+            record: what becomes record.json.
+            files: contents by file name, masks.safetensors and what else there is.
+            history: rows of history.csv.
 
         Raises:
             UserError: it cannot be written; nothing of it is left.
@@ -109,9 +114,8 @@ class Store:
         scratch = self._scratch(key)
         try:
             scratch.mkdir(parents=True)
-            _write(scratch / "masks.safetensors", masks)
-            if weights:
-                _write(scratch / "weights.safetensors", weights)
+            for name, content in files.items():
+                _write(scratch / name, content)
             _write(scratch / "history.csv", _csv(history))
             _write(scratch / "record.json", json.dumps(record, indent=1, default=float).encode() + b"\n")
             shutil.rmtree(self.folder / key, ignore_errors=True)  # one whose record.json someone has deleted

@@ -38,10 +38,5 @@ def topology_fields(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]
     }
 
 
-def has_topology(record: dict[str, Any], kind: str) -> bool:
-    """Whether a record has the metrics of a kind; they are no part of a cell's key, and a finished cell gets them later."""
-    return kind == "none" or ("spectral_gap" if kind == "full" else "imsg") in record.get("topology", {})
-
-
 def _without_nan(values: dict[str, float]) -> dict[str, float | None]:
     return {name: None if math.isnan(value) else value for name, value in values.items()}

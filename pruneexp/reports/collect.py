@@ -12,7 +12,12 @@ from pruneexp.records.store import Store
 
 CONTROLS = ("invert", "shuffle", "reinit")  # always named: what is left of a method is not the method
 COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
-LATER = ["imdb_sum", "effective_density", "collapsed_layers"]  # which a record of an earlier version may lack
+LATER = [
+    "imdb_sum",
+    "effective_density",
+    "collapsed_layers",
+    "parameters",
+]  # which a record of an earlier version may lack
 
 
 def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
@@ -40,6 +45,10 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         row |= {column: record[column] for column in COLUMNS}
         row |= {column: math.nan if record.get(column) is None else record[column] for column in LATER}
         row |= {f"topology/{name}": value for name, value in record.get("topology", {}).items()}
+        for device, times in record.get("latency", {}).items():
+            row |= {f"latency/{device}/{batch}": milliseconds for batch, milliseconds in times.items()}
+        if job.removes_neurons and "neurons" in record["notes"]:
+            row["neurons"] = record["notes"]["kept_neurons"] / record["notes"]["neurons"]
         row["chance"] = 100 / job.config.dataset.classes
         row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]

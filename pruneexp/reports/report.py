@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from pruneexp.reports.collect import collect
 from pruneexp.reports.figure import accuracy_figure
 from pruneexp.reports.lambda2_figure import lambda2_figures
 from pruneexp.reports.layers import layer_table
+from pruneexp.reports.macs_figure import macs_figure
 from pruneexp.reports.table import aggregate
 
 SHOWN = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
@@ -49,6 +51,8 @@ def write_report(grid: Grid, command: str) -> int:
             paths = _write(table, records, folder, stem, command)
             if "accuracy" in grid.config.figures:
                 paths += accuracy_figure(table, folder / "figures" / stem, stem, command)
+            if "macs" in grid.config.figures:
+                paths += macs_figure(table, folder / "figures" / stem, stem, command)
             if "lambda2" in grid.config.figures:
                 paths += _write_layers(table, layer_table(cells, records), folder, stem, command)
     except OSError as error:
@@ -105,6 +109,8 @@ def footnote(table: pd.DataFrame) -> str:
     lines = ["", "Accuracy: mean over n seeds ± 95 % confidence interval (Student's t)."]
     if (table["accuracy"] <= table["chance"]).any() or table["source"].fillna("").str.contains(BELOW).any():
         lines[-1] += " * no better than guessing."
+    if any(str(column).startswith("latency/") for column in table):
+        lines.append("In brackets: share of the dense network's. Latency: median of a forward pass, by batch size.")
     if table["published_pruning_seconds"].notna().any():
         lines.append(
             "Published pruning times are of another machine and, for global masks, of another graph (unfolded inputs, tens of"
@@ -122,9 +128,33 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
     def with_interval(mean: float, half: float) -> str:
         return number(mean, 2) + ("" if pd.isna(half) else f" ± {half:.2f}")
 
+    def percent(share: float) -> str:
+        return "" if pd.isna(share) else f"{100 * share:.3g} %"
+
+    latencies = [str(column) for column in table if str(column).startswith("latency/")]
+    dense = table[table["masker"] == "dense"].groupby(["dataset", "model", "recipe"])[["macs", *latencies]].mean()
+
+    def size(row: dict[Hashable, Any]) -> dict[str, str]:
+        """Parameters, MACs and latencies, in brackets as a share of the dense network's; where latency was asked for."""
+        if not latencies:
+            return {}
+        network = (row["dataset"], row["model"], row["recipe"])
+        whole = dense.loc[network] if network in dense.index else None  # type: ignore[index]
+
+        def beside(column: str, text: str) -> str:
+            return text if whole is None or pd.isna(row[column]) else f"{text} ({percent(row[column] / whole[column])})"
+
+        columns = {"parameters (M)": number(row["parameters"] / 1e6, 3)}
+        columns["MACs (M)"] = beside("macs", number(row["macs"] / 1e6, 1))
+        for column in latencies:
+            _, device, batch = column.split("/")
+            columns[f"{device} ms, batch {batch}"] = beside(column, number(row[column], 2))
+        return columns
+
     rows = [
         {
             **{column: row[column] for column in SHOWN},
+            **({"neurons": percent(row["neurons"])} if "neurons" in table else {}),
             "density": f"{100 * row['density']:.4g} %",
             "effective": number(100 * row["effective_density"], 3)
             + (" %" if pd.notna(row["effective_density"]) else ""),
@@ -144,6 +174,7 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
             "pruning s": number(row["pruning_seconds"], 2),
             "published pruning s": number(row["published_pruning_seconds"], 0),
             "training s": number(row["training_seconds"], 1),
+            **size(row),
         }
         for row in table.to_dict("records")
     ]

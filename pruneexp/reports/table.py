@@ -22,7 +22,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
 
     Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means
     over seeds of lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers,
-    dead_filters and macs, and of topology/<metric> where records have them; diverged (number of seeds), precision; drop
+    dead_filters, macs and parameters, and, where records have them, of neurons (share kept), topology/<metric> and
+    latency/<device>/<batch> (milliseconds, median over seeds); diverged (number of seeds), precision; drop
     (accuracy of the dense network less this); medians of pruning_seconds and training_seconds.
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
@@ -40,19 +41,18 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         collapsed_layers=("collapsed_layers", "mean"),
         dead_filters=("dead_filters", "mean"),
         macs=("macs", "mean"),
+        parameters=("parameters", "mean"),
         diverged=("diverged", "sum"),
         precision=("precision", lambda values: "/".join(sorted(set(values)))),
         pruning_seconds=("pruning_seconds", "median"),
         training_seconds=("training_seconds", "median"),
     )
-    metrics = [column for column in map(str, cells.columns) if column.startswith("topology/")]
-    if metrics:  # of the grids that measured them
-        table = table.join(
-            cells[[*SETTING, *metrics]]
-            .astype(dict.fromkeys(metrics, float))
-            .groupby(SETTING, sort=False, dropna=False)
-            .mean()
-        )
+    columns = [str(column) for column in cells.columns]
+    for prefix, how in (("topology/", "mean"), ("latency/", "median"), ("neurons", "mean")):
+        measured = [column for column in columns if column.startswith(prefix)]
+        if measured:  # of the grids that have it
+            values = cells[[*SETTING, *measured]].astype(dict.fromkeys(measured, float))
+            table = table.join(values.groupby(SETTING, sort=False, dropna=False).agg(how))
     table = table.reset_index()
     return _beside_published(_with_drop(table)).sort_values(
         ["dataset", "model", "recipe", "asked_density"], ascending=[True, True, True, False], kind="stable"

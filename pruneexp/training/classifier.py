@@ -76,9 +76,12 @@ class MaskedClassifier(lightning.LightningModule):
 
     def _freeze(self, frozen: bool) -> None:
         """Keep all but the classifier as it is, BatchNorm statistics too, or let it go."""
+        assert self.sgd is not None
         head = classifier(self.network)
         for name, parameter in self.network.named_parameters():
             parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
+            # the fused step takes buffers from all that it moves or from none: a zero one is as none
+            self.sgd.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
         for module in self.network.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.train(not frozen)

@@ -27,6 +27,7 @@ class Resident:
 
     def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
+        self.input_shape = dataset.input_shape
         self.height, self.width = dataset.input_shape[1:]
         order = torch.randperm(len(dataset.train_images), generator=stream(seed, "split")).numpy()
         held_out, rest = np.split(order, [dataset.validation])

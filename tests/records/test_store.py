@@ -19,7 +19,7 @@ from pruneexp.records.store import REQUIRED, Store
 KEY = "digits-vgg_small-magnitude-greedy-d0.1-s0-0123456789abcdef"
 OTHER = "digits-vgg_small-magnitude-greedy-d0.1-s1-fedcba9876543210"
 RECORD: dict[str, Any] = dict.fromkeys(REQUIRED) | {"key": KEY, "accuracy": 50.0, "layers": []}
-MASKS = safetensors.torch.save({"fc.weight": torch.tensor([[True, False, True]])})
+MASKS = {"masks.safetensors": safetensors.torch.save({"fc.weight": torch.tensor([[True, False, True]])})}
 HISTORY = [{"epoch": 0, "train/loss": 2.5}, {"epoch": 1, "train/loss": 1.25}]
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -137,7 +137,7 @@ os.rename = lambda *names: os.kill(os.getpid(), 9)
 from pruneexp.records.store import REQUIRED, Store
 store = Store(sys.argv[1])
 with store.claim(sys.argv[2]):
-    store.write(sys.argv[2], {"key": 1}, b"masks", [])
+    store.write(sys.argv[2], {"key": 1}, {"masks.safetensors": b"masks"}, [])
 """
     with python(code, str(tmp_path), KEY) as process:
         assert process.wait() == -signal.SIGKILL
@@ -216,7 +216,7 @@ from pruneexp.records.store import REQUIRED, Store
 store = Store(sys.argv[1])
 with store.claim(sys.argv[2]) as mine:
     try:
-        store.write(sys.argv[2], {"key": 1}, bytes(int(sys.argv[3])), [{"epoch": 0}] * int(sys.argv[4]))
+        store.write(sys.argv[2], {"key": 1}, {"masks.safetensors": bytes(int(sys.argv[3]))}, [{"epoch": 0}] * int(sys.argv[4]))
     except UserError as error:
         print(error)
 """

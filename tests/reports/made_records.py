@@ -42,4 +42,4 @@ def fill(grid: Grid, results_dir: Path, make: Callable[[Cell], dict[str, Any] | 
     for key, (_, cell) in grid.cells().items():
         made = make(cell)
         if made is not None:
-            store.write(key, made, b"", [])
+            store.write(key, made, {}, [])

@@ -1,0 +1,66 @@
+"""BatchNorm scale: |gamma| of the channel."""
+
+import copy
+
+import torch
+from torch import nn
+
+from pruneexp.data.batches import Batches
+from pruneexp.errors import UserError
+from pruneexp.layers import PRUNABLE, prunable
+from pruneexp.scorers.neurons import of_weights
+
+
+def bn_scale(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """|gamma_k| of the BatchNorm that normalises neuron k's output, for all of the neuron's weights (Liu et al. 2017).
+
+    Neurons of layers that no BatchNorm follows directly have 1 each: nothing is said of them.
+
+    Args:
+        model: left as it is.
+        batches: tells the input's shape.
+        generator: not used.
+
+    Raises:
+        UserError: no layer is followed by a BatchNorm, or the input's shape is not known.
+    """
+    if batches.input_shape is None:
+        raise UserError("bn_scale needs the input's shape: pass example_input.")
+    followers = _followers(model, batches.input_shape)
+    weights = prunable(model)
+    if not followers:
+        raise UserError("bn_scale needs a BatchNorm after a layer, and this network has none: use l2 or taylor.")
+    scores = {}
+    for name, weight in weights.items():
+        neurons = torch.ones(len(weight), device=weight.device)
+        if name in followers:
+            neurons = model.get_submodule(followers[name]).get_parameter("weight").detach().abs()
+        scores[name] = of_weights(neurons, weight)
+    return scores
+
+
+def _followers(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, str]:
+    """By weight name, the name of the BatchNorm that takes the layer's output."""
+    network = copy.deepcopy(model).eval()
+    made: dict[int, str] = {}
+    kept: list[torch.Tensor] = []  # alive, so that no two outputs share an address
+    followers: dict[str, str] = {}
+    for name, module in network.named_modules():
+        if isinstance(module, PRUNABLE):
+
+            def note(_: nn.Module, __: object, output: torch.Tensor, name: str = name) -> None:
+                made[id(output)] = f"{name}.weight"
+                kept.append(output)
+
+            module.register_forward_hook(note)
+        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine:
+
+            def meet(_: nn.Module, inputs: tuple[torch.Tensor, ...], name: str = name) -> None:
+                if id(inputs[0]) in made:
+                    followers[made[id(inputs[0])]] = name
+
+            module.register_forward_pre_hook(meet)
+    like = next(network.parameters())
+    with torch.no_grad():
+        network(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
+    return followers

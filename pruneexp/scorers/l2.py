@@ -1,0 +1,20 @@
+"""L2: the length of a neuron's incoming weights."""
+
+import torch
+from torch import nn
+
+from pruneexp.data.batches import Batches
+from pruneexp.layers import prunable
+from pruneexp.scorers.neurons import of_weights
+
+
+def l2(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[str, torch.Tensor]:
+    """|w_k|_2 of each neuron (a convolution's filter), for all of its weights (Li et al. 2017 take the L1 norm).
+
+    Args:
+        model: any network; left as it is.
+        batches, generator: not used.
+    """
+    return {
+        name: of_weights(weight.detach().flatten(1).norm(dim=1), weight) for name, weight in prunable(model).items()
+    }
