@@ -176,6 +176,11 @@ class Job:
                 )
         if config.weights != "none":
             fingerprint(config.weights)
+        shape = config.dataset.image_shape
+        if not OmegaConf.is_list(shape) or len(shape) != 3:
+            raise UserError(f"dataset.image_shape must be [channels, height, width], got {shape}.")
+        for length in shape:
+            whole_number("each number of dataset.image_shape", length, 1)
         whole_number("rounds", config.rounds, 1)
         whole_number("rewind_epoch", config.rewind_epoch, 0)
         if config.repair != "none" and not self.needs_scores:

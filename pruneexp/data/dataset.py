@@ -13,8 +13,9 @@ from pruneexp.errors import UserError, real_number, whole_number
 from pruneexp.locks import lock_folder
 
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
+LEFT_OUT = "left_out"  # beside them where training files could not be read: their names
 Arrays = dict[str, np.ndarray]
-Source = Callable[[Path, str], Arrays]  # (data_dir, name) -> the four arrays, downloaded if need be
+Source = Callable[[Path, str], Arrays]  # (data_dir, name) -> the arrays, downloaded if need be
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Dataset:
     Attributes:
         name: the folder under the data directory.
         classes: number of classes; labels are 0 ... classes-1.
-        mean, std: per channel, of pixel values in [0, 1] over the training images.
+        mean, std: per channel, of pixel values in [0, 1] over the training images, or those a pretrained network expects.
         validation: how many training images are held out for model selection (drawn by the job's seed).
     """
 
@@ -59,7 +60,8 @@ def load(
 
     The arrays are written to a hidden folder that is renamed when complete, so that a reader never sees half a data set.
 
-    `classes`, `train_count` (training images) and `image_shape` [C, H, W] are what the arrays must have.
+    `classes`, `train_count` (training images, with those the source could not read) and `image_shape` [C, H, W] are what the
+    arrays must have.
 
     Raises:
         UserError: a file is damaged or not what it should be, the folder cannot be written, or the source has nothing to give.
@@ -78,7 +80,8 @@ def load(
     arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
     for split in ("train", "test"):
         _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, tuple(image_shape))
-    if len(arrays["train_images"]) != train_count:
+    left_out = folder / f"{LEFT_OUT}.npy"
+    if len(arrays["train_images"]) + (len(_open(left_out)) if left_out.exists() else 0) != train_count:
         raise UserError(
             f"{folder} has {len(arrays['train_images'])} training images and {name} has {train_count}: delete the folder"
             f" to have it made again, or set dataset.train_count."
@@ -109,6 +112,8 @@ def make(folder: Path, source: Source) -> None:
             shutil.rmtree(left, ignore_errors=True)
         scratch = data_dir / f".{name}-partial"
         try:
+            if folder.is_dir() and any(folder.iterdir()):
+                raise UserError(f"{folder} is where the arrays of {name} go: move the other files in it elsewhere.")
             scratch.mkdir()
             for file, array in source(data_dir, name).items():
                 np.save(scratch / f"{file}.npy", array)
@@ -157,5 +162,6 @@ def _check(
         problem = f"labels are not all in 0 ... {classes - 1}"
     if problem:
         raise UserError(
-            f"the {split} arrays in {folder} are damaged or of another data set: {problem}; delete the folder to have it made again."
+            f"the {split} arrays in {folder} are damaged or of another data set: {problem}; delete the folder to have it made again,"
+            f" or choose another dataset.name."
         )

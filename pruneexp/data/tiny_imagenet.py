@@ -1,17 +1,13 @@
 """Tiny-ImageNet-200 from its official layout."""
 
-import tempfile
-import zipfile
-import zlib
 from pathlib import Path
 
-import numpy as np
 from PIL import Image
-from rich.progress import track
 
 from pruneexp.data.dataset import Arrays
+from pruneexp.data.images import Sample, read_images
+from pruneexp.data.official import official
 from pruneexp.errors import UserError
-from pruneexp.torchvision_compat import prepare
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
@@ -29,36 +25,12 @@ def tiny_imagenet(data_dir: Path, name: str) -> Arrays:
         UserError: missing and not downloadable, damaged, or not in the official layout.
     """
     side = {"tiny_imagenet": 64, "tiny_imagenet32": 32}[name]
-    folder, archive = data_dir / "tiny-imagenet-200", data_dir / "tiny-imagenet-200.zip"
-    if folder.is_dir():
-        return _read(folder, side)
-    if not archive.exists():
-        _download(data_dir, name)
-    with tempfile.TemporaryDirectory(prefix=f".{name}-unpack-", dir=data_dir) as unpacked:
-        try:
-            with zipfile.ZipFile(archive) as official:
-                official.extractall(unpacked)
-        except (zipfile.BadZipFile, zlib.error) as error:
-            raise UserError(f"{archive} is damaged ({error}): delete it to have it downloaded again.") from error
-        return _read(Path(unpacked) / folder.name, side, archive)
+    with official(data_dir, name, "tiny-imagenet-200", "tiny-imagenet-200.zip", URL, MD5) as root:
+        return read_images(_samples(root), side, strict=True, how=Image.Resampling.BOX)
 
 
-def _download(data_dir: Path, name: str) -> None:
-    prepare()
-    from torchvision.datasets.utils import download_url
-
-    try:
-        download_url(URL, str(data_dir), "tiny-imagenet-200.zip", MD5)
-    except (OSError, RuntimeError) as error:
-        raise UserError(
-            f"{name} is not in {data_dir} and cannot be downloaded ({error}): put the official tiny-imagenet-200.zip (or its"
-            f" folder tiny-imagenet-200) into {data_dir}, or the arrays {{train,test}}_{{images,labels}}.npy into"
-            f" {data_dir / name}."
-        ) from error
-
-
-def _read(root: Path, side: int, archive: Path | None = None) -> Arrays:
-    """The arrays of the official layout under `root`, unpacked from `archive` where one is given."""
+def _samples(root: Path) -> dict[str, list[Sample]]:
+    """The images and labels of the official layout."""
     try:
         wnids = sorted(folder.name for folder in (root / "train").iterdir())
         label = {wnid: k for k, wnid in enumerate(wnids)}
@@ -67,25 +39,7 @@ def _read(root: Path, side: int, archive: Path | None = None) -> Arrays:
         test = [(root / "val" / "images" / row[0], label[row[1]]) for row in rows]
     except (FileNotFoundError, NotADirectoryError, KeyError, IndexError) as error:
         raise UserError(
-            f"{archive or root} is not in Tiny-ImageNet's official layout (train/<wnid>/images/*.JPEG, val/images/*.JPEG,"
+            f"{root} is not in Tiny-ImageNet's official layout (train/<wnid>/images/*.JPEG, val/images/*.JPEG,"
             f" val/val_annotations.txt): {error}."
         ) from error
-    arrays: Arrays = {}
-    for split, samples in (("train", train), ("test", test)):
-        images = np.empty((len(samples), 3, side, side), dtype=np.uint8)
-        for i, (path, _) in enumerate(track(samples, f"reading {split} images", transient=True)):
-            images[i] = _pixels(path, side)
-        arrays[f"{split}_images"] = images
-        arrays[f"{split}_labels"] = np.array([label for _, label in samples], dtype=np.int64)
-    return arrays
-
-
-def _pixels(path: Path, side: int) -> np.ndarray:
-    """One image as uint8 [3, side, side]; grey ones are repeated over the channels."""
-    try:
-        image = Image.open(path).convert("RGB")
-    except OSError as error:
-        raise UserError(f"{path} is not a readable image ({error}).") from error
-    if image.size != (side, side):
-        image = image.resize((side, side), Image.Resampling.BOX)
-    return np.asarray(image).transpose(2, 0, 1)
+    return {"train": train, "test": test}

@@ -3,8 +3,6 @@
 import hashlib
 import pickle
 import tarfile
-import urllib.error
-import urllib.request
 from pathlib import Path
 from typing import Any
 
@@ -26,14 +24,6 @@ ROWS = {"cifar10": 5 * PER_FILE, "cifar100": PER_FILE}
 
 def kind(name: str) -> Any:
     return {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*arguments: object, **options: object) -> None:
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", refused)
 
 
 def official(data_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> dict[str, np.ndarray]:

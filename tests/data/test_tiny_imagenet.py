@@ -1,8 +1,6 @@
 """Tiny-ImageNet from a small folder and a small archive in the official layout."""
 
 import shutil
-import urllib.error
-import urllib.request
 import zipfile
 from pathlib import Path
 
@@ -16,14 +14,6 @@ from pruneexp.errors import UserError
 
 WNIDS = ("n03444034", "n01443537", "n02056570")  # not in alphabetical order
 PER_CLASS = 4
-
-
-@pytest.fixture(autouse=True)
-def _no_network(monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*arguments: object, **options: object) -> None:
-        raise urllib.error.URLError("no network in tests")
-
-    monkeypatch.setattr(urllib.request, "urlopen", refused)
 
 
 def picture(path: Path, rng: np.random.Generator, grey: bool = False) -> np.ndarray:

@@ -1,0 +1,74 @@
+"""Oxford 102 Flowers from its official files."""
+
+import contextlib
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from pruneexp.choices import checked
+from pruneexp.data.dataset import Arrays
+from pruneexp.data.images import SIDE, check_options, read_images
+from pruneexp.data.official import download, unpacked
+from pruneexp.errors import UserError
+
+URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
+MD5 = {
+    "102flowers.tgz": "52808999861908f626f3c1f4e79d11fa",
+    "imagelabels.mat": "e0620be6f572b9609742df49c70aed4d",
+    "setid.mat": "a5357ecc9cb78c4bef273ce3793fc85c",
+}
+CLASSES = 102
+
+
+@checked
+def flowers102(
+    data_dir: Path,
+    name: str,
+    side: int = SIDE,
+    train_split: Literal["train", "trainval"] = "train",
+    strict: bool = False,
+) -> Arrays:
+    """Oxford 102 Flowers (Nilsback & Zisserman 2008) in its official split, as uint8 [N, 3, side, side].
+
+    1,020 training images (ten of each class), with ``trainval`` the 1,020 for validation too; 6,149 test images. Read from
+    ``<data_dir>/flowers-102/`` with setid.mat, imagelabels.mat and jpg/ or 102flowers.tgz, downloaded where missing.
+
+    Raises:
+        UserError: missing and not downloadable, damaged, or a file that cannot be read and `strict`.
+    """
+    check_options(name, "flowers102" if train_split == "train" else "flowers102_trainval", side, strict)
+    folder = data_dir / "flowers-102"
+    unpack = not (folder / "jpg").is_dir()
+    for file, md5 in MD5.items():
+        if not (folder / file).exists() and (unpack or file.endswith(".mat")):
+            download(folder / file, f"{URL}/{file}", md5, data_dir, name, f"{', '.join(MD5)} into {folder}")
+    labels = _mat(folder / "imagelabels.mat", "labels", CLASSES) - 1
+    train = [_mat(folder / "setid.mat", key, len(labels)) for key in ("trnid", "valid")]
+    numbers = {
+        "train": train[0] if train_split == "train" else np.concatenate(train),
+        "test": _mat(folder / "setid.mat", "tstid", len(labels)),
+    }
+    with contextlib.ExitStack() as stack:
+        root = stack.enter_context(unpacked(folder / "102flowers.tgz", data_dir, name)) if unpack else folder
+        splits = {
+            split: [(root / "jpg" / f"image_{number:05d}.jpg", int(labels[number - 1])) for number in chosen]
+            for split, chosen in numbers.items()
+        }
+        return read_images(splits, side, strict)
+
+
+def _mat(path: Path, key: str, most: int) -> np.ndarray:
+    """A list of numbers 1 ... `most` in a MATLAB file, as int64."""
+    from scipy.io import loadmat
+
+    try:
+        numbers: np.ndarray = loadmat(path)[key].ravel().astype(np.int64)
+    except Exception as error:
+        # a damaged file can make the reader fail in any way
+        raise UserError(
+            f"{path} is damaged ({str(error) or type(error).__name__}): delete it to have it downloaded again."
+        ) from error
+    if not len(numbers) or numbers.min() < 1 or numbers.max() > most:
+        raise UserError(f"{path} is not the official file: {key} must be numbers from 1 to {most}.")
+    return numbers

@@ -1,0 +1,69 @@
+"""A folder of classes, each a folder of images, as arrays."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from pruneexp.data.dataset import Arrays
+from pruneexp.data.images import Sample, leave_out, read_images
+from pruneexp.errors import UserError
+
+SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
+Split = Callable[[str, int], np.ndarray]  # (class, number of its images) -> bool [number], true for test images
+
+
+def image_folder(
+    root: Path, side: int, classes: int | Sequence[str], split: Split, strict: bool = False, ignored: Sequence[str] = ()
+) -> Arrays:
+    """The images ``<root>/<class>/<file>`` as uint8 [N, 3, side, side], class k being the k-th in alphabetical order.
+
+    The split is made among the file names in alphabetical order, before any file is opened: one that cannot be read is
+    named and left out (see `read_images`) and moves no other. Files that are no images by their name are
+    named and left out too; hidden ones are passed over.
+
+    Args:
+        root: the folder of classes.
+        side: of the square images.
+        classes: how many classes there must be, or which.
+        split: which images of a class are for testing.
+        strict: a file that is not a readable image is an error.
+        ignored: folders that are no classes.
+
+    Raises:
+        UserError: no classes, not those there should be, one without images, or a file that cannot be read and `strict`.
+    """
+    train: list[Sample] = []
+    test: list[Sample] = []
+    for label, name in enumerate(_classes(root, classes, ignored)):
+        files = _files(root / name, strict)
+        for path, for_test in zip(files, split(name, len(files)), strict=True):
+            (test if for_test else train).append((path, label))
+    return read_images({"train": train, "test": test}, side, strict)
+
+
+def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) -> list[str]:
+    if not root.is_dir():
+        raise UserError(f"there is no folder of classes {root}.")
+    folders = (path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    found = sorted(name for name in folders if name not in ignored)
+    if not found:
+        raise UserError(f"{root} has no classes: each is a folder of images.")
+    if isinstance(wanted, int):
+        if len(found) != wanted:
+            raise UserError(f"{root} has {len(found)} classes and should have {wanted}.")
+    elif found != sorted(wanted):
+        raise UserError(f"{root} has the classes {', '.join(found)} and should have {', '.join(sorted(wanted))}.")
+    return found
+
+
+def _files(folder: Path, strict: bool) -> list[Path]:
+    files: list[Path] = []
+    for path in sorted(folder.iterdir()):
+        if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
+            files.append(path)
+        elif not path.name.startswith("."):
+            leave_out(path, f"{path} is no image by its name.", strict)
+    if not files:
+        raise UserError(f"the class {folder.name} has no images: put some into {folder}, or remove it.")
+    return files

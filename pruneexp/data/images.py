@@ -1,0 +1,115 @@
+"""Image files as uint8 arrays."""
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from PIL import Image, ImageOps
+from rich.progress import track
+
+from pruneexp.console import console
+from pruneexp.data.dataset import LEFT_OUT, Arrays
+from pruneexp.errors import UserError, true_or_false, whole_number
+
+Sample = tuple[Path, int]  # an image file and its label
+BILINEAR = Image.Resampling.BILINEAR
+SIDE = 224  # of the networks pretrained on ImageNet
+
+
+def pixels(path: Path, side: int, how: Image.Resampling = BILINEAR) -> np.ndarray:
+    """One image as uint8 [3, side, side]: its shorter side scaled to `side` with antialiasing, and the centre cut out.
+
+    Grey images are repeated over the channels, CMYK becomes RGB, transparency is dropped.
+
+    Raises:
+        UserError: not a readable image.
+    """
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about metadata; the pixels are fine
+            with Image.open(path) as file:
+                image = file.convert("RGB")
+    except Exception as error:
+        # a damaged file can make a decoder fail in any way
+        reason = getattr(error, "strerror", None) or str(error).partition(" '")[0] or type(error).__name__
+        raise UserError(f"{path} is not a readable image ({reason}).") from error
+    return np.asarray(ImageOps.fit(image, (side, side), how)).transpose(2, 0, 1)
+
+
+def read_images(
+    splits: Mapping[str, Sequence[Sample]], side: int, strict: bool = False, how: Image.Resampling = BILINEAR
+) -> Arrays:
+    """The arrays of a training and a test split, read with `pixels`.
+
+    A file that is not a readable image is named and left out; those of the training split are listed in the array
+    ``left_out``, so that `dataset.load` can still tell whether all the others are there.
+
+    Args:
+        splits: the samples of "train" and "test".
+        side: of the square images.
+        strict: a file that is not a readable image is an error.
+        how: Pillow's filter.
+
+    Raises:
+        UserError: a file cannot be read and `strict`, none of a class for training or none for testing can, or too little memory.
+    """
+    arrays: Arrays = {}
+    for split, samples in splits.items():
+        try:
+            images = np.empty((len(samples), 3, side, side), dtype=np.uint8)
+        except (MemoryError, ValueError) as error:
+            raise UserError(
+                f"{len(samples)} images of {side}x{side} pixels need {3 * side**2 * len(samples) / 1e9:.0f} GB of memory:"
+                f" choose a smaller dataset.source.side."
+            ) from error
+        labels: list[int] = []
+        left_out: list[str] = []
+        shown = console()
+        for path, label in track(
+            samples, f"reading {split} images", console=shown, transient=True, disable=not shown.is_terminal
+        ):
+            try:
+                images[len(labels)] = pixels(path, side, how)
+            except UserError as error:
+                leave_out(path, str(error), strict)
+                left_out.append(short(path))
+            else:
+                labels.append(label)
+        lost = {label for _, label in samples} - set(labels)
+        if not labels or (split == "train" and lost):
+            raise UserError(f"there is no readable {split} image{f' of class {min(lost)}' if lost else ''}.")
+        arrays[f"{split}_images"] = images[: len(labels)]
+        arrays[f"{split}_labels"] = np.array(labels, dtype=np.int64)
+        if split == "train" and left_out:
+            arrays[LEFT_OUT] = np.array(left_out)
+    return arrays
+
+
+def leave_out(path: Path, problem: str, strict: bool) -> None:
+    """Tell that `path` is left out, because of `problem`, a sentence; an error if `strict`."""
+    if strict:
+        raise UserError(problem)
+    told = problem.replace(str(path), short(path)).removesuffix(".")
+    console().print(f"{told}: it is left out.", markup=False, soft_wrap=True)
+
+
+def short(path: Path) -> str:
+    """A file's name and its folder's."""
+    return f"{path.parent.name}/{path.name}"
+
+
+def check_options(name: str, base: str, side: int, strict: bool) -> None:
+    """Check a source's options: data set `base` at another side than 224 needs a name, and so a folder, of its own.
+
+    Raises:
+        UserError: nonsense, or a name that belongs to another side.
+    """
+    whole_number("dataset.source.side", side, 8)  # below, there is nothing to see
+    true_or_false("dataset.source.strict", strict)
+    names = (base,) if side == SIDE else (f"{base}_{side}", f"{base}{side}")
+    if name not in names:
+        raise UserError(
+            f"with these options dataset.name must be {names[0]}, so that arrays of two kinds never share a folder,"
+            f" got {name}."
+        )

@@ -1,0 +1,91 @@
+"""Official files: found in the data directory, downloaded where missing, unpacked for as long as they are read."""
+
+import contextlib
+import gzip
+import http.client
+import os
+import tarfile
+import tempfile
+import zipfile
+import zlib
+from collections.abc import Iterator
+from pathlib import Path
+
+from pruneexp.errors import UserError
+from pruneexp.torchvision_compat import prepare
+
+DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
+
+
+@contextlib.contextmanager
+def official(data_dir: Path, name: str, folder: str, archive: str, url: str, md5: str) -> Iterator[Path]:
+    """The official ``<data_dir>/<folder>``, or a temporary one from ``<data_dir>/<archive>``, downloaded where missing.
+
+    Raises:
+        UserError: missing and not downloadable, or damaged.
+    """
+    if (data_dir / folder).is_dir():
+        yield data_dir / folder
+        return
+    path = data_dir / archive
+    if not path.exists():
+        download(path, url, md5, data_dir, name, f"{archive} (or its folder {folder}) into {data_dir}")
+    with unpacked(path, data_dir, name) as inside:
+        yield inside / folder
+
+
+def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: str) -> None:
+    """Download `path`, all or nothing.
+
+    Args:
+        path: where the file goes.
+        url, md5: of the official file.
+        data_dir, name: of the data set; half a file is hidden there under a name that `dataset.make` cleans up.
+        what: for the sentence, which official files belong where.
+
+    Raises:
+        UserError: not downloadable, or not the official file.
+    """
+    prepare()
+    from torchvision.datasets.utils import download_url
+
+    partial = data_dir / f".{name}-{path.name}"
+    try:
+        download_url(url, str(data_dir), partial.name, md5)
+        path.parent.mkdir(exist_ok=True)
+        os.replace(partial, path)
+    except (OSError, RuntimeError, http.client.HTTPException) as error:
+        raise UserError(
+            f"{name} is not in {data_dir} and cannot be downloaded ({error}): put the official {what}, or the arrays"
+            f" {{train,test}}_{{images,labels}}.npy into {data_dir / name}."
+        ) from error
+    finally:
+        partial.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def unpacked(archive: Path, data_dir: Path, name: str) -> Iterator[Path]:
+    """A temporary folder with the contents of a .zip or .tar.gz; what is wrong with a file in it is told of the archive.
+
+    Raises:
+        UserError: the archive is damaged.
+    """
+    with tempfile.TemporaryDirectory(prefix=f".{name}-unpack-", dir=data_dir) as temporary:
+        folder = Path(temporary)
+        try:
+            if archive.suffix == ".zip":
+                with zipfile.ZipFile(archive) as file:
+                    file.extractall(folder)
+            else:
+                with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+                    # no path may lead out of the folder; the first releases of Python 3.11 have no filters
+                    tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
+                    tar.extractall(folder)
+                    while stream.read(1 << 20):  # to the checksum at the end: tarfile stops at a damaged header
+                        pass
+        except DAMAGED as error:
+            raise UserError(f"{archive} is damaged ({error}): delete it to have it downloaded again.") from error
+        try:
+            yield folder
+        except UserError as error:
+            raise UserError(str(error).replace(str(folder), str(archive))) from error
