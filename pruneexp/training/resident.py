@@ -12,7 +12,8 @@ from pruneexp.training.augment import Crops, Shifts, pad
 from pruneexp.training.recipe import Recipe
 
 Split = tuple[torch.Tensor, torch.Tensor]  # uint8 [N, H, W, C], int64 [N]
-CHUNK = 8192  # images prepared at a time: enough for a GPU, and 100 MB of float32 at 32x32
+CHUNK = 8192 * 32 * 32  # pixels prepared at a time: enough for a GPU, and 100 MB of float32 in three channels
+SCORING = 5000 * 32 * 32  # pixels that scorers may look at
 
 
 class Resident:
@@ -42,7 +43,8 @@ class Resident:
 
     def chunk_size(self) -> int:
         """Images prepared at once: a whole number of batches."""
-        return max(CHUNK // self.recipe.batch_size, 1) * self.recipe.batch_size
+        images = CHUNK // (self.height * self.width)
+        return max(images // self.recipe.batch_size, 1) * self.recipe.batch_size
 
     def chunks(self) -> int:
         """In how many chunks an epoch comes."""
@@ -73,11 +75,12 @@ class Resident:
         """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""
         return ((images - self.mean) / self.std).permute(0, 3, 1, 2)
 
-    def for_scoring(self, limit: int = 5000, per_class: int = 20) -> Batches:
+    def for_scoring(self, limit: int | None = None, per_class: int = 20) -> Batches:
         """Training images without augmentation, in the order of the stream "scorer batches".
 
-        The first `limit`, and after them what is missing of the first `per_class` of each class.
+        The first `limit` (None: 5,000 at 32x32, fewer of larger ones), and after them what is missing of the first `per_class` of each class.
         """
+        limit = SCORING // (self.height * self.width) if limit is None else limit
         shift = self.recipe.shift
         order = torch.randperm(len(self.train_labels), generator=stream(self.seed, "scorer batches")).to(self.device)
         labels = self.train_labels[order]

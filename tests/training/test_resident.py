@@ -52,7 +52,7 @@ def test_several_chunks_show_the_same_batches_as_one(monkeypatch: pytest.MonkeyP
     data = Resident(toy_dataset(70), recipe, 0, CPU)
     whole = [images for chunk in data.epoch(3) for images, _ in chunk]
     assert data.chunks() == 1
-    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 40)
+    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 40 * 16 * 16)
     assert data.chunks() == 3
     parts = [images for chunk in data.epoch(3) for images, _ in chunk]
     assert len(list(data.epoch(3))) == 3
@@ -61,7 +61,7 @@ def test_several_chunks_show_the_same_batches_as_one(monkeypatch: pytest.MonkeyP
 
 
 def test_a_batch_larger_than_a_chunk_is_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 8)
+    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 8 * 8 * 8)
     data = Resident(numbered(), PLAIN, 0, CPU)
     assert [len(labels) for chunk in data.epoch(0) for _, labels in chunk] == [16, 16, 16, 2]
     assert len(list(data.epoch(0))) == data.chunks()

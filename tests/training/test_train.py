@@ -140,7 +140,7 @@ def test_the_last_partial_batch_is_trained_on() -> None:
 def test_a_data_set_of_several_chunks_is_trained_on_completely(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = small(), small()
     run(whole, {})
-    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 32)
+    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 32 * 16 * 16)
     result = run(parts, {})
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), parts.parameters(), strict=True))
     assert len(result.history) == 3
