@@ -26,12 +26,12 @@ TOPOLOGY = $(foreach table,$(TOPOLOGY_TABLES),$(foreach model,$(TOPOLOGY_MODELS)
 RANDOM_METHODS = uniform er erk
 TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
 	$(RANDOM_METHODS),$(METHOD)),masker=$(METHOD) scorer=snip,masker=greedy_global scorer=$(METHOD)))
-LATER = centrality-table
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss \
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-topology clean $(LATER)
+	topology-methods topology-stride2 bench-scorers bench-topology \
+	centrality-table centrality-small centrality-sweep pretrain bench-centrality clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -121,11 +121,24 @@ bench-scorers: .venv/tested ## time and memory of every scorer on ResNet-32 and 
 bench-topology: .venv/tested ## CPU seconds and memory of every topology metric
 	.venv/bin/python -m scripts.bench_topology $(ARGS)
 
+pretrain: .venv/installed ## ResNet-18 on CIFAR-100, to be pruned and fine-tuned where ImageNet's weights cannot be had
+	$(RUN) +experiment=pretrain_cifar100 $(RECIPE) $(ARGS)
+
+PRETRAINED = $(firstword $(wildcard results/runs/cifar100-torchvision_resnet18-dense-*))
+centrality-small: .venv/installed ## neurons removed by six importances, fine-tuned on flowers and CIFAR-10; PRETRAINED= names make pretrain's cell
+	$(RUN) +experiment=centrality_small weights=$(or $(PRETRAINED),imagenet) $(RECIPE) $(ARGS)
+
+centrality-sweep: .venv/installed ## the threshold tau against the share of neurons kept; PRETRAINED= as above
+	$(RUN) +experiment=centrality_sweep weights=$(or $(PRETRAINED),imagenet) $(RECIPE) $(ARGS)
+
+centrality-table: .venv/installed ## four ImageNet networks, three small data sets, all importances; ARGS="dataset=flowers102" for a part
+	for experiment in centrality_table_vgg centrality_table; do $(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+
+bench-centrality: .venv/tested ## seconds of similarity graph and centrality for layers of up to 4096 neurons
+	.venv/bin/python -m scripts.bench_centrality
+
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss
-
-$(LATER):
-	@echo "$@ cannot be made yet: what it needs is not in pruneexp." >&2; exit 1
 
 clean: ## remove .venv and caches; data and results stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from pruneexp.errors import UserError
     from pruneexp.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
     from pruneexp.pruning import prune
+    from pruneexp.structure import remove
 
 __version__ = "0.1.0"
 __all__ = [
@@ -20,6 +21,7 @@ __all__ = [
     "graphs",
     "load_masks",
     "prune",
+    "remove",
     "save_masks",
     "to_torch_prune",
 ]
@@ -30,6 +32,7 @@ _HOME = {
     "from_torch_prune": "masks",
     "load_masks": "masks",
     "prune": "pruning",
+    "remove": "structure",
     "save_masks": "masks",
     "to_torch_prune": "masks",
 }

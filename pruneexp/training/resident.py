@@ -78,7 +78,8 @@ class Resident:
     def for_scoring(self, limit: int | None = None, per_class: int = 20) -> Batches:
         """Training images without augmentation, in the order of the stream "scorer batches".
 
-        The first `limit` (None: 5,000 at 32x32, fewer of larger ones), and after them what is missing of the first `per_class` of each class.
+        The first `limit` (None: 5,000 at 32x32, fewer of larger ones), and after them what is missing of the first
+        `per_class` of each class.
         """
         limit = SCORING // (self.height * self.width) if limit is None else limit
         shift = self.recipe.shift
