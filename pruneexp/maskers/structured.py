@@ -65,13 +65,11 @@ def coupled_channels(layers: Sequence[Layer]) -> list[Coupled]:
     """How the layers' channels are coupled.
 
     Raises:
-        UserError: they are not the layers of a network, or torch-pruning cannot trace it.
+        UserError: the network or its input's shape is not known, or torch-pruning cannot trace it.
     """
     coupled = getattr(layers, "coupled", None)
     if coupled is None:
-        raise UserError(
-            "structured looks at the whole network: it needs Layers, which know how their channels are coupled."
-        )
+        raise UserError("structured has to run the network to see how its channels are coupled: pass example_input.")
     groups: list[Coupled] = coupled()
     return groups
 
@@ -99,7 +97,7 @@ def _layerwise(groups: list[Coupled], scores: list[np.ndarray], density: float) 
         if count == 0:
             raise UserError(
                 f"density {density} leaves no neuron of {next(iter(group.outputs))}, which has {len(values)}: use at least"
-                f" {0.51 / min(len(other) for other in scores):.2g}."
+                f" {0.53 / min(len(other) for other in scores):.2g}."
             )
         chosen.append(highest(values, count))
     return chosen
