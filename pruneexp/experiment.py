@@ -1,13 +1,17 @@
-"""One job from start to finish: for each density score, mask, measure, train, record."""
+"""One job from start to finish: for each density score, mask, measure, train, record; several densities at once if asked."""
 
+import contextlib
 import copy
 import math
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
@@ -22,8 +26,9 @@ from pruneexp.records.provenance import git_commit, provenance
 from pruneexp.records.store import Record, Store
 from pruneexp.records.topology import has_topology, topology_fields
 from pruneexp.training.loggers import logging_to
+from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
-from pruneexp.training.train import Trained, train
+from pruneexp.training.train import Trained, train, train_together
 from pruneexp.workbench import Workbench
 
 
@@ -46,6 +51,21 @@ def run(config: DictConfig, command: str = "", first: int = 0) -> None:
     Run(job, command, first).all_cells()
 
 
+@dataclass
+class Ready:
+    """A cell that is masked and measured, about to be trained."""
+
+    cell: Cell
+    title: str
+    network: nn.Module
+    masks: Masks
+    notes: Notes
+    layers: list[dict[str, Any]]
+    sums: dict[str, Any]
+    topology: Record
+    seconds: dict[str, float]
+
+
 class Run:
     """A job under way.
 
@@ -64,9 +84,32 @@ class Run:
         self.took: list[float] = []
 
     def all_cells(self) -> None:
-        for wait in (False, True):
-            for cell in self.cells:
-                self.finish(cell, wait)
+        for cells in self.groups():
+            if len(cells) == 1:
+                self.finish(cells[0], wait=False)
+            else:
+                self.finish_together(cells)
+        for cell in self.cells:
+            self.finish(cell, wait=True)
+
+    def groups(self) -> Iterator[list[Cell]]:
+        """The cells that are missing, in groups to be trained at once; others, and a dense one that the rest needs, alone."""
+        missing = [cell for cell in self.cells if not self.complete(cell)]
+        alone = [c for c in missing if c.key in self.store or (c.density == 1 and self.job.config.when == "trained")]
+        yield from ([cell] for cell in alone)
+        if rest := [cell for cell in missing if cell not in alone]:
+            number = self.members(rest)
+            yield from (rest[k : k + number] for k in range(0, len(rest), number))
+
+    def members(self, cells: list[Cell]) -> int:
+        """How many of the cells are trained at once."""
+        bench = self.bench
+        if bench.device.members == 1:
+            return 1
+        number = choose(bench.initial, bench.recipe, bench.data, bench.device, len(cells))
+        if bench.device.members == "auto":
+            console().print(f"trainer.members=auto: {number} at once.")
+        return number
 
     def finish(self, cell: Cell, wait: bool) -> None:
         """Make and record a cell, unless it is recorded or (without `wait`) another process works on it."""
@@ -74,11 +117,25 @@ class Run:
             return
         with self.store.claim(cell.key, wait) as mine:
             if mine and cell.key not in self.store:
-                self.store.write(cell.key, *self.make(cell, console()))
+                self.make([cell])
             elif mine and not self.complete(cell):
                 masks = load_masks(self.store.folder / cell.key / "masks.safetensors")
                 self.store.amend(cell.key, self.topology(self.start(cell), masks))
                 console().print(f"{cell.key}: its graph is measured.", soft_wrap=True)
+
+    def finish_together(self, cells: list[Cell]) -> None:
+        """Make and record cells in one training, but those that are recorded or that other processes work on."""
+        with contextlib.ExitStack() as claims:
+            mine = [cell for cell in cells if claims.enter_context(self.store.claim(cell.key))]
+            self.make([cell for cell in mine if cell.key not in self.store])
+
+    def make(self, cells: list[Cell]) -> None:
+        """Mask, measure, train and record cells, more than one in one training; the caller holds their claims."""
+        out = console()
+        ready = [self.prepare(cell) for cell in cells]
+        results = self._train_together(ready, out) if len(ready) > 1 else [self._train(one, out) for one in ready]
+        for one, trained in zip(ready, results, strict=True):
+            self.store.write(one.cell.key, *self.record(one, trained, out))
 
     def complete(self, cell: Cell) -> bool:
         """Whether the cell is recorded, with the metrics asked for."""
@@ -95,8 +152,8 @@ class Run:
         """A copy of the network that the cell's training starts from, before its masks."""
         return copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
 
-    def make(self, cell: Cell, out: Console) -> tuple[Record, bytes, list[dict[str, float]], bytes]:
-        """Mask, measure and train one cell: its record, masks file, history, and a dense network's trained weights."""
+    def prepare(self, cell: Cell) -> Ready:
+        """Mask and measure one cell."""
         notes, masks = Notes(), Masks()
         seconds = {"scoring": 0.0, "masking": 0.0}
         if cell.density < 1:
@@ -110,14 +167,20 @@ class Run:
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-        trained = self._train(cell, network, masks, sums | topology, layers, CellProgress(title, out))
+        return Ready(cell, title, network, masks, notes, layers, sums, topology, seconds)
+
+    def record(
+        self, ready: Ready, trained: Trained, out: Console
+    ) -> tuple[Record, bytes, list[dict[str, float]], bytes]:
+        """A trained cell's record, masks file, history, and a dense network's trained weights."""
+        cell, sums, seconds, masks = ready.cell, ready.sums, ready.seconds, ready.masks
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         if sums["effective_density"] == 0:
             outcome += " (no input-output path is left)"
         took = sum(seconds.values())
         self.took.append(took)
-        out.print(f"{title}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)
+        out.print(f"{ready.title}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)
         record: Record = {
             "key": cell.key,
             "names": cell.names,
@@ -133,14 +196,16 @@ class Run:
             "epochs": len(trained.history),
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_memory_bytes": trained.peak_memory_bytes,
-            "notes": notes,
-            "layers": layers,
-            **topology,
+            "notes": ready.notes,
+            "layers": ready.layers,
+            **ready.topology,
             **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
-        everything = {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(network).items()}
-        weights = b"" if masks else _packed(network)
+        everything = {
+            name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(ready.network).items()
+        }
+        weights = b"" if masks else _packed(ready.network)
         return record, safetensors.torch.save(masks or everything), trained.history, weights
 
     def time_left(self, cell: Cell) -> str:
@@ -149,35 +214,55 @@ class Run:
         minutes = cells * sum(self.took) / len(self.took) / 60
         return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
-    def _train(
-        self,
-        cell: Cell,
-        network: nn.Module,
-        masks: dict[str, torch.Tensor],
-        sums: dict[str, Any],
-        layers: list[dict[str, Any]],
-        progress: CellProgress,
-    ) -> Trained:
-        config = self.job.config
-        folder = Path(config.results_dir) / ".logs"
-        kind: dict[str, Any] = OmegaConf.to_container(config.logger, resolve=True)  # type: ignore[assignment]
-        with logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description}) as loggers:
+    def _train(self, ready: Ready, out: Console) -> Trained:
+        bench, progress = self.bench, CellProgress(ready.title, out)
+        with self._logging(ready) as loggers:
             try:
-                bench = self.bench
-                trained = train(network, masks, bench.recipe, bench.data, bench.device, loggers, [progress])
+                means = (bench.recipe, bench.data, bench.device)
+                trained = train(ready.network, ready.masks, *means, loggers, [progress])
             finally:
                 progress.stop()
-            figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": sums["density"]}
-            figures["graph/imdb"] = sums["imdb"]
-            figures |= {f"topology/{name}": value for name, value in sums.get("topology", {}).items()}
-            for row in layers:
-                figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]
-                figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
-            for logger in loggers:
-                logger.log_metrics(
-                    {name: value for name, value in figures.items() if value is not None}, step=self.bench.recipe.epochs
-                )
+            self._log(ready, trained, loggers)
         return trained
+
+    def _train_together(self, ready: list[Ready], out: Console) -> list[Trained]:
+        """Train all, then log one after another: loggers know one run at a time."""
+        bench, numbers = self.bench, [self.numbers[one.cell.key] for one in ready]
+        progress = CellProgress(f"cells {', '.join(map(str, numbers))} of {self.total}", out)
+        try:
+            means = (bench.recipe, bench.data, bench.device)
+            results = train_together(
+                [one.network for one in ready], [one.masks for one in ready], *means, callbacks=[progress]
+            )
+        finally:
+            progress.stop()
+        for one, trained in zip(ready, results, strict=True):
+            one.notes["members"] = len(ready)
+            with self._logging(one) as loggers:
+                for row in trained.history:
+                    for logger in loggers:
+                        logger.log_metrics(row, step=int(row["epoch"]))
+                self._log(one, trained, loggers)
+        return results
+
+    def _logging(self, ready: Ready) -> contextlib.AbstractContextManager[list[Logger]]:
+        config, cell = self.job.config, ready.cell
+        kind: dict[str, Any] = OmegaConf.to_container(config.logger, resolve=True)  # type: ignore[assignment]
+        folder = Path(config.results_dir) / ".logs"
+        return logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description})
+
+    def _log(self, ready: Ready, trained: Trained, loggers: list[Logger]) -> None:
+        """What is known of a cell at its end."""
+        figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": ready.sums["density"]}
+        figures["graph/imdb"] = ready.sums["imdb"]
+        figures |= {f"topology/{name}": value for name, value in ready.topology.get("topology", {}).items()}
+        for row in ready.layers:
+            figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]
+            figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
+        for logger in loggers:
+            logger.log_metrics(
+                {name: value for name, value in figures.items() if value is not None}, step=self.bench.recipe.epochs
+            )
 
 
 def _packed(network: nn.Module) -> bytes:

@@ -4,6 +4,7 @@ import contextlib
 import ctypes
 import platform
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from threadpoolctl import threadpool_limits
@@ -20,12 +21,15 @@ class Device:
         precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
             ``float32``; weights and optimiser are float32 throughout.
         threads: CPU threads torch, numpy and scipy may use (0: their own choice).
+        members: cells of a job trained at once (`pruneexp.training.ensemble`): a number, or ``auto``, the fastest by a
+            short measurement.
         graphs: on CUDA, record a training step once and replay it (`pruneexp.training.graphs`).
     """
 
     accelerator: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    members: int | Literal["auto"] = 1
     graphs: bool = True
 
     def __post_init__(self) -> None:
@@ -34,6 +38,10 @@ class Device:
         if self.precision not in ("auto", "bf16", "float32"):
             raise UserError(f"trainer.precision must be auto, bf16 or float32, got {self.precision!r}.")
         whole_number("trainer.threads", self.threads, 0)
+        if self.members != "auto" and (
+            isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 1
+        ):
+            raise UserError(f"trainer.members must be auto or a whole number, at least 1, got {self.members!r}.")
         true_or_false("trainer.graphs", self.graphs)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
