@@ -81,6 +81,7 @@ def _run(grid: "Grid") -> None:
     from pruneexp.maskers.layer import Layer, kept_count
     from pruneexp.records.complete import is_measured
     from pruneexp.records.store import Store
+    from pruneexp.training.members import check_members
 
     store = Store(grid.config.results_dir)
     records = [store.read(key) for key in grid.cells()]  # each is read: a damaged one is told before any training
@@ -96,6 +97,7 @@ def _run(grid: "Grid") -> None:
             checked.add(names)
             dataset = job.dataset()
             network = job.component("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
+            check_members(job.component("trainer"), network, dataset.input_shape)
             scores = [
                 Layer(name, weight, torch.ones_like(weight, dtype=torch.bool))
                 for name, weight in prunable(network).items()

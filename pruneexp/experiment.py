@@ -1,13 +1,17 @@
-"""One job from start to finish: for each density score, mask, measure, train, record."""
+"""One job from start to finish: for each density score, mask, measure, train, record; several densities at once if asked."""
 
+import contextlib
 import copy
 import math
 import time
+from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import safetensors.torch
 import torch
+from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
@@ -26,8 +30,9 @@ from pruneexp.records.store import Record, Store
 from pruneexp.records.topology import topology_fields
 from pruneexp.structure import remove
 from pruneexp.training.loggers import logging_to
+from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
-from pruneexp.training.train import Trained, train
+from pruneexp.training.train import Trained, train, train_together
 from pruneexp.workbench import Workbench
 
 
@@ -50,6 +55,22 @@ def run(config: DictConfig, command: str = "", first: int = 0) -> None:
     Run(job, command, first).all_cells()
 
 
+@dataclass
+class Ready:
+    """A cell that is masked and measured, about to be trained."""
+
+    cell: Cell
+    title: str
+    network: nn.Module
+    masks: Masks
+    notes: Notes
+    layers: list[dict[str, Any]]
+    sums: dict[str, Any]
+    measured: Record
+    seconds: dict[str, float]
+    files: dict[str, bytes]
+
+
 class Run:
     """A job under way.
 
@@ -68,9 +89,32 @@ class Run:
         self.took: list[float] = []
 
     def all_cells(self) -> None:
-        for wait in (False, True):
-            for cell in self.cells:
-                self.finish(cell, wait)
+        for cells in self.groups():
+            if len(cells) == 1:
+                self.finish(cells[0], wait=False)
+            else:
+                self.finish_together(cells)
+        for cell in self.cells:
+            self.finish(cell, wait=True)
+
+    def groups(self) -> Iterator[list[Cell]]:
+        """The cells that are missing, in groups to be trained at once; others, and a dense one that the rest needs, alone."""
+        missing = [cell for cell in self.cells if not self.complete(cell)]
+        alone = [c for c in missing if c.key in self.store or (c.density == 1 and self.job.config.when == "trained")]
+        yield from ([cell] for cell in alone)
+        if rest := [cell for cell in missing if cell not in alone]:
+            number = self.members(rest)
+            yield from (rest[k : k + number] for k in range(0, len(rest), number))
+
+    def members(self, cells: list[Cell]) -> int:
+        """How many of the cells are trained at once."""
+        bench = self.bench
+        if bench.device.members == 1 or self.job.removes_neurons:  # what is left differs in shape
+            return 1
+        number = choose(bench.initial, bench.recipe, bench.data, bench.device, len(cells))
+        if bench.device.members == "auto":
+            console().print(f"trainer.members=auto: {number} at once.")
+        return number
 
     def finish(self, cell: Cell, wait: bool) -> None:
         """Make and record a cell, unless it is recorded or (without `wait`) another process works on it."""
@@ -78,11 +122,25 @@ class Run:
             return
         with self.store.claim(cell.key, wait) as mine:
             if mine and cell.key not in self.store:
-                self.store.write(cell.key, *self.make(cell, console()))
+                self.make([cell])
             elif mine and not self.complete(cell):
                 masks = load_masks(self.store.folder / cell.key / "masks.safetensors")
                 self.store.amend(cell.key, self.measured(self.start(cell), masks))
                 console().print(f"{cell.key}: measured.", soft_wrap=True)
+
+    def finish_together(self, cells: list[Cell]) -> None:
+        """Make and record cells in one training, but those that are recorded or that other processes work on."""
+        with contextlib.ExitStack() as claims:
+            mine = [cell for cell in cells if claims.enter_context(self.store.claim(cell.key))]
+            self.make([cell for cell in mine if cell.key not in self.store])
+
+    def make(self, cells: list[Cell]) -> None:
+        """Mask, measure, train and record cells, more than one in one training; the caller holds their claims."""
+        out = console()
+        ready = [self.prepare(cell) for cell in cells]
+        results = self._train_together(ready, out) if len(ready) > 1 else [self._train(one, out) for one in ready]
+        for one, trained in zip(ready, results, strict=True):
+            self.store.write(one.cell.key, *self.record(one, trained, out))
 
     def complete(self, cell: Cell) -> bool:
         """Whether the cell is recorded, with what was asked to be measured."""
@@ -103,8 +161,8 @@ class Run:
         """A copy of the network that the cell's training starts from, before its masks."""
         return copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
 
-    def make(self, cell: Cell, out: Console) -> tuple[Record, dict[str, bytes], list[dict[str, float]]]:
-        """Mask, measure and train one cell: its record, its files and history."""
+    def prepare(self, cell: Cell) -> Ready:
+        """Mask and measure one cell."""
         notes, masks = Notes(), Masks()
         seconds = {"scoring": 0.0, "masking": 0.0}
         if cell.density < 1:
@@ -124,14 +182,20 @@ class Run:
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-        trained = self._train(cell, network, masks, sums | measured, layers, CellProgress(title, out))
+        return Ready(cell, title, network, masks, notes, layers, sums, measured, seconds, files)
+
+    def record(
+        self, ready: Ready, trained: Trained, out: Console
+    ) -> tuple[Record, dict[str, bytes], list[dict[str, float]]]:
+        """A trained cell's record, files and history."""
+        cell, sums, seconds = ready.cell, ready.sums, ready.seconds
         seconds["training"] = trained.seconds
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         if sums["effective_density"] == 0:
             outcome += " (no input-output path is left)"
         took = sum(seconds.values())
         self.took.append(took)
-        out.print(f"{title}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)
+        out.print(f"{ready.title}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)
         record: Record = {
             "key": cell.key,
             "names": cell.names,
@@ -147,18 +211,18 @@ class Run:
             "epochs": len(trained.history),
             "seconds": {name: round(value, 3) for name, value in seconds.items()},
             "peak_memory_bytes": trained.peak_memory_bytes,
-            "notes": notes,
-            "layers": layers,
-            **measured,
+            "notes": ready.notes,
+            "layers": ready.layers,
+            **ready.measured,
             **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
         if cell.density == 1:
-            files["weights.safetensors"] = _packed(network)
+            ready.files["weights.safetensors"] = _packed(ready.network)
             out.print(f"its weights: {self.store.folder / cell.key / 'weights.safetensors'}", soft_wrap=True)
         elif self.job.removes_neurons:
-            files["network.pt2"] = exported(network, self.bench.data.input_shape)
-        return record, files, trained.history
+            ready.files["network.pt2"] = exported(ready.network, self.bench.data.input_shape)
+        return record, ready.files, trained.history
 
     def time_left(self, cell: Cell) -> str:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
@@ -166,35 +230,55 @@ class Run:
         minutes = cells * sum(self.took) / len(self.took) / 60
         return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
-    def _train(
-        self,
-        cell: Cell,
-        network: nn.Module,
-        masks: dict[str, torch.Tensor],
-        sums: dict[str, Any],
-        layers: list[dict[str, Any]],
-        progress: CellProgress,
-    ) -> Trained:
-        config = self.job.config
-        folder = Path(config.results_dir) / ".logs"
-        kind: dict[str, Any] = OmegaConf.to_container(config.logger, resolve=True)  # type: ignore[assignment]
-        with logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description}) as loggers:
+    def _train(self, ready: Ready, out: Console) -> Trained:
+        bench, progress = self.bench, CellProgress(ready.title, out)
+        with self._logging(ready) as loggers:
             try:
-                bench = self.bench
-                trained = train(network, masks, bench.recipe, bench.data, bench.device, loggers, [progress])
+                means = (bench.recipe, bench.data, bench.device)
+                trained = train(ready.network, ready.masks, *means, loggers, [progress])
             finally:
                 progress.stop()
-            figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": sums["density"]}
-            figures["graph/imdb"] = sums["imdb"]
-            figures |= {f"topology/{name}": value for name, value in sums.get("topology", {}).items()}
-            for row in layers:
-                figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]
-                figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
-            for logger in loggers:
-                logger.log_metrics(
-                    {name: value for name, value in figures.items() if value is not None}, step=self.bench.recipe.epochs
-                )
+            self._log(ready, trained, loggers)
         return trained
+
+    def _train_together(self, ready: list[Ready], out: Console) -> list[Trained]:
+        """Train all, then log one after another: loggers know one run at a time."""
+        bench, numbers = self.bench, [self.numbers[one.cell.key] for one in ready]
+        progress = CellProgress(f"cells {', '.join(map(str, numbers))} of {self.total}", out)
+        try:
+            means = (bench.recipe, bench.data, bench.device)
+            results = train_together(
+                [one.network for one in ready], [one.masks for one in ready], *means, callbacks=[progress]
+            )
+        finally:
+            progress.stop()
+        for one, trained in zip(ready, results, strict=True):
+            one.notes["members"] = len(ready)
+            with self._logging(one) as loggers:
+                for row in trained.history:
+                    for logger in loggers:
+                        logger.log_metrics(row, step=int(row["epoch"]))
+                self._log(one, trained, loggers)
+        return results
+
+    def _logging(self, ready: Ready) -> contextlib.AbstractContextManager[list[Logger]]:
+        config, cell = self.job.config, ready.cell
+        kind: dict[str, Any] = OmegaConf.to_container(config.logger, resolve=True)  # type: ignore[assignment]
+        folder = Path(config.results_dir) / ".logs"
+        return logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description})
+
+    def _log(self, ready: Ready, trained: Trained, loggers: list[Logger]) -> None:
+        """What is known of a cell at its end."""
+        figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": ready.sums["density"]}
+        figures["graph/imdb"] = ready.sums["imdb"]
+        figures |= {f"topology/{name}": value for name, value in ready.measured.get("topology", {}).items()}
+        for row in ready.layers:
+            figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]
+            figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
+        for logger in loggers:
+            logger.log_metrics(
+                {name: value for name, value in figures.items() if value is not None}, step=self.bench.recipe.epochs
+            )
 
 
 def _everything(network: nn.Module) -> Masks:

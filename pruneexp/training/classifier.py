@@ -1,63 +1,64 @@
 """The LightningModule: where training is defined."""
 
 import math
+from dataclasses import dataclass, field
 from typing import Any
 
 import lightning
 import torch
 from torch import nn
-from torch.nn import functional
 
-from pruneexp.layers import classifier, prunable
-from pruneexp.masks import Masks, apply_masks
+from pruneexp.masks import Masks
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
+from pruneexp.training.ensemble import Ensemble
+from pruneexp.training.graphs import few_launches
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident, Split
+from pruneexp.training.step import Step, losses
+
+
+@dataclass
+class Course:
+    """How one network's training went: a row for each epoch, and the loss and accuracy on the test images at its end."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    diverged: bool = False  # the training loss stopped being finite, and with it the training
+    tested: tuple[float, float] = (math.nan, math.nan)
 
 
 class MaskedClassifier(lightning.LightningModule):
-    """A network trained on cross-entropy whose pruned weights are exactly zero at every forward pass.
+    """A network, or an ensemble of them, trained on cross-entropy by `Step`.
 
-    After each optimiser step all weights are multiplied by their masks in one foreach operation, so that neither
-    momentum nor weight decay brings a pruned weight back. One Lightning batch is a chunk of many optimiser steps: the
-    framework's cost per batch is paid once a chunk.
+    One Lightning batch is a chunk of many optimiser steps: the framework's cost per batch is paid once a chunk, and so
+    is the counting of losses and hits.
 
     Args:
-        network: [b, C, H, W] -> logits [b, classes]; trained in place.
-        masks: by weight name; empty for the dense network.
-        recipe: optimiser and schedule.
+        network, masks, recipe, device: as for `Step`; trained in place.
         data: the batches.
-        device: precision and memory layout.
 
-    After the fit, `history` has one row for each epoch and `tested` the loss and accuracy on the test images.
+    After the fit, `courses` says how it went for each network.
     """
 
     def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, data: Resident, device: Device) -> None:
         super().__init__()
         self.automatic_optimization = False
-        # channels-last convolutions are the fast ones, on tensor cores and on a CPU
-        self.network: nn.Module = network.to(device.where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-        apply_masks(network, masks)
-        weights = prunable(network)
-        self.pruned: list[torch.Tensor] = [weights[name] for name in masks]
-        self.kept: list[torch.Tensor] = [mask.to(device.where, weights[name].dtype) for name, mask in masks.items()]
+        self.network = network
         self.recipe, self.data, self.settings = recipe, data, device
-        self.totals = torch.zeros(3, dtype=torch.float64, device=device.where)  # loss, correct, images
-        self.sgd: torch.optim.SGD | None = None
-        self.diverged = False
-        self.history: list[dict[str, float]] = []
-        self.tested = (math.nan, math.nan)
+        self.step = Step(network, masks, recipe, device)
+        self.make_step = few_launches(self.step, device)
+        self.courses = [Course() for _ in range(network.members if isinstance(network, Ensemble) else 1)]
+        # loss, hits; of each network
+        self.totals = torch.zeros(2, len(self.courses), dtype=torch.float64, device=device.where)
+        self.images = 0
+
+    @property
+    def history(self) -> list[dict[str, float]]:
+        """The first network's."""
+        return self.courses[0].history
 
     def configure_optimizers(self) -> torch.optim.Optimizer:
-        self.sgd = torch.optim.SGD(
-            self.network.parameters(),
-            lr=self.recipe.lr,
-            momentum=self.recipe.momentum,
-            weight_decay=self.recipe.weight_decay,
-            fused=True,
-        )
-        return self.sgd
+        return self.step.sgd
 
     def train_dataloader(self) -> "_Chunks":
         return _Chunks(self)
@@ -65,87 +66,74 @@ class MaskedClassifier(lightning.LightningModule):
     def transfer_batch_to_device(self, batch: Any, device: torch.device, dataloader_idx: int) -> Any:
         return batch  # it is made there
 
-    def on_train_epoch_start(self) -> None:
-        assert self.sgd is not None
-        for group in self.sgd.param_groups:
-            group["lr"] = self.recipe.learning_rate(self.current_epoch)
-        if self.recipe.frozen_epochs:
-            self._freeze(self.current_epoch < self.recipe.frozen_epochs)
-        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch).initial_seed())
-        self.totals.zero_()
+    def on_train_start(self) -> None:
+        self.network.train()
 
-    def _freeze(self, frozen: bool) -> None:
-        """Keep all but the classifier as it is, BatchNorm statistics too, or let it go."""
-        assert self.sgd is not None
-        head = classifier(self.network)
-        for name, parameter in self.network.named_parameters():
-            parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
-            # the fused step takes buffers from all that it moves or from none: a zero one is as none
-            self.sgd.state[parameter].setdefault("momentum_buffer", torch.zeros_like(parameter))
-        for module in self.network.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.train(not frozen)
+    def on_train_epoch_start(self) -> None:
+        self.step.set_learning_rate(self.recipe.learning_rate(self.current_epoch))
+        if self.recipe.frozen_epochs:
+            self.step.freeze(self.current_epoch < self.recipe.frozen_epochs)
+            if self.current_epoch == self.recipe.frozen_epochs:
+                self.make_step = few_launches(self.step, self.settings)  # what was recorded trains the classifier alone
+        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch).initial_seed())
 
     def training_step(self, chunk: list[Split], _: int) -> None:
-        for images, labels in chunk:
-            self.step(images, labels)
+        logits = [self.make_step(images, labels) for images, labels in chunk]
+        self._count(torch.cat(logits, dim=1), torch.cat([labels for _, labels in chunk]), self.recipe.label_smoothing)
 
-    def step(self, images: torch.Tensor, labels: torch.Tensor) -> None:
-        """One optimiser step; synchronises nothing."""
-        assert self.sgd is not None
-        self.sgd.zero_grad(set_to_none=True)
-        loss, correct = self._loss(images, labels, self.recipe.label_smoothing)
-        loss.backward()
-        self.sgd.step()
-        if self.pruned:
-            with torch.no_grad():
-                torch._foreach_mul_(self.pruned, self.kept)
-        self._count(loss, correct, len(labels))
+    def _count(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> None:
+        self.totals[0] += losses(logits, labels, smoothing).double().sum(dim=1)
+        self.totals[1] += (logits.argmax(dim=2) == labels).sum(dim=1)
+        self.images += len(labels)
 
-    def _loss(
-        self, images: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0
-    ) -> tuple[torch.Tensor, torch.Tensor]:
-        # autocast is entered anew for each step: it keeps the weights' casts, and steps must not share them
-        with self.settings.autocast():
-            logits = self.network(images)
-        loss = functional.cross_entropy(logits.float(), labels, label_smoothing=smoothing)
-        return loss, (logits.argmax(dim=1) == labels).sum()
-
-    def _count(self, loss: torch.Tensor, correct: torch.Tensor, images: int) -> None:
-        self.totals[0] += loss.detach().double() * images
-        self.totals[1] += correct
-        self.totals[2] += images
-
-    def _take_totals(self) -> tuple[float, float]:
-        """Mean loss and accuracy (percent) since the totals were last taken."""
-        loss, correct, images = self.totals.tolist()
+    def _take_totals(self) -> list[tuple[float, float]]:
+        """Each network's mean loss and accuracy (percent) since the totals were last taken."""
+        images, (loss, correct) = self.images, self.totals.tolist()
+        self.images = 0
         self.totals.zero_()
-        return loss / images, 100 * correct / images
+        return [(one / images, 100 * hits / images) for one, hits in zip(loss, correct, strict=True)]
 
     def on_train_epoch_end(self) -> None:
-        loss, accuracy = self._take_totals()
-        row = {"train/loss": loss, "train/accuracy": accuracy}
-        row["learning_rate"] = self.recipe.learning_rate(self.current_epoch)
-        if len(self.data.validation[1]):
-            row["validation/loss"], row["validation/accuracy"] = self.evaluate(self.data.validation)
-        self.log_dict(row)
-        self.history.append({"epoch": self.current_epoch, **row})
-        if not math.isfinite(loss):
-            self.diverged = True
-            self.trainer.should_stop = True
+        trained = self._take_totals()
+        held_out = self.evaluate(self.data.validation) if len(self.data.validation[1]) else [()] * len(trained)
+        lost = []
+        for member, course in enumerate(self.courses):
+            if course.diverged:
+                continue
+            names = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
+            row = dict(zip(names, (*trained[member], *held_out[member]), strict=False))
+            row["learning_rate"] = self.recipe.learning_rate(self.current_epoch)
+            course.history.append({"epoch": self.current_epoch, **row})
+            if not math.isfinite(row["train/loss"]):
+                course.diverged = True
+                lost.append(member)
+        if len(self.courses) == 1:
+            self.log_dict(row)
+        if lost:
+            self._test(lost)
+        self.trainer.should_stop |= all(course.diverged for course in self.courses)
+
+    def _test(self, members: list[int]) -> None:
+        """The test figures of some members whose training ends here."""
+        figures = self.evaluate(self.data.test)
+        for member in members:
+            self.courses[member].tested = figures[member]
+            if isinstance(self.network, Ensemble):
+                self.network.put_aside(member)
 
     def on_train_end(self) -> None:
-        self.tested = self.evaluate(self.data.test)
+        self.make_step = self.step  # a recording and its gradients hold memory that nothing else can have
+        self.step.sgd.zero_grad()
+        if going := [member for member, course in enumerate(self.courses) if not course.diverged]:
+            self._test(going)
 
     @torch.no_grad()
-    def evaluate(self, split: Split) -> tuple[float, float]:
-        """Mean loss and accuracy (percent) of the network in eval mode; the training mode is restored."""
+    def evaluate(self, split: Split) -> list[tuple[float, float]]:
+        """Each network's mean loss and accuracy (percent) in eval mode; the training mode is restored."""
         training = self.network.training
         self.network.eval()
-        self.totals.zero_()
         for images, labels in self.data.batches(split):
-            loss, correct = self._loss(images, labels)
-            self._count(loss, correct, len(labels))
+            self._count(self.step.logits(images), labels)
         self.network.train(training)
         return self._take_totals()
 

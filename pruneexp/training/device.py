@@ -1,13 +1,15 @@
 """Where and in which arithmetic a network is trained."""
 
 import contextlib
+import ctypes
 import platform
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from threadpoolctl import threadpool_limits
 
-from pruneexp.errors import UserError, whole_number
+from pruneexp.errors import UserError, true_or_false, whole_number
 
 
 @dataclass(frozen=True)
@@ -19,11 +21,16 @@ class Device:
         precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
             ``float32``; weights and optimiser are float32 throughout.
         threads: CPU threads torch, numpy and scipy may use (0: their own choice).
+        members: cells of a job trained at once (`pruneexp.training.ensemble`): a number, or ``auto``, the fastest by a
+            short measurement.
+        graphs: on CUDA, record a training step once and replay it (`pruneexp.training.graphs`).
     """
 
     accelerator: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    members: int | Literal["auto"] = 1
+    graphs: bool = True
 
     def __post_init__(self) -> None:
         if self.accelerator not in ("auto", "cpu", "cuda"):
@@ -31,6 +38,11 @@ class Device:
         if self.precision not in ("auto", "bf16", "float32"):
             raise UserError(f"trainer.precision must be auto, bf16 or float32, got {self.precision!r}.")
         whole_number("trainer.threads", self.threads, 0)
+        if self.members != "auto" and (
+            isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 1
+        ):
+            raise UserError(f"trainer.members must be auto or a whole number, at least 1, got {self.members!r}.")
+        true_or_false("trainer.graphs", self.graphs)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
 
@@ -57,11 +69,26 @@ class Device:
         if self.threads:
             torch.set_num_threads(self.threads)
             threadpool_limits(self.threads)  # of numpy and scipy
+        if self.where.type == "cpu":
+            _keep_freed_memory()
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
 
     def autocast(self) -> contextlib.AbstractContextManager[object]:
-        """The forward pass's context."""
+        """The forward pass's context, entered anew for each; it keeps no casts of weights, which a step changes."""
         if self.resolved_precision == "float32":
             return contextlib.nullcontext()
-        return torch.autocast(self.where.type, dtype=torch.bfloat16)
+        return torch.autocast(self.where.type, dtype=torch.bfloat16, cache_enabled=False)
+
+
+def _keep_freed_memory() -> None:
+    """Have glibc keep freed memory for the next allocation instead of giving it back to the system.
+
+    A training step allocates and frees megabytes for each layer; given back, they come again as page faults, which take
+    a tenth of a step. https://www.gnu.org/software/libc/manual/html_node/Malloc-Tunable-Parameters.html
+    """
+    if platform.libc_ver()[0] == "glibc":
+        trim_threshold, mmap_threshold = -1, -3  # malloc.h
+        libc = ctypes.CDLL(None)
+        libc.mallopt(mmap_threshold, 1 << 30)
+        libc.mallopt(trim_threshold, (1 << 31) - 1)

@@ -9,7 +9,7 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 
 class CellProgress(lightning.Callback):
-    """A bar for one cell on a terminal; elsewhere one line when it is finished.
+    """A bar for one cell, or for some trained at once, on a terminal; elsewhere one line when it is finished.
 
     Args:
         title: the cell and its number among how many.
@@ -38,8 +38,9 @@ class CellProgress(lightning.Callback):
     ) -> None:
         if self.bar is not None:
             done = trainer.current_epoch + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
-            last = pl_module.history[-1]["train/accuracy"] if pl_module.history else float("nan")
-            state = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, training accuracy {last:.1f} %"
+            last = sorted(course.history[-1]["train/accuracy"] for course in pl_module.courses if course.history)
+            accuracy = " to ".join(f"{value:.1f}" for value in sorted({*last[:1], *last[-1:]})) or "-"
+            state = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, training accuracy {accuracy} %"
             self.bar.update(self.task, completed=done, state=state)
 
     def stop(self) -> None:

@@ -73,7 +73,7 @@ class Resident:
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""
-        return ((images - self.mean) / self.std).permute(0, 3, 1, 2)
+        return (images - self.mean).div_(self.std).permute(0, 3, 1, 2)
 
     def for_scoring(self, limit: int | None = None, per_class: int = 20) -> Batches:
         """Training images without augmentation, in the order of the stream "scorer batches".

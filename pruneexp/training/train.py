@@ -1,4 +1,4 @@
-"""Train one masked network and test it once, at the end."""
+"""Train masked networks and test each once, at the end."""
 
 import logging
 import math
@@ -13,9 +13,11 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
-from pruneexp.masks import Masks
+from pruneexp.layers import prunable
+from pruneexp.masks import Masks, check
 from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
+from pruneexp.training.ensemble import Ensemble, stack_masks
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident
 
@@ -47,10 +49,34 @@ def train(
     With `epochs` it stops after so many of the recipe's. A loss that stops being finite ends the training early and is
     reported as diverged, with the accuracy the network then has.
     """
+    return train_together([network], [masks], recipe, data, device, loggers, callbacks, epochs)[0]
+
+
+def train_together(
+    networks: Sequence[nn.Module],
+    masks: Sequence[Masks],
+    recipe: Recipe,
+    data: Resident,
+    device: Device,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[lightning.Callback] = (),
+    epochs: int | None = None,
+) -> list[Trained]:
+    """Train several networks of one architecture, each in place under its masks, as `train` would one after another.
+
+    More than one are trained as an `Ensemble`; loggers are for one network. Each is reported with its share of the
+    seconds, and with the memory of all.
+    """
     start = time.perf_counter()
     if device.where.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    module = MaskedClassifier(network, masks, recipe, data, device)
+    for network, some in zip(networks, masks, strict=True):
+        check(prunable(network), some)
+        # channels-last convolutions are the fast ones, on tensor cores and on a CPU
+        network.to(device.where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    several = len(networks) > 1
+    trained = Ensemble(networks) if several else networks[0]
+    module = MaskedClassifier(trained, stack_masks(masks) if several else masks[0], recipe, data, device)
     with warnings.catch_warnings():
         # asking for a CPU where there is a GPU is a choice, and LeafSpec is between lightning and torch
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
@@ -70,15 +96,19 @@ def train(
             [device.where] if device.where.type == "cuda" else []
         ):  # dropout draws from the global stream
             trainer.fit(module)
-    loss, accuracy = module.tested
-    return Trained(
-        accuracy=accuracy,
-        loss=loss,
-        diverged=module.diverged or not math.isfinite(loss),
-        seconds=time.perf_counter() - start,
-        peak_memory_bytes=_peak_memory(device),
-        history=module.history,
-    )
+    if isinstance(trained, Ensemble):
+        trained.copy_to(networks)
+    return [
+        Trained(
+            accuracy=course.tested[1],
+            loss=course.tested[0],
+            diverged=course.diverged or not math.isfinite(course.tested[0]),
+            seconds=(time.perf_counter() - start) / len(networks),
+            peak_memory_bytes=_peak_memory(device),
+            history=course.history,
+        )
+        for course in module.courses
+    ]
 
 
 def _peak_memory(device: Device) -> int:

@@ -17,7 +17,7 @@ from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident
-from pruneexp.training.train import train
+from pruneexp.training.train import train, train_together
 from tests.helpers import toy_dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -32,6 +32,61 @@ def trained(device: Device, seed: int = 0) -> tuple[torch.nn.Module, dict[str, t
     masks = mask(score(network, magnitude, Batches(), seed), sparsify, 0.1, seed, Notes())
     result = train(network, masks, RECIPE, data, device)
     return network.cpu(), masks, result.loss
+
+
+def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
+
+
+def test_replayed_training_is_the_direct_training_bit_for_bit(capsys: pytest.CaptureFixture[str]) -> None:
+    replayed, _, loss = trained(Device("cuda"))
+    direct, _, expected = trained(Device("cuda", graphs=False))
+    assert loss == expected
+    assert same(replayed, direct)
+    assert "cannot be recorded" not in capsys.readouterr().out
+
+
+class Dropping(torch.nn.Module):
+    """Random where it trains; with `waits`, it looks at a number on the device, which no graph can."""
+
+    def __init__(self, waits: bool) -> None:
+        super().__init__()
+        self.drop, self.fc, self.waits = torch.nn.Dropout(), torch.nn.Linear(3 * 16 * 16, 4), waits
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.drop(x.flatten(1))
+        return self.fc(x if not self.waits or float(x.sum()) < torch.inf else 2 * x)
+
+
+@pytest.mark.parametrize("waits", [False, True], ids=["recorded", "fallen back"])
+def test_dropout_draws_the_same_replayed_or_not(waits: bool, capsys: pytest.CaptureFixture[str]) -> None:
+    networks = []
+    for graphs in (True, False):
+        device = Device("cuda", graphs=graphs)
+        device.prepare()
+        network = Dropping(waits)
+        initialise(network, "kaiming_normal", stream(0, "initialisation"))
+        train(network, {}, RECIPE, Resident(toy_dataset(300), RECIPE, 0, device.where), device)
+        networks.append(network)
+    assert same(*networks)
+    assert ("cannot be recorded" in capsys.readouterr().out) == waits
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_members_follow_their_separate_runs(graphs: bool) -> None:
+    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
+    device, recipe = Device("cuda", "float32", graphs=graphs), Recipe(epochs=5, batch_size=32, lr=1e-3)
+    device.prepare()
+    data = Resident(toy_dataset(300), recipe, 0, device.where)
+    start = resnet_cifar(4, (3, 16, 16), 20)
+    initialise(start, "kaiming_normal", stream(0, "initialisation"))
+    masks = [mask(score(start, magnitude, Batches(), 0), sparsify, density, 0, Notes()) for density in (0.5, 0.1)]
+    together, alone = ([copy.deepcopy(start) for _ in masks] for _ in range(2))
+    train_together(together, masks, recipe, data, device)
+    for one, other, some in zip(together, alone, masks, strict=True):
+        train(other, some, recipe, data, device)
+        for (name, mine), theirs in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
+            assert torch.allclose(mine, theirs, atol=1e-3, rtol=1e-2), name
 
 
 def test_pruned_weights_stay_zero() -> None:
