@@ -1,8 +1,10 @@
 """One job from start to finish: for each density score, mask, measure, train, record."""
 
 import copy
+import hashlib
 import math
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
 
+from pruneexp import __version__
 from pruneexp.console import console
 from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
@@ -25,6 +28,7 @@ from pruneexp.records.provenance import git_commit, provenance
 from pruneexp.records.store import Record, Store
 from pruneexp.records.topology import topology_fields
 from pruneexp.structure import remove
+from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.train import Trained, train
@@ -124,8 +128,10 @@ class Run:
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-        trained = self._train(cell, network, masks, sums | measured, layers, CellProgress(title, out))
-        seconds["training"] = trained.seconds
+        digest = hashlib.sha256(files["masks.safetensors"]).hexdigest()
+        resumed = self.checkpoint(cell, digest, lambda told: out.print(f"{title}: {told}", soft_wrap=True))
+        trained = self._train(cell, network, masks, sums | measured, layers, CellProgress(title, out), resumed)
+        seconds["training"] = trained.seconds + resumed.seconds_before
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         if sums["effective_density"] == 0:
             outcome += " (no input-output path is left)"
@@ -150,7 +156,7 @@ class Run:
             "notes": notes,
             "layers": layers,
             **measured,
-            **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
+            **provenance(self.command, " + ".join(resumed.devices), self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
         if cell.density == 1:
@@ -159,6 +165,18 @@ class Run:
         elif self.job.removes_neurons:
             files["network.pt2"] = exported(network, self.bench.data.input_shape)
         return record, files, trained.history
+
+    def checkpoint(self, cell: Cell, masks: str, say: Callable[[str], None]) -> Checkpoint:
+        """Where the cell's training goes on if it was interrupted; what it must have in common with this process, the masks' digest too."""
+        device = self.bench.device
+        identity = {
+            "cell": cell.key,
+            "mask": masks,
+            "precision": device.resolved_precision,
+            "version of torch": str(torch.__version__),
+            "version of pruneexp": f"{__version__} {git_commit()}",
+        }
+        return Checkpoint(self.store.checkpoint(cell.key), identity, device.name, device.checkpoint_seconds, say)
 
     def time_left(self, cell: Cell) -> str:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
@@ -174,6 +192,7 @@ class Run:
         sums: dict[str, Any],
         layers: list[dict[str, Any]],
         progress: CellProgress,
+        resumed: Checkpoint,
     ) -> Trained:
         config = self.job.config
         folder = Path(config.results_dir) / ".logs"
@@ -181,7 +200,8 @@ class Run:
         with logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description}) as loggers:
             try:
                 bench = self.bench
-                trained = train(network, masks, bench.recipe, bench.data, bench.device, loggers, [progress])
+                callbacks = [progress, *([resumed] if bench.device.checkpoint_seconds else [])]
+                trained = train(network, masks, bench.recipe, bench.data, bench.device, loggers, callbacks)
             finally:
                 progress.stop()
             figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": sums["density"]}

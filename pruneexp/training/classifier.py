@@ -57,6 +57,11 @@ class MaskedClassifier(lightning.LightningModule):
             weight_decay=self.recipe.weight_decay,
             fused=True,
         )
+        if (
+            self.recipe.frozen_epochs and self.recipe.momentum
+        ):  # a fused step wants the momentum of all weights or of none
+            for parameter in self.network.parameters():
+                self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
         return self.sgd
 
     def train_dataloader(self) -> "_Chunks":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from threadpoolctl import threadpool_limits
 
-from pruneexp.errors import UserError, whole_number
+from pruneexp.errors import UserError, real_number, whole_number
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,13 @@ class Device:
         precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
             ``float32``; weights and optimiser are float32 throughout.
         threads: CPU threads torch, numpy and scipy may use (0: their own choice).
+        checkpoint_seconds: a training leaves a checkpoint at the end of an epoch, no more often than this (0: never).
     """
 
     accelerator: str = "auto"
     precision: str = "auto"
     threads: int = 0
+    checkpoint_seconds: float = 300
 
     def __post_init__(self) -> None:
         if self.accelerator not in ("auto", "cpu", "cuda"):
@@ -31,6 +33,7 @@ class Device:
         if self.precision not in ("auto", "bf16", "float32"):
             raise UserError(f"trainer.precision must be auto, bf16 or float32, got {self.precision!r}.")
         whole_number("trainer.threads", self.threads, 0)
+        real_number("trainer.checkpoint_seconds", self.checkpoint_seconds)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
 
