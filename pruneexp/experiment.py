@@ -35,7 +35,7 @@ from pruneexp.training.train import Trained, train
 from pruneexp.workbench import Workbench
 
 
-def run(config: DictConfig, command: str = "", first: int = 0) -> None:
+def run(config: DictConfig, command: str = "", first: int = 0, workers: int = 1) -> None:
     """Train the job's cells that have no record yet.
 
     Cells that another process is working on are left to it and looked at again at the end, so that the job ends
@@ -45,24 +45,25 @@ def run(config: DictConfig, command: str = "", first: int = 0) -> None:
         config: one job's configuration.
         command: that runs just this job, for the records.
         first: number of cells in the sweep before this job's, for the progress display.
+        workers: processes that work on the sweep, for the time left.
 
     Raises:
         UserError: a configuration or data fault, or no room for a record.
     """
     job = Job(config)
     job.check()
-    Run(job, command, first).all_cells()
+    Run(job, command, first, workers).all_cells()
 
 
 class Run:
     """A job under way.
 
     Args:
-        job, command, first: as for `run`.
+        job, command, first, workers: as for `run`.
     """
 
-    def __init__(self, job: Job, command: str, first: int) -> None:
-        self.job, self.command = job, command
+    def __init__(self, job: Job, command: str, first: int, workers: int) -> None:
+        self.job, self.command, self.workers = job, command, workers
         git_commit()  # as it is now, not when the last cell is done
         self.store = Store(job.config.results_dir)
         self.cells = job.cells()
@@ -181,7 +182,7 @@ class Run:
     def time_left(self, cell: Cell) -> str:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
         cells = self.total - self.numbers.get(cell.key, 0)
-        minutes = cells * sum(self.took) / len(self.took) / 60
+        minutes = cells * sum(self.took) / len(self.took) / self.workers / 60
         return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
     def _train(
@@ -236,6 +237,7 @@ def _portable(config: DictConfig) -> dict[str, Any]:
         "data_dir",
         "results_dir",
         "report_dir",
+        "launcher",
         "logger",
         "mode",
         "figures",

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
@@ -59,6 +60,9 @@ def train(
             max_epochs=epochs or recipe.epochs,
             accelerator=device.where.type,
             devices=1,
+            plugins=[
+                LightningEnvironment()
+            ],  # a process is alone, in a Slurm job too, where Lightning would requeue it itself
             logger=list(loggers) or False,
             callbacks=list(callbacks),
             enable_checkpointing=False,
