@@ -1,7 +1,8 @@
 """The command line: ``python -m pruneexp [overrides]``.
 
 The whole grid is composed and checked first, so that a mistake is reported in one sentence before anything has run;
-then Hydra launches the jobs (in turn, or with any of its launchers), and at last the report is written.
+then Hydra launches the jobs (in turn, or with any of its launchers), or one of pruneexp's launchers, and at last the
+report is written.
 """
 
 import sys
@@ -14,6 +15,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
+from pruneexp.launchers.task import command_of
 
 if TYPE_CHECKING:
     from pruneexp.grid import Grid
@@ -26,10 +28,9 @@ def launch(config: DictConfig) -> None:
 
     settings = HydraConfig.get()
     number = 0 if OmegaConf.is_missing(settings.job, "num") else int(settings.job.num)
-    here = ("sweep_cells=", "data_dir=", "results_dir=", "report_dir=")  # belong to this run and machine
-    overrides = [override for override in settings.overrides.task if not override.startswith(here)]
+    command = command_of(list(settings.overrides.task))
     try:
-        run(config, " ".join(["python -m pruneexp", *overrides]), first=number * len(config.densities))
+        run(config, command, first=number * len(config.densities))
     except (UserError, OSError) as error:
         # SystemExit ends the sweep at once, where Hydra would go through all other jobs before it says anything
         print(f"pruneexp: {error}", file=sys.stderr)
@@ -64,19 +65,22 @@ def _main(arguments: list[str]) -> int:
 
         print_plan(grid)
         return 0
-    if grid.config.mode == "run":
-        _run(grid)
+    code = _run(grid) if grid.config.mode == "run" else 0
+    from pruneexp.records.store import Store
     from pruneexp.reports.report import write_report
 
-    command = " ".join(["python -m pruneexp", *arguments])
-    missing = write_report(grid, command)
-    return 1 if missing and grid.config.mode == "run" else 0
+    store = Store(grid.config.results_dir)
+    if code and not any(key in store for key in grid.cells()):
+        return code
+    missing = write_report(grid, " ".join(["python -m pruneexp", *arguments]))
+    return code or (1 if missing and grid.config.mode == "run" else 0)
 
 
-def _run(grid: "Grid") -> None:
-    """Check what every job needs, then hand over to Hydra."""
+def _run(grid: "Grid") -> int:
+    """Check what every job needs, then hand over to the launcher; the exit code."""
     import torch
 
+    from pruneexp.launchers.task import tasks
     from pruneexp.layers import prunable
     from pruneexp.maskers.layer import Layer, kept_count
     from pruneexp.records.complete import is_measured
@@ -85,24 +89,34 @@ def _run(grid: "Grid") -> None:
 
     store = Store(grid.config.results_dir)
     records = [store.read(key) for key in grid.cells()]  # each is read: a damaged one is told before any training
+    for key, record in zip(grid.cells(), records, strict=True):
+        if record is not None:
+            store.forget(key)
     if all(record is not None and is_measured(record, grid.config) for record in records):
-        return
+        return 0
+    launcher = grid.jobs[0].component("launcher") if "_target_" in grid.config.launcher else None
     with store.claim("0" * 16):
         pass  # the folder can be written
     checked = set()
     for job in grid.jobs:
-        for group in ("recipe", "trainer", "scorer", "masker"):
+        for group in ("recipe", "scorer", "masker"):
             job.component(group)
+        elsewhere = grid.config.launcher.name == "slurm" and job.config.trainer.accelerator == "cuda"
+        trainer = job.component("trainer", **({"accelerator": "auto"} if elsewhere else {}))  # where no GPU is needed
         if (names := f"{job.config.dataset} {job.config.model}") not in checked:
             checked.add(names)
             dataset = job.dataset()
             network = job.component("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
-            check_members(job.component("trainer"), network, dataset.input_shape)
+            check_members(trainer, network, dataset.input_shape)
             scores = [
                 Layer(name, weight, torch.ones_like(weight, dtype=torch.bool))
                 for name, weight in prunable(network).items()
             ]
             for density in job.densities:
                 kept_count(scores, density)
+    if launcher is not None:
+        code: int = launcher.launch(tasks(grid), grid.config.results_dir)
+        return code
     sys.argv[1:] = [*grid.arguments, f"sweep_cells={sum(len(job.densities) for job in grid.jobs)}"]
     launch()
+    return 0

@@ -2,9 +2,10 @@
 
 import contextlib
 import copy
+import hashlib
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
 
+from pruneexp import __version__
 from pruneexp.console import console
 from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
@@ -29,6 +31,7 @@ from pruneexp.records.provenance import git_commit, provenance
 from pruneexp.records.store import Record, Store
 from pruneexp.records.topology import topology_fields
 from pruneexp.structure import remove
+from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
@@ -36,7 +39,7 @@ from pruneexp.training.train import Trained, train, train_together
 from pruneexp.workbench import Workbench
 
 
-def run(config: DictConfig, command: str = "", first: int = 0) -> None:
+def run(config: DictConfig, command: str = "", first: int = 0, workers: int = 1) -> None:
     """Train the job's cells that have no record yet.
 
     Cells that another process is working on are left to it and looked at again at the end, so that the job ends
@@ -46,13 +49,14 @@ def run(config: DictConfig, command: str = "", first: int = 0) -> None:
         config: one job's configuration.
         command: that runs just this job, for the records.
         first: number of cells in the sweep before this job's, for the progress display.
+        workers: processes that work on the sweep, for the time left.
 
     Raises:
         UserError: a configuration or data fault, or no room for a record.
     """
     job = Job(config)
     job.check()
-    Run(job, command, first).all_cells()
+    Run(job, command, first, workers).all_cells()
 
 
 @dataclass
@@ -69,17 +73,18 @@ class Ready:
     measured: Record
     seconds: dict[str, float]
     files: dict[str, bytes]
+    resumed: Checkpoint
 
 
 class Run:
     """A job under way.
 
     Args:
-        job, command, first: as for `run`.
+        job, command, first, workers: as for `run`.
     """
 
-    def __init__(self, job: Job, command: str, first: int) -> None:
-        self.job, self.command = job, command
+    def __init__(self, job: Job, command: str, first: int, workers: int) -> None:
+        self.job, self.command, self.workers = job, command, workers
         git_commit()  # as it is now, not when the last cell is done
         self.store = Store(job.config.results_dir)
         self.cells = job.cells()
@@ -182,14 +187,16 @@ class Run:
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-        return Ready(cell, title, network, masks, notes, layers, sums, measured, seconds, files)
+        digest = hashlib.sha256(files["masks.safetensors"]).hexdigest()
+        resumed = self.checkpoint(cell, digest, lambda told: console().print(f"{title}: {told}", soft_wrap=True))
+        return Ready(cell, title, network, masks, notes, layers, sums, measured, seconds, files, resumed)
 
     def record(
         self, ready: Ready, trained: Trained, out: Console
     ) -> tuple[Record, dict[str, bytes], list[dict[str, float]]]:
         """A trained cell's record, files and history."""
         cell, sums, seconds = ready.cell, ready.sums, ready.seconds
-        seconds["training"] = trained.seconds
+        seconds["training"] = trained.seconds + ready.resumed.seconds_before
         outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
         if sums["effective_density"] == 0:
             outcome += " (no input-output path is left)"
@@ -214,7 +221,7 @@ class Run:
             "notes": ready.notes,
             "layers": ready.layers,
             **ready.measured,
-            **provenance(self.command, self.bench.device.name, self.bench.device.resolved_precision),
+            **provenance(self.command, " + ".join(ready.resumed.devices), self.bench.device.resolved_precision),
             "config": _portable(self.job.config),
         }
         if cell.density == 1:
@@ -224,10 +231,22 @@ class Run:
             ready.files["network.pt2"] = exported(ready.network, self.bench.data.input_shape)
         return record, ready.files, trained.history
 
+    def checkpoint(self, cell: Cell, masks: str, say: Callable[[str], None]) -> Checkpoint:
+        """Where the cell's training goes on if it was interrupted; what it must have in common with this process, the masks' digest too."""
+        device = self.bench.device
+        identity = {
+            "cell": cell.key,
+            "mask": masks,
+            "precision": device.resolved_precision,
+            "version of torch": str(torch.__version__),
+            "version of pruneexp": f"{__version__} {git_commit()}",
+        }
+        return Checkpoint(self.store.checkpoint(cell.key), identity, device.name, device.checkpoint_seconds, say)
+
     def time_left(self, cell: Cell) -> str:
         """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
         cells = self.total - self.numbers.get(cell.key, 0)
-        minutes = cells * sum(self.took) / len(self.took) / 60
+        minutes = cells * sum(self.took) / len(self.took) / self.workers / 60
         return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
 
     def _train(self, ready: Ready, out: Console) -> Trained:
@@ -235,7 +254,8 @@ class Run:
         with self._logging(ready) as loggers:
             try:
                 means = (bench.recipe, bench.data, bench.device)
-                trained = train(ready.network, ready.masks, *means, loggers, [progress])
+                callbacks = [progress, *([ready.resumed] if bench.device.checkpoint_seconds else [])]
+                trained = train(ready.network, ready.masks, *means, loggers, callbacks)
             finally:
                 progress.stop()
             self._log(ready, trained, loggers)
@@ -300,6 +320,7 @@ def _portable(config: DictConfig) -> dict[str, Any]:
         "data_dir",
         "results_dir",
         "report_dir",
+        "launcher",
         "logger",
         "mode",
         "figures",

@@ -1,7 +1,7 @@
 """A command line as a grid of jobs: composed and checked before anything runs."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -16,6 +16,8 @@ from pruneexp.config import conf_dir, unknown
 from pruneexp.errors import UserError
 from pruneexp.job import Cell, Job
 
+ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -25,10 +27,12 @@ class Grid:
         jobs: in the order they run.
         arguments: the same command line for Hydra, with the sweeps of the experiment that the user gave no value for
             written out.
+        overrides: that compose each of the jobs.
     """
 
     jobs: list[Job]
     arguments: list[str]
+    overrides: list[list[str]] = field(default_factory=list)
 
     @property
     def config(self) -> DictConfig:
@@ -65,7 +69,8 @@ def expand(arguments: list[str]) -> Grid:
             given = {override.key_or_group for override in parsed}
             sweeps = [f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given] + swept
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
-            jobs = [Job(compose("config", fixed + combination)) for combination in combinations]
+            composed = [fixed + combination for combination in combinations]
+            jobs = [Job(compose("config", job)) for job in composed]
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
     _refuse(parsed)
@@ -75,14 +80,14 @@ def expand(arguments: list[str]) -> Grid:
             job.cells()
         except (OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
-    return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"])
+    return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"], composed)
 
 
 def _refuse(overrides: list[Override]) -> None:
     """Raise UserError for overrides that Hydra takes and that mean nothing here."""
     for override in overrides:
         name = override.key_or_group
-        if override.is_sweep_override() and name in ("mode", "name", "data_dir", "results_dir", "report_dir"):
+        if override.is_sweep_override() and name.split(".")[0] in ONCE:
             raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
         if override.is_add() and name != "experiment" and "." not in name and "/" not in name:
             raise UserError(f"there is no option {name!r} to add: only an experiment is added with a plus.")

@@ -3,8 +3,9 @@
 ``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, for a
 dense one its trained ``weights.safetensors``, and for one whose neurons were removed the trained ``network.pt2``.
 It is filled under a hidden name and renamed, so that it is there completely or not at all, whatever kills the
-process. A process that works on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by
-the cell's hash: the operating system lets go of it when the process dies, so there is no stale lock to clean up.
+process; ``<results_dir>/.<key>.checkpoint`` is where the training of an unfinished one goes on. A process that works
+on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by the cell's hash: the operating
+system lets go of it when the process dies, so there is no stale lock to clean up.
 """
 
 import contextlib
@@ -74,6 +75,7 @@ class Store:
         with self._locked(int(key[-15:], 16), wait) as mine:
             if mine:
                 shutil.rmtree(self._scratch(key), ignore_errors=True)  # of a process that was killed
+                self._unfinished(key).unlink(missing_ok=True)
             yield mine
 
     @contextlib.contextmanager
@@ -120,6 +122,7 @@ class Store:
             _write(scratch / "record.json", json.dumps(record, indent=1, default=float).encode() + b"\n")
             shutil.rmtree(self.folder / key, ignore_errors=True)  # one whose record.json someone has deleted
             os.rename(scratch, self.folder / key)
+            self.forget(key)
         except OSError as error:
             shutil.rmtree(scratch, ignore_errors=True)
             raise UserError(
@@ -143,6 +146,17 @@ class Store:
             raise UserError(
                 f"the record of {key} could not be amended ({error.strerror or error}): make room there."
             ) from error
+
+    def checkpoint(self, key: str) -> Path:
+        """Where the training of a cell leaves its checkpoint until the cell is finished."""
+        return self.folder / f".{key}.checkpoint"
+
+    def forget(self, key: str) -> None:
+        """Delete a finished cell's checkpoint, where one is left."""
+        self.checkpoint(key).unlink(missing_ok=True)
+
+    def _unfinished(self, key: str) -> Path:
+        return self.folder / f".{key}.checkpoint.partial"
 
     def _scratch(self, key: str) -> Path:
         return self.folder / f".{key}.partial"

@@ -9,7 +9,7 @@ from typing import Literal
 import torch
 from threadpoolctl import threadpool_limits
 
-from pruneexp.errors import UserError, true_or_false, whole_number
+from pruneexp.errors import UserError, real_number, true_or_false, whole_number
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class Device:
         members: cells of a job trained at once (`pruneexp.training.ensemble`): a number, or ``auto``, the fastest by a
             short measurement.
         graphs: on CUDA, record a training step once and replay it (`pruneexp.training.graphs`).
+        checkpoint_seconds: a training leaves a checkpoint at the end of an epoch, no more often than this (0: never).
     """
 
     accelerator: str = "auto"
@@ -31,6 +32,7 @@ class Device:
     threads: int = 0
     members: int | Literal["auto"] = 1
     graphs: bool = True
+    checkpoint_seconds: float = 300
 
     def __post_init__(self) -> None:
         if self.accelerator not in ("auto", "cpu", "cuda"):
@@ -43,6 +45,7 @@ class Device:
         ):
             raise UserError(f"trainer.members must be auto or a whole number, at least 1, got {self.members!r}.")
         true_or_false("trainer.graphs", self.graphs)
+        real_number("trainer.checkpoint_seconds", self.checkpoint_seconds)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import lightning
 import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
@@ -78,13 +79,18 @@ def train_together(
     trained = Ensemble(networks) if several else networks[0]
     module = MaskedClassifier(trained, stack_masks(masks) if several else masks[0], recipe, data, device)
     with warnings.catch_warnings():
-        # asking for a CPU where there is a GPU is a choice, and LeafSpec is between lightning and torch
+        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm, and
+        # LeafSpec is between lightning and torch
+        warnings.filterwarnings("ignore", ".*`srun` command is available.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")
         trainer = lightning.Trainer(
             max_epochs=epochs or recipe.epochs,
             accelerator=device.where.type,
             devices=1,
+            plugins=[
+                LightningEnvironment()
+            ],  # a process is alone, in a Slurm job too, where Lightning would requeue it itself
             logger=list(loggers) or False,
             callbacks=list(callbacks),
             enable_checkpointing=False,

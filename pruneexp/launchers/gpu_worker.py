@@ -1,0 +1,35 @@
+"""A worker process of ``launcher=gpus``: ``python -m pruneexp.launchers.gpu_worker REPLIES WORKERS``.
+
+It takes tasks from standard input, one line of JSON each, and answers each with a line of JSON on the file descriptor
+REPLIES. Standard input that ends means that no one waits for it any more, busy or not: then it ends at once.
+"""
+
+import dataclasses
+import json
+import os
+import queue
+import sys
+import threading
+
+from pruneexp.launchers.task import Task
+
+
+def _listen(tasks: "queue.Queue[Task]") -> None:
+    for line in sys.stdin:
+        tasks.put(Task(**json.loads(line)))
+    os._exit(0)  # a cell under way is left as a killed process leaves it
+
+
+def main() -> None:
+    replies, workers = map(int, sys.argv[1:])
+    tasks: queue.Queue[Task] = queue.Queue()
+    threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
+    with os.fdopen(replies, "w") as answers:
+        while True:
+            outcome = tasks.get().run(workers)
+            sys.stdout.flush()
+            print(json.dumps(dataclasses.asdict(outcome)), file=answers, flush=True)
+
+
+if __name__ == "__main__":
+    main()

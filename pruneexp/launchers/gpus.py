@@ -1,0 +1,170 @@
+"""One worker process for each GPU of this machine; jobs are handed out as workers become free."""
+
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import subprocess
+import sys
+import threading
+from dataclasses import dataclass
+from typing import IO
+
+from pruneexp.errors import UserError
+from pruneexp.launchers.task import Outcome, Report, Task
+
+ATTEMPTS = 2  # a worker may be killed by accident once; a job that kills every worker ends here
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+
+
+class Worker:
+    """A worker process, alone with its device; its output is passed on line by line, with the device's number.
+
+    Args:
+        number: of the device.
+        visible: what CUDA_VISIBLE_DEVICES says in the process; empty for a CPU.
+        workers: how many there are.
+    """
+
+    def __init__(self, number: int, visible: str, workers: int) -> None:
+        cores = len(os.sched_getaffinity(0))
+        environment = dict.fromkeys(THREADS, str(max(1, cores // workers))) | os.environ
+        environment["CUDA_VISIBLE_DEVICES"] = visible
+        incoming, outgoing = os.pipe()
+        # a session of its own: Ctrl-C reaches this process alone, which ends its workers
+        self.process = subprocess.Popen(
+            [sys.executable, "-u", "-m", "pruneexp.launchers.gpu_worker", str(outgoing), str(workers)],
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            pass_fds=[outgoing],
+            start_new_session=True,
+        )
+        os.close(outgoing)
+        self.replies = os.fdopen(incoming)
+        assert self.process.stdout is not None
+        self.output = threading.Thread(target=_pass_on, args=(self.process.stdout, f"[{number}] "), daemon=True)
+        self.output.start()
+
+    def run(self, task: Task) -> Outcome | None:
+        """How the task ended; None if the process died of it."""
+        assert self.process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died while idle, or will not answer
+            print(json.dumps(dataclasses.asdict(task)), file=self.process.stdin, flush=True)
+        answer = self.replies.readline()
+        return Outcome(**json.loads(answer)) if answer else None
+
+    def end(self) -> None:
+        """End the process, whatever it does."""
+        self.process.kill()
+        self.process.wait()
+        self.output.join(timeout=5)  # a process it has started might still hold its output
+
+
+def _pass_on(output: IO[str], prefix: str) -> None:
+    for line in output:
+        sys.stdout.write(prefix + line)
+        sys.stdout.flush()
+
+
+@dataclass(frozen=True)
+class Gpus:
+    """Runs jobs on all GPUs of this machine.
+
+    Attributes:
+        devices: ``auto`` (every visible GPU) or how many of them; without a GPU, so many workers on the CPU.
+    """
+
+    devices: int | str = "auto"
+
+    def __post_init__(self) -> None:
+        whole = isinstance(self.devices, int) and not isinstance(self.devices, bool) and self.devices > 0
+        if not whole and self.devices != "auto":
+            raise UserError(f"launcher.devices must be auto or a whole number, at least 1, got {self.devices}.")
+
+    def visible(self) -> list[str]:
+        """CUDA_VISIBLE_DEVICES of each worker.
+
+        Raises:
+            UserError: there are not so many GPUs.
+        """
+        import torch
+
+        count = torch.cuda.device_count()
+        named = os.environ.get("CUDA_VISIBLE_DEVICES")
+        gpus = named.split(",")[:count] if named else [str(k) for k in range(count)]
+        if not gpus and self.devices == "auto":
+            raise UserError(
+                "launcher.devices=auto, and torch sees no CUDA GPU here: launcher.devices=N runs N workers on the CPU."
+            )
+        if not gpus:
+            return [""] * int(self.devices)
+        if self.devices != "auto" and int(self.devices) > len(gpus):
+            raise UserError(f"launcher.devices={self.devices}, and torch sees {len(gpus)} CUDA GPUs here.")
+        return gpus if self.devices == "auto" else gpus[: int(self.devices)]
+
+    def launch(self, tasks: list[Task], folder: str) -> int:
+        """Run the tasks, all to their end whatever becomes of one; the sweep's exit code.
+
+        Raises:
+            UserError: there are not so many GPUs.
+        """
+        return _Pool(self.visible()[: len(tasks)], tasks).run()
+
+
+class _Pool:
+    """A thread for each worker, which hands it tasks."""
+
+    def __init__(self, visible: list[str], tasks: list[Task]) -> None:
+        self.visible = visible
+        self.tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
+        for task in tasks:
+            self.tasks.put(task)
+        self.report, self.lock = Report(), threading.Lock()
+        self.workers: dict[int, Worker] = {}
+        self.stopping = False
+
+    def run(self) -> int:
+        threads = [threading.Thread(target=self._serve, args=(k,), daemon=True) for k in range(len(self.visible))]
+        try:
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+        finally:
+            with self.lock:
+                self.stopping = True
+                for worker in self.workers.values():
+                    worker.end()
+        return self.report.code
+
+    def _serve(self, number: int) -> None:
+        with contextlib.suppress(queue.Empty):
+            while not self.stopping:
+                outcome = self._attempt(number, self.tasks.get_nowait())
+                with self.lock:
+                    if not self.stopping:
+                        self.report.add(outcome)
+
+    def _attempt(self, number: int, task: Task) -> Outcome:
+        code: int | None = None
+        for _ in range(ATTEMPTS):
+            with self.lock:
+                if self.stopping:
+                    break
+                if number not in self.workers:
+                    self.workers[number] = Worker(number, self.visible[number], len(self.visible))
+                worker = self.workers[number]
+            outcome = worker.run(task)
+            if outcome is not None:
+                return outcome
+            with self.lock:
+                if not self.stopping:
+                    worker.end()
+                    del self.workers[number]
+                    code = worker.process.returncode
+                    print(f"[{number}] the worker died (exit code {code}) in {task.title}", flush=True)
+        return Outcome(1, f"{task.title}: {ATTEMPTS} workers died of it, the last with exit code {code}.")

@@ -1,0 +1,93 @@
+"""A job as it travels to another process, and what comes back."""
+
+import sys
+import traceback
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import OmegaConf
+
+from pruneexp.errors import UserError
+
+if TYPE_CHECKING:
+    from pruneexp.grid import Grid
+
+HERE = ("hydra.", "hydra/", "sweep_cells=", "data_dir=", "results_dir=", "report_dir=", "launcher=", "launcher.")
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a job ended: exit code 0, 1 for a failure, 2 for a user's mistake; and what is to be said of it."""
+
+    code: int = 0
+    told: str = ""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One job.
+
+    Attributes:
+        config: its whole configuration, resolved.
+        command: that runs just this job, for the records.
+        first: number of the sweep's cells before this job's.
+        title: what sets it apart from the sweep's other jobs.
+    """
+
+    config: dict[str, Any]
+    command: str
+    first: int
+    title: str
+
+    def run(self, workers: int = 1) -> Outcome:
+        """Run the job in this process, one of so many at work; what goes wrong is returned, not raised."""
+        try:
+            from pruneexp.experiment import run  # which makes torchvision importable before anything asks for it
+
+            run(OmegaConf.create(self.config), self.command, self.first, workers)
+        except (UserError, OSError) as error:
+            return Outcome(2, str(error))
+        except Exception:
+            return Outcome(1, traceback.format_exc())
+        return Outcome()
+
+
+class Report:
+    """Tells people how jobs end, the same thing only once, and remembers the sweep's exit code.
+
+    A user's mistake (2) goes before a failure (1): it is the one that can be put right.
+    """
+
+    def __init__(self) -> None:
+        self.code = 0
+        self.said: set[str] = set()
+
+    def add(self, outcome: Outcome) -> None:
+        self.code = max(self.code, outcome.code)
+        if outcome.told and outcome.told not in self.said:
+            self.said.add(outcome.told)
+            said = f"pruneexp: {outcome.told}" if outcome.code == 2 else outcome.told.rstrip()
+            print(said, file=sys.stderr, flush=True)
+
+
+def command_of(overrides: list[str]) -> str:
+    """The command that runs one job, without what belongs to this run and this machine."""
+    return " ".join(["python -m pruneexp", *(o for o in overrides if not o.startswith(HERE))])
+
+
+def tasks(grid: "Grid") -> list[Task]:
+    """The grid's jobs that have something to do, in its order."""
+    from pruneexp.records.complete import is_measured
+    from pruneexp.records.store import Store
+
+    store, first, found = Store(grid.config.results_dir), 0, []
+    total = sum(len(job.densities) for job in grid.jobs)
+    for job, overrides in zip(grid.jobs, grid.overrides, strict=True):
+        records = [store.read(cell.key) for cell in job.cells()]
+        if not all(record and is_measured(record, job.config) for record in records):
+            config: dict[str, Any] = OmegaConf.to_container(job.config, resolve=True)  # type: ignore[assignment]
+            names = " ".join(job.names()[group] for group in ("dataset", "model", "scorer", "masker"))
+            task = Task(config | {"sweep_cells": total}, command_of(overrides), first, f"{names} seed {job.seed}")
+            found.append(task)
+        first += len(job.densities)
+    return found

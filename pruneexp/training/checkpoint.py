@@ -1,0 +1,115 @@
+"""The training of one network that was interrupted goes on from its last checkpoint.
+
+A checkpoint holds what the rest of the training depends on at the end of an epoch: weights and BatchNorm statistics,
+the optimiser's momentum, the epoch and the history. Learning rate, data order, augmentation and dropout follow from
+(seed, epoch) alone, so no state of a random generator is part of it, and a training that goes on ends in the very
+numbers of one that was never interrupted (bit for bit on a CPU).
+"""
+
+import hashlib
+import io
+import os
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import lightning
+import torch
+
+from pruneexp.training.classifier import MaskedClassifier
+
+
+class Checkpoint(lightning.Callback):
+    """Writes a checkpoint at the end of an epoch, no more often than every `every` seconds; goes on from one it finds.
+
+    The file is replaced at once or not at all, and begins with the digest of what follows. One that is damaged, or that
+    another training made, is left unused with a sentence, and the training starts anew; so is a disk without room.
+
+    Args:
+        path: the file.
+        identity: what a checkpoint must have been made by to be used, by name: the cell, code version, precision, ...
+        device: the hardware's name.
+        every: seconds, above 0.
+        say: told each sentence.
+
+    After the fit, `seconds_before` is the time that the interrupted parts took up to their last checkpoints, and `devices`
+    the hardware that all parts ran on.
+    """
+
+    def __init__(
+        self, path: Path, identity: Mapping[str, str], device: str, every: float, say: Callable[[str], None]
+    ) -> None:
+        self.path, self.identity, self.every, self.say = path, dict(identity), every, say
+        self.devices = [device]
+        self.seconds_before = 0.0
+        self.start = self.saved = time.perf_counter()
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, MaskedClassifier)
+        state = self._read()
+        if state is None:
+            return
+        pl_module.network.load_state_dict(state["network"])
+        pl_module.step.sgd.load_state_dict(state["optimiser"])
+        pl_module.history[:] = state["history"]
+        self.seconds_before = state["seconds"]
+        self.devices = list(dict.fromkeys([*state["devices"], *self.devices]))
+        epoch = len(pl_module.history)
+        for field in ("ready", "started", "processed", "completed"):
+            setattr(trainer.fit_loop.epoch_progress.current, field, epoch)
+        batches = pl_module.data.chunks()  # Lightning's, an epoch
+        trainer.fit_loop.epoch_loop._batches_that_stepped = epoch * batches  # the loggers' step
+        for k, row in enumerate(pl_module.history, start=1):  # a logger's run of the interrupted part is not continued
+            for logger in trainer.loggers:
+                logger.log_metrics(row, step=k * batches - 1)
+        self.say(f"goes on after epoch {epoch} of {trainer.max_epochs}")
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        assert isinstance(pl_module, MaskedClassifier)
+        if len(pl_module.history) == 0 or time.perf_counter() - self.saved < self.every:
+            return
+        state = {
+            "identity": self.identity,
+            "network": pl_module.network.state_dict(),
+            "optimiser": pl_module.step.sgd.state_dict(),
+            "history": pl_module.history,
+            "seconds": self.seconds_before + time.perf_counter() - self.start,
+            "devices": self.devices,
+        }
+        try:
+            self._write(state)
+        except OSError as error:
+            self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}); training goes on")
+        self.saved = time.perf_counter()
+
+    def _write(self, state: dict[str, Any]) -> None:
+        content = io.BytesIO()
+        torch.save(state, content)
+        scratch = self.path.with_name(f"{self.path.name}.partial")
+        with scratch.open("wb") as file:
+            file.write(hashlib.sha256(content.getbuffer()).digest())
+            file.write(content.getbuffer())
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.replace(self.path)
+
+    def _read(self) -> dict[str, Any] | None:
+        """The checkpoint's state, or None where there is none that can be used."""
+        try:
+            content = self.path.read_bytes()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            self.say(f"the checkpoint {self.path} cannot be read ({error.strerror or error}); starting anew")
+            return None
+        digest, rest = content[:32], content[32:]
+        if hashlib.sha256(rest).digest() != digest:
+            self.say(f"the checkpoint {self.path} is damaged; starting anew")
+            return None
+        state: dict[str, Any] = torch.load(io.BytesIO(rest), map_location="cpu", weights_only=True)
+        differ = [name for name, value in self.identity.items() if state["identity"].get(name) != value]
+        if differ:
+            self.say(f"the checkpoint {self.path} is of another {' and '.join(differ)}; starting anew")
+            return None
+        return state

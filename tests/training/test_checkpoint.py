@@ -1,0 +1,195 @@
+"""A training that is interrupted goes on to the very numbers of one that is not."""
+
+import itertools
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.models.initialise import initialise
+from pruneexp.seeding import stream
+from pruneexp.training.checkpoint import Checkpoint
+from pruneexp.training.device import Device
+from pruneexp.training.loggers import logging_to
+from pruneexp.training.recipe import Recipe
+from pruneexp.training.train import Trained, train
+from scripts.kill_and_restart import without_seconds
+from tests.command import environment, files, in_process
+from tests.training.test_train import CPU, random_masks, resident, small
+
+RECIPE = Recipe(
+    epochs=4, batch_size=16, lr=0.05, weight_decay=5e-3, schedule="cosine", frozen_epochs=1, flip=True, shift=2
+)
+IDENTITY = {"cell": "a", "precision": "float32"}
+
+
+class Interrupted(Exception):  # noqa: N818
+    """Stands for whatever ends a process."""
+
+
+def run(network: nn.Module, *callbacks: Checkpoint, passes: int = 0, logs: Path | None = None) -> Trained:
+    """Train; with `passes` interrupted at that forward pass (an epoch has five), with `logs` Lightning's CSV log there."""
+    left = itertools.count(passes, -1)
+
+    def interrupt(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if next(left) == 1:
+            raise Interrupted
+
+    network.register_forward_pre_hook(interrupt)
+    kind = {"name": "csv" if logs else "none"}
+    with logging_to(kind, logs or Path(), "group", "cell", {}) as loggers:
+        data = resident(RECIPE, validation=20)
+        return train(network, random_masks(network), RECIPE, data, CPU, loggers, callbacks)
+
+
+def checkpoint(
+    path: Path,
+    told: list[str] | None = None,
+    identity: dict[str, str] = IDENTITY,
+    device: str = "one",
+    every: float = 1e-9,
+) -> Checkpoint:
+    """One that is written after every epoch, unless told otherwise."""
+    return Checkpoint(path, identity, device, every, (told if told is not None else []).append)
+
+
+def with_dropout() -> nn.Module:
+    network = nn.Sequential(nn.Dropout(0.2), small())
+    initialise(network, "kaiming_normal", stream(0, "initialisation"))
+    return network
+
+
+@pytest.mark.parametrize("make", [small, with_dropout])
+def test_an_interrupted_training_ends_as_one_that_was_not(tmp_path: Path, make: Callable[[], nn.Module]) -> None:
+    whole = make()
+    expected = run(whole, logs=tmp_path / "whole")
+    told: list[str] = []
+    for passes in (2, 12, 7):  # in epoch 0; in epoch 2; from there on in epoch 3
+        with pytest.raises(Interrupted):
+            run(make(), checkpoint(tmp_path / "file", told), passes=passes)
+    resumed = make()
+    last = checkpoint(tmp_path / "file", told, device="two")
+    found = run(resumed, last, logs=tmp_path / "resumed")
+    assert told == ["goes on after epoch 2 of 4", "goes on after epoch 3 of 4"]
+    assert found.history == expected.history
+    assert (found.accuracy, found.loss) == (expected.accuracy, expected.loss)
+    for name, value in whole.state_dict().items():
+        assert torch.equal(value, resumed.state_dict()[name]), name
+    logs = [tmp_path / which / "csv" / "cell" / "metrics.csv" for which in ("whole", "resumed")]
+    expected_log, found_log = (pd.read_csv(log) for log in logs)
+    pd.testing.assert_frame_equal(found_log, expected_log, rtol=1e-6)  # Lightning logs float32
+    assert last.devices == ["one", "two"]
+    assert last.seconds_before > 0
+
+
+def test_checkpoints_come_no_more_often_than_asked_for(tmp_path: Path) -> None:
+    run(small(), checkpoint(tmp_path / "file", every=3600))
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def left(tmp_path: Path) -> Path:
+    """The checkpoint of an interrupted training."""
+    with pytest.raises(Interrupted):
+        run(small(), checkpoint(tmp_path / "file"), passes=12)
+    return tmp_path / "file"
+
+
+def starts_anew(path: Path, identity: dict[str, str] = IDENTITY) -> str:
+    """What is told of a checkpoint that is left unused."""
+    told: list[str] = []
+    again = checkpoint(path, told, identity, every=3600)
+    trained = run(small(), again)
+    assert trained.history == run(small()).history
+    assert again.seconds_before == 0
+    return told[0]
+
+
+@pytest.mark.parametrize("cut", [0, 20, 1000])
+def test_a_truncated_checkpoint_is_left_unused(left: Path, cut: int) -> None:
+    left.write_bytes(left.read_bytes()[:cut])
+    assert "is damaged; starting anew" in starts_anew(left)
+
+
+def test_a_checkpoint_with_one_wrong_bit_is_left_unused(left: Path) -> None:
+    content = bytearray(left.read_bytes())
+    content[len(content) // 2] ^= 1
+    left.write_bytes(content)
+    assert "is damaged; starting anew" in starts_anew(left)
+
+
+def test_another_trainings_checkpoint_is_left_unused(left: Path) -> None:
+    told = starts_anew(left, {"cell": "b", "precision": "bf16"})
+    assert "is of another cell and precision; starting anew" in told
+
+
+def test_a_checkpoint_that_cannot_be_read_is_left_unused(tmp_path: Path) -> None:
+    (tmp_path / "folder").mkdir()
+    assert "cannot be read" in starts_anew(tmp_path / "folder")
+
+
+def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    told: list[str] = []
+    assert len(run(small(), checkpoint(tmp_path / "missing" / "file", told)).history) == RECIPE.epochs
+    assert "no checkpoint could be written" in told[0]
+
+
+@pytest.mark.parametrize("seconds", [-1, float("nan"), "often"])
+def test_a_time_between_checkpoints_that_is_none(seconds: float) -> None:
+    with pytest.raises(UserError, match=r"trainer\.checkpoint_seconds must be a finite number"):
+        Device("cpu", checkpoint_seconds=seconds)
+
+
+ARGUMENTS = (
+    "recipe=smoke", "recipe.epochs=12", "recipe.train_images=128", "seed=0", "masker=greedy", "densities=[1.0]", "logger=none",
+    "trainer.threads=1",
+)  # fmt: skip
+
+
+def kill_after_first_checkpoint(folder: Path, *arguments: str) -> None:
+    """Run the command in `folder` and kill it -9 as soon as a cell has a checkpoint."""
+    process = subprocess.Popen(
+        [sys.executable, "-m", "pruneexp", *arguments],
+        cwd=folder,
+        env=environment(),
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    while not list((folder / "results" / "runs").glob(".*.checkpoint")):
+        assert process.poll() is None
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    assert process.wait() == -signal.SIGKILL
+
+
+def test_a_cell_killed_in_the_middle_ends_as_one_that_was_not(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    killed.mkdir()
+    whole.mkdir()
+    arguments = (*ARGUMENTS, f"data_dir={tmp_path / 'data'}")
+    assert in_process(whole, monkeypatch, capsys, *arguments, "trainer.checkpoint_seconds=0").code == 0
+    kill_after_first_checkpoint(killed, *arguments, "trainer.checkpoint_seconds=0.05")
+    assert not list(killed.glob("results/runs/*/record.json"))
+    outcome = in_process(killed, monkeypatch, capsys, *arguments, "trainer.checkpoint_seconds=0.05")
+    assert outcome.code == 0, outcome.err
+    assert "goes on after epoch" in outcome.out
+    assert files(killed) == files(whole)
+    for path in whole.glob("results/runs/*-*/*"):
+        other = killed / path.relative_to(whole)
+        if path.name != "record.json":
+            assert path.read_bytes() == other.read_bytes(), path.name
+    tables = [folder / "results/runs/reports/tables/quickstart-smoke.csv" for folder in (whole, killed)]
+    rows = [without_seconds(table).splitlines()[1:] for table in tables]  # the commands differ
+    assert rows[0] == rows[1]
