@@ -30,7 +30,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-topology \
+	topology-methods topology-stride2 bench-scorers bench-training bench-topology \
 	centrality-table centrality-small centrality-sweep pretrain bench-centrality clean
 
 help: ## list the targets
@@ -117,6 +117,10 @@ bench-masks: .venv/tested ## time and accuracy of leverages, calibration and dra
 
 bench-scorers: .venv/tested ## time and memory of every scorer on ResNet-32 and VGG-16
 	.venv/bin/python -m scripts.bench_scorers
+
+bench-training: .venv/tested ## images a second and cells an hour against plain Lightning and a plain loop; a sweep's growth
+	.venv/bin/python -m scripts.bench_training $(ARGS)
+	.venv/bin/python -m scripts.bench_training --growth
 
 bench-topology: .venv/tested ## CPU seconds and memory of every topology metric
 	.venv/bin/python -m scripts.bench_topology $(ARGS)

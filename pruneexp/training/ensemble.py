@@ -23,7 +23,12 @@ class Ensemble(nn.Module):
 
     Args:
         networks: at least one; copied.
+
+    `channels_last` is the memory layout of the feature maps: on a CPU it makes no difference; on a GPU, where such
+    grouped convolutions can be slow in one of the two, scripts/bench_training.py measures both.
     """
+
+    channels_last = False
 
     def __init__(self, networks: Sequence[nn.Module]) -> None:
         super().__init__()
@@ -31,7 +36,8 @@ class Ensemble(nn.Module):
         self._structure = (networks[0],)  # in a tuple: its own parameters are not the ensemble's
         parameters, buffers = stack_module_state(list(networks))
         for name, value in parameters.items():
-            self.register_parameter(_key(name), nn.Parameter(value.detach()))
+            laid_out = _channels_last(value.detach()) if self.channels_last else value.detach()
+            self.register_parameter(_key(name), nn.Parameter(laid_out))
         for name, value in buffers.items():
             self.register_buffer(_key(name), value)
         self.set_aside: dict[int, State] = {}
@@ -55,6 +61,8 @@ class Ensemble(nn.Module):
         return self
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
+        images = images.contiguous(memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
+
         def one(parameters: State, buffers: State) -> torch.Tensor:
             logits: torch.Tensor = functional_call(self.structure, (parameters, buffers), (images,))
             return logits
@@ -84,6 +92,11 @@ def stack_masks(masks: Sequence[Masks]) -> Masks:
     return {
         name: torch.stack([some.get(name, torch.ones_like(mask)) for some in masks]) for name, mask in shapes.items()
     }
+
+
+def _channels_last(weight: torch.Tensor) -> torch.Tensor:
+    """The same weight [members, out, in, height, width], whose members are channels-last in memory; others as they are."""
+    return weight.permute(0, 1, 3, 4, 2).contiguous().permute(0, 1, 4, 2, 3) if weight.dim() == 5 else weight
 
 
 def _key(name: str) -> str:
