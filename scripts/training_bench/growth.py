@@ -13,7 +13,7 @@ import numpy as np
 DENSITIES = (1.0, 0.2, 0.1, 0.05, 0.02)
 
 
-def growth(cells: int, threads: int) -> dict[str, Any]:
+def growth(cells: int, threads: int, *overrides: str) -> dict[str, Any]:
     """Seconds a cell of a sweep of so many, five to a job, and of its first and last five; the report is in the whole.
 
     The clock starts when everything is imported. Cells are told apart by the times their records are written at.
@@ -31,7 +31,7 @@ def growth(cells: int, threads: int) -> dict[str, Any]:
         sys.argv = [
             "pruneexp", "dataset=digits", "model=vgg_small", "scorer=magnitude", "masker=greedy", "logger=none",
             f"densities={list(DENSITIES)}".replace(" ", ""), f"seed={seeds}", f"trainer.threads={threads}",
-            f"results_dir={folder}/runs", f"data_dir={folder}/data",
+            f"results_dir={folder}/runs", f"data_dir={folder}/data", *overrides,
         ]  # fmt: skip
         wall, start = time.time(), time.perf_counter()
         try:
