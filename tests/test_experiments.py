@@ -17,6 +17,8 @@ from tests.command import in_process
 
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 RAMANUJAN = [name for name in EXPERIMENTS if name.startswith("ramanujan_")]
+CENTRALITY = [name for name in EXPERIMENTS if name.startswith("centrality_")]
+PRETRAIN = [name for name in EXPERIMENTS if name.startswith("pretrain_")]
 LARGE = ("ramanujan_table4", "ramanujan_table4_unpruned")  # four networks of about 100M weights for two data sets each
 
 
@@ -45,9 +47,11 @@ def fake_data(data_dir: Path, dataset: Any) -> tuple[int, int]:
 def test_there_are_experiments() -> None:
     assert {"vgg16_c100_sweep", "vgg11_c10_sweep", "resnet20_c10_sweep", "resnet18_tiny_sweep"} <= set(EXPERIMENTS)
     assert {*LARGE, "ramanujan_table5_vgg", "ramanujan_table5_resnet34", "ramanujan_compare"} <= set(RAMANUJAN)
+    assert {"centrality_table", "centrality_table_vgg", "centrality_sweep", "centrality_small"} <= set(CENTRALITY)
+    assert "pretrain_cifar100" in PRETRAIN
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.endswith("_sweep")])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.endswith("_sweep") and name not in CENTRALITY])
 def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: str) -> None:
     grid = expand([f"+experiment={name}"])
     assert grid.config.name == name
@@ -61,7 +65,7 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert len(grid.cells()) == 9 * len([density for density in densities if density < 1]) + dense
 
 
-@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in RAMANUJAN])
+@pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in (*RAMANUJAN, *CENTRALITY, *PRETRAIN)])
 def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -149,12 +153,52 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
     assert f"{round(density * total):,}" in planned.out
 
 
+@pytest.mark.parametrize("name", [*CENTRALITY, *PRETRAIN])
+def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_it(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    dataset, dense = expand([f"+experiment={name}", "weights=none"]).config.dataset, name in PRETRAIN
+    dataset.image_shape = [3, 32, 32]
+    train, test = fake_data(tmp_path / "data", dataset)
+    # no weights, for there are none of ImageNet to be had, and a small network for torchvision's
+    small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
+    small += [f"dataset={dataset.name}", f"dataset.train_count={train}", "dataset.image_shape=[3,32,32]", "logger=none"]
+    small += ["trainer.threads=1", "weights=none", "model=vgg_small"]
+    small += ["scorer.tau=0.1"] if name == "centrality_sweep" else []
+    densities = [1.0] if dense else [1.0, 0.5]
+    scorer = "magnitude" if dense else "eigenvector_centrality"
+    one = [*small, f"scorer={scorer}", "seed=0", f"densities={densities}".replace(" ", "")]
+    ran = in_process(tmp_path, monkeypatch, capsys, *one)
+    assert ran.code == 0, ran.err
+    made = sorted((tmp_path / "results" / "runs").glob("*/record.json"))
+    records = {record["asked_density"]: record for record in (json.loads(path.read_text()) for path in made)}
+    assert sorted(records, reverse=True) == densities
+    assert all(record["config"]["name"] == name and 0 <= record["accuracy"] <= 100 for record in records.values())
+    assert ("its weights: " in ran.out) == (1.0 in densities)
+    reports = ["tables/{}-smoke.csv"] + (["figures/{}-smoke.svg"] if dense else ["figures/{}-smoke.svg", "figures/{}-smoke-macs.svg"])
+    for path in reports:
+        assert (tmp_path / "results" / "runs" / "reports" / path.format(name)).exists()
+    if not dense:
+        assert records[0.5]["names"]["masker"] == "structured"
+        notes = records[0.5]["notes"]
+        assert notes["kept_neurons"] == notes["neurons"] / 2
+        assert records[0.5]["kept"] < 0.5 * records[0.5]["prunable"] == 0.5 * records[1.0]["kept"]
+        assert ("latency" in records[0.5]) == name.startswith("centrality_table")
+    planned = in_process(tmp_path, monkeypatch, capsys, *small, f"scorer={scorer}", "mode=plan")
+    assert planned.code == 0, planned.err
+    cells = len(expand([*small, f"scorer={scorer}"]).cells())
+    assert f"{len(made)} done, {cells - len(made)} missing" in planned.out
+    assert "from recorded cells" in planned.out
+
+
 @pytest.mark.parametrize("name", EXPERIMENTS)
 def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     # small batches: the plan times three steps; and few neurons where eight large networks would be timed
     few = ["recipe.batch_size=2", "trainer.threads=1", *(["model.hidden=64"] if name in LARGE else [])]
+    # smaller images where torchvision's networks would be timed on ImageNet's size
+    few += ["dataset.image_shape=[3,32,32]"] if name.startswith("centrality_table") else []
     planned = in_process(tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", *few)
     assert planned.code == 0, planned.err
     grid = expand([f"+experiment={name}"])

@@ -23,15 +23,20 @@ from pruneexp.pruning import Masker, component, mask
 from pruneexp.wiring import Wiring
 from tests.properties import PROPERTY
 
-NAMES = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
+
+
+def option(name: str, key: str, default: bool) -> bool:
+    """What a masker's file says of itself."""
+    return bool(OmegaConf.select(OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml"), key, default=default))
+
+
+ALL = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
+# maskers of neurons have a contract of their own: tests/maskers/test_structured.py
+NAMES = [name for name in ALL if not option(name, "removes_neurons", False)]
 every_masker = pytest.mark.parametrize("name", NAMES)
 
 # maskers that do not look at the scores
-WEIGHT_FREE = [
-    name
-    for name in NAMES
-    if not OmegaConf.select(OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml"), "needs_scores", default=True)
-]
+WEIGHT_FREE = [name for name in NAMES if not option(name, "needs_scores", True)]
 # structural graphs: they keep the number that their construction gives
 OWN_NUMBER = {"radix_net", "ramanujan"}
 # graphs of their own, which could bring back what an earlier round pruned
@@ -333,6 +338,7 @@ def test_a_networks_masks_pass_the_checks_of_pruning(name: str) -> None:
 def test_there_are_maskers_to_walk_over() -> None:
     assert {"greedy", "greedy_global", "greedy_matched", "sparsify"} <= set(NAMES)
     assert {"er", "erk", "uniform"} | OWN_NUMBER | FIRST_ROUND <= set(WEIGHT_FREE)
+    assert set(ALL) - set(NAMES) == {"structured"}
 
 
 @pytest.mark.parametrize("name", REFUSALS)

@@ -9,6 +9,7 @@ from torch import nn
 
 from pruneexp.config import conf_dir
 from pruneexp.data.batches import Batches
+from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
@@ -25,12 +26,23 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 }
 every_scorer = pytest.mark.parametrize("name", NAMES)
 every_network = pytest.mark.parametrize("kind", sorted(NETWORKS))
+BY_BATCHNORM = {"bn_scale"}  # refuses a network without
+# (scorer, network) to whom the classifier's neurons are all the same: no BatchNorm follows it, or its four are two pairs
+LEVEL = {("bn_scale", "vgg"), ("bn_scale", "resnet"), ("least_central", "vgg")}
 
 
 def network(kind: str) -> nn.Module:
-    model = NETWORKS[kind]()
-    initialise(model, "kaiming_normal", stream(0, "initialisation"))
+    """Initialised, with BatchNorm scales of their own."""
+    model, generator = NETWORKS[kind](), stream(0, "initialisation")
+    initialise(model, "kaiming_normal", generator)
+    for module in model.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            nn.init.normal_(module.weight, 1.0, 0.1, generator=generator)
     return model
+
+
+def refused(name: str, kind: str) -> bool:
+    return name in BY_BATCHNORM and kind == "linear"
 
 
 def batches() -> Batches:
@@ -40,9 +52,10 @@ def batches() -> Batches:
 
 
 def small(name: str) -> Scorer:
-    """The scorer of a file, with few samples where it takes some."""
+    """The scorer of a file, with few samples where it takes some, and a threshold at which the four neurons of a layer are
+    joined."""
     scorer = component("scorer", name)
-    few = {"samples": 8, "per_class": 3}
+    few = {"samples": 8, "per_class": 3, "tau": 0.0}
     return functools.partial(scorer, **{option: value for option, value in few.items() if option in scorer.keywords})
 
 
@@ -54,13 +67,17 @@ def scores(name: str, model: nn.Module, seed: int = 0) -> Scores:
 @every_network
 def test_gives_each_prunable_weight_a_finite_score_of_its_shape(name: str, kind: str) -> None:
     model = network(kind)
+    if refused(name, kind):
+        with pytest.raises(UserError, match=r"^bn_scale needs a BatchNorm after a layer, and this network has none: use l2"):
+            scores(name, model)
+        return
     got = scores(name, model)
     assert {key: value.shape for key, value in got.items()} == {k: w.shape for k, w in prunable(model).items()}
-    for value in got.values():
+    for key, value in got.items():
         assert torch.isfinite(value).all()
         assert value.is_floating_point()
         assert not value.requires_grad
-        assert value.std() > 0
+        assert (value.std() > 0) != (key == "fc.weight" and (name, kind) in LEVEL)
 
 
 @every_scorer
@@ -76,7 +93,11 @@ def test_leaves_the_model_exactly_as_it_was(name: str, kind: str, training: bool
     identities = [id(parameter) for parameter in model.parameters()]
     modes = [module.training for module in model.modules()]
     grads_on = [parameter.requires_grad for parameter in model.parameters()]
-    scores(name, model)
+    if refused(name, kind):
+        with pytest.raises(UserError, match="needs a BatchNorm"):
+            scores(name, model)
+    else:
+        scores(name, model)
     assert list(model.state_dict()) == list(state)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert [id(parameter) for parameter in model.parameters()] == identities
@@ -92,6 +113,8 @@ def test_leaves_the_model_exactly_as_it_was(name: str, kind: str, training: bool
 @every_scorer
 @every_network
 def test_the_same_generator_gives_the_same_scores_and_the_global_one_is_not_used(name: str, kind: str) -> None:
+    if refused(name, kind):
+        kind = "vgg"
     model = network(kind)
     state = torch.random.get_rng_state()
     first = scores(name, model)
@@ -112,7 +135,7 @@ def test_scores_do_not_share_memory_with_the_weights(name: str) -> None:
 
 @every_scorer
 def test_scores_pass_the_checks_of_pruning(name: str) -> None:
-    model = network("linear")
+    model = network("vgg" if name in BY_BATCHNORM else "linear")
     assert list(score(model, small(name), batches(), 0)) == list(prunable(model))
 
 
