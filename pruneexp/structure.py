@@ -2,6 +2,7 @@
 
 import copy
 import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +11,7 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.layers import PRUNABLE, classifier, prunable
-from pruneexp.masks import Masks, check
+from pruneexp.masks import Masks, apply_masks, check
 from pruneexp.torchvision_compat import prepare
 
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 rows (or columns) of a weight, int64 the channel of each
@@ -45,37 +46,63 @@ def coupled(model: nn.Module, input_shape: tuple[int, ...]) -> list[Coupled]:
     return [group for group, _ in _traced(network, input_shape)]
 
 
+def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], shapes: Mapping[str, torch.Size]) -> Masks:
+    """Masks by weight name: False in the rows of the channels that go and in the columns that read them.
+
+    Args:
+        groups: of a network.
+        kept: bool [channels] of each group.
+        shapes: of all prunable weights.
+    """
+    masks = {name: torch.ones(shape, dtype=torch.bool) for name, shape in shapes.items()}
+    for group, stays in zip(groups, kept, strict=True):
+        for name, (rows, channels) in group.outputs.items():
+            masks[name][rows[~stays[channels]]] = False
+        for name, (columns, channels) in group.inputs.items():
+            masks[name][:, columns[~stays[channels]]] = False
+    return masks
+
+
 def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.Module:
     """A smaller copy of the network without the channels whose rows the masks prune altogether.
 
     BatchNorm's channels, biases and the columns of the layers that read them go too. The copy is made of ordinary modules: it is
-    saved, loaded and exported without pruneexp.
+    saved, loaded and exported without pruneexp, and gives the outputs of the masked network in eval mode, which is checked.
 
     Args:
         model: any network that `coupled` takes.
-        masks: of neurons, as `structured` makes them, by weight name.
+        masks: of neurons, as `structured` makes them, by weight name; a layer without one keeps everything.
         input_shape: [C, H, W].
 
     Raises:
-        UserError: a mask prunes a channel in one layer and not in one that is coupled to it, and what `coupled` raises.
+        UserError: the masks are not of neurons, or prune a channel in one layer and not in one that is coupled to it, or leave
+            none; what is left computes something else; and what `coupled` raises.
     """
-    check(prunable(model), masks)
+    weights = prunable(model)
+    check(weights, masks)
+    shapes = {name: weight.shape for name, weight in weights.items()}
+    whole = neuron_masks([], [], shapes) | {name: mask.cpu() for name, mask in masks.items()}
     network = copy.deepcopy(model)
-    for group, root in _traced(network, input_shape):
-        kept = torch.zeros(group.channels, dtype=torch.bool)
-        everywhere = torch.ones(group.channels, dtype=torch.bool)
+    traced = _traced(network, input_shape)
+    kept = []
+    for group, _ in traced:
+        stays = torch.ones(group.channels, dtype=torch.bool)
         for name, (rows, channels) in group.outputs.items():
-            alive = masks[name].flatten(1).any(dim=1).cpu()[rows]
-            kept[channels] |= alive
-            everywhere[channels] &= alive
-        if not torch.equal(kept, everywhere):
-            raise UserError(
-                f"the masks prune a channel of {next(iter(group.outputs))} that a coupled layer keeps: they must be masks of"
-                " neurons, as masker=structured makes them."
-            )
-        if not kept.all():
-            root.prune(torch.nonzero(~kept).ravel().tolist())
-    _run(network, input_shape)
+            stays[channels[~whole[name].flatten(1).any(dim=1)[rows]]] = False
+        if not stays.any():
+            raise UserError(f"the masks leave no neuron of {next(iter(group.outputs))}.")
+        kept.append(stays)
+    expected = neuron_masks([group for group, _ in traced], kept, shapes)
+    differ = [name for name, mask in whole.items() if not torch.equal(mask, expected[name])]
+    if differ:
+        raise UserError(
+            f"the mask of {differ[0]} is not one of whole neurons, gone from each layer that is coupled and each that reads them:"
+            " take masks that masker=structured makes."
+        )
+    for (_, root), stays in zip(traced, kept, strict=True):
+        if not stays.all():
+            root.prune(torch.nonzero(~stays).ravel().tolist())
+    _compare(model, whole, network, input_shape)
     return network
 
 
@@ -106,36 +133,53 @@ def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coup
             module.training = mode
     if not roots:
         raise UserError("torch-pruning finds no channel that could be removed from this network.")
-    return [(_group(graph, root, names), root) for root in roots]
+    groups = [(_group(graph, root, names), root) for root in roots]
+    missed = names.keys() - {head} - {module for module in names if any(names[module] in g.outputs for g, _ in groups)}
+    if missed:
+        first = next(name for module, name in names.items() if module in missed)
+        raise UserError(f"torch-pruning cannot trace this network: it does not see how {first} leads to the outputs.")
+    return groups
 
 
 def _group(graph: Any, root: Any, names: dict[nn.Module, str]) -> Coupled:
     outputs: dict[str, Places] = {}
     inputs: dict[str, Places] = {}
+    number = len(root[0].idxs)
     for item in root.items:
         module = item.dep.target.module
         if module not in names:
             continue
-        if isinstance(module, nn.Conv2d) and module.groups not in (1, module.out_channels):
-            raise UserError(f"{names[module]} is a grouped convolution, whose neurons cannot be removed one by one.")
-        places = torch.tensor(item.idxs), torch.tensor(item.root_idxs)
-        into = outputs if graph.is_out_channel_pruning_fn(item.dep.handler) else inputs
-        into[names[module]] = places
-    return Coupled(len(root[0].idxs), outputs, inputs)
+        name = names[module]
+        if isinstance(module, nn.Conv2d) and module.groups > 1 and not module.groups == module.in_channels == module.out_channels:
+            raise UserError(f"{name} is a grouped convolution, whose neurons cannot be removed one by one.")
+        made = graph.is_out_channel_pruning_fn(item.dep.handler)
+        places = torch.tensor([item.idxs, item.root_idxs])
+        into, dimension = (outputs, 0) if made else (inputs, 1)
+        if name in into:  # reached on two ways
+            places = torch.cat([torch.stack(into[name]), places], dim=1).unique(dim=1)
+        if int(places[0].max()) >= module.weight.shape[dimension] or int(places[1].max()) >= number:
+            raise UserError(f"torch-pruning cannot trace this network: it loses count of the channels of {name}.")
+        into[name] = places[0], places[1]
+    return Coupled(number, outputs, inputs)
 
 
-def _run(network: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Raise UserError where what is left does not fit together."""
-    modes = [(module, module.training) for module in network.modules()]
-    parameter = next(network.parameters())
-    try:
-        with torch.no_grad():
-            network.eval()(torch.zeros(2, *input_shape, device=parameter.device, dtype=parameter.dtype))
-    except RuntimeError as error:
-        first = (str(error).splitlines() or [""])[0].rstrip(".")
+def _compare(model: nn.Module, masks: Masks, smaller: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Raise UserError unless the smaller network runs and gives the masked one's outputs, on random images in float64."""
+    like = next(model.parameters())
+    images = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(like.device)
+    masked, alone = (copy.deepcopy(network).double().eval() for network in (model, smaller))
+    apply_masks(masked, masks)
+    with torch.no_grad():
+        try:
+            got = alone(images)
+        except RuntimeError as error:
+            first = (str(error).splitlines() or [""])[0].rstrip(".")
+            raise UserError(
+                f"the network does not run without these channels ({first}): it ties them in a way that was not traced."
+            ) from error
+        want = masked(images)
+    if not torch.allclose(got, want, rtol=0, atol=1e-6 * float(want.abs().max().nan_to_num(1.0)), equal_nan=True):
         raise UserError(
-            f"the network does not run without these channels ({first}): it ties them in a way that was not traced."
-        ) from error
-    finally:
-        for module, mode in modes:
-            module.training = mode
+            "without these channels the network computes something else than with their weights at zero: it ties them in a way"
+            " that was not traced, or normalises over channels."
+        )

@@ -10,7 +10,7 @@ from pruneexp.choices import checked
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, kept_count
-from pruneexp.structure import Coupled
+from pruneexp.structure import Coupled, neuron_masks
 
 
 @checked
@@ -51,14 +51,9 @@ def structured(
     sizes = np.array([group.channels for group in groups])
     chosen = _globally(scores, density) if scope == "global" else _layerwise(groups, scores, density)
     notes |= {"neurons": int(sizes.sum()), "kept_neurons": int(sum(int(kept.sum()) for kept in chosen))}
-    masks = {layer.name: torch.ones(layer.score.shape, dtype=torch.bool) for layer in layers}
-    for group, kept in zip(groups, chosen, strict=True):
-        left = torch.from_numpy(kept)
-        for name, (rows, channels) in group.outputs.items():
-            masks[name][rows[~left[channels]]] = False
-        for name, (columns, channels) in group.inputs.items():
-            masks[name][:, columns[~left[channels]]] = False
-    return masks
+    return neuron_masks(
+        groups, [torch.from_numpy(kept) for kept in chosen], {layer.name: layer.score.shape for layer in layers}
+    )
 
 
 def coupled_channels(layers: Sequence[Layer]) -> list[Coupled]:
