@@ -2,7 +2,7 @@
 #   SCALE=smoke|paper   smoke: one epoch over a few images; paper: the published recipe (default)
 #   FIG2="..."          columns of spectral-fig2, for example FIG2="vgg11 resnet20"
 #   REPORT=results      folder for tables and figures
-#   ARGS="..."          further overrides, for example ARGS="seed=0 data_dir=/data"
+#   ARGS="..."          further overrides, for example ARGS="seed=0 data_dir=/data launcher=gpus"
 PYTHON ?= python3
 SCALE ?= paper
 ARGS ?=
@@ -30,7 +30,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-training bench-topology \
+	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-report \
 	centrality-table centrality-small centrality-sweep pretrain bench-centrality clean
 
 help: ## list the targets
@@ -140,6 +140,9 @@ centrality-table: .venv/installed ## four ImageNet networks, three small data se
 
 bench-centrality: .venv/tested ## seconds of similarity graph and centrality for layers of up to 4096 neurons
 	.venv/bin/python -m scripts.bench_centrality
+
+bench-report: .venv/tested ## time of a report on ten thousand records
+	.venv/bin/python -m scripts.bench_report $(ARGS)
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss

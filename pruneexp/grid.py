@@ -1,5 +1,6 @@
 """A command line as a grid of jobs: composed and checked before anything runs."""
 
+import functools
 import re
 from dataclasses import dataclass, field
 
@@ -17,6 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.job import Cell, Job
 
 ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
+SEED = re.compile(r"seed=(0|[1-9]\d*)")
 
 
 @dataclass(frozen=True)
@@ -41,6 +43,10 @@ class Grid:
 
     def cells(self) -> dict[str, tuple[Job, Cell]]:
         """Every cell of the grid once, by key, with a job that makes it."""
+        return self._cells
+
+    @functools.cached_property
+    def _cells(self) -> dict[str, tuple[Job, Cell]]:
         cells: dict[str, tuple[Job, Cell]] = {}
         for job in self.jobs:
             for cell in job.cells():
@@ -70,17 +76,35 @@ def expand(arguments: list[str]) -> Grid:
             sweeps = [f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given] + swept
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
             composed = [fixed + combination for combination in combinations]
-            jobs = [Job(compose("config", job)) for job in composed]
+            jobs = _composed(composed)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
     _refuse(parsed)
-    for job in jobs:
+    for job in {
+        id(job.shared): job for job in jobs
+    }.values():  # seeds of those that share a configuration are whole numbers
         try:
             job.check()
             job.cells()
         except (OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error, overrides)) from error
     return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"], composed)
+
+
+def _composed(jobs: list[list[str]]) -> list[Job]:
+    """The jobs that these overrides compose; those that differ in nothing but their seeds share one composition."""
+    shared: dict[tuple[str, ...], Job] = {}
+    found = []
+    for overrides in jobs:
+        rest = tuple(override for override in overrides if not SEED.fullmatch(override))
+        seeds = [int(override.partition("=")[2]) for override in overrides if SEED.fullmatch(override)]
+        if rest in shared and seeds:
+            found.append(shared[rest].with_seed(seeds[-1]))
+            continue
+        found.append(Job(compose("config", overrides)))
+        if "seed}" not in OmegaConf.to_yaml(found[-1].shared):  # no other option follows from it
+            shared[rest] = found[-1]
+    return found
 
 
 def _refuse(overrides: list[Override]) -> None:

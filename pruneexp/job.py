@@ -1,8 +1,10 @@
 """A job's configuration, checked; and the cells it stands for."""
 
+import copy
+import functools
 import inspect
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from hydra.utils import instantiate
@@ -57,7 +59,7 @@ class Cell:
     seed: int
     description: dict[str, Any]
 
-    @property
+    @functools.cached_property
     def key(self) -> str:
         names = "-".join(self.names[group] for group in ("dataset", "model", "scorer", "masker"))
         return f"{names}-d{self.density:g}-s{self.seed}-{digest(self.description)}"
@@ -65,35 +67,58 @@ class Cell:
 
 @dataclass(frozen=True)
 class Job:
-    """One (dataset, model, scorer, masker, seed) and its densities: what one process runs."""
+    """One (dataset, model, scorer, masker, seed) and its densities: what one process runs.
 
-    config: DictConfig
+    Attributes:
+        shared: the configuration, but for the seed where there is a `given_seed`: of a sweep's jobs that differ in
+            nothing but their seeds it is one and the same object.
+        given_seed: the seed, where it is not that of `shared`.
+    """
+
+    shared: DictConfig
+    given_seed: int | None = None
+    _described: dict[bool, tuple[dict[str, str], dict[str, Any]]] = field(
+        default_factory=dict, repr=False, compare=False
+    )
+
+    def with_seed(self, seed: int) -> "Job":
+        """The job that differs from this one in its seed."""
+        return Job(self.shared, seed, self._described)
+
+    @functools.cached_property
+    def config(self) -> DictConfig:
+        """The job's own configuration."""
+        if self.given_seed is None:
+            return self.shared
+        config = copy.deepcopy(self.shared)
+        config.seed = self.given_seed
+        return config
 
     @property
     def seed(self) -> int:
-        return int(self.config.seed)
+        return int(self.shared.seed) if self.given_seed is None else self.given_seed
 
     @property
     def densities(self) -> list[float]:
-        return [float(density) for density in self.config.densities]
+        return [float(density) for density in self.shared.densities]
 
     @property
     def needs_scores(self) -> bool:
         """Whether the masker looks at scores: where it does not, neither scorer nor rounds are part of a cell."""
-        return bool(self.config.masker.get("needs_scores", True))
+        return bool(self.shared.masker.get("needs_scores", True))
 
     @property
     def removes_neurons(self) -> bool:
         """Whether what the masks prune is taken out, and a smaller network trained."""
-        return bool(self.config.masker.get("removes_neurons", False))
+        return bool(self.shared.masker.get("removes_neurons", False))
 
     @property
     def rounds(self) -> int:
-        return int(self.config.rounds) if self.needs_scores else 1
+        return int(self.shared.rounds) if self.needs_scores else 1
 
     def names(self) -> dict[str, str]:
         """The chosen configuration of each group; scorer "none" where the masker needs none."""
-        names = {group: str(self.config[group].name) for group in GROUPS}
+        names = {group: str(self.shared[group].name) for group in GROUPS}
         return names if self.needs_scores else names | {"scorer": "none"}
 
     def cells(self) -> list[Cell]:
@@ -102,29 +127,37 @@ class Job:
 
     def cell(self, density: float) -> Cell:
         """The cell at one density."""
-        names = self.names()
-        groups = {group: identity(_plain(self.config[group])) for group in GROUPS}
+        dense = density == 1
+        if dense not in self._described:
+            ours = {"scorer": "dense", "masker": "dense"} if dense else {}
+            self._described[dense] = self.names() | ours, self._describe(dense)
+        names, description = self._described[dense]
+        return Cell(dict(names), density, self.seed, description | {"density": density, "seed": self.seed})
+
+    def _describe(self, dense: bool) -> dict[str, Any]:
+        """What is the same in the descriptions of all cells, or of all dense ones, of the jobs that share a configuration."""
+        config = self.shared
+        groups = {group: identity(_plain(config[group])) for group in GROUPS}
         for node in groups.values():
             for label in ("name", *ABOUT):
                 node.pop(label, None)
-        description: dict[str, Any] = {**groups, "density": density, "seed": self.seed}
+        description: dict[str, Any] = {**groups, "density": None, "seed": None}
         for option, default in DEFAULTS.items():
-            if self.config.get(option, default) != default and (density < 1 or option in DENSE_OPTIONS):
-                description[option] = self.config[option]
+            if config.get(option, default) != default and (not dense or option in DENSE_OPTIONS):
+                description[option] = config[option]
         if "weights" in description:
-            description["weights"] = fingerprint(self.config.weights)
+            description["weights"] = fingerprint(config.weights)
         if not self.needs_scores:
             description["scorer"] = "none"
             description.pop("rounds", None)
-        if self.config.get("rounds", 1) == 1 or not self.needs_scores:
+        if config.get("rounds", 1) == 1 or not self.needs_scores:
             description.pop("round_masker", None)
-        precision = self.config.get("trainer", {}).get("precision", "auto")
+        precision = config.get("trainer", {}).get("precision", "auto")
         if precision != "auto":  # as the device has it
             description["precision"] = precision
-        if density == 1:
-            for group in ("scorer", "masker"):
-                names[group] = description[group] = "dense"
-        return Cell(names, density, self.seed, description)
+        if dense:
+            description |= {"scorer": "dense", "masker": "dense"}
+        return description
 
     def component(self, group: str, **arguments: Any) -> Any:
         """The object or function that a group's configuration describes.
@@ -163,7 +196,7 @@ class Job:
 
     def check(self) -> None:
         """Raise UserError for values that no job can have; what needs data or a model is checked when they are made."""
-        config = self.config
+        config = self.shared
         for option, choices in CHOICES.items():
             if config[option] not in choices:
                 raise UserError(f"{option} must be one of {', '.join(choices)}, got {config[option]!r}.")
@@ -224,7 +257,7 @@ class Job:
                 )
         if len(set(self.densities)) < len(self.densities):
             raise UserError(f"densities names one density twice: {self.densities}.")
-        whole_number("seed", config.seed, 0)
+        whole_number("seed", config.seed if self.given_seed is None else self.given_seed, 0)
 
 
 def _plain(node: DictConfig) -> dict[str, Any]:
