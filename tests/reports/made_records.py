@@ -25,6 +25,7 @@ def record(cell: Cell, accuracy: float, **changes: Any) -> dict[str, Any]:
         "imdb_sum": 1.5,
         "effective_density": cell.density,
         "collapsed_layers": 0,
+        "parameters": 1200,
         "dead_filters": cell.seed,
         "macs": 1000,
         "diverged": False,

@@ -27,6 +27,7 @@ def cells(**columns: list[object]) -> pd.DataFrame:
         "imdb_sum": 3.0,
         "effective_density": 0.01,
         "collapsed_layers": 0,
+        "parameters": 1200,
         "components": 3,
         "dead_filters": 0,
         "macs": 10,
