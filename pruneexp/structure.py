@@ -150,7 +150,11 @@ def _group(graph: Any, root: Any, names: dict[nn.Module, str]) -> Coupled:
         if module not in names:
             continue
         name = names[module]
-        if isinstance(module, nn.Conv2d) and module.groups > 1 and not module.groups == module.in_channels == module.out_channels:
+        if (
+            isinstance(module, nn.Conv2d)
+            and module.groups > 1
+            and not module.groups == module.in_channels == module.out_channels
+        ):
             raise UserError(f"{name} is a grouped convolution, whose neurons cannot be removed one by one.")
         made = graph.is_out_channel_pruning_fn(item.dep.handler)
         places = torch.tensor([item.idxs, item.root_idxs])
@@ -166,7 +170,9 @@ def _group(graph: Any, root: Any, names: dict[nn.Module, str]) -> Coupled:
 def _compare(model: nn.Module, masks: Masks, smaller: nn.Module, input_shape: tuple[int, ...]) -> None:
     """Raise UserError unless the smaller network runs and gives the masked one's outputs, on random images in float64."""
     like = next(model.parameters())
-    images = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(like.device)
+    images = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(
+        like.device
+    )
     masked, alone = (copy.deepcopy(network).double().eval() for network in (model, smaller))
     apply_masks(masked, masks)
     with torch.no_grad():

@@ -175,7 +175,9 @@ def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_i
     assert sorted(records, reverse=True) == densities
     assert all(record["config"]["name"] == name and 0 <= record["accuracy"] <= 100 for record in records.values())
     assert ("its weights: " in ran.out) == (1.0 in densities)
-    reports = ["tables/{}-smoke.csv"] + (["figures/{}-smoke.svg"] if dense else ["figures/{}-smoke.svg", "figures/{}-smoke-macs.svg"])
+    reports = ["tables/{}-smoke.csv"] + (
+        ["figures/{}-smoke.svg"] if dense else ["figures/{}-smoke.svg", "figures/{}-smoke-macs.svg"]
+    )
     for path in reports:
         assert (tmp_path / "results" / "runs" / "reports" / path.format(name)).exists()
     if not dense:

@@ -29,7 +29,11 @@ OF_NEURONS = ("bn_scale", "eigenvector_centrality", "l2", "least_central", "tayl
 # a masker of neurons keeps a share of neurons: tests/maskers/test_structured.py
 PAIRS = [(masker, scorer) for masker in SCORED if masker != "structured" for scorer in SCORERS]
 # a hundred deterministic sparsifiers take minutes, and one for each scorer too long
-PAIRS = [pair for pair in PAIRS if pair not in [("bss", scorer) for scorer in ("synflow", "iter_snip", "ntk_sap", *OF_NEURONS)]]
+PAIRS = [
+    pair
+    for pair in PAIRS
+    if pair not in [("bss", scorer) for scorer in ("synflow", "iter_snip", "ntk_sap", *OF_NEURONS)]
+]
 BY_LEVERAGE = ("bss", "greedy_matched", "sparsify", "sparsify_global", "sparsify_tree")
 SIGNED = ("grasp",)  # scorers whose scores have both signs
 PAIRS += [(masker, "magnitude") for masker in ("uniform", "er", "erk", "random_regular", "x_net")]

@@ -24,7 +24,6 @@ from pruneexp.wiring import Wiring
 from tests.properties import PROPERTY
 
 
-
 def option(name: str, key: str, default: bool) -> bool:
     """What a masker's file says of itself."""
     return bool(OmegaConf.select(OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml"), key, default=default))

@@ -21,7 +21,9 @@ BASES = [name for name in NAMES if name.endswith(("_base", "_2448")) or name == 
 TRANSFORMERS = ["vit_small"]
 # three channels only, and a bias in each layer of the VGG and none but the last's elsewhere
 TORCHVISION = [name for name in NAMES if name.startswith("torchvision_")]
-PRODUCTS = ["torchvision_efficientnet_b0"]  # squeeze and excitation multiplies channels, which the channel graph does not know
+PRODUCTS = [
+    "torchvision_efficientnet_b0"
+]  # squeeze and excitation multiplies channels, which the channel graph does not know
 LARGE = ["torchvision_vgg16", "torchvision_resnet50"]  # too slow for a CPU
 BIASED = [*BASES, *TRANSFORMERS, "torchvision_vgg16"]
 
@@ -221,7 +223,13 @@ def test_every_channel_before_the_linear_layers_is_that_many_inputs(name: str, p
 
 
 def test_there_are_models_to_walk_over() -> None:
-    assert {"vgg_small", "vgg16", "resnet20", "resnet18", *(f"torchvision_{name}" for name in ("vgg16", "resnet50"))} <= set(NAMES)
+    assert {
+        "vgg_small",
+        "vgg16",
+        "resnet20",
+        "resnet18",
+        *(f"torchvision_{name}" for name in ("vgg16", "resnet50")),
+    } <= set(NAMES)
     assert set(BASES) == {"alexnet", "alexnet_2448"} | {
         f"vgg{n}_{kind}" for n in (13, 16, 19) for kind in ("base", "2448")
     }

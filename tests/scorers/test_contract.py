@@ -68,7 +68,9 @@ def scores(name: str, model: nn.Module, seed: int = 0) -> Scores:
 def test_gives_each_prunable_weight_a_finite_score_of_its_shape(name: str, kind: str) -> None:
     model = network(kind)
     if refused(name, kind):
-        with pytest.raises(UserError, match=r"^bn_scale needs a BatchNorm after a layer, and this network has none: use l2"):
+        with pytest.raises(
+            UserError, match=r"^bn_scale needs a BatchNorm after a layer, and this network has none: use l2"
+        ):
             scores(name, model)
         return
     got = scores(name, model)
