@@ -177,13 +177,14 @@ class Run:
         start = time.perf_counter()
         measured = self.measured(network, masks)
         total = sum(weight.numel() for weight in prunable(network).values())
+        effective = effective_density(masks, self.bench.wiring)
         if self.job.removes_neurons and masks:
             network, masks = remove(network, masks, self.bench.data.input_shape), {}
         layers = layer_rows(network, masks)
         sums = network_sums(layers, multiply_accumulates(network, self.bench.data.input_shape))
         sums |= {"prunable": total, "density": sums["kept"] / total}  # of what there was before any neuron was removed
         sums["parameters"] = parameters_left(network, masks)
-        sums["effective_density"] = effective_density(masks, self.bench.wiring)
+        sums["effective_density"] = effective
         seconds["measuring"] = time.perf_counter() - start
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"

@@ -207,6 +207,8 @@ class Job:
                 raise UserError(
                     f"{option}={config[option]} moves single weights, and masker={config.masker.name} removes neurons."
                 )
+        if not isinstance(config.weights, str):
+            raise UserError(f"weights must be none, imagenet or a path, got {config.weights}.")
         if config.weights != "none":
             fingerprint(config.weights)
         shape = config.dataset.image_shape

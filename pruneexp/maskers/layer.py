@@ -1,5 +1,6 @@
 """What a masker sees of a network, and the counts it has to meet."""
 
+import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -75,12 +76,18 @@ def kept_count(layers: Sequence[Layer], density: float) -> int:
     if count < len(layers):
         raise UserError(
             f"density {density} keeps {count} of {total} weights, fewer than one for each of the {len(layers)} layers:"
-            f" use at least {len(layers) / total:.2g}."
+            f" use at least {rounded_up(len(layers) / total):g}."
         )
     available = sum(int(layer.available.sum()) for layer in layers)
     if count > available:
         raise UserError(f"density {density} keeps {count} weights, but earlier rounds left only {available}.")
     return count
+
+
+def rounded_up(density: float) -> float:
+    """The next number of two digits, for advice that holds: of 0.0104 it is 0.011, which rounding would make 0.01."""
+    unit = 10.0 ** (math.floor(math.log10(density)) - 1)
+    return math.ceil(density / unit - 1e-9) * unit
 
 
 def apportion(shares: np.ndarray, capacity: np.ndarray) -> np.ndarray:

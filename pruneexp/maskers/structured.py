@@ -9,7 +9,7 @@ import torch
 from pruneexp.choices import checked
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import highest
-from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.maskers.layer import Layer, Notes, kept_count, rounded_up
 from pruneexp.structure import Coupled, neuron_masks
 
 
@@ -92,7 +92,7 @@ def _layerwise(groups: list[Coupled], scores: list[np.ndarray], density: float) 
         if count == 0:
             raise UserError(
                 f"density {density} leaves no neuron of {next(iter(group.outputs))}, which has {len(values)}: use at least"
-                f" {0.53 / min(len(other) for other in scores):.2g}."
+                f" {rounded_up(0.51 / min(len(other) for other in scores)):g}."
             )
         chosen.append(highest(values, count))
     return chosen
@@ -104,7 +104,7 @@ def _globally(scores: list[np.ndarray], density: float) -> list[np.ndarray]:
     if count < len(scores):
         raise UserError(
             f"density {density} keeps {count} of {len(together)} neurons, fewer than one in each of the {len(scores)} groups of layers:"
-            f" use at least {len(scores) / len(together):.2g}."
+            f" use at least {rounded_up(len(scores) / len(together)):g}."
         )
     starts = np.cumsum([0, *(len(values) for values in scores[:-1])])
     best = [start + int(values.argmax()) for start, values in zip(starts, scores, strict=True)]

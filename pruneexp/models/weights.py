@@ -2,7 +2,6 @@
 
 import functools
 import hashlib
-import pickle
 from pathlib import Path
 
 import safetensors.torch
@@ -14,6 +13,7 @@ from pruneexp.layers import classifier
 from pruneexp.torchvision_compat import prepare
 
 State = dict[str, torch.Tensor]
+COUNTER = ".num_batches_tracked"
 
 
 def fingerprint(weights: str) -> str:
@@ -39,8 +39,11 @@ def load_weights(network: nn.Module, weights: str, architecture: str | None = No
     state = _imagenet(architecture) if weights == "imagenet" else _read(_file(weights))
     head = f"{classifier(network)}."
     own = network.state_dict()
-    wanted = {name: value.shape for name, value in own.items() if not name.startswith(head)}
-    given = {name: value.shape for name, value in state.items() if not name.startswith(head)}
+    # BatchNorm's count of batches is of no use here, and torchvision's files lack it
+    wanted, given = (
+        {name: value.shape for name, value in some.items() if not name.startswith(head) and not name.endswith(COUNTER)}
+        for some in (own, state)
+    )
     if wanted != given:
         differ = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
         raise UserError(
@@ -85,11 +88,13 @@ def _read(path: Path) -> State:
             state: State = safetensors.torch.load_file(path)
         else:
             state = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError, safetensors.SafetensorError) as error:
+    except Exception as error:  # a damaged pickle can raise anything
         raise UserError(
             f"weights={path} is no readable state dict ({type(error).__name__}): {_first(error)}."
         ) from error
-    if not isinstance(state, dict) or not all(isinstance(value, torch.Tensor) for value in state.values()):
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
         raise UserError(
             f"weights={path} is no state dict: it must hold tensors by name, as torch.save(model.state_dict())."
         )

@@ -1,6 +1,7 @@
 """Write a grid's table, figure and compact records."""
 
 import json
+import math
 import os
 from collections.abc import Hashable
 from pathlib import Path
@@ -132,7 +133,11 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return "" if pd.isna(share) else f"{100 * share:.3g} %"
 
     latencies = [str(column) for column in table if str(column).startswith("latency/")]
-    dense = table[table["masker"] == "dense"].groupby(["dataset", "model", "recipe"])[["macs", *latencies]].mean()
+    dense = (
+        table[table["masker"].str.split("[").str[0] == "dense"]
+        .groupby(["dataset", "model", "recipe"])[["macs", *latencies]]
+        .mean()
+    )
 
     def size(row: dict[Hashable, Any]) -> dict[str, str]:
         """Parameters, MACs and latencies, in brackets as a share of the dense network's; where latency was asked for."""
@@ -142,7 +147,8 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         whole = dense.loc[network] if network in dense.index else None  # type: ignore[index]
 
         def beside(column: str, text: str) -> str:
-            return text if whole is None or pd.isna(row[column]) else f"{text} ({percent(row[column] / whole[column])})"
+            share = math.nan if whole is None else row[column] / whole[column]
+            return text if pd.isna(share) else f"{text} ({percent(share)})"
 
         columns = {"parameters (M)": number(row["parameters"] / 1e6, 3)}
         columns["MACs (M)"] = beside("macs", number(row["macs"] / 1e6, 1))

@@ -49,7 +49,7 @@ def _followers(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, str]
         if isinstance(module, PRUNABLE):
 
             def note(_: nn.Module, __: object, output: torch.Tensor, name: str = name) -> None:
-                made[id(output)] = f"{name}.weight"
+                made[id(output)] = f"{name}.weight" if name else "weight"
                 kept.append(output)
 
             module.register_forward_hook(note)

@@ -60,16 +60,17 @@ def _activations(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tens
     grams: dict[str, torch.Tensor] = {}  # of outputs: a sum over batches, where the outputs themselves would not fit
     for name, module in network.named_modules():
         if isinstance(module, PRUNABLE):
+            key, channels = f"{name}.weight" if name else "weight", 1 if isinstance(module, nn.Conv2d) else -1
 
-            def add(_: nn.Module, __: object, output: torch.Tensor, name: str = f"{name}.weight") -> None:
-                rows = output.transpose(0, 1).flatten(1).double()
+            def add(_: nn.Module, __: object, output: torch.Tensor, name: str = key, axis: int = channels) -> None:
+                rows = output.movedim(axis, 0).flatten(1).double()
                 grams[name] = grams.get(name, 0) + rows @ rows.T
 
             module.register_forward_hook(add)
-    device = next(network.parameters()).device
+    like = next(network.parameters())
     with torch.no_grad():
         for part in images.split(16):
-            network(part.to(device))
+            network(part.to(like.device, like.dtype))
     lengths = {name: gram.diagonal().sqrt() for name, gram in grams.items()}
     safe = {name: length.where(length > 0, 1) for name, length in lengths.items()}
     return {name: gram / torch.outer(safe[name], safe[name]) for name, gram in grams.items()}

@@ -87,5 +87,5 @@ class Step:
         for name, parameter in self.parameters.items():
             parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
         for module in self.plain.modules():
-            if isinstance(module, nn.BatchNorm2d):
+            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 module.train(not frozen)
