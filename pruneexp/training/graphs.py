@@ -1,6 +1,7 @@
 """All that is particular to CUDA: a training step recorded once and replayed, one launch instead of hundreds."""
 
 import functools
+import warnings
 from collections.abc import Callable
 from typing import Protocol
 
@@ -28,15 +29,26 @@ class CudaGraph:
 
     def __init__(self) -> None:
         self.stream = torch.cuda.Stream()
+        self.waits = False  # the last warm-up's step waited for the device, which no graph can
 
     def warm_up(self, step: Step, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        self.stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(self.stream):
-            logits = step(images, labels)
-        torch.cuda.current_stream().wait_stream(self.stream)
+        # seen here, because a recording that fails leaves torch's random generator unusable
+        with warnings.catch_warnings(record=True) as told:
+            warnings.simplefilter("always")
+            torch.cuda.set_sync_debug_mode("warn")
+            try:
+                self.stream.wait_stream(torch.cuda.current_stream())
+                with torch.cuda.stream(self.stream):
+                    logits = step(images, labels)
+                torch.cuda.current_stream().wait_stream(self.stream)
+            finally:
+                torch.cuda.set_sync_debug_mode("default")
+        self.waits = any("called a synchronizing" in str(one.message) for one in told)
         return logits.clone()  # memory of the stream that reads it
 
     def record(self, step: Step, images: torch.Tensor, labels: torch.Tensor) -> tuple[Callable[[], None], torch.Tensor]:
+        if self.waits:
+            raise RuntimeError("it waits for numbers from the device")
         graph = torch.cuda.CUDAGraph()
         # the outer block brings the stream back where a failed capture does not
         with torch.cuda.stream(self.stream), torch.cuda.graph(graph, stream=self.stream):
@@ -71,6 +83,8 @@ class Replayed:
         if self.replay is None:
             try:
                 self.replay, self.logits = self.recorder.record(self.step, self.images, self.labels)
+            except torch.OutOfMemoryError:
+                raise
             except RuntimeError as error:  # what CUDA and torch raise of operations that no graph can hold
                 self.failed = True
                 _say(str(error).splitlines()[0])

@@ -42,9 +42,10 @@ def bound(case: Case) -> dict[str, Any]:
     wall = min(steps() for _ in range(3))
     with profile(activities=[ProfilerActivity.CUDA]) as recorded:
         steps()
-    kernels = [event for event in recorded.events() if event.device_type.name == "CUDA"]
-    arithmetic = sum(k.device_time for k in kernels if any(part in k.name.lower() for part in ARITHMETIC)) / STEPS
-    busy = sum(k.device_time for k in kernels) / STEPS
+    events = [event for event in recorded.events() if event.device_type.name == "CUDA"]
+    kernels = [(event.name.lower(), event.time_range.elapsed_us()) for event in events]
+    busy = sum(us for _, us in kernels) / STEPS
+    arithmetic = sum(us for name, us in kernels if any(part in name for part in ARITHMETIC)) / STEPS
     by = "launches" if busy < BUSY * wall else "arithmetic" if arithmetic > busy / 2 else "bytes"
     return {
         "bound_by": by,
