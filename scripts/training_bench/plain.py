@@ -56,6 +56,7 @@ def loader(arrays: Arrays, recipe: Recipe, workers: int) -> "DataLoader[Item]":
         num_workers=workers,
         pin_memory=torch.cuda.is_available(),
         persistent_workers=workers > 0,
+        multiprocessing_context="fork" if workers else None,  # Linux's default in a script; here the parent was spawned
     )
 
 
