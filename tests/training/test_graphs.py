@@ -1,7 +1,9 @@
 """Recording and replaying steps, with a stand-in for CUDA's graphs that knows only the tensors it was recorded on."""
 
+import contextlib
 import copy
 import dataclasses
+import warnings
 from collections.abc import Callable
 
 import pytest
@@ -112,6 +114,66 @@ def test_results_are_copies_and_inputs_may_be_overwritten() -> None:
     results = [replayed(images.fill_(k), labels.fill_(k)) for k in range(WARM_UP + 3)]
     assert [int(result[0, 0, 0]) for result in results] == [48 * k for k in range(WARM_UP + 3)]
     assert [(int(i[0, 0, 0, 0]), int(l[0])) for i, l in seen] == [(k, k) for k in range(WARM_UP + 3)]
+
+
+class Stream:
+    """Stands for a CUDA stream, all of whose work is done at once."""
+
+    def wait_stream(self, other: "Stream") -> None:
+        assert isinstance(other, Stream)
+
+
+@pytest.fixture
+def modes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The synchronisation debug modes that were set, on a pretended device."""
+    seen: list[str] = []
+    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(torch.cuda, "current_stream", Stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
+    monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", seen.append)
+    return seen
+
+
+def test_a_step_that_waits_for_the_device_is_not_recorded_but_made(
+    modes: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    graphs._say.cache_clear()
+
+    def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        if modes and modes[-1] == "warn":
+            warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
+        return 2 * images
+
+    replayed = Replayed(step, graphs.CudaGraph())
+    images, labels = torch.ones(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64)
+    for _ in range(WARM_UP + 2):
+        assert torch.equal(replayed(images, labels), 2 * images)
+    assert modes == ["warn", "default"] * WARM_UP
+    assert capsys.readouterr().out.count("(it waits for numbers from the device)") == 1
+
+
+def test_the_debug_mode_is_put_back_when_a_step_fails(modes: list[str]) -> None:
+    def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+        raise ValueError("the network fails")
+
+    with pytest.raises(ValueError, match="the network fails"):
+        graphs.CudaGraph().warm_up(step, torch.ones(1), torch.ones(1))
+    assert modes == ["warn", "default"]
+
+
+def test_memory_that_runs_out_while_recording_is_not_taken_for_an_unrecordable_step() -> None:
+    class Full(Tape):
+        def record(
+            self, step: graphs.Step, images: torch.Tensor, labels: torch.Tensor
+        ) -> tuple[Callable[[], None], torch.Tensor]:
+            raise torch.OutOfMemoryError("no room")
+
+    replayed = Replayed(lambda images, labels: images, Full())
+    images, labels = torch.ones(2, 3), torch.zeros(2, dtype=torch.int64)
+    for _ in range(WARM_UP):
+        replayed(images, labels)
+    with pytest.raises(torch.OutOfMemoryError, match="no room"):
+        replayed(images, labels)
 
 
 def test_the_fixed_inputs_have_the_batches_memory_layout() -> None:
