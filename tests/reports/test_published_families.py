@@ -19,7 +19,7 @@ from tests.reports.made_records import fill, record
 from tests.reports.test_table import cells
 
 ON = ["dataset", "model", "scorer", "masker", "density"]
-FAMILIES = ("laenen", "ramanujan", "topology")
+FAMILIES = ("laenen", "ramanujan", "topology", "finetune")
 STARRED = {"dataset": "tiny_imagenet32", "model": "resnet32", "scorer": "prospr", "masker": "greedy_global"}
 EXPERIMENTS = ["topology_tables8_9", "topology_table10", "topology_tables8_9_wrn", "topology_table10_wrn"]
 # half of the sweep: what a masker without scores makes of the four scorers is one cell
