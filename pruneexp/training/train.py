@@ -88,9 +88,8 @@ def train_together(
             max_epochs=epochs or recipe.epochs,
             accelerator=device.where.type,
             devices=1,
-            plugins=[
-                LightningEnvironment()
-            ],  # a process is alone, in a Slurm job too, where Lightning would requeue it itself
+            # a process is alone, in a Slurm job too, which Lightning would otherwise requeue itself
+            plugins=[LightningEnvironment()],
             logger=list(loggers) or False,
             callbacks=list(callbacks),
             enable_checkpointing=False,
