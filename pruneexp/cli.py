@@ -101,8 +101,12 @@ def _run(grid: "Grid") -> int:
     for job in grid.jobs:
         for group in ("recipe", "scorer", "masker"):
             job.component(group)
-        elsewhere = grid.config.launcher.name == "slurm" and job.config.trainer.accelerator == "cuda"
-        trainer = job.component("trainer", **({"accelerator": "auto"} if elsewhere else {}))  # where no GPU is needed
+        elsewhere = grid.config.launcher.name == "slurm" and job.config.trainer.accelerator in ("auto", "cuda")
+        trainer = job.component("trainer", **({"accelerator": "cpu"} if elsewhere else {}))  # where no GPU is needed
+        if trainer.devices > 1 and grid.config.launcher.name == "gpus":
+            raise UserError(
+                f"launcher.name=gpus gives each cell one device, and trainer.devices={trainer.devices}: use launcher=local."
+            )
         if (names := f"{job.config.dataset} {job.config.model}") not in checked:
             checked.add(names)
             dataset = job.dataset()

@@ -8,3 +8,8 @@ from rich.console import Console
 def console() -> Console:
     """Standard output; in a file or pipe, where there is no width to fit, wide enough for tables."""
     return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+
+
+def say(title: str, sentence: str) -> None:
+    """One line about what has this title."""
+    console().print(f"{title}: {sentence}", soft_wrap=True)

@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import functools
 import hashlib
 import math
 import time
@@ -18,7 +19,7 @@ from rich.console import Console
 from torch import nn
 
 from pruneexp import __version__
-from pruneexp.console import console
+from pruneexp.console import console, say
 from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
@@ -189,7 +190,7 @@ class Run:
         names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
         title = f"cell {self.numbers.get(cell.key, '(dense)')} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
         digest = hashlib.sha256(files["masks.safetensors"]).hexdigest()
-        resumed = self.checkpoint(cell, digest, lambda told: console().print(f"{title}: {told}", soft_wrap=True))
+        resumed = self.checkpoint(cell, digest, functools.partial(say, title))  # it may have to go into another process
         return Ready(cell, title, network, masks, notes, layers, sums, measured, seconds, files, resumed)
 
     def record(

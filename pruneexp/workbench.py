@@ -20,9 +20,10 @@ from pruneexp.pruning import Scorer, Scores, in_rounds, mask, score, unscored
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
+from pruneexp.training.fit import quiet_lightning
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident
-from pruneexp.training.train import quiet_lightning, train
+from pruneexp.training.train import train
 from pruneexp.wiring import Wiring, trace
 
 

@@ -33,7 +33,9 @@ class Shifts:
         window = torch.randint(0, 2 * recipe.shift + 1, (2, count), generator=generator)
         return Shifts(flip, window[0], window[1])
 
-    def apply(self, padded: torch.Tensor, index: torch.Tensor, part: slice, height: int, width: int) -> torch.Tensor:
+    def apply(
+        self, padded: torch.Tensor, index: torch.Tensor, part: slice | torch.Tensor, height: int, width: int
+    ) -> torch.Tensor:
         """Images uint8 [b, H, W, C] = the windows of padded[index], index [b] being the epoch's positions `part`."""
         device = padded.device
         flip, top, left = (draws[part].to(device) for draws in (self.flip, self.top, self.left))
@@ -67,7 +69,9 @@ class Crops:
         theta[:, 1, 2] = (2 * down - 1) * (1 - height)
         return Crops(theta)
 
-    def apply(self, images: torch.Tensor, index: torch.Tensor, part: slice, height: int, width: int) -> torch.Tensor:
+    def apply(
+        self, images: torch.Tensor, index: torch.Tensor, part: slice | torch.Tensor, height: int, width: int
+    ) -> torch.Tensor:
         """Images float32 [b, H, W, C] in 0 ... 255, resampled bilinearly from images[index]."""
         chosen = images[index].permute(0, 3, 1, 2).float()
         grid = functional.affine_grid(self.theta[part].to(images.device), list(chosen.shape), align_corners=False)

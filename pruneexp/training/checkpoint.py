@@ -47,7 +47,8 @@ class Checkpoint(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
-        state = self._read()
+        # one reads for all devices: they must agree on where to go on
+        state = trainer.strategy.broadcast(self._read() if trainer.is_global_zero else None)
         if state is None:
             return
         pl_module.network.load_state_dict(state["network"])
@@ -63,11 +64,12 @@ class Checkpoint(lightning.Callback):
         for k, row in enumerate(pl_module.history, start=1):  # a logger's run of the interrupted part is not continued
             for logger in trainer.loggers:
                 logger.log_metrics(row, step=k * batches - 1)
-        self.say(f"goes on after epoch {epoch} of {trainer.max_epochs}")
+        if trainer.is_global_zero:
+            self.say(f"goes on after epoch {epoch} of {trainer.max_epochs}")
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
-        if len(pl_module.history) == 0 or time.perf_counter() - self.saved < self.every:
+        if not trainer.is_global_zero or len(pl_module.history) == 0 or time.perf_counter() - self.saved < self.every:
             return
         state = {
             "identity": self.identity,
@@ -82,6 +84,13 @@ class Checkpoint(lightning.Callback):
         except OSError as error:
             self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}); training goes on")
         self.saved = time.perf_counter()
+
+    def state_dict(self) -> dict[str, Any]:
+        """What a fit in another process has to hand back."""
+        return {"seconds_before": self.seconds_before, "devices": self.devices}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        self.seconds_before, self.devices = state_dict["seconds_before"], state_dict["devices"]
 
     def _write(self, state: dict[str, Any]) -> None:
         content = io.BytesIO()

@@ -40,12 +40,14 @@ class MaskedClassifier(lightning.LightningModule):
     After the fit, `courses` says how it went for each network.
     """
 
+    step_type: type[Step] = Step
+
     def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, data: Resident, device: Device) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network = network
         self.recipe, self.data, self.settings = recipe, data, device
-        self.step = Step(network, masks, recipe, device)
+        self.step = self.step_type(network, masks, recipe, device)
         self.make_step = few_launches(self.step, device)
         self.courses = [Course() for _ in range(network.members if isinstance(network, Ensemble) else 1)]
         # loss, hits; of each network
@@ -82,6 +84,8 @@ class MaskedClassifier(lightning.LightningModule):
         self._count(torch.cat(logits, dim=1), torch.cat([labels for _, labels in chunk]), self.recipe.label_smoothing)
 
     def _count(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> None:
+        if len(labels) == 0:  # of a chunk shared with other devices
+            return
         self.totals[0] += losses(logits, labels, smoothing).double().sum(dim=1)
         self.totals[1] += (logits.argmax(dim=2) == labels).sum(dim=1)
         self.images += len(labels)
@@ -107,7 +111,7 @@ class MaskedClassifier(lightning.LightningModule):
             if not math.isfinite(row["train/loss"]):
                 course.diverged = True
                 lost.append(member)
-        if len(self.courses) == 1:
+        if self.trainer.loggers and len(self.courses) == 1:
             self.log_dict(row)
         if lost:
             self._test(lost)

@@ -23,7 +23,9 @@ class Device:
         threads: CPU threads torch, numpy and scipy may use (0: their own choice).
         members: cells of a job trained at once (`pruneexp.training.ensemble`): a number, or ``auto``, the fastest by a
             short measurement.
-        graphs: on CUDA, record a training step once and replay it (`pruneexp.training.graphs`).
+        devices: of this machine that train one network together (`pruneexp.training.data_parallel`): GPUs, or processes
+            on a CPU.
+        graphs: on CUDA, record a training step once and replay it (`pruneexp.training.graphs`); not on several devices.
         checkpoint_seconds: a training leaves a checkpoint at the end of an epoch, no more often than this (0: never).
     """
 
@@ -31,6 +33,7 @@ class Device:
     precision: str = "auto"
     threads: int = 0
     members: int | Literal["auto"] = 1
+    devices: int = 1
     graphs: bool = True
     checkpoint_seconds: float = 300
 
@@ -44,10 +47,20 @@ class Device:
             isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 1
         ):
             raise UserError(f"trainer.members must be auto or a whole number, at least 1, got {self.members!r}.")
+        whole_number("trainer.devices", self.devices, 1)
+        if self.devices > 1 and self.members != 1:
+            raise UserError(
+                f"trainer.devices={self.devices} trains one network on several devices and trainer.members={self.members}"
+                " several networks on one: set one of them to 1."
+            )
         true_or_false("trainer.graphs", self.graphs)
         real_number("trainer.checkpoint_seconds", self.checkpoint_seconds)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
+        if self.where.type == "cuda" and self.devices > torch.cuda.device_count():
+            raise UserError(
+                f"trainer.devices={self.devices}, and torch sees {torch.cuda.device_count()} CUDA GPUs here: ask for no more."
+            )
 
     @property
     def where(self) -> torch.device:
@@ -63,9 +76,15 @@ class Device:
     @property
     def name(self) -> str:
         """The hardware's name, for records."""
+        number = f"{self.devices} x " if self.devices > 1 else ""
         if self.where.type == "cuda":
-            return torch.cuda.get_device_name()
-        return f"{platform.machine()} CPU, {torch.get_num_threads()} threads"
+            return number + torch.cuda.get_device_name()
+        return f"{number}{platform.machine()} CPU, {self.threads_each} threads"
+
+    @property
+    def threads_each(self) -> int:
+        """CPU threads of a process, of which there is one for each device."""
+        return max(1, torch.get_num_threads() // self.devices)
 
     def prepare(self) -> None:
         """Process-wide settings: threads, and cuDNN algorithms that give the same result every time."""

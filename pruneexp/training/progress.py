@@ -7,6 +7,8 @@ import lightning
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from pruneexp.console import console
+
 
 class CellProgress(lightning.Callback):
     """A bar for one cell, or for some trained at once, on a terminal; elsewhere one line when it is finished.
@@ -22,7 +24,7 @@ class CellProgress(lightning.Callback):
         self.bar: Progress | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        if self.console.is_terminal:
+        if self.console.is_terminal and trainer.is_global_zero:
             columns = (
                 TextColumn("{task.description}"),
                 BarColumn(),
@@ -43,7 +45,18 @@ class CellProgress(lightning.Callback):
             state = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, training accuracy {accuracy} %"
             self.bar.update(self.task, completed=done, state=state)
 
+    def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
+        self.stop()
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _here, (self.title,)
+
     def stop(self) -> None:
         """Take the bar away, also after an exception."""
         if self.bar is not None:
             self.bar.stop()
+
+
+def _here(title: str) -> CellProgress:
+    """The same in another process, on the terminal that it shares."""
+    return CellProgress(title, console())

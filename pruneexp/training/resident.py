@@ -1,5 +1,6 @@
 """The data set on the training device: uint8, shuffled, augmented and normalised there."""
 
+import copy
 from collections.abc import Iterator
 
 import numpy as np
@@ -28,6 +29,7 @@ class Resident:
 
     def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
+        self.rank, self.ranks = 0, 1
         self.input_shape = dataset.input_shape
         self.height, self.width = dataset.input_shape[1:]
         order = torch.randperm(len(dataset.train_images), generator=stream(seed, "split")).numpy()
@@ -40,6 +42,18 @@ class Resident:
         self.test = _place(dataset.test_images, dataset.test_labels, test, device)
         self.mean = 255 * torch.tensor(dataset.mean, device=device)
         self.std = 255 * torch.tensor(dataset.std, device=device)
+
+    def shared(self, rank: int, ranks: int, device: torch.device) -> "Resident":
+        """The same data for process `rank` of `ranks`, which takes every `ranks`-th image of each batch and split.
+
+        A batch of fewer than two images a process goes to the first one whole: BatchNorm may need two.
+
+        Args:
+            device: where the tensors have been put by now.
+        """
+        mine = copy.copy(self)
+        mine.rank, mine.ranks, mine.device = rank, ranks, device
+        return mine
 
     def chunk_size(self) -> int:
         """Images prepared at once: a whole number of batches."""
@@ -61,15 +75,31 @@ class Resident:
         draws = kind.draw(count, self.recipe, stream(self.seed, "augmentation", epoch))
         size = self.chunk_size()
         for start in range(0, count, size):
-            part = slice(start, start + size)
+            part: slice | torch.Tensor = slice(start, start + size)
+            sizes: int | list[int] = batch
+            if self.ranks > 1:
+                part, sizes = self._share(torch.arange(start, min(start + size, count)))
             index = order[part]
-            images = self.normalise(draws.apply(self.train_images, index, part, self.height, self.width))
-            yield list(zip(images.split(batch), self.train_labels[index].split(batch), strict=True))
+            if len(index):
+                images = self.normalise(draws.apply(self.train_images, index, part, self.height, self.width))
+            else:
+                images = self.mean.new_empty(0, *self.input_shape)
+            yield list(zip(images.split(sizes), self.train_labels[index].split(sizes), strict=True))
+
+    def _share(self, positions: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
+        """This process's part of an epoch's positions, and how many of them are of each batch."""
+        mine = [
+            batch[self.rank :: self.ranks] if len(batch) >= 2 * self.ranks else batch[: 0 if self.rank else len(batch)]
+            for batch in positions.split(self.recipe.batch_size)
+        ]
+        return torch.cat(mine), [len(batch) for batch in mine]
 
     def batches(self, split: Split, size: int = 1000) -> Iterator[Split]:
         """An unaugmented split (`self.test`, `self.validation`) in order, normalised like `epoch`'s batches."""
-        for images, labels in zip(split[0].split(size), split[1].split(size), strict=True):
-            yield self.normalise(images), labels
+        mine = [part[self.rank :: self.ranks] for part in split]
+        for images, labels in zip(mine[0].split(size), mine[1].split(size), strict=True):
+            if len(labels):
+                yield self.normalise(images), labels
 
     def normalise(self, images: torch.Tensor) -> torch.Tensor:
         """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""

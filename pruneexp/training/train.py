@@ -1,24 +1,23 @@
 """Train masked networks and test each once, at the end."""
 
-import logging
 import math
-import resource
 import time
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import lightning
 import torch
-from lightning.fabric.plugins.environments.lightning import LightningEnvironment
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
+from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.masks import Masks, check
-from pruneexp.training.classifier import MaskedClassifier
+from pruneexp.training.classifier import Course, MaskedClassifier
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble, stack_masks
+from pruneexp.training.fit import fit, peak_memory
+from pruneexp.training.ranks import Work, fit_on_devices
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident
 
@@ -76,54 +75,49 @@ def train_together(
         # channels-last convolutions are the fast ones, on tensor cores and on a CPU
         network.to(device.where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     several = len(networks) > 1
+    if device.devices > 1:
+        if several:
+            raise UserError(f"{len(networks)} networks at once are trained on one device, not on {device.devices}.")
+        courses, memory = _on_devices(networks[0], masks[0], recipe, data, device, loggers, callbacks, epochs)
+        return [_trained(courses[0], time.perf_counter() - start, memory)]
     trained = Ensemble(networks) if several else networks[0]
     module = MaskedClassifier(trained, stack_masks(masks) if several else masks[0], recipe, data, device)
-    with warnings.catch_warnings():
-        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm, and
-        # LeafSpec is between lightning and torch
-        warnings.filterwarnings("ignore", ".*`srun` command is available.*")
-        warnings.filterwarnings("ignore", ".*LeafSpec.*")
-        warnings.filterwarnings("ignore", ".*GPU available but not used.*")
-        trainer = lightning.Trainer(
-            max_epochs=epochs or recipe.epochs,
-            accelerator=device.where.type,
-            devices=1,
-            # a process is alone, in a Slurm job too, which Lightning would otherwise requeue itself
-            plugins=[LightningEnvironment()],
-            logger=list(loggers) or False,
-            callbacks=list(callbacks),
-            enable_checkpointing=False,
-            enable_progress_bar=False,
-            enable_model_summary=False,
-            log_every_n_steps=1,
-        )
-        with torch.random.fork_rng(
-            [device.where] if device.where.type == "cuda" else []
-        ):  # dropout draws from the global stream
-            trainer.fit(module)
+    fit(module, device, epochs or recipe.epochs, loggers, callbacks)
     if isinstance(trained, Ensemble):
         trained.copy_to(networks)
-    return [
-        Trained(
-            accuracy=course.tested[1],
-            loss=course.tested[0],
-            diverged=course.diverged or not math.isfinite(course.tested[0]),
-            seconds=(time.perf_counter() - start) / len(networks),
-            peak_memory_bytes=_peak_memory(device),
-            history=course.history,
-        )
-        for course in module.courses
-    ]
+    seconds = (time.perf_counter() - start) / len(networks)
+    return [_trained(course, seconds, peak_memory(device)) for course in module.courses]
 
 
-def _peak_memory(device: Device) -> int:
-    """On CUDA the most that this network's training had allocated, on a CPU the process's largest resident size."""
-    if device.where.type == "cuda":
-        return torch.cuda.max_memory_allocated()
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+def _on_devices(
+    network: nn.Module,
+    masks: Masks,
+    recipe: Recipe,
+    data: Resident,
+    device: Device,
+    loggers: Sequence[Logger],
+    callbacks: Sequence[lightning.Callback],
+    epochs: int | None,
+) -> tuple[list[Course], int]:
+    """Train the network in place on several devices; its course, and the first device's memory."""
+
+    def log(row: dict[str, float]) -> None:
+        for logger in loggers:  # as Lightning logs it: the step is that of the epoch's last batch
+            logger.log_metrics(row, step=(int(row["epoch"]) + 1) * data.chunks() - 1)
+
+    work = Work(network, masks, recipe, data, device, list(callbacks), epochs or recipe.epochs)
+    outcome = fit_on_devices(work, log)
+    network.load_state_dict(outcome.network)
+    network.cpu()  # where Lightning leaves it
+    return outcome.courses, outcome.peak_memory_bytes
 
 
-def quiet_lightning() -> None:
-    """Lightning's banners about devices are not news in every cell."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+def _trained(course: Course, seconds: float, memory: int) -> Trained:
+    return Trained(
+        accuracy=course.tested[1],
+        loss=course.tested[0],
+        diverged=course.diverged or not math.isfinite(course.tested[0]),
+        seconds=seconds,
+        peak_memory_bytes=memory,
+        history=course.history,
+    )

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import pytest
 import torch
 
+import pruneexp.training  # noqa: F401  (before a test imports lightning)
+
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:

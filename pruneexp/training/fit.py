@@ -1,0 +1,62 @@
+"""Lightning's trainer as every training here uses it: no more than the loop, its callbacks and its loggers."""
+
+import logging
+import resource
+import warnings
+from collections.abc import Sequence
+
+import lightning
+import torch
+from lightning.fabric.plugins.environments.lightning import LightningEnvironment
+from lightning.pytorch.loggers import Logger
+from lightning.pytorch.strategies import Strategy
+
+from pruneexp.training.device import Device
+
+
+def fit(
+    module: lightning.LightningModule,
+    device: Device,
+    epochs: int,
+    loggers: Sequence[Logger] = (),
+    callbacks: Sequence[lightning.Callback] = (),
+    strategy: str | Strategy = "auto",
+) -> None:
+    """Train the module for so many epochs; the global random state is afterwards what it was."""
+    with warnings.catch_warnings():
+        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm, and
+        # LeafSpec is between lightning and torch
+        warnings.filterwarnings("ignore", ".*`srun` command is available.*")
+        warnings.filterwarnings("ignore", ".*LeafSpec.*")
+        warnings.filterwarnings("ignore", ".*GPU available but not used.*")
+        trainer = lightning.Trainer(
+            max_epochs=epochs,
+            accelerator=device.where.type,
+            devices=device.devices,
+            strategy=strategy,
+            # Lightning neither starts processes nor, in a Slurm job, requeues it
+            plugins=[LightningEnvironment()],
+            logger=list(loggers) or False,
+            callbacks=list(callbacks),
+            enable_checkpointing=False,
+            enable_progress_bar=False,
+            enable_model_summary=False,
+            log_every_n_steps=1,
+        )
+        with torch.random.fork_rng(
+            [device.where] if device.where.type == "cuda" else []
+        ):  # dropout draws from the global stream
+            trainer.fit(module)
+
+
+def peak_memory(device: Device) -> int:
+    """On CUDA the most that this network's training had allocated, on a CPU the process's largest resident size."""
+    if device.where.type == "cuda":
+        return torch.cuda.max_memory_allocated()
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
+def quiet_lightning() -> None:
+    """Lightning's banners about devices are not news in every cell."""
+    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
+        logging.getLogger(name).setLevel(logging.WARNING)
