@@ -105,7 +105,8 @@ def _run(grid: "Grid") -> int:
         trainer = job.component("trainer", **({"accelerator": "cpu"} if elsewhere else {}))  # where no GPU is needed
         if trainer.devices > 1 and grid.config.launcher.name == "gpus":
             raise UserError(
-                f"launcher.name=gpus gives each cell one device, and trainer.devices={trainer.devices}: use launcher=local."
+                f"launcher=gpus gives each job one device, and trainer.devices={trainer.devices} asks for more:"
+                " use launcher=local."
             )
         if (names := f"{job.config.dataset} {job.config.model}") not in checked:
             checked.add(names)

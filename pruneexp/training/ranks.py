@@ -13,7 +13,8 @@ import traceback
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from multiprocessing.connection import Connection, wait
-from multiprocessing.context import ForkServerProcess
+from multiprocessing.context import ForkServerContext, SpawnContext
+from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
@@ -60,6 +61,8 @@ class RankFailed(RuntimeError):  # noqa: N818
 def fit_on_devices(work: Work, tell: Tell) -> Outcome:
     """Train in `work.device.devices` processes; the network is left as it was, the outcome has its state.
 
+    Where a process hangs, the others fail at torch's time limit: ten minutes on CUDA, half an hour on a CPU.
+
     The processes get copies of the callbacks, which must go through pickle as the network must; each callback here gets
     the `state_dict` of the first process's.
 
@@ -71,15 +74,13 @@ def fit_on_devices(work: Work, tell: Tell) -> Outcome:
         RankFailed: a process failed or was killed; the others have been ended.
         OSError: no room for the files.
     """
-    # processes that have used neither threads nor a GPU can be forked, and import everything once
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([__name__])
+    context = _context(work.device)
     device = replace(work.device, threads=work.device.threads_each, graphs=False)
     with tempfile.TemporaryDirectory(prefix="pruneexp-") as name:
         folder = Path(name)
         torch.save(replace(work, device=device), folder / "work")
         told, telling = context.Pipe(duplex=False)
-        ranks: list[ForkServerProcess] = []
+        ranks: list[BaseProcess] = []
         try:
             for rank in range(device.devices):
                 ranks.append(context.Process(target=_run, args=(rank, device, folder, telling), daemon=True))
@@ -98,7 +99,19 @@ def fit_on_devices(work: Work, tell: Tell) -> Outcome:
     return outcome
 
 
-def _watch(ranks: Sequence[ForkServerProcess], told: Connection, tell: Tell, error: Path) -> None:
+def _context(device: Device) -> ForkServerContext | SpawnContext:
+    """How processes are started, each with a Python of its own.
+
+    On a CPU they are forked from one that has imported everything and done nothing; on CUDA, where an import that
+    counts the devices would spoil that one, they start from nothing.
+    """
+    if device.where.type == "cuda":
+        return multiprocessing.get_context("spawn")
+    multiprocessing.set_forkserver_preload([__name__])
+    return multiprocessing.get_context("forkserver")
+
+
+def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Path) -> None:
     """Pass on what is told until all have ended well, or one has not."""
     running = {process.sentinel: number for number, process in enumerate(ranks)}
     while running:

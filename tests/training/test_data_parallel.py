@@ -23,7 +23,7 @@ from pruneexp.training.loggers import logging_to
 from pruneexp.training.ranks import RankFailed
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.train import Trained, train, train_together
-from tests.command import SMALL, command
+from tests.command import SMALL, command, in_process
 from tests.training.test_train import CPU, random_masks, resident, small
 
 TWO = Device("cpu", devices=2)
@@ -215,6 +215,12 @@ def test_a_cell_from_the_command_line(tmp_path: Path) -> None:
     assert '"device": "2 x ' in record.read_text()
     assert (record.parent / "masks.safetensors").exists()
     assert list(tmp_path.glob("results/runs/reports/tables/*.md"))
-    refused = command(tmp_path, *SMALL, "trainer.devices=2", "launcher=gpus", "launcher.devices=2", "seed=1")
+
+
+def test_one_worker_for_each_gpu_has_one_gpu(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    arguments = (*SMALL, "trainer.devices=2", "launcher=gpus", "launcher.devices=2", "trainer.accelerator=cpu")
+    refused = in_process(tmp_path, monkeypatch, capsys, *arguments)
     assert refused.code == 2
-    assert "gives each cell one device" in refused.err
+    assert "launcher=gpus gives each job one device, and trainer.devices=2 asks for more" in refused.err
