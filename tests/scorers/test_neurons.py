@@ -115,7 +115,9 @@ def test_the_least_central_come_in_the_reverse_order() -> None:
 def test_isolated_neurons_and_neurons_without_weights_have_no_centrality() -> None:
     model = nn.Sequential(nn.Linear(3, 5))
     with torch.no_grad():
-        model[0].weight.copy_(torch.tensor([[1.0, 0, 0], [1, 0.1, 0], [0, 0, 1], [0, 0, 0], [-1, 0, 0]]))
+        model.get_parameter("0.weight").copy_(
+            torch.tensor([[1.0, 0, 0], [1, 0.1, 0], [0, 0, 1], [0, 0, 0], [-1, 0, 0]])
+        )
     got = per_neuron(eigenvector_centrality(model, Batches(), NONE, tau=0.5)["0.weight"])
     assert got.tolist() == pytest.approx([0.5**0.5, 0.5**0.5, 0, 0, 0], abs=1e-9)
 
@@ -173,8 +175,8 @@ def test_bn_scale_is_the_size_of_the_scale_that_follows_and_one_where_none_follo
     model = network()
     scales = torch.tensor([-2.0, 0.5, 0.0, 1.0, 3.0, -0.25])
     with torch.no_grad():
-        model[1].weight.copy_(scales)
-        model[5].weight.fill_(9.0)  # behind a tanh: not the convolution's own
+        model.get_parameter("1.weight").copy_(scales)
+        model.get_parameter("5.weight").fill_(9.0)  # behind a tanh: not the convolution's own
     got = bn_scale(model, batches(), NONE)
     assert per_neuron(got["0.weight"]).tolist() == scales.abs().tolist()
     assert all((got[name] == 1).all() for name in ("3.weight", "7.weight", "8.weight"))
