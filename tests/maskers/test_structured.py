@@ -1,5 +1,6 @@
 """Structured: exact numbers of neurons, ties by index, every group alive, and refusals whose advice works."""
 
+import itertools
 import re
 
 import pytest
@@ -23,7 +24,7 @@ def chain(*widths: int) -> tuple[list[Layer], list[Coupled]]:
     """Linear layers one after another, the last one's outputs the classes; scores uniform."""
     generator = torch.Generator().manual_seed(sum(widths))
     layers, groups = [], []
-    for k, (into, out) in enumerate(zip(widths, widths[1:], strict=False)):
+    for k, (into, out) in enumerate(itertools.pairwise(widths)):
         score = torch.rand(out, into, generator=generator, dtype=torch.float64)
         layers.append(Layer(f"{k}.weight", score, torch.ones(out, into, dtype=torch.bool)))
         if k + 2 < len(widths):
