@@ -87,7 +87,7 @@ def test_a_smaller_resnet18_runs_where_pruneexp_is_not_installed(tmp_path: Path,
 
 
 def test_exporting_leaves_the_network_as_it_was_and_exports_it_in_eval_mode() -> None:
-    network = smaller_mobile().train().to(memory_format=torch.channels_last)
+    network = smaller_mobile().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = {name: value.clone() for name, value in network.state_dict().items()}
     program = torch.export.load(io.BytesIO(exported(network, (3, 8, 8)))).module()
     assert network.training

@@ -75,7 +75,7 @@ def test_no_frozen_epoch_is_plain_training_and_frozen_ones_are_not() -> None:
 def test_networks_trained_together_are_frozen_alike() -> None:
     models = [network(), network()]
     with torch.no_grad():
-        models[1][8].weight.mul_(-1)
+        models[1].get_parameter("8.weight").mul_(-1)
     before = [copy.deepcopy(model.state_dict()) for model in models]
     how = recipe(1, frozen=1)
     train_together(models, [{}, {}], how, Resident(toy_dataset(60), how, 0, CPU.where), CPU)
