@@ -34,7 +34,7 @@ def stand_in(num_classes: int, input_shape: tuple[int, int, int]) -> nn.Sequenti
 
 def fake_data(data_dir: Path, dataset: Any) -> tuple[int, int]:
     """Random arrays of the data set's shape: how many training and test images, fewer where they are large."""
-    counts = (64, 32) if dataset.image_shape[-1] <= 32 else (16, 8)
+    counts = (32, 16) if dataset.image_shape[-1] <= 32 else (8, 8)
     folder, rng = data_dir / dataset.name, np.random.default_rng(0)
     folder.mkdir(parents=True)
     for split, count in zip(("train", "test"), counts, strict=True):
