@@ -11,6 +11,7 @@ import pytest
 import torch
 from torch import nn
 
+from pruneexp import torchvision_compat
 from pruneexp.errors import UserError
 from pruneexp.models.export import exported
 from pruneexp.models.initialise import initialise
@@ -30,12 +31,8 @@ sys.meta_path.insert(0, Missing())
 import torch
 torch.set_num_threads(1)
 images = torch.load("images.pt")
-if len(sys.argv) > 1:  # beside a CPU-only torch, torchvision needs its operators declared
-    library = torch.library.Library("torchvision", "FRAGMENT")
-    try:
-        library.define("nms(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-    except RuntimeError:
-        pass
+import compat
+kept = compat.prepare()  # beside a CPU-only torch, torchvision needs its operators declared
 network = torch.load("network.pt", weights_only=False) if len(sys.argv) > 1 else torch.export.load("network.pt2").module()
 with torch.no_grad():
     torch.save([network(images), network(images[:1]), network(images[:2])], "outputs.pt")
@@ -57,6 +54,7 @@ def smaller_mobile() -> nn.Module:
 
 
 def run_alone(folder: Path, *arguments: str) -> list[torch.Tensor]:
+    (folder / "compat.py").write_text(Path(torchvision_compat.__file__).read_text())
     done = subprocess.run(
         [sys.executable, "-W", "ignore", "-c", ALONE, *arguments],
         cwd=folder,
