@@ -9,11 +9,10 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import safetensors.torch
 import torch
-from lightning.pytorch.loggers import Logger
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from torch import nn
@@ -38,6 +37,9 @@ from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.train import Trained, train, train_together
 from pruneexp.workbench import Workbench
+
+if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes lightning importable beside a CPU torch
+    from lightning.pytorch.loggers import Logger
 
 
 def run(config: DictConfig, command: str = "", first: int = 0, workers: int = 1) -> None:
@@ -283,13 +285,13 @@ class Run:
                 self._log(one, trained, loggers)
         return results
 
-    def _logging(self, ready: Ready) -> contextlib.AbstractContextManager[list[Logger]]:
+    def _logging(self, ready: Ready) -> contextlib.AbstractContextManager[list["Logger"]]:
         config, cell = self.job.config, ready.cell
         kind: dict[str, Any] = OmegaConf.to_container(config.logger, resolve=True)  # type: ignore[assignment]
         folder = Path(config.results_dir) / ".logs"
         return logging_to(kind, folder, config.name, cell.key, {**cell.names, **cell.description})
 
-    def _log(self, ready: Ready, trained: Trained, loggers: list[Logger]) -> None:
+    def _log(self, ready: Ready, trained: Trained, loggers: list["Logger"]) -> None:
         """What is known of a cell at its end."""
         figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": ready.sums["density"]}
         figures["graph/imdb"] = ready.sums["imdb"]

@@ -217,6 +217,10 @@ class Job:
         for length in shape:
             whole_number("each number of dataset.image_shape", length, 1)
         whole_number("rounds", config.rounds, 1)
+        if self.removes_neurons and config.rounds > 1:
+            raise UserError(
+                f"masker={config.masker.name} removes neurons at once, and rounds={config.rounds}: set rounds=1."
+            )
         whole_number("rewind_epoch", config.rewind_epoch, 0)
         if config.repair != "none" and not self.needs_scores:
             raise UserError(f"repair=paths places weights by their scores, and masker={config.masker.name} has none.")

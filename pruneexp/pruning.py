@@ -193,6 +193,10 @@ def prune(
         return mask(unscored(model), mask_function, density, seed, {}, model, input_shape=shape)
     rounds = int(_configured("scorer", scorer).get("rounds", 1))
     if rounds > 1:
+        if _configured("masker", masker).get("removes_neurons", False):
+            raise UserError(
+                f"masker={masker} removes neurons at once, and scorer={scorer} goes in {rounds} rounds: use another scorer."
+            )
         return in_rounds(model, score_function, mask_function, density, seed, batches, {}, rounds)
     return mask(score(model, score_function, batches, seed), mask_function, density, seed, {}, model, input_shape=shape)
 

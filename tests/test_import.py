@@ -26,6 +26,11 @@ def test_graphs_come_without_lightning() -> None:
     assert python(code) == "False"
 
 
+def test_a_worker_process_can_import_the_experiment_first() -> None:
+    """Beside a CPU torch torchvision has to be prepared before lightning is imported."""
+    assert python("import pruneexp.experiment; print('imported')") == "imported"
+
+
 @pytest.mark.parametrize("name", pruneexp.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     value = getattr(pruneexp, name)

@@ -42,7 +42,10 @@ class Task:
     def run(self, workers: int = 1) -> Outcome:
         """Run the job in this process, one of so many at work; what goes wrong is returned, not raised."""
         try:
-            from pruneexp.experiment import run  # which makes torchvision importable before anything asks for it
+            from pruneexp.torchvision_compat import prepare
+
+            prepare()  # before anything imports torchvision
+            from pruneexp.experiment import run
 
             run(OmegaConf.create(self.config), self.command, self.first, workers)
         except (UserError, OSError) as error:

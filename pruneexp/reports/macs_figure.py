@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pandas as pd
+from matplotlib.artist import Artist
 from matplotlib.ticker import FuncFormatter
 
 from pruneexp.reports.figure import COLOURS, MARKERS, NETWORK, panels, rows_of, save
@@ -13,8 +14,10 @@ def macs_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> li
 
     Lines join the cells of one scorer and masker, with their 95 % intervals; the dense network is the star that they start from.
     """
+    one_masker = table.loc[table["scorer"] != "dense", "masker"].nunique() < 2
     networks = list(table[NETWORK].drop_duplicates().itertuples(index=False, name=None))
     figure, axes = panels(1, len(networks))
+    handles: dict[str, Artist] = {}
     for axis, network in zip(axes[0], networks, strict=True):
         rows = rows_of(table, NETWORK, network)
         dense = rows[rows["scorer"] == "dense"]
@@ -22,7 +25,7 @@ def macs_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> li
         for k, ((scorer, masker), line) in enumerate(lines):
             line = line.sort_values("macs")
             axis.errorbar(
-                line["macs"], line["accuracy"], yerr=line["ci95"].fillna(0), label=f"{scorer}, {masker} (n = {line['n'].min()})",
+                line["macs"], line["accuracy"], yerr=line["ci95"].fillna(0), label=scorer if one_masker else f"{scorer}, {masker}",
                 color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % len(MARKERS)], markersize=4, linewidth=1.4, capsize=2,
             )  # fmt: skip
         if len(dense):
@@ -36,7 +39,15 @@ def macs_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> li
         axis.set_xlabel("multiply-accumulates for an image (millions)")
         axis.set_title(f"{network[1]}, {network[0]}")
         axis.grid(alpha=0.25)
-        axis.legend(fontsize=8, frameon=False)
+        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
+            handles.setdefault(label, handle)
     axes[0][0].set_ylabel("test accuracy (%)")
-    figure.suptitle(title)
+    figure.legend(list(handles.values()), list(handles), loc="outside right center", fontsize=8, frameon=False)
+    figure.suptitle(f"{title}, n = {_counts(table)}")
     return save(figure, stem.with_name(f"{stem.name}-macs"), command)
+
+
+def _counts(table: pd.DataFrame) -> str:
+    """How many seeds the means are of."""
+    low, high = table["n"].min(), table["n"].max()
+    return str(low) if low == high else f"{low} to {high}"

@@ -80,3 +80,31 @@ def test_the_papers_recipe_is_as_published() -> None:
     assert (recipe.epochs, recipe.batch_size, recipe.momentum, recipe.weight_decay) == (160, 256, 0.9, 1e-4)
     rates = [recipe.learning_rate(epoch) for epoch in (0, 79, 80, 119, 120, 159)]
     assert rates == pytest.approx([0.1, 0.1, 0.01, 0.01, 0.001, 0.001])
+
+
+def test_the_cosine_falls_from_the_rate_to_nearly_nothing() -> None:
+    recipe = Recipe(epochs=4, batch_size=8, lr=0.2, schedule="cosine")
+    want = [0.2, 0.1 * (1 + 0.5**0.5), 0.1, 0.1 * (1 - 0.5**0.5)]
+    assert [recipe.learning_rate(epoch) for epoch in range(4)] == pytest.approx(want)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        ({"schedule": "linear"}, r"^recipe\.schedule must be steps or cosine, got 'linear'\.$"),
+        (
+            {"schedule": "cosine", "milestones": (2,)},
+            r"^recipe\.schedule=cosine has no milestones: set recipe\.milestones=\[\]\.$",
+        ),
+        ({"frozen_epochs": 7}, r"^recipe\.frozen_epochs must be at most the 6 epochs there are, got 7\.$"),
+        ({"frozen_epochs": -1}, r"^recipe\.frozen_epochs must be"),
+        ({"frozen_epochs": 1.5}, r"^recipe\.frozen_epochs must be"),
+        ({"frozen_epochs": True}, r"^recipe\.frozen_epochs must be"),
+        ({"label_smoothing": 1.0}, r"^recipe\.label_smoothing must be at least 0 and below 1, got 1\.0\.$"),
+        ({"label_smoothing": -0.1}, r"^recipe\.label_smoothing must be"),
+        ({"label_smoothing": float("nan")}, r"^recipe\.label_smoothing must be"),
+    ],
+)
+def test_fine_tuning_options_out_of_range_are_refused(options: dict[str, Any], sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        Recipe(**{"epochs": 6, "batch_size": 8, "lr": 0.1, **options})
