@@ -230,7 +230,8 @@ class Run:
         }
         if cell.density == 1:
             ready.files["weights.safetensors"] = _packed(ready.network)
-            out.print(f"its weights: {self.store.folder / cell.key / 'weights.safetensors'}", soft_wrap=True)
+            if self.job.densities == [1.0]:  # they are what the job is for
+                out.print(f"its weights: {self.store.folder / cell.key / 'weights.safetensors'}", soft_wrap=True)
         elif self.job.removes_neurons:
             ready.files["network.pt2"] = exported(ready.network, self.bench.data.input_shape)
         return record, ready.files, trained.history
