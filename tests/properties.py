@@ -3,5 +3,5 @@
 from hypothesis import HealthCheck, settings
 
 PROPERTY = settings(
-    derandomize=True, deadline=None, database=None, max_examples=60, suppress_health_check=list(HealthCheck)
+    derandomize=True, deadline=None, database=None, max_examples=30, suppress_health_check=list(HealthCheck)
 )
