@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
@@ -307,7 +307,7 @@ def random_networks(draw: st.DrawFn) -> nn.Sequential:
     return nn.Sequential(*layers, nn.Linear(features, 3))
 
 
-@PROPERTY
+@settings(PROPERTY, max_examples=10)
 @given(network=random_networks(), seed=st.integers(0, 1000), share=st.floats(0.0, 1.0))
 def test_any_small_network_without_some_channels_gives_the_outputs_with_them_masked(
     network: nn.Sequential, seed: int, share: float
