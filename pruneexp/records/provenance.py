@@ -1,7 +1,9 @@
 """Where a number comes from: code version, packages, hardware."""
 
 import functools
+import os
 import platform
+import re
 import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -31,9 +33,14 @@ def _version(name: str) -> str | None:
 
 @functools.cache
 def git_commit() -> str | None:
-    """The checkout's commit when first asked for (with a + where it was changed), None outside a checkout."""
+    """The checkout's commit when first asked for, with a + where it was changed.
+
+    Where there is no checkout, as in a copy of one on another machine, what the environment variable PRUNEEXP_COMMIT says, if
+    it is a commit; else None.
+    """
     if not (PACKAGE.parent / ".git").exists():
-        return None
+        told = os.environ.get("PRUNEEXP_COMMIT", "")
+        return told if re.fullmatch(r"[0-9a-f]{40}\+?", told) else None
 
     def git(*arguments: str) -> str:
         return subprocess.run(
