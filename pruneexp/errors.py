@@ -11,6 +11,11 @@ class UserError(Exception):
     """
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says in its first line, to be put into a sentence; its type if it says nothing."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
 def whole_number(name: str, value: object, least: int) -> None:
     """Raise UserError unless `value` is a whole number, numpy's included, from `least` on."""
     if isinstance(value, bool) or not isinstance(value, Integral) or value < least:

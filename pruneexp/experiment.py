@@ -22,7 +22,7 @@ from pruneexp.console import console, say
 from pruneexp.job import Cell, Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
-from pruneexp.masks import Masks, load_masks
+from pruneexp.masks import Masks, everything, load_masks
 from pruneexp.models.export import exported
 from pruneexp.records.complete import is_measured
 from pruneexp.records.latency import latency
@@ -133,7 +133,8 @@ class Run:
                 self.make([cell])
             elif mine and not self.complete(cell):
                 masks = load_masks(self.store.folder / cell.key / "masks.safetensors")
-                self.store.amend(cell.key, self.measured(self.start(cell), masks))
+                network = self.start(cell)
+                self.store.amend(cell.key, self.measured(network, masks, self.trainee(cell, network, masks)))
                 console().print(f"{cell.key}: measured.", soft_wrap=True)
 
     def finish_together(self, cells: list[Cell]) -> None:
@@ -155,19 +156,23 @@ class Run:
         record = self.store.read(cell.key)
         return record is not None and is_measured(record, self.job.config)
 
-    def measured(self, network: nn.Module, masks: Masks) -> Record:
-        """What was asked to be measured of a network under its masks, as fields of the record."""
+    def measured(self, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:
+        """What was asked to be measured of a network under its masks and of what is trained, as fields of the record."""
         kind, fields, shape = self.job.config.topology, Record(), self.bench.data.input_shape
         if kind != "none":
             fields |= topology_fields(network, masks, shape, kind)
         if self.job.config.latency:
-            small = remove(network, masks, shape) if self.job.removes_neurons and masks else network
-            fields["latency"] = latency(small, shape, self.bench.device)
+            fields["latency"] = latency(trainee, shape, self.bench.device)
         return fields
 
     def start(self, cell: Cell) -> nn.Module:
         """A copy of the network that the cell's training starts from, before its masks."""
         return copy.deepcopy(self.bench.start if cell.density < 1 else self.bench.initial)
+
+    def trainee(self, cell: Cell, network: nn.Module, masks: Masks) -> nn.Module:
+        """What is trained of a network: all of it, or a smaller one where neurons are removed."""
+        removes = self.job.removes_neurons and cell.density < 1
+        return remove(network, masks, self.bench.data.input_shape) if removes else network
 
     def prepare(self, cell: Cell) -> Ready:
         """Mask and measure one cell."""
@@ -176,13 +181,15 @@ class Run:
         if cell.density < 1:
             masks, seconds = self.bench.masks(cell.density, notes)
         network = self.start(cell)
-        files = {"masks.safetensors": safetensors.torch.save(masks or _everything(network))}
+        weights = prunable(network)
+        total = sum(weight.numel() for weight in weights.values())
+        files = {"masks.safetensors": safetensors.torch.save(masks or everything(weights))}
         start = time.perf_counter()
-        measured = self.measured(network, masks)
-        total = sum(weight.numel() for weight in prunable(network).values())
+        trainee = self.trainee(cell, network, masks)
+        measured = self.measured(network, masks, trainee)
         effective = effective_density(masks, self.bench.wiring)
-        if self.job.removes_neurons and masks:
-            network, masks = remove(network, masks, self.bench.data.input_shape), {}
+        if trainee is not network:
+            network, masks = trainee, {}
         layers = layer_rows(network, masks)
         sums = network_sums(layers, multiply_accumulates(network, self.bench.data.input_shape))
         sums |= {"prunable": total, "density": sums["kept"] / total}  # of what there was before any neuron was removed
@@ -304,10 +311,6 @@ class Run:
             logger.log_metrics(
                 {name: value for name, value in figures.items() if value is not None}, step=self.bench.recipe.epochs
             )
-
-
-def _everything(network: nn.Module) -> Masks:
-    return {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in prunable(network).items()}
 
 
 def _packed(network: nn.Module) -> bytes:

@@ -1,5 +1,8 @@
 """A network's prunable weights, and its multiply-accumulate operations."""
 
+import contextlib
+from collections.abc import Iterator
+
 import torch
 from torch import nn
 
@@ -8,20 +11,36 @@ from pruneexp.errors import UserError
 PRUNABLE = (nn.Linear, nn.Conv2d)
 
 
+def prunable_layers(model: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
+    """The Linear and Conv2d modules by the names of their weights, in the model's order."""
+    return {
+        f"{name}.weight" if name else "weight": module
+        for name, module in model.named_modules()
+        if isinstance(module, PRUNABLE)
+    }
+
+
 def prunable(model: nn.Module) -> dict[str, torch.Tensor]:
     """The weights of Linear and Conv2d layers by parameter name, in the model's order; never biases or normalisation.
 
     Raises:
         UserError: the model has none.
     """
-    weights = {
-        f"{name}.weight" if name else "weight": module.weight
-        for name, module in model.named_modules()
-        if isinstance(module, (nn.Linear, nn.Conv2d))
-    }
+    weights: dict[str, torch.Tensor] = {name: module.weight for name, module in prunable_layers(model).items()}
     if not weights:
         raise UserError("this model has no prunable layer: pruneexp prunes the weights of Linear and Conv2d modules.")
     return weights
+
+
+@contextlib.contextmanager
+def modes_kept(model: nn.Module) -> Iterator[None]:
+    """Whatever happens inside, afterwards every module is in training or eval mode as before."""
+    modes = {module: module.training for module in model.modules()}
+    try:
+        yield
+    finally:
+        for module, mode in modes.items():
+            module.training = mode
 
 
 def classifier(model: nn.Module) -> str:
@@ -52,19 +71,14 @@ def multiply_accumulates(model: nn.Module, input_shape: tuple[int, ...]) -> dict
         return hook
 
     handles = [
-        module.register_forward_hook(count(f"{name}.weight" if name else "weight"))  # type: ignore[arg-type]
-        for name, module in model.named_modules()
-        if isinstance(module, PRUNABLE)
+        module.register_forward_hook(count(name))  # type: ignore[arg-type]
+        for name, module in prunable_layers(model).items()
     ]
-    modes = {module: module.training for module in model.modules()}
     like = next(model.parameters())
     try:
-        model.eval()
-        with torch.no_grad():
-            model(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
+        with modes_kept(model), torch.no_grad():
+            model.eval()(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
     finally:
-        for module, mode in modes.items():
-            module.training = mode
         for handle in handles:
             handle.remove()
     return counts

@@ -19,6 +19,11 @@ from pruneexp.layers import prunable
 Masks = dict[str, torch.Tensor]
 
 
+def everything(weights: Mapping[str, torch.Tensor]) -> Masks:
+    """The masks that keep all of these weights, on the CPU."""
+    return {name: torch.ones(weight.shape, dtype=torch.bool) for name, weight in weights.items()}
+
+
 def apply_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
     """Set the pruned weights of `model` to zero, in place.
 

@@ -18,7 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
-from pruneexp.masks import Masks, apply_masks
+from pruneexp.masks import Masks, apply_masks, everything
 from pruneexp.seeding import stream
 from pruneexp.structure import coupled
 from pruneexp.wiring import trace
@@ -91,14 +91,14 @@ def mask(
     Raises:
         UserError: density or the masker's options not allowed.
     """
-    available = previous or {name: torch.ones_like(value, dtype=torch.bool) for name, value in scores.items()}
+    available = previous or everything(scores)
     layers = [Layer(name, value, available[name].to(value.device)) for name, value in scores.items()]
     if model is not None:
         channels = None if input_shape is None else functools.partial(coupled, model, input_shape)
         layers = Layers(layers, functools.partial(trace, model), channels)
     kept_count(layers, density)
     if density == 1:
-        return {name: torch.ones_like(value, dtype=torch.bool, device="cpu") for name, value in scores.items()}
+        return everything(scores)
     purpose = ("masker", str(density), part) if part else ("masker", str(density))
     masks = masker(layers, density, stream(seed, *purpose), notes)
     for name, value in scores.items():

@@ -9,9 +9,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from pruneexp.errors import UserError
-from pruneexp.layers import PRUNABLE, classifier, prunable
-from pruneexp.masks import Masks, apply_masks, check
+from pruneexp.errors import UserError, first_line
+from pruneexp.layers import PRUNABLE, classifier, modes_kept, prunable, prunable_layers
+from pruneexp.masks import Masks, apply_masks, check, everything
 from pruneexp.torchvision_compat import prepare
 
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 rows (or columns) of a weight, int64 the channel of each
@@ -46,15 +46,15 @@ def coupled(model: nn.Module, input_shape: tuple[int, ...]) -> list[Coupled]:
     return [group for group, _ in _traced(network, input_shape)]
 
 
-def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], shapes: Mapping[str, torch.Size]) -> Masks:
+def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], weights: Mapping[str, torch.Tensor]) -> Masks:
     """Masks by weight name: False in the rows of the channels that go and in the columns that read them.
 
     Args:
         groups: of a network.
         kept: bool [channels] of each group.
-        shapes: of all prunable weights.
+        weights: all prunable ones, or tensors shaped like them.
     """
-    masks = {name: torch.ones(shape, dtype=torch.bool) for name, shape in shapes.items()}
+    masks = everything(weights)
     for group, stays in zip(groups, kept, strict=True):
         for name, (rows, channels) in group.outputs.items():
             masks[name][rows[~stays[channels]]] = False
@@ -80,8 +80,7 @@ def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.M
     """
     weights = prunable(model)
     check(weights, masks)
-    shapes = {name: weight.shape for name, weight in weights.items()}
-    whole = neuron_masks([], [], shapes) | {name: mask.cpu() for name, mask in masks.items()}
+    whole = everything(weights) | {name: mask.cpu() for name, mask in masks.items()}
     network = copy.deepcopy(model)
     traced = _traced(network, input_shape)
     kept = []
@@ -92,7 +91,7 @@ def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.M
         if not stays.any():
             raise UserError(f"the masks leave no neuron of {next(iter(group.outputs))}.")
         kept.append(stays)
-    expected = neuron_masks([group for group, _ in traced], kept, shapes)
+    expected = neuron_masks([group for group, _ in traced], kept, weights)
     differ = [name for name, mask in whole.items() if not torch.equal(mask, expected[name])]
     if differ:
         raise UserError(
@@ -111,14 +110,11 @@ def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coup
     prepare()
     import torch_pruning
 
-    names: dict[nn.Module, str] = {
-        module: f"{name}.weight" for name, module in network.named_modules() if isinstance(module, PRUNABLE)
-    }
-    modes = [(module, module.training) for module in network.modules()]
+    names: dict[nn.Module, str] = {module: name for name, module in prunable_layers(network).items()}
     parameter = next(network.parameters())
     example = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
     try:
-        with warnings.catch_warnings(), torch.enable_grad():
+        with modes_kept(network), warnings.catch_warnings(), torch.enable_grad():
             warnings.simplefilter("error")  # its guesses about what it does not know come as warnings
             graph = torch_pruning.DependencyGraph().build_dependency(network, example)
             head = network.get_submodule(classifier(network))
@@ -126,11 +122,9 @@ def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coup
     except UserError:
         raise
     except Exception as error:  # it lets through whatever the network raises
-        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UserError(f"torch-pruning cannot trace this network ({first}): its neurons cannot be removed.") from error
-    finally:
-        for module, mode in modes:
-            module.training = mode
+        raise UserError(
+            f"torch-pruning cannot trace this network ({first_line(error)}): its neurons cannot be removed."
+        ) from error
     if not roots:
         raise UserError("torch-pruning finds no channel that could be removed from this network.")
     groups = [(_group(graph, root, names), root) for root in roots]
@@ -179,9 +173,8 @@ def _compare(model: nn.Module, masks: Masks, smaller: nn.Module, input_shape: tu
         try:
             got = alone(images)
         except RuntimeError as error:
-            first = (str(error).splitlines() or [""])[0].rstrip(".")
             raise UserError(
-                f"the network does not run without these channels ({first}): it ties them in a way that was not traced."
+                f"the network does not run without these channels ({first_line(error)}): it ties them in a way that was not traced."
             ) from error
         want = masked(images)
     if not torch.allclose(got, want, rtol=0, atol=1e-6 * float(want.abs().max().nan_to_num(1.0)), equal_nan=True):

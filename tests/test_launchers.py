@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import subprocess
 import sys
 import threading
 import time
@@ -17,7 +16,7 @@ from pruneexp.grid import expand
 from pruneexp.launchers.task import Outcome as Ended
 from pruneexp.launchers.task import Report, Task, tasks
 from scripts.kill_and_restart import without_seconds
-from tests.command import SMALL, Outcome, environment, files, in_process
+from tests.command import SMALL, Outcome, command, environment, files, in_process
 
 ROWS = ("recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
 SWEEP = (*SMALL, *ROWS)  # two jobs, sparsify and greedy, of one dense and one pruned cell; the dense one is the same
@@ -30,15 +29,9 @@ Run = Callable[..., Outcome]
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``launcher=local`` leaves."""
     folder = tmp_path_factory.mktemp("local")
-    done = subprocess.run(
-        [sys.executable, "-m", "pruneexp", *SWEEP],
-        cwd=folder,
-        env=environment(),
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    assert done.stdout.count(": accuracy") == 3
+    done = command(folder, *SWEEP)
+    assert done.code == 0, done.err
+    assert done.out.count(": accuracy") == 3
     return folder
 
 
@@ -94,20 +87,13 @@ def test_gpus_with_a_worker_killed_in_a_cell(tmp_path: Path, local: Path) -> Non
     killed: list[int] = []
     thread = threading.Thread(target=kill_in_a_cell, args=("pruneexp.launchers.gpu_worker", tmp_path, killed))
     thread.start()
-    done = subprocess.run(
-        [sys.executable, "-m", "pruneexp", *arguments],
-        cwd=tmp_path,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    done = command(tmp_path, *arguments)
     thread.join()
-    assert done.returncode == 0, done.stderr
+    assert done.code == 0, done.err
     assert len(killed) == 1
-    assert "the worker died (exit code -9) in digits vgg_small magnitude" in done.stdout
-    assert set(finished(done.stdout).values()) == {1}
-    assert {line[:4] for line in done.stdout.splitlines() if ": accuracy" in line} <= {"[0] ", "[1] "}
+    assert "the worker died (exit code -9) in digits vgg_small magnitude" in done.out
+    assert set(finished(done.out).values()) == {1}
+    assert {line[:4] for line in done.out.splitlines() if ": accuracy" in line} <= {"[0] ", "[1] "}
     same_results(tmp_path, local)
     assert processes("pruneexp.launchers.gpu_worker", tmp_path) == []
 

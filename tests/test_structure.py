@@ -102,13 +102,9 @@ def some_kept(groups: list[Coupled], seed: int, share: float = 0.5) -> list[torc
     return kept
 
 
-def shapes(network: nn.Module) -> dict[str, torch.Size]:
-    return {name: weight.shape for name, weight in prunable(network).items()}
-
-
 def halves(network: nn.Module, seed: int = 0, input_shape: tuple[int, ...] = SHAPE) -> Masks:
     groups = coupled(network, input_shape)
-    return neuron_masks(groups, some_kept(groups, seed), shapes(network))
+    return neuron_masks(groups, some_kept(groups, seed), prunable(network))
 
 
 def masked(network: nn.Module, masks: Masks) -> nn.Module:
@@ -176,8 +172,8 @@ def test_the_groups_hold_every_row_but_the_classes_and_every_column_but_the_imag
     """Of a depthwise convolution the only column is no channel."""
     network = NETWORKS[kind]()
     last = list(prunable(network))[-1]
-    rows = {name: torch.zeros(shape[0]) for name, shape in shapes(network).items()}
-    columns = {name: torch.zeros(shape[1]) for name, shape in shapes(network).items()}
+    rows = {name: torch.zeros(weight.shape[0]) for name, weight in prunable(network).items()}
+    columns = {name: torch.zeros(weight.shape[1]) for name, weight in prunable(network).items()}
     for group in coupled(network, SHAPE):
         for counted, some in ((rows, group.outputs), (columns, group.inputs)):
             for name, (index, channels) in some.items():
@@ -209,7 +205,7 @@ def test_parameters_and_shapes_by_hand() -> None:
     network = trained(plain())
     groups = sorted(coupled(network, SHAPE), key=lambda group: group.channels)
     kept = [torch.tensor([True, False, True, True]), torch.tensor([False, True, False, False, True]), torch.ones(6) > 0]
-    smaller = remove(network, neuron_masks(groups, kept, shapes(network)), SHAPE)
+    smaller = remove(network, neuron_masks(groups, kept, prunable(network)), SHAPE)
     assert [tuple(weight.shape) for weight in prunable(smaller).values()] == [
         (3, 3, 3, 3),
         (2, 3, 3, 3),
@@ -258,7 +254,7 @@ def test_the_model_is_left_as_it_was_and_the_smaller_one_has_its_modes(kind: str
 
 def test_masks_that_keep_everything_give_a_copy_and_layers_without_a_mask_keep_everything() -> None:
     network = trained(plain())
-    for masks in ({}, {name: torch.ones(shape) > 0 for name, shape in shapes(network).items()}):
+    for masks in ({}, {name: torch.ones(weight.shape) > 0 for name, weight in prunable(network).items()}):
         same = remove(network, masks, SHAPE)
         assert same is not network
         assert torch.equal(same(images()), network(images()))
@@ -314,7 +310,7 @@ def test_any_small_network_without_some_channels_gives_the_outputs_with_them_mas
 ) -> None:
     trained(network, seed)
     groups = coupled(network, SHAPE)
-    masks = neuron_masks(groups, some_kept(groups, seed, share), shapes(network))
+    masks = neuron_masks(groups, some_kept(groups, seed, share), prunable(network))
     smaller = remove(network, masks, SHAPE)
     torch.testing.assert_close(smaller(images(3)), masked(network, masks)(images(3)), rtol=1e-8, atol=1e-10)
     assert {name: weight.numel() for name, weight in prunable(smaller).items()} == {
@@ -356,7 +352,7 @@ def test_masks_that_leave_no_neuron_or_are_of_another_network_are_refused() -> N
     kept = [torch.ones(group.channels) > 0 for group in groups]
     kept[0][:] = False
     with pytest.raises(UserError, match=r"^the masks leave no neuron of \d\.weight\.$"):
-        remove(network, neuron_masks(groups, kept, shapes(network)), SHAPE)
+        remove(network, neuron_masks(groups, kept, prunable(network)), SHAPE)
     with pytest.raises(UserError, match="there is no prunable weight 'other'"):
         remove(network, {"other": torch.ones(3, 3) > 0}, SHAPE)
 

@@ -51,9 +51,8 @@ def structured(
     sizes = np.array([group.channels for group in groups])
     chosen = _globally(scores, density) if scope == "global" else _layerwise(groups, scores, density)
     notes |= {"neurons": int(sizes.sum()), "kept_neurons": int(sum(int(kept.sum()) for kept in chosen))}
-    return neuron_masks(
-        groups, [torch.from_numpy(kept) for kept in chosen], {layer.name: layer.score.shape for layer in layers}
-    )
+    scored = {layer.name: layer.score for layer in layers}
+    return neuron_masks(groups, [torch.from_numpy(kept) for kept in chosen], scored)
 
 
 def coupled_channels(layers: Sequence[Layer]) -> list[Coupled]:

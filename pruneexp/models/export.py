@@ -7,7 +7,7 @@ import warnings
 import torch
 from torch import nn
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 
 
 def exported(network: nn.Module, input_shape: tuple[int, ...]) -> bytes:
@@ -27,6 +27,5 @@ def exported(network: nn.Module, input_shape: tuple[int, ...]) -> bytes:
             program = torch.export.export(plain, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
             torch.export.save(program, buffer)
     except Exception as error:  # whatever the network does that a graph cannot hold
-        first = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
-        raise UserError(f"torch.export cannot write this network: {first}.") from error
+        raise UserError(f"torch.export cannot write this network: {first_line(error)}.") from error
     return buffer.getvalue()

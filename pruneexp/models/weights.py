@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.layers import classifier
 from pruneexp.torchvision_compat import prepare
 
@@ -90,7 +90,7 @@ def _read(path: Path) -> State:
             state = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         raise UserError(
-            f"weights={path} is no readable state dict ({type(error).__name__}): {_first(error)}."
+            f"weights={path} is no readable state dict ({type(error).__name__}): {first_line(error)}."
         ) from error
     if not isinstance(state, dict) or not all(
         isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
@@ -115,12 +115,7 @@ def _imagenet(architecture: str | None) -> State:
         state: State = torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
     except (OSError, RuntimeError) as error:
         raise UserError(
-            f"torchvision's ImageNet weights {name} are not in {folder} and cannot be downloaded ({_first(error)}): put the file"
+            f"torchvision's ImageNet weights {name} are not in {folder} and cannot be downloaded ({first_line(error)}): put the file"
             " there, or take weights=PATH, or weights=none."
         ) from error
     return state
-
-
-def _first(error: BaseException) -> str:
-    """The first line of what an error says."""
-    return (str(error).splitlines() or [""])[0].rstrip(".")

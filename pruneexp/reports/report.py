@@ -16,7 +16,7 @@ from pruneexp.errors import UserError
 from pruneexp.grid import Grid
 from pruneexp.records.store import Store
 from pruneexp.reports.collect import collect
-from pruneexp.reports.figure import accuracy_figure
+from pruneexp.reports.figure import NETWORK, accuracy_figure
 from pruneexp.reports.lambda2_figure import lambda2_figures
 from pruneexp.reports.layers import layer_table
 from pruneexp.reports.macs_figure import macs_figure
@@ -133,18 +133,14 @@ def readable(table: pd.DataFrame) -> pd.DataFrame:
         return "" if pd.isna(share) else f"{100 * share:.3g} %"
 
     latencies = [str(column) for column in table if str(column).startswith("latency/")]
-    dense = (
-        table[table["masker"].str.split("[").str[0] == "dense"]
-        .groupby(["dataset", "model", "recipe"])[["macs", *latencies]]
-        .mean()
-    )
+    dense = table[table["scorer"] == "dense"].groupby(NETWORK)[["macs", *latencies]].mean()
 
     def size(row: dict[Hashable, Any]) -> dict[str, str]:
         """Parameters, MACs and latencies, in brackets as a share of the dense network's; where latency was asked for."""
         if not latencies:
             return {}
-        network = (row["dataset"], row["model"], row["recipe"])
-        whole = dense.loc[network] if network in dense.index else None  # type: ignore[index]
+        network = tuple(row[name] for name in NETWORK)
+        whole = dense.loc[network] if network in dense.index else None
 
         def beside(column: str, text: str) -> str:
             share = math.nan if whole is None else row[column] / whole[column]

@@ -62,7 +62,7 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
 def _with_drop(table: pd.DataFrame) -> pd.DataFrame:
     """Add `drop`: the accuracy of the dense network of the same data set, model and recipe, less the row's."""
     network = ["dataset", "model", "recipe"]
-    dense = table[table["masker"].str.split("[").str[0] == "dense"].groupby(network)["accuracy"].mean()
+    dense = table[table["scorer"] == "dense"].groupby(network)["accuracy"].mean()
     unpruned = table[network].merge(dense.reset_index(), on=network, how="left")["accuracy"]
     return table.assign(drop=unpruned.to_numpy() - table["accuracy"])
 

@@ -7,7 +7,7 @@ from torch import nn
 
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.layers import PRUNABLE, prunable
+from pruneexp.layers import prunable, prunable_layers
 from pruneexp.scorers.neurons import of_weights
 
 
@@ -45,15 +45,15 @@ def _followers(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, str]
     made: dict[int, str] = {}
     kept: list[torch.Tensor] = []  # alive, so that no two outputs share an address
     followers: dict[str, str] = {}
+    for name, layer in prunable_layers(network).items():
+
+        def note(_: nn.Module, __: object, output: torch.Tensor, name: str = name) -> None:
+            made[id(output)] = name
+            kept.append(output)
+
+        layer.register_forward_hook(note)
     for name, module in network.named_modules():
-        if isinstance(module, PRUNABLE):
-
-            def note(_: nn.Module, __: object, output: torch.Tensor, name: str = name) -> None:
-                made[id(output)] = f"{name}.weight" if name else "weight"
-                kept.append(output)
-
-            module.register_forward_hook(note)
-        elif isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine:
+        if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)) and module.affine:
 
             def meet(_: nn.Module, inputs: tuple[torch.Tensor, ...], name: str = name) -> None:
                 if id(inputs[0]) in made:

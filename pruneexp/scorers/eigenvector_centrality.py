@@ -10,7 +10,7 @@ from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
 from pruneexp.errors import true_or_false, whole_number
 from pruneexp.graphs.centrality import centrality, cosines, similarity_graph
-from pruneexp.layers import PRUNABLE, prunable
+from pruneexp.layers import prunable, prunable_layers
 from pruneexp.scorers.neurons import of_weights
 
 
@@ -58,15 +58,14 @@ def _activations(model: nn.Module, images: torch.Tensor) -> dict[str, torch.Tens
     """Cosine similarities [C_out, C_out] of each layer's outputs over all images and positions, in eval mode."""
     network = copy.deepcopy(model).eval()
     grams: dict[str, torch.Tensor] = {}  # of outputs: a sum over batches, where the outputs themselves would not fit
-    for name, module in network.named_modules():
-        if isinstance(module, PRUNABLE):
-            key, channels = f"{name}.weight" if name else "weight", 1 if isinstance(module, nn.Conv2d) else -1
+    for name, layer in prunable_layers(network).items():
+        channels = 1 if isinstance(layer, nn.Conv2d) else -1
 
-            def add(_: nn.Module, __: object, output: torch.Tensor, name: str = key, axis: int = channels) -> None:
-                rows = output.movedim(axis, 0).flatten(1).double()
-                grams[name] = grams.get(name, 0) + rows @ rows.T
+        def add(_: nn.Module, __: object, output: torch.Tensor, name: str = name, axis: int = channels) -> None:
+            rows = output.movedim(axis, 0).flatten(1).double()
+            grams[name] = grams.get(name, 0) + rows @ rows.T
 
-            module.register_forward_hook(add)
+        layer.register_forward_hook(add)
     like = next(network.parameters())
     with torch.no_grad():
         for part in images.split(16):

@@ -2,13 +2,11 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import whole_number
-from pruneexp.layers import prunable
-from pruneexp.scorers.float64 import BatchNorm, in_float64
+from pruneexp.scorers.float64 import BatchNorm
+from pruneexp.scorers.sensitivity import weights_times_gradients
 
 
 @checked
@@ -35,14 +33,5 @@ def snip(
     Raises:
         UserError: fewer than `samples` images.
     """
-    whole_number("scorer.samples", samples, 1)
-    images, labels = batches.samples(samples)
-    double = in_float64(model, batchnorm)
-    weights = prunable(double)
-    device = next(double.parameters()).device
-    loss = functional.cross_entropy(double(images.to(device, torch.float64)), labels.to(device))
-    gradients = torch.autograd.grad(loss, list(weights.values()))
-    return {
-        name: (weight.detach() * gradient).abs()
-        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
-    }
+    products = weights_times_gradients(model, batches, samples, batchnorm)
+    return {name: product.abs() for name, product in products.items()}

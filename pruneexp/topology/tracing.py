@@ -10,8 +10,8 @@ import torch
 from torch import fx, nn
 from torch.nn import functional
 
-from pruneexp.errors import UserError
-from pruneexp.layers import prunable
+from pruneexp.errors import UserError, first_line
+from pruneexp.layers import modes_kept, prunable
 from pruneexp.masks import Masks, check
 from pruneexp.models.vit import attend
 from pruneexp.topology.encoding import Graph, Link
@@ -73,13 +73,9 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
         isinstance(side, int) and side > 0 for side in input_shape
     ):
         raise UserError(f"input_shape must be channels, height and width, such as (3, 32, 32), got {input_shape!r}.")
-    modes = {module: module.training for module in model.modules()}
-    try:
+    with modes_kept(model):
         traced = _traced(model.eval())
         _run(traced, model, tuple(input_shape))
-    finally:
-        for module, training in modes.items():
-            module.training = training
     tracer = _Tracer(model, weights, skips)
     for node in traced.graph.nodes:
         tracer.visit(node)
@@ -90,8 +86,9 @@ def _traced(model: nn.Module) -> fx.GraphModule:
     try:
         return fx.GraphModule(model, _Leaves().trace(model))
     except Exception as error:
-        cause = str(error).strip().splitlines()[0]
-        raise UserError(f"the multipartite graph needs a network that torch.fx can trace: {cause}.") from error
+        raise UserError(
+            f"the multipartite graph needs a network that torch.fx can trace: {first_line(error)}."
+        ) from error
 
 
 def _run(traced: fx.GraphModule, model: nn.Module, input_shape: tuple[int, ...]) -> None:
@@ -102,8 +99,7 @@ def _run(traced: fx.GraphModule, model: nn.Module, input_shape: tuple[int, ...])
             _Shapes(traced).run(torch.zeros(2, *input_shape, device=like.device, dtype=like.dtype))
     except Exception as error:
         shape = "x".join(map(str, input_shape))
-        cause = str(error).strip().splitlines()[0].rstrip(".")
-        raise UserError(f"the network does not run on an input of {shape}: {cause}.") from error
+        raise UserError(f"the network does not run on an input of {shape}: {first_line(error)}.") from error
 
 
 class _Leaves(fx.Tracer):

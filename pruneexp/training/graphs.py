@@ -8,6 +8,7 @@ from typing import Protocol
 import torch
 
 from pruneexp.console import console
+from pruneexp.errors import first_line
 from pruneexp.training.device import Device
 
 Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # images, labels -> logits
@@ -87,7 +88,7 @@ class Replayed:
                 raise
             except RuntimeError as error:  # what CUDA and torch raise of operations that no graph can hold
                 self.failed = True
-                _say(str(error).splitlines()[0])
+                _say(first_line(error))
                 return self.step(images, labels)
         self.replay()
         return self.logits.clone()

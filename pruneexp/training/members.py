@@ -6,7 +6,7 @@ import time
 import torch
 from torch import nn
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
 from pruneexp.training.graphs import WARM_UP, few_launches
@@ -27,7 +27,7 @@ def why_not(network: nn.Module, input_shape: tuple[int, ...]) -> str | None:
     except RuntimeError as error:
         if "random" in str(error):
             return "it draws random numbers, as dropout does, and could not draw those of a run of its own"
-        return str(error).splitlines()[0].split(". ")[0]
+        return first_line(error).split(". ")[0]
     return None
 
 

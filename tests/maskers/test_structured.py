@@ -48,6 +48,19 @@ def neurons(masks: Masks) -> list[int]:
     return [int(mask.flatten(1).any(dim=1).sum()) for mask in masks.values()]
 
 
+def as_advised(
+    layers: list[Layer], groups: list[Coupled], density: float, scope: str = "layerwise"
+) -> tuple[float, Masks, Notes]:
+    """What the masker makes of a density, or of the one that it advises where this is too small; and that density."""
+    try:
+        return density, *masks_of(layers, groups, density, scope=scope)
+    except UserError as error:
+        found = re.search(r"use at least (\S+)\.$", str(error))
+    assert found
+    assert float(found[1]) > density
+    return float(found[1]), *masks_of(layers, groups, float(found[1]), scope=scope)
+
+
 @PROPERTY
 @given(widths=st.lists(st.integers(1, 30), min_size=2, max_size=5), density=st.floats(0.02, 1.0))
 def test_layerwise_keeps_the_rounded_share_of_each_group_or_says_how_much_would_be_enough(
@@ -55,14 +68,7 @@ def test_layerwise_keeps_the_rounded_share_of_each_group_or_says_how_much_would_
 ) -> None:
     layers, groups = chain(1000, *widths)
     hidden, classes = widths[:-1], widths[-1]
-    try:
-        masks, notes = masks_of(layers, groups, density)
-    except UserError as error:
-        found = re.search(r"use at least (\S+)\.$", str(error))
-        assert found
-        assert float(found[1]) > density
-        density = float(found[1])
-        masks, notes = masks_of(layers, groups, density)
+    density, masks, notes = as_advised(layers, groups, density)
     assert neurons(masks) == [*[round(density * width) for width in hidden], classes]
     assert notes == {"neurons": sum(hidden), "kept_neurons": sum(round(density * width) for width in hidden)}
 
@@ -74,14 +80,7 @@ def test_global_keeps_the_rounded_share_of_the_network_and_at_least_one_of_each_
 ) -> None:
     layers, groups = chain(1000, *widths)
     hidden = widths[:-1]
-    try:
-        masks, notes = masks_of(layers, groups, density, scope="global")
-    except UserError as error:
-        found = re.search(r"use at least (\S+)\.$", str(error))
-        assert found
-        assert float(found[1]) > density
-        density = float(found[1])
-        masks, notes = masks_of(layers, groups, density, scope="global")
+    density, masks, notes = as_advised(layers, groups, density, scope="global")
     kept = neurons(masks)[:-1]
     assert sum(kept) == round(density * sum(hidden)) == notes["kept_neurons"]
     assert min(kept) >= 1

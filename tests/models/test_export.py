@@ -13,12 +13,13 @@ from torch import nn
 
 from pruneexp import torchvision_compat
 from pruneexp.errors import UserError
+from pruneexp.layers import prunable
 from pruneexp.models.export import exported
 from pruneexp.models.initialise import initialise
 from pruneexp.models.torchvision_model import torchvision_model
 from pruneexp.seeding import stream
 from pruneexp.structure import coupled, neuron_masks, remove
-from tests.test_structure import mobile, shapes, some_kept, trained
+from tests.test_structure import mobile, some_kept, trained
 
 # what a stranger runs: pruneexp cannot be imported there
 ALONE = """
@@ -44,13 +45,13 @@ def smaller_resnet18() -> nn.Module:
     network = torchvision_model(5, (3, 32, 32), "resnet18")
     initialise(network, "kaiming_normal", stream(0, "initialisation"))
     groups = coupled(network, (3, 32, 32))
-    return remove(network, neuron_masks(groups, some_kept(groups, 0, 0.3), shapes(network)), (3, 32, 32)).eval()
+    return remove(network, neuron_masks(groups, some_kept(groups, 0, 0.3), prunable(network)), (3, 32, 32)).eval()
 
 
 def smaller_mobile() -> nn.Module:
     network = trained(mobile()).float()
     groups = coupled(network, (3, 8, 8))
-    return remove(network, neuron_masks(groups, some_kept(groups, 0), shapes(network)), (3, 8, 8)).eval()
+    return remove(network, neuron_masks(groups, some_kept(groups, 0), prunable(network)), (3, 8, 8)).eval()
 
 
 def run_alone(folder: Path, *arguments: str) -> list[torch.Tensor]:
