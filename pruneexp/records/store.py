@@ -2,7 +2,7 @@
 
 ``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, for a
 dense one its trained ``weights.safetensors``, and for one whose neurons were removed the trained ``network.pt2``.
-It is filled under a hidden name and renamed, so that it is there completely or not at all, whatever kills the
+It is filled under a scratch name and renamed, so that it is there completely or not at all, whatever kills the
 process; ``<results_dir>/.<key>.checkpoint`` is where the training of an unfinished one goes on. A process that works
 on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by the cell's hash: the operating
 system lets go of it when the process dies, so there is no stale lock to clean up.
@@ -12,12 +12,11 @@ import contextlib
 import csv
 import io
 import json
-import os
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pruneexp import files as disk
 from pruneexp.errors import UserError
 from pruneexp.locks import lock
 
@@ -50,11 +49,11 @@ class Store:
         """
         path = self.folder / key / "record.json"
         try:
-            record = json.loads(path.read_text())
+            record = json.loads(disk.read(path).decode())
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (OSError, ValueError) as error:
-            raise self._damaged(path, error) from error
+            raise self._damaged(path, getattr(error, "strerror", None) or error) from error
         if not isinstance(record, dict) or any(field not in record for field in REQUIRED):
             raise self._damaged(path, "fields are missing")
         return record
@@ -74,8 +73,8 @@ class Store:
         """
         with self._locked(int(key[-15:], 16), wait) as mine:
             if mine:
-                shutil.rmtree(self._scratch(key), ignore_errors=True)  # of a process that was killed
-                self._unfinished(key).unlink(missing_ok=True)
+                for path in (self.folder / key, self.folder / key / "record.json", self.checkpoint(key)):
+                    disk.remove_leftovers(path)  # of a process that was killed
             yield mine
 
     @contextlib.contextmanager
@@ -113,18 +112,17 @@ class Store:
         Raises:
             UserError: it cannot be written; nothing of it is left.
         """
-        scratch = self._scratch(key)
         try:
-            scratch.mkdir(parents=True)
-            for name, content in files.items():
-                _write(scratch / name, content)
-            _write(scratch / "history.csv", _csv(history))
-            _write(scratch / "record.json", json.dumps(record, indent=1, default=float).encode() + b"\n")
-            shutil.rmtree(self.folder / key, ignore_errors=True)  # one whose record.json someone has deleted
-            os.rename(scratch, self.folder / key)
+            self.folder.mkdir(parents=True, exist_ok=True)
+            with disk.new_folder(
+                self.folder / key, replace=True
+            ) as scratch:  # of one whose record.json someone deleted
+                for name, content in files.items():
+                    disk.write(scratch / name, content)
+                disk.write(scratch / "history.csv", _csv(history))
+                disk.write(scratch / "record.json", _json(record))
             self.forget(key)
         except OSError as error:
-            shutil.rmtree(scratch, ignore_errors=True)
             raise UserError(
                 f"the record of {key} could not be written to {self.folder} ({error.strerror or error}): make room there and run"
                 " the same command again; finished cells are kept."
@@ -137,12 +135,9 @@ class Store:
             UserError: it cannot be written; the record is as it was.
         """
         path = self.folder / key / "record.json"
-        scratch = path.with_name(".record.json.partial")
         try:
-            _write(scratch, json.dumps({**(self.read(key) or {}), **fields}, indent=1, default=float).encode() + b"\n")
-            os.replace(scratch, path)
+            disk.write(path, _json({**(self.read(key) or {}), **fields}))
         except OSError as error:
-            scratch.unlink(missing_ok=True)
             raise UserError(
                 f"the record of {key} could not be amended ({error.strerror or error}): make room there."
             ) from error
@@ -155,24 +150,15 @@ class Store:
         """Delete a finished cell's checkpoint, where one is left."""
         self.checkpoint(key).unlink(missing_ok=True)
 
-    def _unfinished(self, key: str) -> Path:
-        return self.folder / f".{key}.checkpoint.partial"
 
-    def _scratch(self, key: str) -> Path:
-        return self.folder / f".{key}.partial"
+def _json(record: Record) -> str:
+    return json.dumps(record, indent=1, default=float) + "\n"
 
 
-def _write(path: Path, content: bytes) -> None:
-    with path.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-
-
-def _csv(rows: Sequence[Mapping[str, float]]) -> bytes:
+def _csv(rows: Sequence[Mapping[str, float]]) -> str:
     text = io.StringIO()
     if rows:
         writer = csv.DictWriter(text, list(rows[0]), lineterminator="\n")
         writer.writeheader()
         writer.writerows(rows)
-    return text.getvalue().encode()
+    return text.getvalue()

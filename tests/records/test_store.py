@@ -14,6 +14,7 @@ import safetensors.torch
 import torch
 
 from pruneexp.errors import UserError
+from pruneexp.files import leftovers
 from pruneexp.records.store import REQUIRED, Store
 
 KEY = "digits-vgg_small-magnitude-greedy-d0.1-s0-0123456789abcdef"
@@ -154,13 +155,12 @@ with store.claim(sys.argv[2]):
 
 
 def test_a_claim_held_elsewhere_leaves_the_half_written_record_alone(tmp_path: Path) -> None:
-    (tmp_path / f".{KEY}.partial").mkdir()
     code = """
 import sys
 from pathlib import Path
-from pruneexp.records.store import REQUIRED, Store
-with Store(sys.argv[1]).claim(sys.argv[2]):
-    Path(sys.argv[1], f".{sys.argv[2]}.partial").mkdir()
+from pruneexp import files
+from pruneexp.records.store import Store
+with Store(sys.argv[1]).claim(sys.argv[2]), files.scratch_folder(Path(sys.argv[1], sys.argv[2])):
     print("claimed", flush=True)
     sys.stdin.readline()
 """
@@ -169,7 +169,7 @@ with Store(sys.argv[1]).claim(sys.argv[2]):
         assert holder.stdout.readline() == "claimed\n"
         with Store(tmp_path).claim(KEY) as mine:
             assert not mine
-        assert (tmp_path / f".{KEY}.partial").is_dir()
+        assert len(leftovers(tmp_path / KEY)) == 1
         holder.communicate("\n")
 
 

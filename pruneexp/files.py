@@ -1,0 +1,155 @@
+"""Files and folders that are there completely or not at all, whatever kills the process that writes them.
+
+What is written goes under a scratch name beside its place, ``.<name>.<16 random digits>.partial``, is flushed to the disk
+and renamed. Nobody can guess the name and plant a link under it in a folder that is shared; nor can two writers of one file
+mix their contents. A killed process leaves its scratch behind: `remove_leftovers` is for whoever holds the lock that
+keeps other writers away.
+"""
+
+import contextlib
+import errno
+import glob
+import os
+import secrets
+import shutil
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+KINDS = {
+    stat.S_IFDIR: "a directory",
+    stat.S_IFIFO: "a FIFO",
+    stat.S_IFCHR: "a device",
+    stat.S_IFBLK: "a device",
+    stat.S_IFSOCK: "a socket",
+}
+
+
+def write(path: Path, content: bytes | str) -> None:
+    """Make `content`, text as UTF-8, that of the file: all or nothing.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    with writing(path) as file:
+        file.write(content.encode() if isinstance(content, str) else content)
+
+
+@contextlib.contextmanager
+def writing(path: Path) -> Iterator[BinaryIO]:
+    """An open file that takes the place of `path` when the block ends, and is deleted when the block raises.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    scratch = _scratch(path)
+    try:
+        # 0666 less the umask, as for any other file: who may read the folder may read what is in it
+        handle = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666)
+        with os.fdopen(handle, "wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(scratch, path)
+    except BaseException:
+        scratch.unlink(missing_ok=True)
+        raise
+    _sync(path.parent)
+
+
+@contextlib.contextmanager
+def new_folder(path: Path, replace: bool = False) -> Iterator[Path]:
+    """A scratch folder that takes the place of `path` when the block ends, and is deleted when the block raises.
+
+    Args:
+        path: missing, or an empty folder.
+        replace: a folder that is in the way is deleted.
+
+    Raises:
+        OSError: it cannot be made, or something is in the way.
+    """
+    with scratch_folder(path) as scratch:
+        yield scratch
+        if replace:
+            shutil.rmtree(path, ignore_errors=True)
+        os.rename(scratch, path)
+        _sync(path.parent)
+
+
+@contextlib.contextmanager
+def scratch_folder(path: Path) -> Iterator[Path]:
+    """A folder beside `path`, deleted when the block ends; `leftovers` of `path` finds those of killed processes.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    scratch = _scratch(path)
+    try:
+        os.mkdir(scratch)  # 0777 less the umask
+        yield scratch
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def leftovers(path: Path) -> list[Path]:
+    """The scratch files and folders of this very name; those of killed processes where nobody else may be writing."""
+    return sorted(path.parent.glob(f".{glob.escape(path.name)}.{'[0-9a-f]' * 16}.partial"))
+
+
+def remove_leftovers(path: Path) -> None:
+    """Delete the leftovers of this very name, as far as they can be; the caller keeps other writers of it away."""
+    for left in leftovers(path):
+        if left.is_dir() and not left.is_symlink():
+            shutil.rmtree(left, ignore_errors=True)
+        else:
+            with contextlib.suppress(OSError):
+                left.unlink()
+
+
+def read(path: Path) -> bytes:
+    """The contents of a regular file.
+
+    Raises:
+        OSError: missing, not readable, or no regular file.
+    """
+    with opened(path) as file:
+        return file.read()
+
+
+def opened(path: Path) -> BinaryIO:
+    """A regular file, open for reading: it never waits for a FIFO's writer and never reads a device.
+
+    Raises:
+        OSError: missing, not readable, or no regular file.
+    """
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    kind = stat.S_IFMT(os.fstat(handle).st_mode)
+    if kind != stat.S_IFREG:
+        os.close(handle)
+        number = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
+        raise OSError(number, f"is {KINDS.get(kind, 'something else')}, not a file", str(path))
+    return os.fdopen(handle, "rb")
+
+
+def regular(path: Path) -> None:
+    """Nothing, for whoever opens a file by its name, as a memory map does.
+
+    Raises:
+        OSError: missing, not readable, or no regular file.
+    """
+    opened(path).close()
+
+
+def _scratch(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{secrets.token_hex(8)}.partial")
+
+
+def _sync(folder: Path) -> None:
+    """Put a rename on the disk, where the file system can."""
+    with contextlib.suppress(OSError):
+        handle = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
