@@ -9,6 +9,7 @@ keeps other writers away.
 import contextlib
 import errno
 import glob
+import io
 import os
 import secrets
 import shutil
@@ -53,7 +54,8 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             os.fsync(file.fileno())
         os.replace(scratch, path)
     except BaseException:
-        scratch.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            scratch.unlink()
         raise
     _sync(path.parent)
 
@@ -117,7 +119,7 @@ def read(path: Path) -> bytes:
         return file.read()
 
 
-def opened(path: Path) -> BinaryIO:
+def opened(path: Path) -> io.BufferedReader:
     """A regular file, open for reading: it never waits for a FIFO's writer and never reads a device.
 
     Raises:

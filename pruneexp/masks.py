@@ -3,16 +3,16 @@
 Masks are {weight name: bool tensor shaped like the weight}; True is kept.
 """
 
-import os
 from collections.abc import Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file, save
 from torch import nn
 from torch.nn.utils import prune as torch_prune
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 
@@ -49,26 +49,19 @@ def check(weights: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
 
 
 def save_masks(masks: Mapping[str, torch.Tensor], path: str | Path) -> None:
-    """Write masks as a safetensors file of bool tensors, under a temporary name and then renamed.
+    """Write masks as a safetensors file of bool tensors, all or nothing.
 
     Raises:
         UserError: the file cannot be written.
     """
     path = Path(path)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    content = {
+        name: mask.to("cpu", torch.bool).clone(memory_format=torch.contiguous_format) for name, mask in masks.items()
+    }
     try:
-        save_file(
-            {
-                name: mask.to("cpu", torch.bool).clone(memory_format=torch.contiguous_format)
-                for name, mask in masks.items()
-            },
-            scratch,
-        )
-        os.replace(scratch, path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"the masks could not be written to {path}: {error}.") from error
-    finally:
-        scratch.unlink(missing_ok=True)
+        files.write(path, save(content))
+    except OSError as error:
+        raise UserError(f"the masks could not be written to {path}: {error.strerror or error}.") from error
 
 
 def load_masks(path: str | Path) -> Masks:
@@ -78,9 +71,10 @@ def load_masks(path: str | Path) -> Masks:
         UserError: missing or damaged file.
     """
     try:
+        files.regular(Path(path))
         return load_file(path)
     except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} holds no readable masks: {error}.") from error
+        raise UserError(f"{path} holds no readable masks: {getattr(error, 'strerror', None) or error}.") from error
 
 
 def to_torch_prune(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:

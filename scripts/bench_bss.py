@@ -19,6 +19,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pruneexp import files
 from pruneexp.graphs.bss import bss_sparsifier
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.leverage import leverage_scores
@@ -81,8 +82,8 @@ def main() -> None:
     machine = f"{platform.machine()} CPU, {torch.get_num_threads()} threads, numpy {np.__version__}"
     about = {"command": "python -m scripts.bench_bss", "machine": machine, "commit": git_commit(), "rows": rows}
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "bss.json").write_text(json.dumps(about, indent=1, default=float) + "\n")
-    (OUT / "bss.md").write_text(f"<!-- made by: {about['command']}; {machine} -->\n{table}\n")
+    files.write(OUT / "bss.json", json.dumps(about, indent=1, default=float) + "\n")
+    files.write(OUT / "bss.md", f"<!-- made by: {about['command']}; {machine} -->\n{table}\n")
 
 
 if __name__ == "__main__":

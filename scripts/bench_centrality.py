@@ -20,6 +20,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pruneexp import files
 from pruneexp.graphs.centrality import centrality, cosines, similarity_graph
 from pruneexp.records.provenance import git_commit
 
@@ -74,10 +75,11 @@ def main() -> None:
         "threads": torch.get_num_threads(), "repeats": REPEATS,
     }  # fmt: skip
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "centrality.json").write_text(json.dumps({**about, "rows": rows}, indent=1) + "\n")
-    (OUT / "centrality.md").write_text(
+    files.write(OUT / "centrality.json", json.dumps({**about, "rows": rows}, indent=1) + "\n")
+    files.write(
+        OUT / "centrality.md",
         f"<!-- made by: {about['command']}, commit {about['git_commit']} -->\n{table}\n\nMedians of {REPEATS} runs on"
-        f" {about['threads']} threads of a {about['machine']}.\n"
+        f" {about['threads']} threads of a {about['machine']}.\n",
     )
 
 

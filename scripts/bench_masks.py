@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pruneexp import files
 from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.sampling import systematic
@@ -167,14 +168,14 @@ def main() -> None:
         "synflow_100_rounds_sparsify_resnet20_seconds": synflow_seconds,
     }
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "masks.json").write_text(json.dumps(result, indent=1) + "\n")
+    files.write(OUT / "masks.json", json.dumps(result, indent=1) + "\n")
     columns = [column for column in rows[0] if column not in ("network", "scope", "device")]
     lines = [f"<!-- made by: {command}; {machine} -->"]
     lines.append("| | " + " | ".join(f"{row['network']} {row['scope']} {row['device']}" for row in rows) + " |")
     lines.append("|---|" + "---|" * len(rows))
     lines += [f"| {column} | " + " | ".join(f"{row[column]:.4g}" for row in rows) + " |" for column in columns]
     lines += ["", f"SynFlow's 100 rounds with Sparsify masking each, ResNet-20 at 2 %: {synflow_seconds:.1f} s."]
-    (OUT / "masks.md").write_text("\n".join(lines) + "\n")
+    files.write(OUT / "masks.md", "\n".join(lines) + "\n")
 
 
 if __name__ == "__main__":

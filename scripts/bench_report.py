@@ -20,6 +20,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from pruneexp import files
 from pruneexp.grid import expand
 from pruneexp.records.provenance import git_commit
 
@@ -58,7 +59,7 @@ def multiply(folder: Path, sweep: list[str]) -> int:
         (runs / key).mkdir(exist_ok=True)
         own = {"key": key, "names": cell.names, "description": cell.description, "seed": cell.seed}
         own |= {"asked_density": cell.density, "density": cell.density, "accuracy": draw.gauss(50, 2)}
-        (runs / key / "record.json").write_text(json.dumps(record | own, indent=1))
+        files.write(runs / key / "record.json", json.dumps(record | own, indent=1))
     return len(cells)
 
 
@@ -78,11 +79,11 @@ def main() -> None:
     made = f"made by: {command}; commit {git_commit()}; {platform.machine()}, {os.cpu_count()} cores"
     row = {"records": records, "jobs": 2 * arguments.seeds, "seconds": seconds, "cpu_seconds": cpu}
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "report.json").write_text(json.dumps({"made": made, **row}, indent=1) + "\n")
+    files.write(OUT / "report.json", json.dumps({"made": made, **row}, indent=1) + "\n")
     text = f"{records} records of {2 * arguments.seeds} jobs, the start of Python included: `mode=report` takes"
     text += f" {statistics.median(seconds):.1f} s ({min(seconds):.1f} to {max(seconds):.1f} in {len(seconds)} runs),"
     text += f" and {statistics.median(cpu):.1f} s of one processor"
-    (OUT / "report.md").write_text(f"<!-- {made} -->\n{text}\n")
+    files.write(OUT / "report.md", f"<!-- {made} -->\n{text}\n")
     print(text)
 
 

@@ -22,6 +22,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
+from pruneexp import files
 from pruneexp.config import conf_dir
 from pruneexp.data.batches import Batches
 from pruneexp.models.initialise import initialise
@@ -84,9 +85,10 @@ def main() -> None:
     made = f"made by: python -m scripts.bench_scorers; commit {git_commit()}; {platform.machine()}, {threads} threads"
     shown = table.drop(columns="sum").to_markdown(index=False, floatfmt=".3g")
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "scorers.json").write_text(json.dumps({"made": made, "rows": rows}, indent=1) + "\n")
-    (OUT / "scorers.md").write_text(
-        f"<!-- {made} -->\n{shown}\n\nSeconds and memory of one scoring; rounds multiply the seconds.\n"
+    files.write(OUT / "scorers.json", json.dumps({"made": made, "rows": rows}, indent=1) + "\n")
+    files.write(
+        OUT / "scorers.md",
+        f"<!-- {made} -->\n{shown}\n\nSeconds and memory of one scoring; rounds multiply the seconds.\n",
     )
     print(shown)
 

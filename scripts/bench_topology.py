@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from pruneexp import files
 from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer
 from pruneexp.maskers.random_layers import random_layers
@@ -158,8 +159,8 @@ def main() -> None:
                 rows.append(pool.apply(bench, (name, mode, not arguments.without_spectra)))
     made = f"made by: python -m scripts.bench_topology {shlex.join(sys.argv[1:])}; commit {git_commit()}; {platform.machine()}, 1 thread"
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "topology.json").write_text(json.dumps({"made": made, "rows": rows}, indent=1) + "\n")
-    (OUT / "topology.md").write_text(f"<!-- {made} -->\n{table(rows)}\n")
+    files.write(OUT / "topology.json", json.dumps({"made": made, "rows": rows}, indent=1) + "\n")
+    files.write(OUT / "topology.md", f"<!-- {made} -->\n{table(rows)}\n")
     print(table(rows))
 
 

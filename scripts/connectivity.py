@@ -19,6 +19,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import reach
@@ -117,11 +118,11 @@ def main() -> None:
         f"made by: python -m scripts.connectivity --networks {names} --seeds {arguments.seeds}; commit {git_commit()}"
     )
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "connectivity.csv").write_text(f"# {note}\n" + table.reset_index().to_csv(index=False, float_format="%.6g"))
+    files.write(OUT / "connectivity.csv", f"# {note}\n" + table.reset_index().to_csv(index=False, float_format="%.6g"))
     text = readable(table.reset_index())
     legend = " ".join((__doc__ or "").split("\n\n")[2].split("Prints")[0].split())
     legend += " bss is missing where a layer has fewer weights to keep than vertices."
-    (OUT / "connectivity.md").write_text(f"<!-- {note} -->\n{text}\n\n{legend}\n")
+    files.write(OUT / "connectivity.md", f"<!-- {note} -->\n{text}\n\n{legend}\n")
     print(text)
 
 

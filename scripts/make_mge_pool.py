@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.prediction.pool import METRICS, NETWORK, RIVALS, ROLLED
 
@@ -96,10 +97,10 @@ def main() -> None:
         layers[layers["dataset"] == "cifar10"].groupby(["model", "method", "sparsity", "layer"])[list(RIVALS)].mean()
     )
     compression = {"method": "gzip", "mtime": 1}  # the same bytes each time
-    pool.to_csv(OUT / "mge_pool.csv.gz", index=False, float_format="%.7g", compression=compression)
-    of_layers.reset_index().to_csv(
-        OUT / "mge_pool_layers.csv.gz", index=False, float_format="%.5g", compression=compression
-    )
+    with files.writing(OUT / "mge_pool.csv.gz") as file:
+        pool.to_csv(file, index=False, float_format="%.7g", compression=compression)
+    with files.writing(OUT / "mge_pool_layers.csv.gz") as file:
+        of_layers.reset_index().to_csv(file, index=False, float_format="%.5g", compression=compression)
     print(f"{len(pool)} networks, {int(pool['sink'].notna().sum())} with every metric; {len(of_layers)} layers")
 
 

@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from pruneexp import files
 from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer
 from pruneexp.maskers.ramanujan import ramanujan
@@ -84,8 +85,8 @@ def main() -> None:
     legend = " ".join((__doc__ or "").split("\n\n")[2].split("Prints")[0].split())
     text = f"{table.to_markdown(index=False, floatfmt='.5g')}\n\nAll in percent. {legend}"
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "ramanujan_densities.csv").write_text(f"# {made}\n" + table.to_csv(index=False, float_format="%.6g"))
-    (OUT / "ramanujan_densities.md").write_text(f"<!-- {made} -->\n{text}\n")
+    files.write(OUT / "ramanujan_densities.csv", f"# {made}\n" + table.to_csv(index=False, float_format="%.6g"))
+    files.write(OUT / "ramanujan_densities.md", f"<!-- {made} -->\n{text}\n")
     print(text)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from pruneexp import files
 from pruneexp.graphs.ramanujan.biregular import search
 from pruneexp.layers import prunable
 from pruneexp.models.resnet import resnet_imagenet
@@ -84,10 +85,10 @@ def main() -> None:
         text += "\n\nNot certified, with sigma_2 / bound of the best graph found:\n\n"
         text += failed[columns].to_markdown(index=False, floatfmt=".4g")
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / "ramanujan_shapes.csv").write_text(
-        f"# made by: {command}\n" + table.to_csv(index=False, float_format="%.6g")
+    files.write(
+        OUT / "ramanujan_shapes.csv", f"# made by: {command}\n" + table.to_csv(index=False, float_format="%.6g")
     )
-    (OUT / "ramanujan_shapes.md").write_text(f"<!-- made by: {command} -->\n{text}\n")
+    files.write(OUT / "ramanujan_shapes.md", f"<!-- made by: {command} -->\n{text}\n")
     print(text)
 
 

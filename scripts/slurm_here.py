@@ -20,6 +20,8 @@ import sys
 import time
 from pathlib import Path
 
+from pruneexp import files
+
 PACKAGES = ["slurm-wlm", "munge", "slurmdbd", "mariadb-server"]
 PROGRAMS = ["munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sinfo", "sacctmgr"]
 ORDER = ["munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd"]
@@ -114,7 +116,7 @@ def spawn(folder: Path, *command: str, **options: str) -> None:
         process = subprocess.Popen(
             command, stdout=output, stderr=output, env={**os.environ, **options}, start_new_session=True
         )
-    (folder / f"{name}.started").write_text(str(process.pid))
+    files.write(folder / f"{name}.started", str(process.pid))
 
 
 def start(folder: Path) -> None:
@@ -137,10 +139,10 @@ def start(folder: Path) -> None:
         "folder": folder, "host": socket.gethostname().split(".")[0], "cores": cores, "memory": memory - memory // 10, "slots": 4,
         "password": secrets.token_hex(16),
     } | dict(zip(("first_port", "second_port", "third_port", "fourth_port"), ports, strict=True))  # fmt: skip
-    (folder / "slurm.conf").write_text(SLURM.format(**words))
-    (folder / "slurmdbd.conf").write_text(DATABASE.format(**words))
+    files.write(folder / "slurm.conf", SLURM.format(**words))
+    files.write(folder / "slurmdbd.conf", DATABASE.format(**words))
     (folder / "slurmdbd.conf").chmod(0o600)
-    (folder / "munge.key").write_bytes(secrets.token_bytes(1024))
+    files.write(folder / "munge.key", secrets.token_bytes(1024))
     (folder / "munge.key").chmod(0o400)
     spawn(
         folder, "munged", "--foreground", f"--socket={folder}/munge.socket", f"--key-file={folder}/munge.key",

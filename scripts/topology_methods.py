@@ -13,6 +13,7 @@ from typing import Any
 
 import pandas as pd
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.grid import expand
 from pruneexp.masks import Masks
@@ -93,10 +94,10 @@ def main() -> None:
     command += f" --without {' '.join(arguments.without)}" if arguments.without else ""
     made = f"made by: {command}; commit {git_commit()}"
     OUT.mkdir(parents=True, exist_ok=True)
-    (OUT / f"{stem}.csv").write_text(f"# {made}\n" + table.to_csv(index=False, float_format="%.8g"))
+    files.write(OUT / f"{stem}.csv", f"# {made}\n" + table.to_csv(index=False, float_format="%.8g"))
     shown = table[["scorer", "masker", *SHOWN]].to_markdown(index=False, floatfmt=".5g")
     notes = "".join(f"\n\n{line}" for line in refused)
-    (OUT / f"{stem}.md").write_text(f"<!-- {made} -->\n{shown}{notes}\n")
+    files.write(OUT / f"{stem}.md", f"<!-- {made} -->\n{shown}{notes}\n")
     print(shown)
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from pruneexp import files
 from pruneexp.config import published_dir
 from pruneexp.errors import UserError
 from pruneexp.prediction.pool import from_records, load_pool
@@ -74,6 +75,6 @@ def write(out: Path, stem: str, table: pd.DataFrame, text: str, made_by: str) ->
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise SystemExit(f"{folder} cannot be made: {error.strerror}.") from error
-    (folder / f"{stem}.csv").write_text(f"# made by: {made_by}\n" + table.to_csv(index=False, float_format="%.6g"))
-    (folder / f"{stem}.md").write_text(f"<!-- made by: {made_by} -->\n{text.strip()}\n")
+    files.write(folder / f"{stem}.csv", f"# made by: {made_by}\n" + table.to_csv(index=False, float_format="%.6g"))
+    files.write(folder / f"{stem}.md", f"<!-- made by: {made_by} -->\n{text.strip()}\n")
     print(text)

@@ -6,6 +6,7 @@ One channel of 8x8 and a 3x3 convolution of stride 2 and padding 1 of which only
 computes them, and as the authors' program numbered them. Writes results/figures/topology_stride2.{png,svg}.
 """
 
+import io
 from pathlib import Path
 
 import matplotlib as mpl
@@ -14,6 +15,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from torch import nn
 
+from pruneexp import files
 from pruneexp.topology.edges import listed
 from pruneexp.topology.published import encode_published
 from pruneexp.topology.tracing import encode
@@ -67,9 +69,9 @@ def main() -> None:
     OUT.mkdir(parents=True, exist_ok=True)
     mpl.rcParams["svg.hashsalt"] = "pruneexp"
     for suffix in (".png", ".svg"):
-        figure.savefig(
-            OUT / f"topology_stride2{suffix}", dpi=150, metadata={"Date": None} if suffix == ".svg" else None
-        )
+        content = io.BytesIO()
+        figure.savefig(content, dpi=150, format=suffix[1:], metadata={"Date": None} if suffix == ".svg" else None)
+        files.write(OUT / f"topology_stride2{suffix}", content.getvalue())
         print(OUT / f"topology_stride2{suffix}")
 
 

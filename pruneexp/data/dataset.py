@@ -1,14 +1,13 @@
 """A data set: four memory-mapped arrays and what is known about them."""
 
 import contextlib
-import os
-import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from pruneexp import files
 from pruneexp.errors import UserError, real_number, whole_number
 from pruneexp.locks import lock_folder
 
@@ -58,7 +57,7 @@ def load(
 ) -> Dataset:
     """Open ``<data_dir>/<name>/{train,test}_{images,labels}.npy``, made from `source` first where they are missing.
 
-    The arrays are written to a hidden folder that is renamed when complete, so that a reader never sees half a data set.
+    The arrays are written to a scratch folder that is renamed when complete, so that a reader never sees half a data set.
 
     `classes`, `train_count` (training images, with those the source could not read) and `image_shape` [C, H, W] are what the
     arrays must have.
@@ -108,20 +107,16 @@ def make(folder: Path, source: Source) -> None:
             ) from error
         if _complete(folder):
             return
-        for left in data_dir.glob(f".{name}-*"):  # of a process that was killed
-            shutil.rmtree(left, ignore_errors=True)
-        scratch = data_dir / f".{name}-partial"
+        files.remove_leftovers(folder)  # of a process that was killed
         try:
             if folder.is_dir() and any(folder.iterdir()):
                 raise UserError(f"{folder} is where the arrays of {name} go: move the other files in it elsewhere.")
-            scratch.mkdir()
-            for file, array in source(data_dir, name).items():
-                np.save(scratch / f"{file}.npy", array)
-            os.rename(scratch, folder)
+            with files.new_folder(folder) as scratch:
+                for array_name, array in source(data_dir, name).items():
+                    with files.writing(scratch / f"{array_name}.npy") as file:
+                        np.save(file, array)
         except OSError as error:
             raise UserError(f"the arrays of {name} could not be written to {folder}: {error}.") from error
-        finally:
-            shutil.rmtree(scratch, ignore_errors=True)
 
 
 def _complete(folder: Path) -> bool:
@@ -140,14 +135,14 @@ def _complete(folder: Path) -> bool:
 
 def _open(path: Path) -> np.ndarray:
     try:
+        files.regular(path)
         return np.lib.format.open_memmap(path, mode="r")
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except Exception as error:
         # a damaged header is evaluated by numpy and can fail in any way
-        raise UserError(
-            f"{path} is damaged ({str(error) or type(error).__name__}): delete the folder {path.parent} to have it made again."
-        ) from error
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{path} is damaged ({why}): delete the folder {path.parent} to have it made again.") from error
 
 
 def _check(

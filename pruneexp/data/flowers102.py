@@ -6,6 +6,7 @@ from typing import Literal
 
 import numpy as np
 
+from pruneexp import files
 from pruneexp.choices import checked
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import SIDE, check_options, read_images
@@ -63,12 +64,12 @@ def _mat(path: Path, key: str, most: int) -> np.ndarray:
     from scipy.io import loadmat
 
     try:
-        numbers: np.ndarray = loadmat(path)[key].ravel().astype(np.int64)
+        with files.opened(path) as file:
+            numbers: np.ndarray = loadmat(file)[key].ravel().astype(np.int64)
     except Exception as error:
         # a damaged file can make the reader fail in any way
-        raise UserError(
-            f"{path} is damaged ({str(error) or type(error).__name__}): delete it to have it downloaded again."
-        ) from error
+        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        raise UserError(f"{path} is damaged ({why}): delete it to have it downloaded again.") from error
     if not len(numbers) or numbers.min() < 1 or numbers.max() > most:
         raise UserError(f"{path} is not the official file: {key} must be numbers from 1 to {most}.")
     return numbers

@@ -8,6 +8,7 @@ import numpy as np
 from PIL import Image, ImageOps
 from rich.progress import track
 
+from pruneexp import files
 from pruneexp.console import console
 from pruneexp.data.dataset import LEFT_OUT, Arrays
 from pruneexp.errors import UserError, true_or_false, whole_number
@@ -26,6 +27,7 @@ def pixels(path: Path, side: int, how: Image.Resampling = BILINEAR) -> np.ndarra
         UserError: not a readable image.
     """
     try:
+        files.regular(path)
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; the pixels are fine
             with Image.open(path) as file:

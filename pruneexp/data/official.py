@@ -3,14 +3,14 @@
 import contextlib
 import gzip
 import http.client
-import os
+import shutil
 import tarfile
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.torchvision_compat import prepare
 
@@ -40,7 +40,7 @@ def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: st
     Args:
         path: where the file goes.
         url, md5: of the official file.
-        data_dir, name: of the data set; half a file is hidden there under a name that `dataset.make` cleans up.
+        data_dir, name: of the data set; half a file is in a scratch folder there that `dataset.make` cleans up.
         what: for the sentence, which official files belong where.
 
     Raises:
@@ -49,18 +49,17 @@ def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: st
     prepare()
     from torchvision.datasets.utils import download_url
 
-    partial = data_dir / f".{name}-{path.name}"
     try:
-        download_url(url, str(data_dir), partial.name, md5)
-        path.parent.mkdir(exist_ok=True)
-        os.replace(partial, path)
+        with files.scratch_folder(data_dir / name) as folder:
+            download_url(url, str(folder), path.name, md5)
+            path.parent.mkdir(exist_ok=True)
+            with files.opened(folder / path.name) as found, files.writing(path) as file:
+                shutil.copyfileobj(found, file)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         raise UserError(
             f"{name} is not in {data_dir} and cannot be downloaded ({error}): put the official {what}, or the arrays"
             f" {{train,test}}_{{images,labels}}.npy into {data_dir / name}."
         ) from error
-    finally:
-        partial.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager
@@ -68,16 +67,19 @@ def unpacked(archive: Path, data_dir: Path, name: str) -> Iterator[Path]:
     """A temporary folder with the contents of a .zip or .tar.gz; what is wrong with a file in it is told of the archive.
 
     Raises:
-        UserError: the archive is damaged.
+        UserError: the archive is damaged, or cannot be read.
     """
-    with tempfile.TemporaryDirectory(prefix=f".{name}-unpack-", dir=data_dir) as temporary:
-        folder = Path(temporary)
+    try:
+        packed = files.opened(archive)
+    except OSError as error:
+        raise UserError(f"{archive} cannot be read: {error.strerror}.") from error
+    with packed, files.scratch_folder(data_dir / name) as folder:
         try:
             if archive.suffix == ".zip":
-                with zipfile.ZipFile(archive) as file:
+                with zipfile.ZipFile(packed) as file:
                     file.extractall(folder)
             else:
-                with gzip.open(archive) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
+                with gzip.open(packed) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
                     # no path may lead out of the folder; the first releases of Python 3.11 have no filters
                     tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
                     tar.extractall(folder)

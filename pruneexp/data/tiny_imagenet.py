@@ -4,6 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from pruneexp import files
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Sample, read_images
 from pruneexp.data.official import official
@@ -35,9 +36,9 @@ def _samples(root: Path) -> dict[str, list[Sample]]:
         wnids = sorted(folder.name for folder in (root / "train").iterdir())
         label = {wnid: k for k, wnid in enumerate(wnids)}
         train = [(path, label[wnid]) for wnid in wnids for path in sorted((root / "train" / wnid / "images").iterdir())]
-        rows = [row.split() for row in (root / "val" / "val_annotations.txt").read_text().splitlines()]
+        rows = [row.split() for row in files.read(root / "val" / "val_annotations.txt").decode().splitlines()]
         test = [(root / "val" / "images" / row[0], label[row[1]]) for row in rows]
-    except (FileNotFoundError, NotADirectoryError, KeyError, IndexError) as error:
+    except (OSError, KeyError, IndexError) as error:
         raise UserError(
             f"{root} is not in Tiny-ImageNet's official layout (train/<wnid>/images/*.JPEG, val/images/*.JPEG,"
             f" val/val_annotations.txt): {error}."

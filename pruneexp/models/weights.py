@@ -8,6 +8,7 @@ import safetensors.torch
 import torch
 from torch import nn
 
+from pruneexp import files
 from pruneexp.errors import UserError, first_line
 from pruneexp.layers import classifier
 from pruneexp.torchvision_compat import prepare
@@ -76,7 +77,7 @@ def _stat(path: Path) -> tuple[Path, int, int]:
 @functools.lru_cache(maxsize=8)
 def _digest(path: Path, modified: int, size: int) -> str:
     try:
-        with path.open("rb") as file:
+        with files.opened(path) as file:
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
     except OSError as error:
         raise UserError(f"weights={path} cannot be read: {error.strerror}.") from error
@@ -85,9 +86,11 @@ def _digest(path: Path, modified: int, size: int) -> str:
 def _read(path: Path) -> State:
     try:
         if path.suffix == ".safetensors":
+            files.regular(path)
             state: State = safetensors.torch.load_file(path)
         else:
-            state = torch.load(path, map_location="cpu", weights_only=True)
+            with files.opened(path) as file:
+                state = torch.load(file, map_location="cpu", weights_only=True)
     except Exception as error:  # a damaged pickle can raise anything
         raise UserError(
             f"weights={path} is no readable state dict ({type(error).__name__}): {first_line(error)}."

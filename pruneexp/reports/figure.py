@@ -1,5 +1,6 @@
 """Accuracy against density: one line for each method, its interval as a band, the dense network as a reference."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +13,8 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter
+
+from pruneexp import files
 
 COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito
 MARKERS = "osD^vPX"
@@ -68,9 +71,9 @@ def save(figure: Figure, stem: Path, command: str) -> list[Path]:
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
     metadata = [{"Description": command, "Software": None}, {"Description": command, "Date": None}]
     for path, about in zip(paths, metadata, strict=True):
-        scratch = path.with_name(f".{path.name}.partial")
-        figure.savefig(scratch, dpi=150, metadata=about, format=path.suffix[1:])
-        scratch.replace(path)
+        content = io.BytesIO()
+        figure.savefig(content, dpi=150, metadata=about, format=path.suffix[1:])
+        files.write(path, content.getvalue())
     plt.close(figure)
     return paths
 

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 from collections.abc import Hashable
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
+from pruneexp import files
 from pruneexp.console import console
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid
@@ -56,6 +56,8 @@ def write_report(grid: Grid, command: str) -> int:
                 paths += macs_figure(table, folder / "figures" / stem, stem, command)
             if "lambda2" in grid.config.figures:
                 paths += _write_layers(table, layer_table(cells, records), folder, stem, command)
+            for path in paths:
+                files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
         raise UserError(
             f"the report could not be written to {grid.config.report_dir} ({error.strerror}): choose another with report_dir=PATH."
@@ -96,9 +98,7 @@ def _write_layers(table: pd.DataFrame, layers: pd.DataFrame, folder: Path, stem:
 
 def _write_texts(texts: dict[Path, str]) -> list[Path]:
     for path, text in texts.items():
-        scratch = path.with_name(f".{path.name}.partial")
-        scratch.write_text(text)
-        os.replace(scratch, path)
+        files.write(path, text)
     return list(texts)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import scipy.sparse as sp
 from torch import nn
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.masks import Masks
 from pruneexp.topology.edges import listed
@@ -32,21 +33,16 @@ def save_graph(graph: Graph | sp.sparray, path: str | Path) -> None:
     if path.suffix not in SUFFIXES:
         raise UserError(f"a graph is written as {', '.join(SUFFIXES)}, got {path.name}.")
     try:
-        if path.suffix == ".npz":
-            sp.save_npz(path, to_csr(graph))
-        elif path.suffix == ".csv":
-            source, target, weight = listed(graph)
-            np.savetxt(
-                path,
-                np.column_stack([source, target, weight]),
-                "%d,%d,%.9g",
-                header="source,target,weight",
-                comments="",
-            )
-        else:
-            import networkx as nx
+        with files.writing(path) as file:
+            if path.suffix == ".npz":
+                sp.save_npz(file, to_csr(graph))
+            elif path.suffix == ".csv":
+                edges = np.column_stack(listed(graph))
+                np.savetxt(file, edges, "%d,%d,%.9g", header="source,target,weight", comments="")
+            else:
+                import networkx as nx
 
-            nx.write_graphml(to_networkx(graph), path)
+                nx.write_graphml(to_networkx(graph), file)
     except OSError as error:
         raise UserError(f"{path} cannot be written: {error.strerror}.") from error
     except ImportError as error:

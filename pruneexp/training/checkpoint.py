@@ -8,7 +8,6 @@ numbers of one that was never interrupted (bit for bit on a CPU).
 
 import hashlib
 import io
-import os
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -17,6 +16,7 @@ from typing import Any
 import lightning
 import torch
 
+from pruneexp import files
 from pruneexp.training.classifier import MaskedClassifier
 
 
@@ -95,18 +95,14 @@ class Checkpoint(lightning.Callback):
     def _write(self, state: dict[str, Any]) -> None:
         content = io.BytesIO()
         torch.save(state, content)
-        scratch = self.path.with_name(f"{self.path.name}.partial")
-        with scratch.open("wb") as file:
+        with files.writing(self.path) as file:
             file.write(hashlib.sha256(content.getbuffer()).digest())
             file.write(content.getbuffer())
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.replace(self.path)
 
     def _read(self) -> dict[str, Any] | None:
         """The checkpoint's state, or None where there is none that can be used."""
         try:
-            content = self.path.read_bytes()
+            content = files.read(self.path)
         except FileNotFoundError:
             return None
         except OSError as error:

@@ -6,6 +6,8 @@ from typing import Any
 
 import pandas as pd
 
+from pruneexp import files
+
 WAYS = """Images a second: median [least, most] of the repeats, over every epoch but the first; members' images all count. `cell_s`
 is the start-up and the recipe's epochs over the whole data set at that speed, for one cell. Memory: on CUDA the most allocated, on a CPU
 what the process's largest resident set grew by. `floor_s`: arithmetic and memory traffic of a cell on an H200 at batch 256.
@@ -20,10 +22,10 @@ def write(folder: Path, part: str, made: str, rows: list[dict[str, Any]]) -> Non
     parts = json.loads(path.read_text()) if path.exists() else {}
     parts[part] = {"made": made, "rows": rows}
     folder.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(parts, indent=1) + "\n")
+    files.write(path, json.dumps(parts, indent=1) + "\n")
     tables = {"ways": _ways, "growth": _growth}
     text = [f"<!-- {parts[name]['made']} -->\n{tables[name](parts[name]['rows'])}" for name in tables if name in parts]
-    (folder / "training.md").write_text("\n".join(text))
+    files.write(folder / "training.md", "\n".join(text))
     print(tables[part](rows))
 
 

@@ -235,7 +235,9 @@ def test_what_a_killed_report_left_is_cleaned_up(runs: Path, monkeypatch: pytest
     fill(made, runs, lambda cell: record(cell, 50))
     tables = runs / "reports" / "tables"
     tables.mkdir(parents=True)
-    (tables / ".quickstart-digits.csv.partial").write_text("half a tab")  # process 1 never writes reports
+    (tables / ".quickstart-digits.csv.0123456789abcdef.partial").write_text(
+        "half a tab"
+    )  # process 1 never writes reports
     write_report(made, "command")
     assert sorted(path.suffix for path in tables.iterdir()) == [".csv", ".md", ".tex"]
 

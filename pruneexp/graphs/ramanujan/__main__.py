@@ -13,6 +13,7 @@ from pathlib import Path
 import scipy.io
 import scipy.sparse as sp
 
+from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan import RamanujanGraph, array_code, biregular, galois_array_code, lps
 
@@ -43,11 +44,11 @@ def write(graph: RamanujanGraph, path: Path) -> None:
         UserError: the file cannot be written.
     """
     try:
-        if path.suffix == ".mtx":
-            with path.open("wb") as file:  # given a path, mmwrite does not say that it could not write
+        with files.writing(path) as file:
+            if path.suffix == ".mtx":
                 scipy.io.mmwrite(file, graph.biadjacency, comment=f" {graph.name}", field="pattern")
-        else:
-            sp.save_npz(path, graph.biadjacency)
+            else:
+                sp.save_npz(file, graph.biadjacency)
     except OSError as error:
         raise UserError(f"{path} could not be written ({error.strerror}).") from error
 
