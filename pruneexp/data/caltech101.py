@@ -9,9 +9,10 @@ import torch
 
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.image_folder import image_folder
-from pruneexp.data.images import SIDE, check_options
+from pruneexp.data.images import Side, check_name
 from pruneexp.data.official import official, unpacked
 from pruneexp.errors import UserError
+from pruneexp.options import component
 from pruneexp.seeding import stream
 
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
@@ -21,18 +22,25 @@ CLASSES = 101
 PER_CLASS = 30
 
 
-def caltech101(data_dir: Path, name: str, side: int = SIDE, strict: bool = False) -> Arrays:
+@component("source")
+def caltech101(data_dir: Path, name: str, side: Side, strict: bool = False) -> Arrays:
     """Caltech-101 (Fei-Fei, Fergus & Perona 2004) without its background class, as uint8 [N, 3, side, side].
 
     Read from ``<data_dir>/101_ObjectCategories/<class>/*.jpg``, ``<data_dir>/101_ObjectCategories.tar.gz`` or
     ``<data_dir>/caltech-101.zip``, downloaded where missing. There is no official split; as usual, 30 images of each class are for training
     (3,030) and the others for testing. They are drawn by the streams (0, "caltech101 split", class), the same for every job.
 
+    Args:
+        data_dir: where the official files are.
+        name: of the data set, which tells its side.
+        side: of the square images; the data set's image_shape follows it.
+        strict: a file that cannot be read is an error; otherwise it is named and left out.
+
     Raises:
         UserError: missing and not downloadable, damaged, not 101 classes of more than 30 images, or a file that cannot
             be read and `strict`.
     """
-    check_options(name, "caltech101", side, strict)
+    check_name(name, "caltech101", side)
     with _categories(data_dir, name) as root:
         return image_folder(root, side, CLASSES, _split, strict, ignored=("BACKGROUND_Google",))
 

@@ -1,15 +1,21 @@
 """CIFAR-10 and CIFAR-100 from their official files."""
 
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from pruneexp.data.dataset import Arrays
 from pruneexp.errors import UserError
+from pruneexp.options import Words, component
 from pruneexp.torchvision_compat import prepare
 
+Name = Annotated[str, Field(pattern="^cifar100?$"), Words("cifar10 or cifar100")]
 
-def cifar(data_dir: Path, name: str) -> Arrays:
+
+@component("source")
+def cifar(data_dir: Path, name: Name) -> Arrays:
     """The arrays of ``cifar10`` or ``cifar100`` (Krizhevsky & Hinton 2009), read by torchvision, which checks the MD5s.
 
     The official folder (``cifar-10-batches-py`` or ``cifar-100-python``) or its .tar.gz is looked for in `data_dir`

@@ -4,16 +4,20 @@ import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
+from pydantic import Field
 
 from pruneexp import files
-from pruneexp.errors import UserError, real_number, whole_number
+from pruneexp.errors import UserError
 from pruneexp.locks import lock_folder
+from pruneexp.options import Count, Label, Natural, NonNegative, Positive, component
 
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
 LEFT_OUT = "left_out"  # beside them where training files could not be read: their names
 Arrays = dict[str, np.ndarray]
+Side = Annotated[int, Field(ge=1, le=8192)]
 Source = Callable[[Path, str], Arrays]  # (data_dir, name) -> the arrays, downloaded if need be
 
 
@@ -44,54 +48,56 @@ class Dataset:
         return channels, height, width
 
 
+@component("dataset", name="arrays")
 def load(
     data_dir: str | Path,
-    name: str,
+    name: Label,
     source: Source,
-    classes: int,
-    train_count: int,
-    image_shape: tuple[int, int, int],
-    mean: tuple[float, ...],
-    std: tuple[float, ...],
-    validation: int = 0,
+    classes: Annotated[int, Field(ge=1, le=1_000_000)],
+    train_count: Count,
+    image_shape: tuple[Side, Side, Side],
+    mean: tuple[NonNegative, ...],
+    std: tuple[Positive, ...],
+    validation: Natural = 0,
 ) -> Dataset:
     """Open ``<data_dir>/<name>/{train,test}_{images,labels}.npy``, made from `source` first where they are missing.
 
     The arrays are written to a scratch folder that is renamed when complete, so that a reader never sees half a data set.
 
-    `classes`, `train_count` (training images, with those the source could not read) and `image_shape` [C, H, W] are what the
-    arrays must have.
+    Args:
+        data_dir: of all data sets.
+        name: the arrays' folder; other options of the source need another.
+        source: makes the arrays.
+        classes, train_count, image_shape: what the arrays must have; images that the source could not read count too, [C, H, W].
+        mean, std: per channel, of pixel values in [0, 1].
+        validation: training images held out for model selection.
 
     Raises:
         UserError: a file is damaged or not what it should be, the folder cannot be written, or the source has nothing to give.
     """
-    whole_number("dataset.classes", classes, 1)
     for option, values in (("mean", mean), ("std", std)):
         if len(values) != image_shape[0]:
             raise UserError(
                 f"dataset.{option} must have one number for each of {image_shape[0]} channels, got {values}."
             )
-        for value in values:
-            real_number(f"dataset.{option}", value, positive=option == "std")
     folder = Path(data_dir) / name
     if not _complete(folder):
         make(folder, source)
     arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
     for split in ("train", "test"):
-        _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, tuple(image_shape))
+        _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, image_shape)
     left_out = folder / f"{LEFT_OUT}.npy"
     if len(arrays["train_images"]) + (len(_open(left_out)) if left_out.exists() else 0) != train_count:
         raise UserError(
             f"{folder} has {len(arrays['train_images'])} training images and {name} has {train_count}: delete the folder"
             f" to have it made again, or set dataset.train_count."
         )
-    whole_number("dataset.validation", validation, 0)
-    if not 0 <= validation < len(arrays["train_images"]):
+    if validation >= len(arrays["train_images"]):
         raise UserError(
             f"dataset.validation must be at least 0 and below {len(arrays['train_images'])}, the training images of"
             f" {name}, got {validation}."
         )
-    return Dataset(name=name, classes=classes, mean=tuple(mean), std=tuple(std), validation=validation, **arrays)
+    return Dataset(name=name, classes=classes, mean=mean, std=std, validation=validation, **arrays)
 
 
 def make(folder: Path, source: Source) -> None:

@@ -5,8 +5,10 @@ from pathlib import Path
 import numpy as np
 
 from pruneexp.data.dataset import Arrays
+from pruneexp.options import component
 
 
+@component("source")
 def digits(data_dir: Path, name: str) -> Arrays:
     """scikit-learn's 1,797 digits (8x8, from UCI's Optical Recognition of Handwritten Digits) as 3x32x32 images.
 

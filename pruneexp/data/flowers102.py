@@ -7,11 +7,11 @@ from typing import Literal
 import numpy as np
 
 from pruneexp import files
-from pruneexp.choices import checked
 from pruneexp.data.dataset import Arrays
-from pruneexp.data.images import SIDE, check_options, read_images
+from pruneexp.data.images import Side, check_name, read_images
 from pruneexp.data.official import download, unpacked
 from pruneexp.errors import UserError
+from pruneexp.options import component
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
 MD5 = {
@@ -22,11 +22,11 @@ MD5 = {
 CLASSES = 102
 
 
-@checked
+@component("source")
 def flowers102(
     data_dir: Path,
     name: str,
-    side: int = SIDE,
+    side: Side,
     train_split: Literal["train", "trainval"] = "train",
     strict: bool = False,
 ) -> Arrays:
@@ -35,10 +35,17 @@ def flowers102(
     1,020 training images (ten of each class), with ``trainval`` the 1,020 for validation too; 6,149 test images. Read from
     ``<data_dir>/flowers-102/`` with setid.mat, imagelabels.mat and jpg/ or 102flowers.tgz, downloaded where missing.
 
+    Args:
+        data_dir: where the official files are.
+        name: of the data set, which tells side and split.
+        side: of the square images; the data set's image_shape follows it.
+        train_split: ``train``, or ``trainval``: with the validation images, train_count=2040.
+        strict: a file that cannot be read is an error; otherwise it is named and left out.
+
     Raises:
         UserError: missing and not downloadable, damaged, or a file that cannot be read and `strict`.
     """
-    check_options(name, "flowers102" if train_split == "train" else "flowers102_trainval", side, strict)
+    check_name(name, "flowers102" if train_split == "train" else "flowers102_trainval", side)
     folder = data_dir / "flowers-102"
     unpack = not (folder / "jpg").is_dir()
     for file, md5 in MD5.items():

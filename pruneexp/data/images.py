@@ -3,19 +3,22 @@
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Annotated
 
 import numpy as np
 from PIL import Image, ImageOps
+from pydantic import Field
 from rich.progress import track
 
 from pruneexp import files
 from pruneexp.console import console
 from pruneexp.data.dataset import LEFT_OUT, Arrays
-from pruneexp.errors import UserError, true_or_false, whole_number
+from pruneexp.errors import UserError
 
 Sample = tuple[Path, int]  # an image file and its label
 BILINEAR = Image.Resampling.BILINEAR
 SIDE = 224  # of the networks pretrained on ImageNet
+Side = Annotated[int, Field(ge=8, le=8192)]  # below, there is nothing to see
 
 
 def pixels(path: Path, side: int, how: Image.Resampling = BILINEAR) -> np.ndarray:
@@ -101,14 +104,12 @@ def short(path: Path) -> str:
     return f"{path.parent.name}/{path.name}"
 
 
-def check_options(name: str, base: str, side: int, strict: bool) -> None:
-    """Check a source's options: data set `base` at another side than 224 needs a name, and so a folder, of its own.
+def check_name(name: str, base: str, side: int) -> None:
+    """Check that data set `base` at another side than 224 has a name, and so a folder, of its own.
 
     Raises:
-        UserError: nonsense, or a name that belongs to another side.
+        UserError: a name that belongs to another side.
     """
-    whole_number("dataset.source.side", side, 8)  # below, there is nothing to see
-    true_or_false("dataset.source.strict", strict)
     names = (base,) if side == SIDE else (f"{base}_{side}", f"{base}{side}")
     if name not in names:
         raise UserError(

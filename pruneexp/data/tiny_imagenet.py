@@ -1,20 +1,25 @@
 """Tiny-ImageNet-200 from its official layout."""
 
 from pathlib import Path
+from typing import Annotated
 
 from PIL import Image
+from pydantic import Field
 
 from pruneexp import files
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Sample, read_images
 from pruneexp.data.official import official
 from pruneexp.errors import UserError
+from pruneexp.options import Words, component
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"
+Name = Annotated[str, Field(pattern="^tiny_imagenet(32)?$"), Words("tiny_imagenet or tiny_imagenet32")]
 
 
-def tiny_imagenet(data_dir: Path, name: str) -> Arrays:
+@component("source")
+def tiny_imagenet(data_dir: Path, name: Name) -> Arrays:
     """Tiny-ImageNet-200 (Le & Yang 2015): 100,000 training images, the 10,000 validation images as test set.
 
     Read from ``<data_dir>/tiny-imagenet-200/`` or ``<data_dir>/tiny-imagenet-200.zip`` (downloaded where missing), in the

@@ -1,12 +1,17 @@
 """Eigenvector centrality of a layer's neurons in their similarity graph."""
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from pydantic import Field
 from scipy.sparse.csgraph import connected_components
 
 from pruneexp.errors import UserError
+from pruneexp.options import Words, checked
 
 TOLERANCE, MOST_STEPS = 1e-10, 10_000
+Threshold = Annotated[float, Field(ge=0, lt=1), Words("at least 0 and below 1")]  # of cosine similarities
 
 
 def cosines(rows: torch.Tensor) -> torch.Tensor:
@@ -21,7 +26,8 @@ def cosines(rows: torch.Tensor) -> torch.Tensor:
     return unit @ unit.T
 
 
-def similarity_graph(similar: torch.Tensor, tau: float) -> torch.Tensor:
+@checked
+def similarity_graph(similar: torch.Tensor, tau: Threshold) -> torch.Tensor:
     """float64 [n, n]: similarities above tau, 0 elsewhere and on the diagonal.
 
     Args:
@@ -31,10 +37,6 @@ def similarity_graph(similar: torch.Tensor, tau: float) -> torch.Tensor:
     Raises:
         UserError: tau outside [0, 1).
     """
-    if isinstance(tau, bool) or not isinstance(tau, (int, float)) or not 0 <= tau < 1:
-        raise UserError(
-            f"tau must be at least 0 and below 1, got {tau}: it is the cosine similarity above which neurons are joined."
-        )
     graph = similar.double()
     graph = graph.where(graph > tau, 0)
     return graph.fill_diagonal_(0)

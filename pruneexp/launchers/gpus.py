@@ -9,10 +9,13 @@ import subprocess
 import sys
 import threading
 from dataclasses import dataclass
-from typing import IO
+from typing import IO, Annotated, Literal
+
+from pydantic import Field
 
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
+from pruneexp.options import component
 
 ATTEMPTS = 2  # a worker may be killed by accident once; a job that kills every worker ends here
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
@@ -70,6 +73,7 @@ def _pass_on(output: IO[str], prefix: str) -> None:
         sys.stdout.flush()
 
 
+@component("launcher", name="gpus")
 @dataclass(frozen=True)
 class Gpus:
     """Runs jobs on all GPUs of this machine.
@@ -78,12 +82,7 @@ class Gpus:
         devices: ``auto`` (every visible GPU) or how many of them; without a GPU, so many workers on the CPU.
     """
 
-    devices: int | str = "auto"
-
-    def __post_init__(self) -> None:
-        whole = isinstance(self.devices, int) and not isinstance(self.devices, bool) and self.devices > 0
-        if not whole and self.devices != "auto":
-            raise UserError(f"launcher.devices must be auto or a whole number, at least 1, got {self.devices}.")
+    devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
 
     def visible(self) -> list[str]:
         """CUDA_VISIBLE_DEVICES of each worker.

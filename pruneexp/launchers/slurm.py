@@ -14,13 +14,16 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from pruneexp.errors import UserError, real_number, whole_number
+from pydantic import Field
+
+from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
+from pruneexp.options import Count, Natural, Positive, component
 
 ARRAY = 1000  # jobs in an array: one less than Slurm's MaxArraySize where it is not set
 
@@ -39,6 +42,7 @@ class RunTask:
         return DelayedSubmission(self, task, workers)
 
 
+@component("launcher", name="slurm_local")
 @dataclass(frozen=True)
 class SlurmLocal:
     """Runs jobs through submitit on this machine.
@@ -49,13 +53,11 @@ class SlurmLocal:
         timeout_min: of a job.
     """
 
-    parallel: int = 2
-    gpus_per_node: int = 0
-    timeout_min: int = 240
+    parallel: Annotated[int, Field(ge=1, le=1024)] = 2
+    gpus_per_node: Natural = 0
+    timeout_min: Count = 240
 
     def __post_init__(self) -> None:
-        for name, least in (("parallel", 1), ("gpus_per_node", 0), ("timeout_min", 1)):
-            whole_number(f"launcher.{name}", getattr(self, name), least)
         need_submitit("slurm_local")
 
     def launch(self, tasks: list[Task], folder: str) -> int:
@@ -80,6 +82,7 @@ class SlurmLocal:
         return report.code
 
 
+@component("launcher", name="slurm")
 @dataclass(frozen=True)
 class Slurm:
     """Runs jobs on a Slurm cluster that this machine can submit to.
@@ -96,30 +99,24 @@ class Slurm:
         poll_seconds: between two looks.
     """
 
-    timeout_min: int = 240
-    max_num_timeout: int = 20
-    signal_delay_s: int = 120
-    cpus_per_task: int = 4
-    mem_gb: float = 16
-    gpus_per_node: int = 1
-    array_parallelism: int = 64
+    timeout_min: Count = 240
+    max_num_timeout: Natural = 20
+    signal_delay_s: Natural = 120
+    cpus_per_task: Count = 4
+    mem_gb: Positive = 16
+    gpus_per_node: Natural = 1
+    array_parallelism: Count = 64
     partition: str | None = None
     account: str | None = None
     qos: str | None = None
     constraint: str | None = None
-    setup: Sequence[str] = ()
-    sbatch: Mapping[str, Any] = field(default_factory=dict)
-    lost_seconds: float = 60
-    unreachable_min: float = 60
-    poll_seconds: float = 5
+    setup: tuple[str, ...] = ()
+    sbatch: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    lost_seconds: Positive = 60
+    unreachable_min: Positive = 60
+    poll_seconds: Positive = 5
 
     def __post_init__(self) -> None:
-        for name in ("timeout_min", "cpus_per_task", "array_parallelism"):
-            whole_number(f"launcher.{name}", getattr(self, name), 1)
-        for name in ("max_num_timeout", "signal_delay_s", "gpus_per_node"):
-            whole_number(f"launcher.{name}", getattr(self, name), 0)
-        for name in ("mem_gb", "lost_seconds", "unreachable_min", "poll_seconds"):
-            real_number(f"launcher.{name}", getattr(self, name), positive=True)
         need_submitit("slurm")
         for program in ("sbatch", "srun", "squeue"):
             if shutil.which(program) is None:

@@ -12,11 +12,13 @@ from pruneexp.graphs.bss import bss_sparsifier
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
 from pruneexp.maskers.sparsify import inclusion, layer_leverages
+from pruneexp.options import component
 
 EXACT = 64 * 576  # weights up to which a layer's picks are made one at a time
 UPDATES = 150  # barrier updates for a larger layer
 
 
+@component("masker")
 def bss(layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> dict[str, torch.Tensor]:
     """Masks of the edges that Batson, Spielman & Srivastava's (2012) algorithm picks, layer by layer.
 

@@ -6,12 +6,12 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
 from pruneexp.maskers.sparsify import inclusion, layer_leverages
+from pruneexp.options import component
 
 
-@checked
+@component("masker")
 def greedy(
     layers: Sequence[Layer],
     density: float,

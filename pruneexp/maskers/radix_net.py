@@ -9,8 +9,10 @@ import torch
 
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
+from pruneexp.options import component
 
 
+@component("masker", needs_scores=False)
 def radix_net(
     layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes
 ) -> dict[str, torch.Tensor]:

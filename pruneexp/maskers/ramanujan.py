@@ -2,9 +2,11 @@
 
 import math
 from collections.abc import Sequence
+from typing import Annotated
 
 import scipy.sparse as sp
 import torch
+from pydantic import Field
 from sympy import prevprime
 
 from pruneexp.errors import UserError
@@ -12,18 +14,20 @@ from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.lps import lps
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
+from pruneexp.options import Count, Words, component
 
 TOLERANCE = 0.1  # of the density asked for
 
 
+@component("masker", needs_scores=False)
 def ramanujan(
     layers: Sequence[Layer],
     density: float,
     generator: torch.Generator,
     notes: Notes,
-    p: int = 29,
+    p: Annotated[int, Field(ge=2, le=10_000), Words("a prime, at most 10000")] = 29,
     convolutions: bool = True,
-    least_channels: int = 64,
+    least_channels: Count = 64,
 ) -> dict[str, torch.Tensor]:
     """The paper's masks, which are the same for every network, seed and score; all other layers stay dense.
 
@@ -37,9 +41,9 @@ def ramanujan(
         density: asked for, within a tenth of what the construction keeps; the record's density is the construction's.
         generator: not used.
         notes: receives ``lps_layers``, ``array_code_layers`` and ``dense_layers``.
-        p: of the LPS graphs: 5, 29 or 109 in Table 1.
+        p: of the LPS graphs, a prime that is no square mod q: 5, 29 or 109 in Table 1.
         convolutions: prune convolutions and the layer after them too (Table 5), not only square Linear layers (Table 4).
-        least_channels: 256 in the paper's VGGs and AlexNet, 64 in its ResNets.
+        least_channels: input channels of a convolution that is pruned: 256 in the paper's VGGs and AlexNet, 64 in its ResNets.
 
     Returns:
         bool mask by weight name.

@@ -7,17 +7,17 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.biregular import search
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
+from pruneexp.options import component
 
 SMALL = 8  # degree of a layer's larger side below which a mixture of two degrees can rule a certificate out
 
 
-@checked
+@component("masker", needs_scores=False)
 def ramanujan_fit(
     layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, allocation: Allocation = "erk"
 ) -> dict[str, torch.Tensor]:

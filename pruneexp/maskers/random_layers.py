@@ -5,12 +5,12 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count, split
+from pruneexp.options import component
 
 
-@checked
+@component("masker", needs_scores=False)
 def random_layers(
     layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, allocation: Allocation = "erk"
 ) -> dict[str, torch.Tensor]:

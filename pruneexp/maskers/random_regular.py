@@ -4,14 +4,14 @@ from collections.abc import Sequence
 
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.graphs.ramanujan.random_biregular import random_biregular
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
+from pruneexp.options import component
 
 
-@checked
+@component("masker", needs_scores=False)
 def random_regular(
     layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, allocation: Allocation = "erk"
 ) -> dict[str, torch.Tensor]:

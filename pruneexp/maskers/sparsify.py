@@ -6,7 +6,6 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.inclusion import inclusion_probabilities, sampling_weight
@@ -16,13 +15,14 @@ from pruneexp.graphs.sampling import independent_then_fill, systematic
 from pruneexp.graphs.sparsifier import epsilon
 from pruneexp.maskers.layer import Layer, Notes, joined, kept_count, split
 from pruneexp.maskers.trees import draw_with_trees
+from pruneexp.options import component
 
 Scope = Literal["layerwise", "global"]
 Join = Literal["channel", "disjoint"]
 Skip = Literal["none", "identify", "unit"]
 
 
-@checked
+@component("masker")
 def sparsify(
     layers: Sequence[Layer],
     density: float,

@@ -6,14 +6,14 @@ from typing import Literal
 import numpy as np
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, kept_count, rounded_up
+from pruneexp.options import component
 from pruneexp.structure import Coupled, neuron_masks
 
 
-@checked
+@component("masker", removes_neurons=True)
 def structured(
     layers: Sequence[Layer],
     density: float,

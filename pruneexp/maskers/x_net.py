@@ -6,14 +6,14 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
-from pruneexp.choices import checked
 from pruneexp.graphs.ramanujan.random_biregular import even
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
+from pruneexp.options import component
 
 
-@checked
+@component("masker", needs_scores=False)
 def x_net(
     layers: Sequence[Layer],
     density: float,

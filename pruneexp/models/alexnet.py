@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from pruneexp.models.vgg import classifier
+from pruneexp.models.vgg import Hidden, classifier
+from pruneexp.options import component
 
 
 class AlexNet(nn.Module):
@@ -30,6 +31,7 @@ class AlexNet(nn.Module):
         return self.classifier(torch.flatten(self.features(x), 1))
 
 
-def alexnet(num_classes: int, input_shape: tuple[int, int, int], hidden: int = 4096) -> AlexNet:
+@component("model")
+def alexnet(num_classes: int, input_shape: tuple[int, int, int], hidden: Hidden = 4096) -> AlexNet:
     """AlexNet with `hidden` neurons in its linear layers."""
     return AlexNet(num_classes, hidden, input_shape[0])

@@ -4,8 +4,10 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError
+from pruneexp.options import component
 
 
+@component("model", name="conv6")
 class Conv6(nn.Module):
     """Pairs of 3x3 convolutions of 64, 128 and 256 channels, each pair max-pooled, then linear layers of 256, 256, classes.
 

@@ -1,11 +1,12 @@
 """Residual networks: ResNet-20/32/44/56 for CIFAR and ResNet-18/34 for larger images."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import torch
 from torch import nn
 
-from pruneexp.errors import UserError
+from pruneexp.options import component
 
 
 class BasicBlock(nn.Module):
@@ -65,28 +66,19 @@ class ResNet(nn.Module):
         return self.fc(self.blocks(out).mean(dim=(2, 3)))
 
 
-def resnet_cifar(num_classes: int, input_shape: tuple[int, int, int], depth: int) -> ResNet:
+@component("model")
+def resnet_cifar(num_classes: int, input_shape: tuple[int, int, int], depth: Literal[20, 32, 44, 56]) -> ResNet:
     """ResNet-20, 32, 44 or 56: three stages of 16, 32, 64 channels, 1x1 convolutions as shortcuts where the shape changes.
 
     ResNet-20 on ten classes has 270,896 prunable weights with its two shortcut convolutions (the original's parameter-free
     shortcuts would leave 268,336).
-
-    Raises:
-        UserError: unknown depth.
     """
-    if depth not in (20, 32, 44, 56):
-        raise UserError(f"resnet_cifar's depth must be one of 20, 32, 44, 56, got {depth}.")
     return ResNet([(depth - 2) // 6] * 3, [16, 32, 64], num_classes, input_shape[0])
 
 
-def resnet_imagenet(num_classes: int, input_shape: tuple[int, int, int], depth: int) -> ResNet:
-    """ResNet-18 or 34: 64, 128, 256, 512 channels; 3x3 stem for inputs up to 64 pixels wide, the 7x7 stem above.
-
-    Raises:
-        UserError: unknown depth.
-    """
+@component("model")
+def resnet_imagenet(num_classes: int, input_shape: tuple[int, int, int], depth: Literal[18, 34]) -> ResNet:
+    """ResNet-18 or 34: 64, 128, 256, 512 channels; 3x3 stem for inputs up to 64 pixels wide, the 7x7 stem above."""
     blocks = {18: [2, 2, 2, 2], 34: [3, 4, 6, 3]}
-    if depth not in blocks:
-        raise UserError(f"resnet_imagenet's depth must be 18 or 34, got {depth}.")
     large = max(input_shape[1:]) > 64
     return ResNet(blocks[depth], [64, 128, 256, 512], num_classes, input_shape[0], large_stem=large)

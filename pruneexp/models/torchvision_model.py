@@ -4,14 +4,14 @@ from typing import Literal
 
 from torch import nn
 
-from pruneexp.choices import checked
 from pruneexp.errors import UserError
+from pruneexp.options import component
 from pruneexp.torchvision_compat import prepare
 
 Architecture = Literal["vgg16", "efficientnet_b0", "resnet18", "resnet50"]
 
 
-@checked
+@component("model", name="torchvision")
 def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Architecture) -> nn.Module:
     """`torchvision.models.<architecture>` with a classifier for `num_classes`; no weights are loaded (see `load_weights`).
 

@@ -1,14 +1,19 @@
 """VGG for small images, as OpenLTH builds it: BatchNorm after every convolution and one linear layer."""
 
 from collections.abc import Sequence
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from torch import nn
 
 from pruneexp.errors import UserError
+from pruneexp.options import component
 
+Depth = Literal[11, 13, 16, 19]
+Hidden = Annotated[int, Field(ge=1, le=65_536)]  # neurons of a linear layer
 M = "M"  # a 2x2 max pooling
-PLANS: dict[int, list[int | str]] = {
+PLANS: dict[Depth, list[int | str]] = {
     11: [64, M, 128, M, 256, 256, M, 512, 512, M, 512, 512],
     13: [64, 64, M, 128, 128, M, 256, 256, M, 512, 512, M, 512, 512],
     16: [64, 64, M, 128, 128, M, 256, 256, 256, M, 512, 512, 512, M, 512, 512, 512],
@@ -52,17 +57,13 @@ class VGG(nn.Module):
         return self.fc(self.layers(x).mean(dim=(2, 3)))
 
 
-def vgg(num_classes: int, input_shape: tuple[int, int, int], depth: int) -> VGG:
-    """VGG-11, 13, 16 or 19.
-
-    Raises:
-        UserError: unknown depth.
-    """
-    if depth not in PLANS:
-        raise UserError(f"vgg's depth must be one of {', '.join(map(str, PLANS))}, got {depth}.")
+@component("model")
+def vgg(num_classes: int, input_shape: tuple[int, int, int], depth: Depth) -> VGG:
+    """VGG-11, 13, 16 or 19."""
     return VGG(PLANS[depth], num_classes, input_shape[0])
 
 
+@component("model")
 def vgg_small(num_classes: int, input_shape: tuple[int, int, int]) -> VGG:
     """Four convolutions (16, 32, 64, 64) for digits: trained in seconds on a CPU."""
     return VGG(SMALL, num_classes, input_shape[0])
@@ -100,14 +101,13 @@ def classifier(inputs: int, hidden: int, num_classes: int) -> nn.Sequential:
     )  # fmt: skip
 
 
-def vgg_base(num_classes: int, input_shape: tuple[int, int, int], depth: int, hidden: int = 4096) -> VGGBase:
+@component("model")
+def vgg_base(num_classes: int, input_shape: tuple[int, int, int], depth: Depth, hidden: Hidden = 4096) -> VGGBase:
     """VGG-11, 13, 16 or 19 with `hidden` neurons in its linear layers; "Deterministic Ramanujan graphs" uses 4096 and 2448.
 
     Raises:
-        UserError: unknown depth, or images smaller than 32x32.
+        UserError: images smaller than 32x32.
     """
-    if depth not in PLANS:
-        raise UserError(f"vgg_base's depth must be one of {', '.join(map(str, PLANS))}, got {depth}.")
     if min(input_shape[1:]) < 32:
         raise UserError(
             f"vgg_base halves the image five times and needs 32x32 pixels, got {input_shape[1]}x{input_shape[2]}."

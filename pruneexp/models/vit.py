@@ -1,10 +1,14 @@
 """A small vision transformer (Dosovitskiy et al. 2021) for images of 32x32 and 64x64."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import fx, nn
 from torch.nn import functional
 
-from pruneexp.errors import UserError, whole_number
+from pruneexp.errors import UserError
+from pruneexp.options import Count, component
 
 
 @fx.wrap
@@ -38,6 +42,7 @@ class TransformerBlock(nn.Module):
         return x + self.contract(functional.gelu(self.expand(self.norm2(x))))
 
 
+@component("model", name="vit")
 class VisionTransformer(nn.Module):
     """Patches as a map of tokens [n, C, H / patch, W / patch], transformer blocks, the mean over tokens, one linear layer.
 
@@ -58,21 +63,13 @@ class VisionTransformer(nn.Module):
         self,
         num_classes: int,
         input_shape: tuple[int, int, int],
-        patch: int = 4,
-        width: int = 192,
-        depth: int = 6,
-        heads: int = 3,
-        expansion: int = 2,
+        patch: Count = 4,
+        width: Annotated[int, Field(ge=1, le=16_384)] = 192,
+        depth: Annotated[int, Field(ge=1, le=1000)] = 6,
+        heads: Count = 3,
+        expansion: Annotated[int, Field(ge=1, le=64)] = 2,
     ) -> None:
         super().__init__()
-        for name, number in (
-            ("patch", patch),
-            ("width", width),
-            ("depth", depth),
-            ("heads", heads),
-            ("expansion", expansion),
-        ):
-            whole_number(f"model.{name}", number, 1)
         channels, high, wide = input_shape
         if high % patch or wide % patch or width % heads:
             raise UserError(

@@ -1,9 +1,12 @@
 """Wide residual networks (Zagoruyko & Komodakis 2016): WRN-28-2."""
 
+from typing import Annotated
+
 import torch
+from pydantic import AfterValidator, Field
 from torch import nn
 
-from pruneexp.errors import UserError, whole_number
+from pruneexp.options import Words, component
 
 
 class PreActivationBlock(nn.Module):
@@ -25,6 +28,18 @@ class PreActivationBlock(nn.Module):
         return out + (self.shortcut(active) if self.projects else x)
 
 
+def _whole_blocks(depth: int) -> int:
+    if depth % 6 != 4:
+        raise ValueError
+    return depth
+
+
+Depth = Annotated[
+    int, Field(ge=10, le=1000), AfterValidator(_whole_blocks), Words("10, 16, 22, 28 ... (6 n + 4), at most 1000")
+]
+
+
+@component("model", name="wide_resnet")
 class WideResNet(nn.Module):
     """A stem of 16 channels, three stages of (depth - 4) / 6 blocks of 16, 32, 64 times `widen` channels, one linear layer.
 
@@ -33,16 +48,16 @@ class WideResNet(nn.Module):
     Args:
         depth: 6 n + 4.
         widen: the factor k of the widths.
-
-    Raises:
-        UserError: a depth that is not 6 n + 4 with n at least 1.
     """
 
-    def __init__(self, num_classes: int, input_shape: tuple[int, int, int], depth: int, widen: int) -> None:
+    def __init__(
+        self,
+        num_classes: int,
+        input_shape: tuple[int, int, int],
+        depth: Depth,
+        widen: Annotated[int, Field(ge=1, le=100)],
+    ) -> None:
         super().__init__()
-        whole_number("model.widen", widen, 1)
-        if depth < 10 or (depth - 4) % 6:
-            raise UserError(f"wide_resnet's depth must be 10, 16, 22, 28 ..., got {depth}.")
         self.conv = nn.Conv2d(input_shape[0], 16, kernel_size=3, padding=1, bias=False)
         blocks: list[nn.Module] = []
         channels = 16

@@ -11,8 +11,7 @@ from typing import Literal, get_args
 import numpy as np
 import pandas as pd
 
-from pruneexp.config import unknown
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, unknown
 from pruneexp.prediction.pool import METRICS
 from pruneexp.prediction.regression import fit_predict, min_max, regressors
 

@@ -15,8 +15,7 @@ import pandas as pd
 from sklearn.ensemble import ExtraTreesRegressor
 from sklearn.linear_model import Ridge
 
-from pruneexp.config import unknown
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, unknown
 from pruneexp.prediction.pool import METRICS
 from pruneexp.prediction.ranking import TRIPLET, cells
 from pruneexp.prediction.regression import min_max

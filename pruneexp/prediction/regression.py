@@ -31,7 +31,8 @@ from sklearn.linear_model import (
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
-from pruneexp.errors import UserError, whole_number
+from pruneexp.errors import UserError
+from pruneexp.options import Count, checked
 from pruneexp.prediction.pool import METRICS, ROLLED
 
 ENCODINGS = {
@@ -96,7 +97,8 @@ def cross_validate(x: np.ndarray, y: np.ndarray, repeats: int, alpha: float = 1e
     return results
 
 
-def table3(frame: pd.DataFrame, repeats: int = 100) -> Iterator[dict[str, Any]]:
+@checked
+def table3(frame: pd.DataFrame, repeats: Count = 100) -> Iterator[dict[str, Any]]:
     """Two rows (adjusted_r2, mae) for each encoding that `frame` has, scenario and group: n, mean and std over repeats.
 
     Networks without one of an encoding's metrics are left out of its rows.
@@ -104,7 +106,6 @@ def table3(frame: pd.DataFrame, repeats: int = 100) -> Iterator[dict[str, Any]]:
     Raises:
         UserError: repeats below 1, or a group too small for its features.
     """
-    whole_number("repeats", repeats, 1)
     for encoding, names in ENCODINGS.items():
         if not set(names) <= set(frame.columns):
             continue

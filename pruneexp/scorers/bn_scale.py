@@ -8,9 +8,11 @@ from torch import nn
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable, prunable_layers
+from pruneexp.options import component
 from pruneexp.scorers.neurons import of_weights
 
 
+@component("scorer")
 def bn_scale(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """|gamma_k| of the BatchNorm that normalises neuron k's output, for all of the neuron's weights (Liu et al. 2017).
 

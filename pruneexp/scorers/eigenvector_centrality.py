@@ -6,22 +6,21 @@ from typing import Literal
 import torch
 from torch import nn
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import true_or_false, whole_number
-from pruneexp.graphs.centrality import centrality, cosines, similarity_graph
+from pruneexp.graphs.centrality import Threshold, centrality, cosines, similarity_graph
 from pruneexp.layers import prunable, prunable_layers
+from pruneexp.options import Count, component
 from pruneexp.scorers.neurons import of_weights
 
 
-@checked
+@component("scorer")
 def eigenvector_centrality(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
-    tau: float = 0.1,
+    tau: Threshold = 0.1,
     of: Literal["weights", "activations"] = "weights",
-    samples: int = 64,
+    samples: Count = 64,
     least: bool = False,
 ) -> dict[str, torch.Tensor]:
     """The eigenvector centrality of each neuron in its layer's similarity graph, for all of the neuron's weights.
@@ -42,8 +41,6 @@ def eigenvector_centrality(
     Raises:
         UserError: an option not allowed, too few images.
     """
-    true_or_false("scorer.least", least)
-    whole_number("scorer.samples", samples, 1)
     weights = prunable(model)
     alike = _activations(model, batches.samples(samples)[0]) if of == "activations" else {}
     scores = {}

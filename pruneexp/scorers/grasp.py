@@ -4,22 +4,21 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import real_number, whole_number
 from pruneexp.layers import prunable
+from pruneexp.options import Count, Positive, component
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
-@checked
+@component("scorer")
 def grasp(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
-    per_class: int = 10,
-    temperature: float = 200.0,
+    per_class: Count = 10,
+    temperature: Positive = 200.0,
     batchnorm: BatchNorm = "train",
-    chunk: int = 256,
+    chunk: Count = 256,
 ) -> dict[str, torch.Tensor]:
     """w * Hg of each weight, g the gradient and H the Hessian of the mean cross-entropy of logits / `temperature`, float64.
 
@@ -39,9 +38,6 @@ def grasp(
     Raises:
         UserError: fewer than `per_class` images of some class.
     """
-    whole_number("scorer.per_class", per_class, 1)
-    whole_number("scorer.chunk", chunk, 1)
-    real_number("scorer.temperature", temperature, positive=True)
     images, labels = batches.balanced(per_class)
     double = in_float64(model, batchnorm)
     weights = prunable(double)

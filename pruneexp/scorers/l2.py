@@ -5,9 +5,11 @@ from torch import nn
 
 from pruneexp.data.batches import Batches
 from pruneexp.layers import prunable
+from pruneexp.options import component
 from pruneexp.scorers.neurons import of_weights
 
 
+@component("scorer")
 def l2(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """|w_k|_2 of each neuron (a convolution's filter), for all of its weights (Li et al. 2017 take the L1 norm).
 

@@ -5,8 +5,10 @@ from torch import nn
 
 from pruneexp.data.batches import Batches
 from pruneexp.layers import prunable
+from pruneexp.options import component
 
 
+@component("scorer")
 def magnitude(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """The absolute value of each weight (Han et al. 2015), shaped like it.
 

@@ -1,24 +1,27 @@
 """NTK-SAP: the sensitivity of the neural tangent kernel's trace, estimated by perturbing the weights."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import nn
 from torch.func import functional_call
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError, real_number, true_or_false, whole_number
+from pruneexp.errors import UserError
 from pruneexp.layers import prunable
+from pruneexp.options import Count, Positive, component
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
-@checked
+@component("scorer")
 def ntk_sap(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
-    samples: int = 128,
-    epsilon: float = 1e-2,
-    repeats: int = 1,
+    samples: Annotated[int, Field(ge=1, le=100_000)] = 128,
+    epsilon: Positive = 1e-2,
+    repeats: Count = 1,
     fresh_weights: bool = True,
     batchnorm: BatchNorm = "train",
 ) -> dict[str, torch.Tensor]:
@@ -42,10 +45,6 @@ def ntk_sap(
     Raises:
         UserError: the input's shape is not known, or an option out of its range.
     """
-    whole_number("scorer.samples", samples, 1)
-    whole_number("scorer.repeats", repeats, 1)
-    real_number("scorer.epsilon", epsilon, positive=True)
-    true_or_false("scorer.fresh_weights", fresh_weights)
     if batches.input_shape is None:
         raise UserError("ntk_sap needs the input's shape: pass example_input.")
     double = in_float64(model, batchnorm)

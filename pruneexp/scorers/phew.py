@@ -1,19 +1,27 @@
 """PHEW: paths with higher edge weights, by random walks from inputs and outputs."""
 
+from typing import Annotated
+
 import numpy as np
 import torch
+from pydantic import Field
 from torch import nn
 
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError, whole_number
 from pruneexp.layers import prunable
+from pruneexp.options import Words, component
 from pruneexp.wiring import trace
 
 WALKS = 4096  # walks advanced together, half from each end
 
 
+@component("scorer")
 def phew(
-    model: nn.Module, batches: Batches, generator: torch.Generator, share: float = 0.4, most: int = 2_000_000
+    model: nn.Module,
+    batches: Batches,
+    generator: torch.Generator,
+    share: Annotated[float, Field(gt=0, le=1), Words("above 0 and at most 1")] = 0.4,
+    most: Annotated[int, Field(ge=2)] = 2_000_000,
 ) -> dict[str, torch.Tensor]:
     """A score that falls with the number of the first walk that takes a weight; weights never taken follow by |w|, below all others.
 
@@ -32,11 +40,8 @@ def phew(
         most: walks after which they end all the same.
 
     Raises:
-        UserError: the channel graph has no meaning for the network, or share not in (0, 1].
+        UserError: the channel graph has no meaning for the network.
     """
-    whole_number("scorer.most", most, 2)
-    if isinstance(share, bool) or not isinstance(share, (int, float)) or not 0 < share <= 1:
-        raise UserError(f"scorer.share must be above 0 and at most 1, got {share}.")
     weights = {name: weight.detach().abs().double().cpu() for name, weight in prunable(model).items()}
     wiring = trace(model)
     source, target = [], []

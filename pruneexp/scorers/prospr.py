@@ -1,26 +1,28 @@
 """ProsPr: the sensitivity of the loss after a few training steps, by meta-gradients."""
 
+from typing import Annotated
+
 import torch
+from pydantic import Field
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
-from pruneexp.errors import real_number, true_or_false, whole_number
 from pruneexp.layers import prunable
+from pruneexp.options import Count, Positive, component
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
-@checked
+@component("scorer")
 def prospr(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
-    steps: int = 3,
-    samples: int = 128,
-    lr: float = 0.5,
-    momentum: float = 0.9,
+    steps: Count = 3,
+    samples: Count = 128,
+    lr: Positive = 0.5,
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
     first_order: bool = False,
     batchnorm: BatchNorm = "train",
 ) -> dict[str, torch.Tensor]:
@@ -44,11 +46,6 @@ def prospr(
     Raises:
         UserError: fewer than (M + 1) `samples` images.
     """
-    whole_number("scorer.steps", steps, 1)
-    whole_number("scorer.samples", samples, 1)
-    real_number("scorer.lr", lr, positive=True)
-    real_number("scorer.momentum", momentum)
-    true_or_false("scorer.first_order", first_order)
     images, labels = batches.samples((steps + 1) * samples)
     double = in_float64(model, batchnorm)
     device = next(double.parameters()).device

@@ -5,8 +5,10 @@ from torch import nn
 
 from pruneexp.data.batches import Batches
 from pruneexp.layers import prunable
+from pruneexp.options import component
 
 
+@component("scorer")
 def random(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[str, torch.Tensor]:
     """Independent uniform numbers in (0, 1], float64, shaped like the weights.
 

@@ -5,7 +5,6 @@ from torch import nn
 from torch.nn import functional
 
 from pruneexp.data.batches import Batches
-from pruneexp.errors import whole_number
 from pruneexp.layers import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
@@ -16,9 +15,8 @@ def weights_times_gradients(
     """w * dL/dw of each weight, L the mean cross-entropy of the first `samples` images, float64; the model is left as it is.
 
     Raises:
-        UserError: `samples` is no whole number above 0, or there are fewer images.
+        UserError: there are fewer images.
     """
-    whole_number("scorer.samples", samples, 1)
     images, labels = batches.samples(samples)
     double = in_float64(model, batchnorm)
     weights = prunable(double)

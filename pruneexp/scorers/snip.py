@@ -3,18 +3,18 @@
 import torch
 from torch import nn
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
+from pruneexp.options import Count, component
 from pruneexp.scorers.float64 import BatchNorm
 from pruneexp.scorers.sensitivity import weights_times_gradients
 
 
-@checked
+@component("scorer")
 def snip(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
-    samples: int = 100,
+    samples: Count = 100,
     batchnorm: BatchNorm = "train",
 ) -> dict[str, torch.Tensor]:
     """|dL/dw * w| of each weight, L the mean cross-entropy of `samples` training images, float64.

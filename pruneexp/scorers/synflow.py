@@ -3,14 +3,14 @@
 import torch
 from torch import nn
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
+from pruneexp.options import component
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
-@checked
+@component("scorer")
 def synflow(
     model: nn.Module, batches: Batches, generator: torch.Generator, batchnorm: BatchNorm = "eval"
 ) -> dict[str, torch.Tensor]:

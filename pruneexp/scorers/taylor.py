@@ -3,19 +3,19 @@
 import torch
 from torch import nn
 
-from pruneexp.choices import checked
 from pruneexp.data.batches import Batches
+from pruneexp.options import Count, component
 from pruneexp.scorers.float64 import BatchNorm
 from pruneexp.scorers.neurons import of_weights
 from pruneexp.scorers.sensitivity import weights_times_gradients
 
 
-@checked
+@component("scorer")
 def taylor(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
-    samples: int = 128,
+    samples: Count = 128,
     batchnorm: BatchNorm = "eval",
 ) -> dict[str, torch.Tensor]:
     """(sum_{w in k} g w)^2 of each neuron k, g = dL/dw of the mean cross-entropy on `samples` images, float64.

@@ -8,10 +8,9 @@ import numpy as np
 import torch
 from torch import nn
 
-from pruneexp.choices import checked
-from pruneexp.config import unknown
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, unknown
 from pruneexp.masks import Masks
+from pruneexp.options import value_of
 from pruneexp.topology.connectivity import components, core_numbers, cuts
 from pruneexp.topology.edges import Csr, directed, simple, undirected
 from pruneexp.topology.encoding import Graph
@@ -23,7 +22,6 @@ from pruneexp.topology.two_hops import two_hops
 Mode = Literal["correct", "published"]
 
 
-@checked
 def measure(
     model: nn.Module,
     masks: Masks | None,
@@ -58,6 +56,7 @@ def measure(
             raise UserError("device=cuda needs a CUDA GPU, and there is none: use device=cpu.")
     except (RuntimeError, TypeError, AttributeError) as error:
         raise UserError(f"device must be cpu or cuda, got {device!r}.") from error
+    value_of("measure's mode", Mode, mode)
     wanted = list(METRICS) if metrics is None else list(metrics)
     for name in wanted:
         if name not in METRICS:

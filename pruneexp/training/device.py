@@ -4,14 +4,17 @@ import contextlib
 import ctypes
 import platform
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import torch
+from pydantic import Field
 from threadpoolctl import threadpool_limits
 
-from pruneexp.errors import UserError, real_number, true_or_false, whole_number
+from pruneexp.errors import UserError
+from pruneexp.options import Count, NonNegative, component
 
 
+@component("trainer", name="device")
 @dataclass(frozen=True)
 class Device:
     """Training device and its arithmetic.
@@ -29,32 +32,20 @@ class Device:
         checkpoint_seconds: a training leaves a checkpoint at the end of an epoch, no more often than this (0: never).
     """
 
-    accelerator: str = "auto"
-    precision: str = "auto"
-    threads: int = 0
-    members: int | Literal["auto"] = 1
-    devices: int = 1
+    accelerator: Literal["auto", "cpu", "cuda"] = "auto"
+    precision: Literal["auto", "bf16", "float32"] = "auto"
+    threads: Annotated[int, Field(ge=0, le=4096)] = 0
+    members: Literal["auto"] | Count = 1
+    devices: Annotated[int, Field(ge=1, le=1024)] = 1
     graphs: bool = True
-    checkpoint_seconds: float = 300
+    checkpoint_seconds: NonNegative = 300
 
     def __post_init__(self) -> None:
-        if self.accelerator not in ("auto", "cpu", "cuda"):
-            raise UserError(f"trainer.accelerator must be auto, cpu or cuda, got {self.accelerator!r}.")
-        if self.precision not in ("auto", "bf16", "float32"):
-            raise UserError(f"trainer.precision must be auto, bf16 or float32, got {self.precision!r}.")
-        whole_number("trainer.threads", self.threads, 0)
-        if self.members != "auto" and (
-            isinstance(self.members, bool) or not isinstance(self.members, int) or self.members < 1
-        ):
-            raise UserError(f"trainer.members must be auto or a whole number, at least 1, got {self.members!r}.")
-        whole_number("trainer.devices", self.devices, 1)
         if self.devices > 1 and self.members != 1:
             raise UserError(
                 f"trainer.devices={self.devices} trains one network on several devices and trainer.members={self.members}"
                 " several networks on one: set one of them to 1."
             )
-        true_or_false("trainer.graphs", self.graphs)
-        real_number("trainer.checkpoint_seconds", self.checkpoint_seconds)
         if self.accelerator == "cuda" and not torch.cuda.is_available():
             raise UserError("trainer.accelerator=cuda, and torch sees no CUDA GPU here: use auto or cpu.")
         if self.where.type == "cuda" and self.devices > torch.cuda.device_count():

@@ -2,20 +2,15 @@
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
-from pruneexp.errors import UserError, real_number, whole_number
+from pydantic import Field
 
-WHOLE = {
-    "epochs": 1,
-    "batch_size": 1,
-    "shift": 0,
-    "frozen_epochs": 0,
-    "train_images": 0,
-    "test_images": 0,
-}  # and their least
+from pruneexp.errors import UserError
+from pruneexp.options import Count, Natural, NonNegative, Positive, Words, component
 
 
+@component("recipe", name="sgd")
 @dataclass(frozen=True)
 class Recipe:
     """How a network is trained: SGD on cross-entropy, the learning rate falling in steps or along a cosine.
@@ -39,45 +34,29 @@ class Recipe:
         test_images: test on at most this many images (0: all), the first ones.
     """
 
-    epochs: int
-    batch_size: int
-    lr: float
-    momentum: float = 0.9
-    weight_decay: float = 0.0
-    milestones: tuple[int, ...] = ()
-    gamma: float = 0.1
+    epochs: Count
+    batch_size: Count
+    lr: Positive
+    momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9
+    weight_decay: NonNegative = 0.0
+    milestones: Annotated[tuple[Natural, ...], Words("a list of epochs such as [80,120]")] = ()
+    gamma: Positive = 0.1
     schedule: Literal["steps", "cosine"] = "steps"
-    frozen_epochs: int = 0
-    label_smoothing: float = 0.0
+    frozen_epochs: Natural = 0
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
     flip: bool = False
-    shift: int = 0
+    shift: Annotated[int, Field(ge=0, le=128)] = 0
     resized_crop: bool = False
-    train_images: int = 0
-    test_images: int = 0
+    train_images: Natural = 0
+    test_images: Natural = 0
 
     def __post_init__(self) -> None:
-        for name, least in WHOLE.items():
-            whole_number(f"recipe.{name}", getattr(self, name), least)
-        for name in ("lr", "gamma", "momentum", "weight_decay", "label_smoothing"):
-            real_number(f"recipe.{name}", getattr(self, name), positive=name in ("lr", "gamma"))
-        for name in ("flip", "resized_crop"):
-            if not isinstance(getattr(self, name), bool):
-                raise UserError(f"recipe.{name} must be true or false, got {getattr(self, name)}.")
-        if isinstance(self.milestones, (int, float, str)):
-            raise UserError(f"recipe.milestones must be a list of epochs such as [80,120], got {self.milestones!r}.")
-        object.__setattr__(self, "milestones", tuple(self.milestones))
-        for milestone in self.milestones:
-            whole_number("recipe.milestones", milestone, 0)
-        if self.schedule not in ("steps", "cosine"):
-            raise UserError(f"recipe.schedule must be steps or cosine, got {self.schedule!r}.")
         if self.schedule == "cosine" and self.milestones:
             raise UserError("recipe.schedule=cosine has no milestones: set recipe.milestones=[].")
         if self.frozen_epochs > self.epochs:
             raise UserError(
                 f"recipe.frozen_epochs must be at most the {self.epochs} epochs there are, got {self.frozen_epochs}."
             )
-        if self.label_smoothing >= 1:
-            raise UserError(f"recipe.label_smoothing must be at least 0 and below 1, got {self.label_smoothing}.")
         if self.resized_crop and self.shift:
             raise UserError("recipe.resized_crop and recipe.shift exclude each other: set recipe.shift=0.")
 

@@ -11,10 +11,12 @@ import numpy as np
 import scipy.sparse as sp
 from sympy import isprime
 
-from pruneexp.errors import UserError, integer
+from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
+from pruneexp.options import checked
 
 
+@checked
 def array_code(q: int, l: int) -> RamanujanGraph:
     """B(q, l), q^2 x l q.
 
@@ -29,8 +31,6 @@ def array_code(q: int, l: int) -> RamanujanGraph:
     >>> graph.biadjacency.shape, round(graph.sigma2 ** 2, 9), graph.is_ramanujan
     ((25, 15), 5.0, True)
     """
-    integer("q", q)
-    integer("l", l)
     if not isprime(q):
         raise UserError(
             f"q must be prime for an array-code graph, got {q}; for powers of two there is galois_array_code."

@@ -8,24 +8,36 @@ slower by orders of magnitude than drawing and checking.
 """
 
 from collections.abc import Iterator
+from typing import Annotated
 
 import numpy as np
 import scipy.sparse as sp
+from pydantic import Field
 from sympy import nextprime, prevprime
 
-from pruneexp.errors import UserError, integer, whole_number
+from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
 from pruneexp.graphs.ramanujan.galois_array_code import galois_array_code_matrix
 from pruneexp.graphs.ramanujan.lift import two_lift
 from pruneexp.graphs.ramanujan.random_biregular import random_biregular
+from pruneexp.options import Natural, Words, checked
 
 DRAWS = 20  # of each random kind
+Least2 = Annotated[int, Field(ge=2)]
+Share = Annotated[float | None, Field(gt=0, le=1), Words("above 0 and at most 1")]
+Degree = Annotated[int | None, Field(ge=2), Words("a whole number, at least 2")]
 CUT = 0.1  # an array code cut to size may miss the number of edges by a tenth
 
 
+@checked
 def biregular(
-    m: int, n: int, density: float | None = None, degree: int | None = None, seed: int = 0, edges: int | None = None
+    m: Least2,
+    n: Least2,
+    density: Share = None,
+    degree: Degree = None,
+    seed: Natural = 0,
+    edges: Annotated[int | None, Words("a whole number")] = None,
 ) -> RamanujanGraph:
     """The first candidate that `is_ramanujan`, m x n, with degrees that differ by at most one on each side.
 
@@ -41,7 +53,6 @@ def biregular(
     >>> biregular(30, 70, degree=7).is_ramanujan
     True
     """
-    whole_number("seed", seed, 0)
     count = _edges(m, n, density, degree, edges)
     graph = search(m, n, count, seed, exact=edges is not None)
     if not graph.is_ramanujan:
@@ -74,18 +85,10 @@ def search(m: int, n: int, edges: int, seed: int, exact: bool = True) -> Ramanuj
 
 def _edges(m: int, n: int, density: float | None, degree: int | None, edges: int | None) -> int:
     """The number of edges asked for, checked."""
-    whole_number("m", m, 2)
-    whole_number("n", n, 2)
     if sum(value is not None for value in (density, degree, edges)) != 1:
         raise UserError("a biregular graph needs one of density=, degree= and edges=.")
-    if density is not None and (not isinstance(density, (int, float)) or not 0 < density <= 1):
-        raise UserError(f"density must be above 0 and at most 1, got {density!r}.")
-    if edges is not None:
-        integer("edges", edges)
-    if degree is not None:
-        whole_number("degree", degree, 2)
-        if degree > n:
-            raise UserError(f"degree {degree} is larger than the other side, which has {n} vertices.")
+    if degree is not None and degree > n:
+        raise UserError(f"degree {degree} is larger than the other side, which has {n} vertices.")
     count = edges if edges is not None else degree * m if degree is not None else round((density or 0) * m * n)
     if not 2 * max(m, n) <= count <= m * n:
         raise UserError(

@@ -14,10 +14,12 @@ import galois
 import numpy as np
 import scipy.sparse as sp
 
-from pruneexp.errors import UserError, integer
+from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
+from pruneexp.options import checked
 
 
+@checked
 def galois_array_code(k: int, l: int, q: int) -> RamanujanGraph:
     """The graph k q x l q with degrees (l, k). It is Ramanujan for most (k, l, q), not for all: see its certificate.
 
@@ -33,8 +35,6 @@ def galois_array_code(k: int, l: int, q: int) -> RamanujanGraph:
     >>> graph.biadjacency.shape, round(graph.sigma2 ** 2, 9), graph.is_ramanujan
     ((64, 576), 72.0, True)
     """
-    for name, value in (("k", k), ("l", l), ("q", q)):
-        integer(name, value)
     if q < 2 or q & (q - 1):
         raise UserError(f"q must be a power of two for a Galois array code, got {q}; for primes there is array_code.")
     if not 2 <= k <= q:

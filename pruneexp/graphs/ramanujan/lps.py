@@ -15,10 +15,12 @@ import scipy.sparse as sp
 from sympy import isprime
 from sympy.ntheory import is_quad_residue, sqrt_mod
 
-from pruneexp.errors import UserError, integer
+from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
+from pruneexp.options import checked
 
 
+@checked
 def lps(p: int, q: int) -> RamanujanGraph:
     """X^{p,q} as a bipartite graph, rows the matrices of square determinant, columns the others.
 
@@ -34,10 +36,8 @@ def lps(p: int, q: int) -> RamanujanGraph:
     ((2448, 2448), (6.0, 6.0), 4.308919)
     """
     for name, value in (("p", p), ("q", q)):
-        integer(name, value)
         if not isprime(value):
             raise UserError(f"{name} must be prime for an LPS graph, got {value}.")
-    p, q = int(p), int(q)
     if q == 2:
         raise UserError("q must be an odd prime for an LPS graph, got 2.")
     if p == q:
