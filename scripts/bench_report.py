@@ -23,6 +23,7 @@ from pathlib import Path
 from pruneexp import files
 from pruneexp.grid import expand
 from pruneexp.records.provenance import git_commit
+from pruneexp.records.record import sealed
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "results" / "benchmarks"
@@ -54,13 +55,14 @@ def multiply(folder: Path, sweep: list[str]) -> int:
     runs = folder / "results" / "runs"
     (path,) = runs.glob("*/record.json")
     record, draw = json.loads(path.read_text()), random.Random(0)
-    cells = expand([*sweep, f"results_dir={runs}"]).cells()
-    for key, (_, cell) in cells.items():
-        (runs / key).mkdir(exist_ok=True)
-        own = {"key": key, "names": cell.names, "description": cell.description, "seed": cell.seed}
+    slots = expand([*sweep, f"results_dir={runs}"]).slots
+    for slot in slots:
+        cell = slot.job.cell(slot.density, record["precision"])
+        (runs / cell.key).mkdir(exist_ok=True)
+        own = {"key": cell.key, "names": cell.names, "description": cell.description, "seed": cell.seed}
         own |= {"asked_density": cell.density, "density": cell.density, "accuracy": draw.gauss(50, 2)}
-        files.write(runs / key / "record.json", json.dumps(record | own, indent=1))
-    return len(cells)
+        files.write(runs / cell.key / "record.json", json.dumps(sealed(record | own), indent=1))
+    return len(slots)
 
 
 def main() -> None:

@@ -13,6 +13,7 @@ Prints a table and writes results/tables/ramanujan_densities.{csv,md}.
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import Literal
 
 import pandas as pd
 import torch
@@ -32,7 +33,7 @@ INPUT = (10, (3, 32, 32))
 Network = Callable[[int], nn.Module]  # neurons of the linear layers -> network
 
 
-def _resnet(depth: int, _: int) -> nn.Module:
+def _resnet(depth: Literal[18, 34], _: int) -> nn.Module:
     return resnet_imagenet(*INPUT, depth)
 
 

@@ -2,7 +2,11 @@
 
 import numpy as np
 
+from pruneexp.cell import Cell
 from pruneexp.data.dataset import Dataset
+from pruneexp.grid import Grid
+from pruneexp.job import Job
+from pruneexp.launchers.task import precision_there
 
 
 def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 0) -> Dataset:
@@ -24,3 +28,9 @@ def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 
         mean=(0.35,) * 3,
         std=(0.2,) * 3,
     )
+
+
+def cells_of(grid: Grid) -> dict[str, tuple[Job, Cell]]:
+    """Every cell that a grid asks for, in the precision that it would be trained in here, by key."""
+    found = [(slot.job, slot.job.cell(slot.density, precision_there(slot.job))) for slot in grid.slots]
+    return {cell.key: (job, cell) for job, cell in found}

@@ -1,20 +1,18 @@
 """What makes a cell itself, and sentences for names that do not exist."""
 
 import json
-import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 from omegaconf import OmegaConf
-from torch import nn
 
 import pruneexp
 from pruneexp import options as declared
 from pruneexp.cell import GROUPS, ROOT, component, digest
 from pruneexp.config import conf_dir, published_dir
-from pruneexp.errors import UserError, unknown
+from pruneexp.errors import unknown
 from pruneexp.grid import expand
 from pruneexp.job import Job
 from pruneexp.models.vgg import vgg_small
@@ -42,11 +40,6 @@ def method_with_a_new_option(
 
 
 moved_vgg_small = vgg_small  # where a later version of the program may keep it
-
-
-def small_network(num_classes: int, input_shape: tuple[int, int, int], hidden: int = 7) -> nn.Module:
-    """A user's model, that says nothing of itself."""
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, hidden), nn.Linear(hidden, num_classes))
 
 
 def identity(target: str = "method", **more: Any) -> dict[str, Any]:
@@ -198,72 +191,6 @@ def test_the_key_says_what_it_is_of_in_words() -> None:
     assert key("model=resnet20", "masker=sparsify_global").startswith(
         "digits-resnet_cifar20-magnitude-sparsify-d0.1-s0-"
     )
-
-
-# components from outside
-
-
-def outside(folder: Path, name: str, text: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Write a user's module, to be imported anew."""
-    (folder / f"{name}.py").write_text(text)
-    monkeypatch.syspath_prepend(folder)
-    monkeypatch.delitem(sys.modules, name, raising=False)
-
-
-MODEL = """
-from torch import nn
-
-def small(num_classes, input_shape, hidden: int = 7) -> nn.Module:
-    return nn.Sequential(nn.Flatten(), nn.Linear(3072, hidden), nn.Linear(hidden, num_classes))
-"""
-
-
-def test_a_users_component_is_known_by_its_file_and_what_it_imports(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    files = {"modelling_a": MODEL + "import modelling_b\n", "modelling_b": "import modelling_c", "modelling_c": ""}
-    for name in reversed(files):
-        outside(tmp_path, name, files[name], monkeypatch)
-    found = component("model", {"_target_": "modelling_a.small"})
-    codes = [found.identity()["code"], found.identity()["code"]]
-    for name, text in files.items():
-        (tmp_path / f"{name}.py").write_text(f"{text}\n# changed\n")
-        codes.append(found.identity()["code"])
-    assert all(code.startswith("sha256:") for code in codes)
-    assert codes[0] == codes[1]
-    assert len(set(codes)) == 4
-
-
-def test_the_same_file_elsewhere_is_the_same_component(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    text, codes = MODEL, []
-    for name in ("modelling_here", "modelling_there"):
-        outside(tmp_path, name, text, monkeypatch)
-        codes.append(component("model", {"_target_": f"{name}.small"}).identity())
-    assert codes[0] == codes[1]
-
-
-def test_a_stated_version_takes_the_place_of_the_file() -> None:
-    target = f"{HERE}.small_network"
-    assert component("model", {"_target_": target, "version": 2}).identity() == {
-        "name": "small_network",
-        "version": 1,
-        "code": "version 2",
-    }
-    with pytest.raises(UserError, match=r"^model\.version must be a whole number, at least 1, got 0\.$"):
-        component("model", {"_target_": target, "version": 0})
-    assert component("model", {"_target_": target, "hidden": 9}).identity()["options"] == {"hidden": 9}
-    assert component("model", {"_target_": target}).identity()["code"].startswith("sha256:")
-
-
-def test_what_no_file_defines_needs_a_version(monkeypatch: pytest.MonkeyPatch) -> None:
-    made: dict[str, Any] = {"__name__": "made_up"}
-    exec("def small(num_classes, input_shape):\n    return None", made)
-    module = type(sys)("made_up")
-    module.small = made["small"]  # type: ignore[attr-defined]
-    monkeypatch.setitem(sys.modules, "made_up", module)
-    with pytest.raises(UserError, match=r"no file defines small.*`version: 1`"):
-        component("model", {"_target_": "made_up.small"}).identity()
-    assert component("model", {"_target_": "made_up.small", "version": 1}).identity()["code"] == "version 1"
 
 
 # sentences

@@ -16,18 +16,21 @@ import pytest
 import torch
 
 from pruneexp import files
+from pruneexp.cell import Cell
 from pruneexp.data.dataset import FILES, _open, make
 from pruneexp.data.images import pixels
 from pruneexp.data.official import unpacked
 from pruneexp.errors import UserError
 from pruneexp.masks import load_masks, save_masks
 from pruneexp.models.weights import fingerprint
-from pruneexp.records.store import REQUIRED, Store
+from pruneexp.records.store import Store
 from pruneexp.training.checkpoint import Checkpoint
+from tests.reports.made_records import record
 
 ROOT = Path(__file__).resolve().parents[1]
-KEY = "digits-vgg_small-magnitude-greedy-d0.1-s0-0123456789abcdef"
-RECORD = dict.fromkeys(REQUIRED)
+CELL = Cell({}, 0.1, 0, "float32", {"density": 0.1, "seed": 0, "precision": "float32"}, "digits-vgg_small")
+KEY = CELL.key
+RECORD = record(CELL, 50.0)
 TOKEN = "0123456789abcdef"
 
 
@@ -227,7 +230,7 @@ def test_a_link_among_the_leftovers_is_removed_and_not_followed(tmp_path: Path) 
 
 def test_a_claim_removes_what_its_cell_left_and_nothing_else(tmp_path: Path) -> None:
     store = Store(tmp_path)
-    other = KEY.replace("s0-0", "s1-1")
+    other = KEY.replace("-s0-", "-s1-")
     (tmp_path / KEY).mkdir()
     for name in (f".{KEY}", f"..{KEY}.checkpoint", f"{KEY}/.record.json", f".{other}"):
         (tmp_path / f"{name}.{TOKEN}.partial").touch()
