@@ -187,10 +187,36 @@ def test_another_count_of_training_images_names_both_ways_out(tmp_path: Path) ->
     assert "dataset.train_count" in told
 
 
+@pytest.mark.parametrize(
+    ("changes", "part"),
+    [
+        ({"classes": 0}, "classes must be a whole number, at least 1 and at most 1000000, got 0"),
+        ({"classes": 10**12}, "classes must be a whole number, at least 1 and at most 1000000, got 1000000000000"),
+        ({"classes": 5.0}, "classes must be a whole number"),
+        ({"train_count": 0}, "train_count must be a whole number, at least 1, got 0"),
+        ({"image_shape": (3, 4)}, "image_shape must be a list of 3, each a whole number, at least 1 and at most 8192"),
+        ({"image_shape": (3, 0, 4)}, "image_shape must be a list of 3"),
+        ({"image_shape": (3, 4, 10**9)}, "image_shape must be a list of 3"),
+        ({"mean": 0.5}, "mean must be a list, each a finite number, at least 0, got 0.5"),
+        ({"mean": (0.5, -0.1, 0.5)}, "mean must be a list, each a finite number, at least 0"),
+        ({"mean": (0.5, 0.5)}, "dataset.mean must have one number for each of 3 channels, got (0.5, 0.5)"),
+        ({"std": (0.2, 0.0, 0.2)}, "std must be a list, each a finite number, above 0"),
+        ({"std": (0.2, float("nan"), 0.2)}, "std must be a list, each a finite number, above 0"),
+        ({"std": (0.2,) * 4}, "dataset.std must have one number for each of 3 channels"),
+        ({"validation": 1.5}, "validation must be a whole number, at least 0, got 1.5"),
+    ],
+)
+def test_an_option_that_cannot_be_is_named_before_anything_is_made(
+    tmp_path: Path, changes: dict[str, Any], part: str
+) -> None:
+    assert part in sentence(tmp_path, **changes)
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize("validation", [-1, COUNT, 100])
 def test_a_validation_split_that_leaves_no_training_images(tmp_path: Path, validation: int) -> None:
     written(tmp_path)
-    assert "dataset.validation" in sentence(tmp_path, validation=validation)
+    assert "validation must be" in sentence(tmp_path, validation=validation)
 
 
 def test_a_data_dir_that_cannot_be_made(tmp_path: Path) -> None:

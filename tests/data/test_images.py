@@ -1,13 +1,19 @@
 """One image file as pixels, and many as arrays."""
 
 import random
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from pruneexp.data.images import check_options, pixels, read_images
+from pruneexp.data.caltech101 import caltech101
+from pruneexp.data.dataset import Arrays
+from pruneexp.data.flowers102 import flowers102
+from pruneexp.data.images import check_name, pixels, read_images
+from pruneexp.data.tf_flowers import tf_flowers
 from pruneexp.errors import UserError
 from pruneexp.torchvision_compat import prepare
 from tests.data.pictures import picture
@@ -158,23 +164,39 @@ def test_too_large_for_memory(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(("name", "side"), [("photos", 224), ("photos_64", 64), ("photos64", 64), ("photos_225", 225)])
 def test_names_that_belong_to_a_side(name: str, side: int) -> None:
-    check_options(name, "photos", side, False)
+    check_name(name, "photos", side)
 
 
 @pytest.mark.parametrize(
-    ("name", "side", "strict", "part"),
+    ("name", "side", "part"),
     [
-        ("photos", 64, False, "dataset.name must be photos_64"),
-        ("photos_64", 224, False, "dataset.name must be photos,"),
-        ("photos_64", 32, True, "dataset.name must be photos_32"),
-        ("photos", 0, False, "dataset.source.side"),
-        ("photos", 224.0, False, "dataset.source.side"),
-        ("photos", "224", False, "dataset.source.side"),
-        ("photos", True, False, "dataset.source.side"),
-        ("photos", 224, "yes", "dataset.source.strict"),
+        ("photos", 64, "dataset.name must be photos_64"),
+        ("photos_64", 224, "dataset.name must be photos,"),
+        ("photos_64", 32, "dataset.name must be photos_32"),
     ],
 )
-def test_options_that_do_not_fit(name: str, side: int, strict: bool, part: str) -> None:
+def test_names_that_belong_to_another_side(name: str, side: int, part: str) -> None:
     with pytest.raises(UserError) as error:
-        check_options(name, "photos", side, strict)
+        check_name(name, "photos", side)
     assert part in only_line(error)
+
+
+@pytest.mark.parametrize("source", [caltech101, flowers102, tf_flowers])
+@pytest.mark.parametrize(
+    ("options", "part"),
+    [
+        ({"side": 7}, "side must be a whole number, at least 8 and at most 8192, got 7"),
+        ({"side": 8193}, "side must be a whole number, at least 8 and at most 8192, got 8193"),
+        ({"side": 224.0}, "side must be a whole number"),
+        ({"side": "224"}, "side must be a whole number"),
+        ({"side": True}, "side must be a whole number"),
+        ({"side": 224, "strict": "yes"}, "strict must be true or false, got 'yes'"),
+    ],
+)
+def test_options_that_a_source_does_not_take(
+    source: Callable[..., Arrays], options: dict[str, Any], part: str, tmp_path: Path
+) -> None:
+    with pytest.raises(UserError) as error:
+        source(tmp_path, source.__name__, **options)
+    assert part in only_line(error)
+    assert list(tmp_path.iterdir()) == []

@@ -2,15 +2,16 @@
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from pruneexp.cell import component
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
 from pruneexp.models.initialise import initialise
 from pruneexp.models.torchvision_model import torchvision_model
+from pruneexp.options import options_of
 from pruneexp.seeding import stream
 from pruneexp.wiring import trace
 
@@ -30,12 +31,11 @@ BIASED = [*BASES, *TRANSFORMERS, "torchvision_vgg16"]
 
 def build(name: str, num_classes: int, side: int, channels: int = 3, device: str = "meta") -> nn.Module:
     """The model of a file; on a CPU with 64 neurons for thousands."""
-    config = dict(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml"))
-    del config["name"]
-    if device == "cpu" and "hidden" in config:
-        config["hidden"] = 64
+    configured = component("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
+    if device == "cpu" and "hidden" in options_of(configured.target, "model"):
+        configured.options["hidden"] = 64
     with torch.device(device):
-        model: nn.Module = instantiate(config, num_classes=num_classes, input_shape=(channels, side, side))
+        model: nn.Module = configured.make(num_classes=num_classes, input_shape=(channels, side, side))
     return model
 
 

@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 import pytest
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
+from pruneexp.cell import component
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.layers import multiply_accumulates, prunable
@@ -19,10 +19,9 @@ from pruneexp.wiring import trace
 
 
 def build(name: str, classes: int = 10, side: int = 32) -> nn.Module:
-    config = dict(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml"))
-    del config["name"]
+    configured = component("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
     with torch.device("meta"):
-        model: nn.Module = instantiate(config, num_classes=classes, input_shape=(3, side, side))
+        model: nn.Module = configured.make(num_classes=classes, input_shape=(3, side, side))
     return model
 
 
@@ -131,9 +130,12 @@ def test_wrn28_2_has_28_layers_and_the_original_1_48_million_parameters() -> Non
     assert strides == [1] * 4 + [2, 1, 1, 1] * 2
 
 
-@pytest.mark.parametrize("depth", [4, 8, 9, 11, 20, 26, 27, 29, 0, -2])
+@pytest.mark.parametrize("depth", [4, 8, 9, 11, 20, 26, 27, 29, 0, -2, 1006])
 def test_a_depth_that_is_not_6n_plus_4_is_refused(depth: int) -> None:
-    with pytest.raises(UserError, match=rf"^wide_resnet's depth must be 10, 16, 22, 28 \.\.\., got {depth}\.$"):
+    with pytest.raises(
+        UserError,
+        match=rf"^WideResNet's depth must be 10, 16, 22, 28 \.\.\. \(6 n \+ 4\), at most 1000, got {depth}\.$",
+    ):
         WideResNet(10, (3, 32, 32), depth=depth, widen=2)
 
 

@@ -14,6 +14,7 @@ from pruneexp.layers import prunable
 from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
+from pruneexp.options import options_of
 from pruneexp.pruning import Scorer, Scores, component, score
 from pruneexp.seeding import stream
 
@@ -55,8 +56,8 @@ def small(name: str) -> Scorer:
     """The scorer of a file, with few samples where it takes some, and a threshold at which the four neurons of a layer are
     joined."""
     scorer = component("scorer", name)
-    few = {"samples": 8, "per_class": 3, "tau": 0.0}
-    return functools.partial(scorer, **{option: value for option, value in few.items() if option in scorer.keywords})
+    few, options = {"samples": 8, "per_class": 3, "tau": 0.0}, options_of(scorer.func, "scorer")
+    return functools.partial(scorer, **{option: value for option, value in few.items() if option in options})
 
 
 def scores(name: str, model: nn.Module, seed: int = 0) -> Scores:

@@ -225,12 +225,12 @@ def test_the_input_shape_must_be_known() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"samples": 0}, r"scorer\.samples must be a whole number, at least 1, got 0"),
-        ({"repeats": 0}, r"scorer\.repeats must be a whole number, at least 1, got 0"),
-        ({"repeats": 1.5}, r"scorer\.repeats must be a whole number, at least 1, got 1\.5"),
-        ({"epsilon": 0.0}, r"scorer\.epsilon must be a finite number, above 0, got 0"),
-        ({"epsilon": float("nan")}, r"scorer\.epsilon must be a finite number, above 0, got nan"),
-        ({"epsilon": -0.1}, r"scorer\.epsilon must be a finite number, above 0, got -0\.1"),
+        ({"samples": 0}, r"ntk_sap's samples must be a whole number, at least 1 and at most 100000, got 0"),
+        ({"repeats": 0}, r"ntk_sap's repeats must be a whole number, at least 1, got 0"),
+        ({"repeats": 1.5}, r"ntk_sap's repeats must be a whole number, at least 1, got 1\.5"),
+        ({"epsilon": 0.0}, r"ntk_sap's epsilon must be a finite number, above 0, got 0"),
+        ({"epsilon": float("nan")}, r"ntk_sap's epsilon must be a finite number, above 0, got nan"),
+        ({"epsilon": -0.1}, r"ntk_sap's epsilon must be a finite number, above 0, got -0\.1"),
         ({"batchnorm": "both"}, "train or eval, got 'both'"),
     ],
 )

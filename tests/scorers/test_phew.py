@@ -331,15 +331,19 @@ def test_large_weights_are_taken_first(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sizes[kept].mean() > 1.3 * sizes.mean()  # normal weights drawn by size are pi / 2 times as large
 
 
+def said(value: object) -> str:
+    return "null" if value is None else repr(value)
+
+
 @pytest.mark.parametrize("share", [0, -0.1, 1.1, True, "half", math.nan, None])
 def test_a_share_outside_its_range_is_refused(share: object) -> None:
-    with pytest.raises(UserError, match=rf"^scorer\.share must be above 0 and at most 1, got {share}\.$"):
+    with pytest.raises(UserError, match=rf"^phew's share must be above 0 and at most 1, got {said(share)}\.$"):
         scores(small(), share=share)
 
 
 @pytest.mark.parametrize("most", [1, 0, -5, 2.5, True, "all"])
 def test_too_few_walks_are_refused(most: object) -> None:
-    with pytest.raises(UserError, match=rf"^scorer\.most must be a whole number, at least 2, got {most}\.$"):
+    with pytest.raises(UserError, match=rf"^phew's most must be a whole number, at least 2, got {said(most)}\.$"):
         scores(small(), most=most)
 
 

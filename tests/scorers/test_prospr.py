@@ -144,14 +144,15 @@ def test_fewer_samples_than_one_batch_more_than_the_steps_are_refused() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"steps": 0}, r"scorer\.steps must be a whole number, at least 1, got 0"),
-        ({"steps": 1.0}, r"scorer\.steps must be a whole number, at least 1, got 1\.0"),
-        ({"samples": 0}, r"scorer\.samples must be a whole number, at least 1, got 0"),
-        ({"lr": 0}, r"scorer\.lr must be a finite number, above 0, got 0"),
-        ({"lr": float("inf")}, r"scorer\.lr must be a finite number, above 0, got inf"),
-        ({"momentum": -0.1}, r"scorer\.momentum must be a finite number, at least 0, got -0\.1"),
-        ({"momentum": float("nan")}, r"scorer\.momentum must be a finite number, at least 0, got nan"),
-        ({"momentum": True}, r"scorer\.momentum must be a finite number, at least 0, got True"),
+        ({"steps": 0}, r"prospr's steps must be a whole number, at least 1, got 0"),
+        ({"steps": 1.0}, r"prospr's steps must be a whole number, at least 1, got 1\.0"),
+        ({"samples": 0}, r"prospr's samples must be a whole number, at least 1, got 0"),
+        ({"lr": 0}, r"prospr's lr must be a finite number, above 0, got 0"),
+        ({"lr": float("inf")}, r"prospr's lr must be a finite number, above 0, got inf"),
+        ({"momentum": -0.1}, r"prospr's momentum must be a finite number, at least 0 and below 1, got -0\.1"),
+        ({"momentum": float("nan")}, r"prospr's momentum must be a finite number, at least 0 and below 1, got nan"),
+        ({"momentum": True}, r"prospr's momentum must be a finite number, at least 0 and below 1, got True"),
+        ({"momentum": 1.0}, r"prospr's momentum must be a finite number, at least 0 and below 1, got 1\.0"),
         ({"batchnorm": "both"}, "train or eval, got 'both'"),
     ],
 )

@@ -33,11 +33,13 @@ def test_without_milestones_the_learning_rate_stays() -> None:
         *[("gamma", value) for value in (0.0, -1.0, math.nan, math.inf)],
         *[(field, -1) for field in ("momentum", "weight_decay", "shift", "train_images", "test_images")],
         *[(field, math.nan) for field in ("momentum", "weight_decay")],
+        ("momentum", 1.0),
+        ("shift", 100_000),
     ],
 )
 def test_a_value_that_cannot_be_is_named(field: str, value: float) -> None:
     arguments: dict[str, Any] = {"epochs": 1, "batch_size": 8, "lr": 0.1, field: value}
-    with pytest.raises(UserError, match=rf"recipe\.{field} .*{value}"):
+    with pytest.raises(UserError, match=rf"^Recipe's {field} must be .*, got {value}\.$"):
         Recipe(**arguments)
 
 
@@ -59,7 +61,7 @@ def test_a_value_that_cannot_be_is_named(field: str, value: float) -> None:
 )
 def test_a_value_of_the_wrong_kind_is_named(field: str, value: Any) -> None:
     arguments: dict[str, Any] = {"epochs": 1, "batch_size": 8, "lr": 0.1, field: value}
-    with pytest.raises(UserError, match=rf"recipe\.{field}"):
+    with pytest.raises(UserError, match=rf"^Recipe's {field} must be "):
         Recipe(**arguments)
 
 
@@ -91,18 +93,21 @@ def test_the_cosine_falls_from_the_rate_to_nearly_nothing() -> None:
 @pytest.mark.parametrize(
     ("options", "sentence"),
     [
-        ({"schedule": "linear"}, r"^recipe\.schedule must be steps or cosine, got 'linear'\.$"),
+        ({"schedule": "linear"}, r"^Recipe's schedule must be steps or cosine, got 'linear'\.$"),
         (
             {"schedule": "cosine", "milestones": (2,)},
             r"^recipe\.schedule=cosine has no milestones: set recipe\.milestones=\[\]\.$",
         ),
         ({"frozen_epochs": 7}, r"^recipe\.frozen_epochs must be at most the 6 epochs there are, got 7\.$"),
-        ({"frozen_epochs": -1}, r"^recipe\.frozen_epochs must be"),
-        ({"frozen_epochs": 1.5}, r"^recipe\.frozen_epochs must be"),
-        ({"frozen_epochs": True}, r"^recipe\.frozen_epochs must be"),
-        ({"label_smoothing": 1.0}, r"^recipe\.label_smoothing must be at least 0 and below 1, got 1\.0\.$"),
-        ({"label_smoothing": -0.1}, r"^recipe\.label_smoothing must be"),
-        ({"label_smoothing": float("nan")}, r"^recipe\.label_smoothing must be"),
+        ({"frozen_epochs": -1}, r"^Recipe's frozen_epochs must be"),
+        ({"frozen_epochs": 1.5}, r"^Recipe's frozen_epochs must be"),
+        ({"frozen_epochs": True}, r"^Recipe's frozen_epochs must be"),
+        (
+            {"label_smoothing": 1.0},
+            r"^Recipe's label_smoothing must be a finite number, at least 0 and below 1, got 1\.0\.$",
+        ),
+        ({"label_smoothing": -0.1}, r"^Recipe's label_smoothing must be"),
+        ({"label_smoothing": float("nan")}, r"^Recipe's label_smoothing must be"),
     ],
 )
 def test_fine_tuning_options_out_of_range_are_refused(options: dict[str, Any], sentence: str) -> None:

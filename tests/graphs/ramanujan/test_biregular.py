@@ -343,8 +343,8 @@ def test_options_that_cannot_be_are_refused_in_one_sentence(options: dict[str, A
 
 @pytest.mark.parametrize("size", [1, 0, -4, 2.5, True, "8"])
 def test_sizes_that_cannot_be_are_refused_in_one_sentence(size: Any) -> None:
-    assert refusal(size, 20, degree=2) == f"m must be a whole number, at least 2, got {size}."
-    assert refusal(20, size, degree=2) == f"n must be a whole number, at least 2, got {size}."
+    assert refusal(size, 20, degree=2) == f"biregular's m must be a whole number, at least 2, got {size!r}."
+    assert refusal(20, size, degree=2) == f"biregular's n must be a whole number, at least 2, got {size!r}."
 
 
 @pytest.mark.parametrize(
