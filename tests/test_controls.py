@@ -14,10 +14,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from torch import nn
 
+from pruneexp.cell import Cell
 from pruneexp.controls import inverted, shuffled
 from pruneexp.errors import UserError
 from pruneexp.grid import expand
-from pruneexp.job import Cell, Job
+from pruneexp.job import Job
 from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Notes
 from pruneexp.masks import Masks, load_masks
@@ -29,6 +30,7 @@ from pruneexp.seeding import stream
 from pruneexp.training.train import Trained, train
 from pruneexp.workbench import Workbench
 from tests.command import SMALL, in_process
+from tests.helpers import cells_of
 from tests.properties import PROPERTY
 from tests.reports.made_records import fill, record
 
@@ -129,7 +131,7 @@ def test_layers_of_one_shape_are_shuffled_differently() -> None:
 
 
 def only(*arguments: str) -> tuple[Job, Cell]:
-    ((job, cell),) = expand([*ONE, *arguments]).cells().values()
+    ((job, cell),) = cells_of(expand([*ONE, *arguments])).values()
     return job, cell
 
 
@@ -161,7 +163,7 @@ def counts(masks: Masks) -> list[int]:
 def test_the_eight_combinations_are_eight_cells_of_one_name_and_one_dense_network() -> None:
     sweep = [f"{option}=false,true" for option in OPTIONS]
     grid = expand([*ONE, "densities=[1.0,0.1]", *sweep])
-    cells = [cell for _, cell in grid.cells().values()]
+    cells = [cell for _, cell in cells_of(grid).values()]
     assert len(grid.jobs) == 8
     assert sorted(cell.density for cell in cells) == [0.1] * 8 + [1.0]
     assert len({cell.key.rsplit("-", 1)[0] for cell in cells if cell.density < 1}) == 1
@@ -183,7 +185,7 @@ def test_options_that_are_false_are_no_part_of_a_cell() -> None:
 def both(scorer: str, *arguments: str) -> list[Cell]:
     """The dense and the pruned cell."""
     grid = expand([*ONE, "densities=[1.0,0.1]", f"scorer={scorer}", *arguments])
-    return [cell for _, cell in grid.cells().values()]
+    return [cell for _, cell in cells_of(grid).values()]
 
 
 def test_a_configuration_from_before_there_were_the_options_has_the_same_cell() -> None:
@@ -192,7 +194,7 @@ def test_a_configuration_from_before_there_were_the_options_has_the_same_cell() 
     OmegaConf.set_struct(config, False)
     for option in OPTIONS:
         del config[option]
-    assert Job(config).cell(0.1).key == cell.key
+    assert Job.of(config).cell(0.1, cell.precision).key == cell.key
 
 
 @pytest.mark.parametrize("option", OPTIONS)
@@ -201,11 +203,11 @@ def test_what_is_not_true_or_false_is_refused(option: str) -> None:
     with pytest.raises(UserError, match=sentence):
         only(f"{option}=yes")
     config = only()[0].config.copy()
-    Job(config).check()
+    Job.of(config)
     for value in (1, 0, None, "true", 0.5, [True]):
         config[option] = value
         with pytest.raises(UserError, match=sentence):
-            Job(config).check()
+            Job.of(config)
 
 
 @pytest.mark.parametrize("masker", WEIGHT_FREE)

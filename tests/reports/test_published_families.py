@@ -9,9 +9,10 @@ import pandas as pd
 import pytest
 from omegaconf import OmegaConf
 
+from pruneexp.cell import Cell
 from pruneexp.config import conf_dir, published_dir
 from pruneexp.grid import Grid, expand
-from pruneexp.job import Cell, Job
+from pruneexp.job import Job
 from pruneexp.reports.collect import collect
 from pruneexp.reports.report import footnote, readable, write_report
 from pruneexp.reports.table import aggregate
@@ -58,7 +59,7 @@ def of_all_models(folder: Path, name: str) -> Grid:
             OmegaConf.set_struct(config, False)
             config.model = OmegaConf.load(conf_dir() / "model" / f"{model}.yaml")
             assert model != models[0] or config == job.config
-            jobs.append(Job(config))
+            jobs.append(Job.of(config))
     return Grid(jobs, grid.arguments)
 
 

@@ -1,6 +1,7 @@
 """Reports from records made by hand: labels, files, and what is missing."""
 
 import json
+import shutil
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -10,12 +11,14 @@ import pandas as pd
 import pytest
 from PIL import Image
 
+from pruneexp.cell import Cell
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid, expand
-from pruneexp.job import Cell
+from pruneexp.records.store import Store
 from pruneexp.reports.collect import collect
 from pruneexp.reports.report import write_report
-from tests.reports.made_records import fill, record
+from tests.helpers import cells_of
+from tests.reports.made_records import fill, layer, record
 
 KINDS = {"tables": ("csv", "md", "tex"), "figures": ("png", "svg"), "records": ("jsonl",)}
 
@@ -52,7 +55,7 @@ def test_every_file_is_written_and_names_the_command(runs: Path) -> None:
     assert "python -m pruneexp seed=0,1" in written[4].read_text()
     assert ElementTree.parse(written[4]).getroot().tag.endswith("svg")
     records = [json.loads(line) for line in written[5].read_text().splitlines()]
-    assert {row["key"] for row in records} == set(made.cells())
+    assert {row["key"] for row in records} == set(cells_of(made))
 
 
 def test_rows_and_values_of_the_table(runs: Path) -> None:
@@ -82,7 +85,7 @@ def test_the_same_records_give_the_same_bytes(runs: Path) -> None:
 
 def test_two_maskers_of_one_name_are_set_apart_by_their_options(runs: Path) -> None:
     made = grid(runs, "seed=0,1", "masker=sparsify", "masker.sampling=systematic,paper", "densities=[0.1]")
-    fill(made, runs, lambda cell: record(cell, 70 if cell.description["masker"].get("sampling") else 50))
+    fill(made, runs, lambda cell: record(cell, 70 if cell.description["masker"].get("options") else 50))
     write_report(made, "command")
     rows = table(runs).set_index("masker")
     assert rows["accuracy"].to_dict() == {"sparsify[sampling=systematic]": 50, "sparsify[sampling=paper]": 70}
@@ -101,7 +104,7 @@ def test_two_recipes_of_one_name_are_set_apart_by_their_options(runs: Path) -> N
 def test_a_partly_finished_grid_says_how_many_cells_are_missing(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = grid(runs, "seed=0,1,2")
     fill(made, runs, lambda cell: record(cell, 50) if cell.seed < 2 and cell.density != 0.02 else None)
-    assert len(made.cells()) == 3 + 2 * 2 * 3
+    assert len(cells_of(made)) == 3 + 2 * 2 * 3
     assert write_report(made, "command") == 9
     out = capsys.readouterr().out
     assert "9 of 15 cells are missing" in out
@@ -119,7 +122,8 @@ def test_nothing_recorded_is_one_sentence(runs: Path) -> None:
 
 def test_diverged_seeds_are_counted_and_shown(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = grid(runs, "seed=0,1", "masker=greedy", "densities=[0.1]")
-    fill(made, runs, lambda cell: record(cell, 10, diverged=cell.seed == 1, loss=None, train_loss=None))
+    lost = {"diverged": True, "loss": None, "train_loss": None}
+    fill(made, runs, lambda cell: record(cell, 10, **(lost if cell.seed == 1 else {})))
     write_report(made, "command")
     assert table(runs)["diverged"].tolist() == [1]
     assert "(1 diverged)" in capsys.readouterr().out
@@ -183,14 +187,15 @@ def test_the_lambda2_figures_come_with_a_table_of_the_layers(runs: Path) -> None
 
 def layers(cell: Cell) -> list[dict[str, Any]]:
     """Two layers, the second of which falls apart at 2 %."""
-    same = {"bound_gap": 0.1, "components": 1, "dead_filters": 0, "idle_inputs": 0, "density": cell.density}
+    kept = round(1000 * cell.density)
+    same: dict[str, Any] = {"bound_gap": 0.1, "components": 1, "dead_filters": 0, "idle_inputs": 0}
     if cell.density < 0.1:
         last = [1.0, None] if cell.names["masker"] == "greedy" else [1.0, 0.25]
         lambda2 = last[cell.seed]
     else:
         lambda2 = 1.0 if cell.density == 1 else 0.5
-    first = {"name": "conv.weight", "lambda2": 0.5, "lambda2_weighted": 0.4, **same}
-    return [first, {"name": "fc.weight", "lambda2": lambda2, "lambda2_weighted": lambda2, **same}]
+    first = layer("conv.weight", kept, lambda2=0.5, lambda2_weighted=0.4, **same)
+    return [first, layer("fc.weight", kept, lambda2=lambda2, lambda2_weighted=lambda2, **same)]
 
 
 def test_a_published_value_is_in_table_and_figure(runs: Path) -> None:
@@ -248,3 +253,60 @@ def test_options_in_brackets_are_shown_on_the_console_too(runs: Path, capsys: py
     write_report(made, "command")
     shown = "".join(capsys.readouterr().out.split())
     assert "greedy[round_masker=greedy]" in shown
+
+
+def test_cells_of_two_precisions_are_rows_of_their_own_each_less_its_own_dense_network(runs: Path) -> None:
+    made, store = grid(runs, "seed=0,1", "masker=greedy", "densities=[1.0,0.1]"), Store(runs)
+    better = {"float32": 10, "bf16": 0}
+    for slot in made.slots:
+        for cell in slot.cells:
+            store.write(cell.key, record(cell, (80 if cell.density == 1 else 70) + better[cell.precision]), {}, [])
+    assert write_report(made, "command") == 0
+    rows = table(runs).set_index(["precision", "asked_density"])
+    assert rows["n"].tolist() == [2] * 4
+    assert rows["accuracy"].to_dict() == {
+        ("float32", 1.0): 90, ("bf16", 1.0): 80, ("float32", 0.1): 80, ("bf16", 0.1): 70
+    }  # fmt: skip
+    assert rows["drop"].tolist() == [0, 0, 10, 10]
+    # one precision alone is the grid's too where it is asked for
+    alone = grid(runs, "seed=0,1", "masker=greedy", "densities=[1.0,0.1]", "trainer.precision=bf16")
+    assert write_report(alone, "command") == 0
+    assert table(runs)["precision"].tolist() == ["bf16", "bf16"]
+
+
+def test_either_precision_finishes_a_cell_under_auto(runs: Path) -> None:
+    made, store = grid(runs, "seed=0", "masker=greedy", "densities=[1.0,0.1]"), Store(runs)
+    for slot, precision in zip(made.slots, ("float32", "bf16"), strict=True):
+        cell = slot.job.cell(slot.density, precision)
+        store.write(cell.key, record(cell, 50), {}, [])
+    assert write_report(made, "command") == 0
+    assert table(runs)["drop"].isna().tolist() == [False, True]  # no dense network in bf16
+
+
+def test_one_table_never_mixes_two_states_of_the_data(runs: Path) -> None:
+    made = grid(runs, "seed=0,1", "masker=greedy", "densities=[0.1]")
+    states = [{"name": "digits", "sha256": letter * 64} for letter in "ab"]
+    fill(made, runs, lambda cell: record(cell, 50, data=states[cell.seed]))
+    sentence = (
+        r"^one table never mixes two states of digits: \S+-s0-\S+ was trained and tested on a{16}, \S+-s1-\S+ on b{16} "
+    )
+    with pytest.raises(UserError, match=sentence):
+        write_report(made, "command")
+    assert not (runs / "reports").exists()
+    # where it is not known which, nothing speaks against it
+    second = next(cell for _, cell in cells_of(made).values() if cell.seed == 1)
+    shutil.rmtree(runs / second.key)
+    Store(runs).write(second.key, record(second, 50, data=None), {}, [])
+    assert write_report(made, "command") == 0
+
+
+def test_a_report_takes_records_from_files(runs: Path, tmp_path: Path) -> None:
+    made = grid(runs, "seed=0,1", "masker=greedy")
+    fill(made, runs, lambda cell: record(cell, 50 + cell.seed))
+    write_report(made, "command")
+    source = runs / "reports" / "records" / "quickstart-digits.jsonl"
+    elsewhere = tmp_path / "elsewhere"
+    again = grid(elsewhere, "seed=0,1", "masker=greedy", f"records=[{source}]")
+    assert write_report(again, "command") == 0
+    pd.testing.assert_frame_equal(table(elsewhere), table(runs))
+    assert (elsewhere / "reports" / "records" / "quickstart-digits.jsonl").read_bytes() == source.read_bytes()
