@@ -11,16 +11,19 @@ from omegaconf import OmegaConf
 from torch import nn
 
 import pruneexp
+from pruneexp import pruning
+from pruneexp.cell import Cell, Component, component
 from pruneexp.config import conf_dir, published_dir
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid, expand
-from pruneexp.job import Cell, Job
+from pruneexp.job import Job
 from pruneexp.masks import load_masks
-from pruneexp.pruning import component, mask
+from pruneexp.pruning import mask
 from pruneexp.reports.collect import collect
 from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
 from tests.command import SMALL, in_process
+from tests.helpers import cells_of
 from tests.reports.made_records import fill, record
 
 MASKERS = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
@@ -31,14 +34,16 @@ ONE = ("seed=0", "densities=[0.1]")
 
 def only(*arguments: str) -> tuple[Job, Cell]:
     """The one cell that a command line asks for."""
-    ((job, cell),) = expand([*ONE, *arguments]).cells().values()
+    ((job, cell),) = cells_of(expand([*ONE, *arguments])).values()
     return job, cell
 
 
-def test_the_maskers_that_need_no_scores_say_so_in_their_files() -> None:
-    files = {name: OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml") for name in MASKERS}
-    assert [name for name, node in files.items() if OmegaConf.select(node, "needs_scores") is False] == WEIGHT_FREE
-    assert {OmegaConf.select(node, "needs_scores") for node in files.values()} == {None, False}
+def configured(masker: str) -> Component:
+    return component("masker", OmegaConf.to_container(OmegaConf.load(conf_dir() / "masker" / f"{masker}.yaml")))
+
+
+def test_the_maskers_that_need_no_scores_say_so_where_they_are_declared() -> None:
+    assert [name for name in MASKERS if not configured(name).about.needs_scores] == WEIGHT_FREE
 
 
 @pytest.mark.parametrize("masker", WEIGHT_FREE)
@@ -48,9 +53,11 @@ def test_a_cell_is_the_same_whatever_the_scorer(masker: str) -> None:
     for cell in cells:
         assert cell.names["scorer"] == cell.description["scorer"] == "none"
         assert cell.key == cells[0].key
-        assert cell.key.startswith(f"digits-vgg_small-none-{masker}-d0.1-s0-")
+        assert cell.names["masker"] == masker
+        assert cell.key.startswith(f"digits-vgg_small-none-{configured(masker).about.name}-d0.1-s0-")
         assert not {"rounds", "round_masker", "needs_scores"} & cell.description.keys()
-        assert not {"name", "needs_scores"} & cell.description["masker"].keys()
+        assert {"name", "version"} <= cell.description["masker"].keys() <= {"name", "version", "options"}
+        assert "needs_scores" not in json.dumps(cell.description)
 
 
 @pytest.mark.parametrize("options", [["rounds=10"], ["round_masker=greedy"], ["rounds=10", "round_masker=greedy"]])
@@ -76,7 +83,7 @@ def test_maskers_and_their_options_still_set_cells_apart() -> None:
 def test_a_sweep_over_scorers_is_one_cell_for_each_masker_without_scores() -> None:
     grid = expand(["seed=0", "densities=[1.0,0.1]", "scorer=magnitude,random,snip,synflow", "masker=erk,x_net,greedy"])
     assert len(grid.jobs) == 12
-    named = sorted((cell.names["scorer"], cell.names["masker"], cell.density) for _, cell in grid.cells().values())
+    named = sorted((cell.names["scorer"], cell.names["masker"], cell.density) for _, cell in cells_of(grid).values())
     assert named == sorted(
         [("dense", "dense", 1.0), ("none", "erk", 0.1), ("none", "x_net", 0.1)]
         + [(scorer, "greedy", 0.1) for scorer in ("magnitude", "random", "snip", "synflow")]
@@ -86,7 +93,7 @@ def test_a_sweep_over_scorers_is_one_cell_for_each_masker_without_scores() -> No
 def test_the_keys_of_cells_with_scores_know_nothing_of_it() -> None:
     _, cell = only("masker=greedy")
     assert cell.names["scorer"] == "magnitude"
-    assert cell.description["scorer"]["_target_"] == "pruneexp.scorers.magnitude.magnitude"
+    assert cell.description["scorer"] == {"name": "magnitude", "version": 1}
     assert "needs_scores" not in json.dumps(cell.description)
 
 
@@ -145,7 +152,7 @@ def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     # the masks do not depend on the weights either: those of zeros, by hand
     masks = load_masks(path.parent / "masks.safetensors")
     zeros = {layer["name"]: torch.zeros(layer["shape"]) for layer in made["layers"]}
-    want = mask(zeros, component("masker", "erk"), 0.1, 0, {})
+    want = mask(zeros, pruning.component("masker", "erk"), 0.1, 0, {})
     assert all(torch.equal(kept, want[name]) for name, kept in masks.items())
 
 
