@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from pruneexp import graphs
     from pruneexp.errors import UserError
     from pruneexp.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
+    from pruneexp.options import component
     from pruneexp.pruning import prune
     from pruneexp.structure import remove
 
@@ -17,6 +18,7 @@ __version__ = "0.1.0"
 __all__ = [
     "UserError",
     "apply_masks",
+    "component",
     "from_torch_prune",
     "graphs",
     "load_masks",
@@ -29,6 +31,7 @@ __all__ = [
 _HOME = {
     "UserError": "errors",
     "apply_masks": "masks",
+    "component": "options",
     "from_torch_prune": "masks",
     "load_masks": "masks",
     "prune": "pruning",

@@ -8,18 +8,21 @@ report is written.
 import os
 import sys
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import hydra
 from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
+from pruneexp.cell import register
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import command_of
 
 if TYPE_CHECKING:
     from pruneexp.grid import Grid
+    from pruneexp.records.record import Record
 
 SPINS = "1000"
 
@@ -32,6 +35,9 @@ def spin_less() -> None:
     """
     if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
         os.environ["GOMP_SPINCOUNT"] = SPINS  # worker processes inherit it
+
+
+register()
 
 
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
@@ -74,57 +80,69 @@ def _main(arguments: list[str]) -> int:
     from pruneexp.grid import expand
 
     grid = expand(arguments)
-    if grid.config.mode == "plan":
+    options = grid.jobs[0].options
+    if options.mode == "plan":
         from pruneexp.reports.plan import print_plan
 
         print_plan(grid)
         return 0
-    code = _run(grid) if grid.config.mode == "run" else 0
+    if options.mode == "check":
+        from pruneexp.records.check import check
+
+        return check(options.results_dir, options.records)
+    code = _run(grid) if options.mode == "run" else 0
     from pruneexp.records.store import Store
     from pruneexp.reports.report import write_report
 
-    store = Store(grid.config.results_dir)
-    if code and not any(key in store for key in grid.cells()):
+    store = Store(options.results_dir, options.records)
+    if code and not any(cell.key in store for slot in grid.slots for cell in slot.cells):
         return code
     missing = write_report(grid, " ".join(["python -m pruneexp", *arguments]))
-    return code or (1 if missing and grid.config.mode == "run" else 0)
+    return code or (1 if missing and options.mode == "run" else 0)
 
 
 def _run(grid: "Grid") -> int:
     """Check what every job needs, then hand over to the launcher; the exit code."""
     import torch
 
-    from pruneexp.launchers.task import tasks
+    from pruneexp.launchers.task import precision_there, tasks
     from pruneexp.layers import prunable
     from pruneexp.maskers.layer import Layer, kept_count
     from pruneexp.records.complete import is_measured
     from pruneexp.records.store import Store
     from pruneexp.training.members import check_members
 
-    store = Store(grid.config.results_dir)
-    records = [store.read(key) for key in grid.cells()]  # each is read: a damaged one is told before any training
-    for key, record in zip(grid.cells(), records, strict=True):
+    first = grid.jobs[0]
+    store = Store(first.options.results_dir, first.options.records)
+    keys = [slot.job.cell(slot.density, precision_there(slot.job)).key for slot in grid.slots]
+    records = [store.read(key) for key in keys]  # each is read: a damaged one is told before any training
+    for key, record in zip(keys, records, strict=True):
         if record is not None:
             store.forget(key)
-    if all(record is not None and is_measured(record, grid.config) for record in records):
+    if all(record is not None and is_measured(record, first.options) for record in records):
         return 0
-    launcher = grid.jobs[0].component("launcher") if "_target_" in grid.config.launcher else None
+    launcher = first.component("launcher") if "launcher" in first.setting.components else None
     with store.claim("0" * 16):
         pass  # the folder can be written
     checked = set()
-    for job in grid.jobs:
-        for group in ("recipe", "scorer", "masker"):
-            job.component(group)
-        elsewhere = grid.config.launcher.name == "slurm" and job.config.trainer.accelerator in ("auto", "cuda")
+    for weights in {Path(job.options.weights) for job in grid.jobs}:
+        if (weights / "record.json").exists():  # a finished cell's folder: are they the ones it trained?
+            Store(weights.parent).file(weights.name, "weights.safetensors")
+    for job in {id(job.setting): job for job in grid.jobs}.values():
+        components = job.setting.components
+        there = "" if launcher is None else components["launcher"].about.name
+        elsewhere = there == "slurm" and components["trainer"].options.get("accelerator", "auto") != "cpu"
         trainer = job.component("trainer", **({"accelerator": "cpu"} if elsewhere else {}))  # where no GPU is needed
-        if trainer.devices > 1 and grid.config.launcher.name == "gpus":
+        if trainer.devices > 1 and there == "gpus":
             raise UserError(
                 f"launcher=gpus gives each job one device, and trainer.devices={trainer.devices} asks for more:"
                 " use launcher=local."
             )
-        if (names := f"{job.config.dataset} {job.config.model}") not in checked:
+        names = str([components[group].identity() for group in ("dataset", "model")])
+        if names not in checked:
             checked.add(names)
             dataset = job.dataset()
+            _same_data(dataset.name, dataset.digest, [record for record in records if record is not None])
             network = job.component("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
             check_members(trainer, network, dataset.input_shape)
             scores = [
@@ -134,8 +152,19 @@ def _run(grid: "Grid") -> int:
             for density in job.densities:
                 kept_count(scores, density)
     if launcher is not None:
-        code: int = launcher.launch(tasks(grid), grid.config.results_dir)
+        code: int = launcher.launch(tasks(grid), first.options.results_dir)
         return code
     sys.argv[1:] = [*grid.arguments, f"sweep_cells={sum(len(job.densities) for job in grid.jobs)}"]
     launch()
     return 0
+
+
+def _same_data(name: str, digest: str, records: "list[Record]") -> None:
+    """Raise UserError where recorded cells of the grid have seen another state of a data set than the one that is here."""
+    for record in records:
+        data = record["data"]
+        if data is not None and data["name"] == name and data["sha256"] != digest:
+            raise UserError(
+                f"the arrays of {name} are not those that {record['key']} was trained and tested on (sha256 {digest[:16]} and"
+                f" {data['sha256'][:16]}): bring those back, or take another results_dir for the new ones."
+            )

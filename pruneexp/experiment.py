@@ -18,17 +18,19 @@ from rich.console import Console
 from torch import nn
 
 from pruneexp import __version__
+from pruneexp.cell import Cell
 from pruneexp.console import console, say
-from pruneexp.job import Cell, Job
+from pruneexp.job import Job
 from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.maskers.layer import Notes
-from pruneexp.masks import Masks, everything, load_masks
+from pruneexp.masks import Masks, everything
 from pruneexp.models.export import exported
 from pruneexp.records.complete import is_measured
 from pruneexp.records.latency import latency
 from pruneexp.records.measure import effective_density, layer_rows, network_sums, parameters_left
 from pruneexp.records.provenance import git_commit, provenance
-from pruneexp.records.store import Record, Store
+from pruneexp.records.record import Record
+from pruneexp.records.store import Store
 from pruneexp.records.topology import topology_fields
 from pruneexp.structure import remove
 from pruneexp.training.checkpoint import Checkpoint
@@ -57,9 +59,7 @@ def run(config: DictConfig, command: str = "", first: int = 0, workers: int = 1)
     Raises:
         UserError: a configuration or data fault, or no room for a record.
     """
-    job = Job(config)
-    job.check()
-    Run(job, command, first, workers).all_cells()
+    Run(Job.of(config), command, first, workers).all_cells()
 
 
 @dataclass
@@ -89,11 +89,11 @@ class Run:
     def __init__(self, job: Job, command: str, first: int, workers: int) -> None:
         self.job, self.command, self.workers = job, command, workers
         git_commit()  # as it is now, not when the last cell is done
-        self.store = Store(job.config.results_dir)
-        self.cells = job.cells()
+        self.store = Store(job.options.results_dir, job.options.records)
+        self.bench = Workbench(job, self.store, lambda cell: self.finish(cell, wait=True, needed=True))
+        self.cells = job.cells(self.bench.device.resolved_precision)
         self.numbers = {cell.key: number for number, cell in enumerate(self.cells, start=first + 1)}
-        self.total = job.config.sweep_cells or len(self.cells)
-        self.bench = Workbench(job, self.store, lambda cell: self.finish(cell, wait=True))
+        self.total = job.options.sweep_cells or len(self.cells)
         self.took: list[float] = []
 
     def all_cells(self) -> None:
@@ -108,7 +108,11 @@ class Run:
     def groups(self) -> Iterator[list[Cell]]:
         """The cells that are missing, in groups to be trained at once; others, and a dense one that the rest needs, alone."""
         missing = [cell for cell in self.cells if not self.complete(cell)]
-        alone = [c for c in missing if c.key in self.store or (c.density == 1 and self.job.config.when == "trained")]
+        alone = [
+            c
+            for c in missing
+            if self.store.has_folder(c.key) or (c.density == 1 and self.job.options.when == "trained")
+        ]
         yield from ([cell] for cell in alone)
         if rest := [cell for cell in missing if cell not in alone]:
             number = self.members(rest)
@@ -124,16 +128,20 @@ class Run:
             console().print(f"trainer.members=auto: {number} at once.")
         return number
 
-    def finish(self, cell: Cell, wait: bool) -> None:
-        """Make and record a cell, unless it is recorded or (without `wait`) another process works on it."""
-        if self.complete(cell):
+    def finish(self, cell: Cell, wait: bool, needed: bool = False) -> None:
+        """Make and record a cell, unless it is recorded or (without `wait`) another process works on it.
+
+        A dense network whose weights are needed is made here, though its record came from elsewhere.
+        """
+        if self.complete(cell) and (self.store.has_folder(cell.key) or not needed):
             return
         with self.store.claim(cell.key, wait) as mine:
-            if mine and cell.key not in self.store:
+            if mine and not self.store.has_folder(cell.key):
                 self.make([cell])
             elif mine and not self.complete(cell):
-                masks = load_masks(self.store.folder / cell.key / "masks.safetensors")
                 network = self.start(cell)
+                found = safetensors.torch.load(self.store.file(cell.key, "masks.safetensors"))  # in no fixed order
+                masks = {name: found[name] for name in prunable(network)}
                 self.store.amend(cell.key, self.measured(network, masks, self.trainee(cell, network, masks)))
                 console().print(f"{cell.key}: measured.", soft_wrap=True)
 
@@ -141,7 +149,7 @@ class Run:
         """Make and record cells in one training, but those that are recorded or that other processes work on."""
         with contextlib.ExitStack() as claims:
             mine = [cell for cell in cells if claims.enter_context(self.store.claim(cell.key))]
-            self.make([cell for cell in mine if cell.key not in self.store])
+            self.make([cell for cell in mine if not self.store.has_folder(cell.key)])
 
     def make(self, cells: list[Cell]) -> None:
         """Mask, measure, train and record cells, more than one in one training; the caller holds their claims."""
@@ -154,14 +162,14 @@ class Run:
     def complete(self, cell: Cell) -> bool:
         """Whether the cell is recorded, with what was asked to be measured."""
         record = self.store.read(cell.key)
-        return record is not None and is_measured(record, self.job.config)
+        return record is not None and is_measured(record, self.job.options)
 
     def measured(self, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:
         """What was asked to be measured of a network under its masks and of what is trained, as fields of the record."""
-        kind, fields, shape = self.job.config.topology, Record(), self.bench.data.input_shape
+        kind, fields, shape = self.job.options.topology, Record(), self.bench.data.input_shape
         if kind != "none":
             fields |= topology_fields(network, masks, shape, kind)
-        if self.job.config.latency:
+        if self.job.options.latency:
             fields["latency"] = latency(trainee, shape, self.bench.device)
         return fields
 
@@ -233,6 +241,7 @@ class Run:
             "layers": ready.layers,
             **ready.measured,
             **provenance(self.command, " + ".join(ready.resumed.devices), self.bench.device.resolved_precision),
+            "data": {"name": self.bench.data_name, "sha256": self.bench.data_digest},
             "config": _portable(self.job.config),
         }
         if cell.density == 1:
@@ -249,6 +258,7 @@ class Run:
         identity = {
             "cell": cell.key,
             "mask": masks,
+            "data": self.bench.data_digest,
             "precision": device.resolved_precision,
             "version of torch": str(torch.__version__),
             "version of pruneexp": f"{__version__} {git_commit()}",
@@ -335,6 +345,7 @@ def _portable(config: DictConfig) -> dict[str, Any]:
         "topology",
         "latency",
         "weights",
+        "records",
         "sweep_cells",
     ):
         plain.pop(field)

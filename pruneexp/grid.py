@@ -13,11 +13,14 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.config import conf_dir, unknown
-from pruneexp.errors import UserError
-from pruneexp.job import Cell, Job
+from pruneexp.cell import FIELDS, GROUPS, OTHERS, Cell, opened, register
+from pruneexp.config import conf_dir
+from pruneexp.errors import UserError, first_line, unknown
+from pruneexp.job import Job
+from pruneexp.options import shown
 
 ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
+OF_HYDRA = ("hydra.launcher.", "hydra.sweeper.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.searchpath")
 SEED = re.compile(r"seed=(0|[1-9]\d*)")
 
 
@@ -41,17 +44,30 @@ class Grid:
         """The first job's: mode, name and folders are those of every job."""
         return self.jobs[0].config
 
-    def cells(self) -> dict[str, tuple[Job, Cell]]:
-        """Every cell of the grid once, by key, with a job that makes it."""
-        return self._cells
-
     @functools.cached_property
-    def _cells(self) -> dict[str, tuple[Job, Cell]]:
-        cells: dict[str, tuple[Job, Cell]] = {}
+    def slots(self) -> list["Slot"]:
+        """Every cell that is asked for once, in the order of the jobs."""
+        slots: dict[str, Slot] = {}
         for job in self.jobs:
-            for cell in job.cells():
-                cells.setdefault(cell.key, (job, cell))
-        return cells
+            for density in job.densities:
+                cells = [job.cell(density, precision) for precision in job.setting.precisions()]
+                slots.setdefault(cells[0].key, Slot(job, density, cells))
+        return list(slots.values())
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A cell that is asked for, as it is known before a device has trained it.
+
+    Attributes:
+        job: one that makes it.
+        density: its density.
+        cells: the cell in each precision that it may be trained in; any of them answers for it.
+    """
+
+    job: Job
+    density: float
+    cells: list[Cell]
 
 
 def expand(arguments: list[str]) -> Grid:
@@ -63,31 +79,26 @@ def expand(arguments: list[str]) -> Grid:
     Raises:
         UserError: an override that cannot be parsed, or names or values that do not exist.
     """
-    overrides = [argument for argument in arguments if argument not in ("-m", "--multirun")]
+    overrides = [opened(argument) for argument in arguments if argument not in ("-m", "--multirun")]
+    register()
     GlobalHydra.instance().clear()
     with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
         try:
             parser = OverridesParser.create()
             parsed = parser.parse_overrides(overrides)
+            _refuse(parsed)
             fixed = [text for text, override in zip(overrides, parsed, strict=True) if not override.is_sweep_override()]
             swept = [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
             sweeper = compose("config", fixed, return_hydra_config=True).hydra.sweeper.get("params") or {}
             given = {override.key_or_group for override in parsed}
-            sweeps = [f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given] + swept
+            sweeps = [opened(f"{key!s}={value!s}") for key, value in sweeper.items() if key not in given] + swept
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
-            composed = [fixed + combination for combination in combinations]
-            jobs = _composed(composed)
         except (HydraException, OmegaConfBaseException, ValueError) as error:
-            raise UserError(_sentence(error, overrides)) from error
-    _refuse(parsed)
-    for job in {
-        id(job.shared): job for job in jobs
-    }.values():  # seeds of those that share a configuration are whole numbers
-        try:
-            job.check()
-            job.cells()
-        except (OmegaConfBaseException, ValueError) as error:
-            raise UserError(_sentence(error, overrides)) from error
+            raise UserError(_sentence(error)) from error
+        composed = [fixed + combination for combination in combinations]
+        jobs = _composed(composed)
+    if not jobs:
+        raise UserError("this command line asks for no cell: one of its sweeps is empty.")
     return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"], composed)
 
 
@@ -101,8 +112,11 @@ def _composed(jobs: list[list[str]]) -> list[Job]:
         if rest in shared and seeds:
             found.append(shared[rest].with_seed(seeds[-1]))
             continue
-        found.append(Job(compose("config", overrides)))
-        if "seed}" not in OmegaConf.to_yaml(found[-1].shared):  # no other option follows from it
+        try:
+            found.append(Job.of(compose("config", overrides)))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(_sentence(error)) from error
+        if "seed}" not in OmegaConf.to_yaml(found[-1].setting.config):  # no other option follows from it
             shared[rest] = found[-1]
     return found
 
@@ -113,11 +127,27 @@ def _refuse(overrides: list[Override]) -> None:
         name = override.key_or_group
         if override.is_sweep_override() and name.split(".")[0] in ONCE:
             raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
-        if override.is_add() and name != "experiment" and "." not in name and "/" not in name:
+        if name.startswith("hydra.") and not name.startswith(OF_HYDRA):
+            raise UserError(
+                f"{name} is Hydra's own and cannot be set: only {', '.join(OF_HYDRA).replace('.,', '.*,')} can."
+            )
+        if override.is_delete() and name in (*FIELDS, *GROUPS, *OTHERS):
+            raise UserError(f"{name} cannot be taken away: give it another value.")
+        if name in (*GROUPS, *OTHERS, "experiment") and not override.is_delete():
+            for value in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
+                if not isinstance(value, str) or len(value) > 200:
+                    raise UserError(f"{name} must be the name of a file in conf/{name}, got {shown(value)}.")
+        if (
+            override.is_add()
+            and not override.is_force_add()
+            and name != "experiment"
+            and "/" not in name
+            and "." not in name
+        ):
             raise UserError(f"there is no option {name!r} to add: only an experiment is added with a plus.")
 
 
-def _sentence(error: Exception, overrides: list[str]) -> str:
+def _sentence(error: Exception) -> str:
     """One sentence for what Hydra or OmegaConf says in several lines."""
     text = str(error)
     if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
@@ -127,32 +157,11 @@ def _sentence(error: Exception, overrides: list[str]) -> str:
         r"Key '(\S+)' is not in struct", text
     )
     if isinstance(error, ConfigCompositionException) and key:
-        option = key.group(1).split("=")[0].lstrip("+~")
+        option = key.group(1).lstrip("+~").partition("=")[0]
         if option == "experiment":
-            return (
-                "an experiment is added with a plus: type +" + next(o for o in overrides if o.startswith(option)) + "."
-            )
-        return unknown("option", option, _options(compose("config", _groups(overrides))))
+            typed = re.search(r"\+experiment=\S+", text)  # Hydra says it too, in its own words
+            return f"an experiment is added with a plus: type {typed.group() if typed else '+experiment=NAME'}."
+        return unknown("option", option, [*FIELDS, *GROUPS, *OTHERS])
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key} has no value: {first_line(error)}."
     return " ".join(text.split()).rstrip(".") + "."
-
-
-def _groups(overrides: list[str]) -> list[str]:
-    """Those overrides that choose a file of a group (the first of a sweep's), whose options can be overridden too."""
-    chosen = []
-    for override in overrides:
-        group, _, names = override.partition("=")
-        name = names.split(",")[0]
-        if (conf_dir() / group.lstrip("+") / f"{name}.yaml").exists():
-            chosen.append(f"{group}={name}")
-    return chosen
-
-
-def _options(config: DictConfig) -> list[str]:
-    """Every option's dotted name."""
-    names = []
-    for key, value in config.items_ex(resolve=False):
-        option = str(key)
-        names.append(option)
-        if OmegaConf.is_dict(value):
-            names += [f"{option}.{inner}" for inner in value if not str(inner).startswith("_")]
-    return names

@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import torch
-from hydra.utils import instantiate
 from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp import config
+from pruneexp.cell import Component
+from pruneexp.cell import component as configured
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, unknown
 from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
@@ -187,13 +188,14 @@ def prune(
     images, labels = data if data is not None else (None, None)
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
-    score_function, mask_function = component("scorer", scorer), component("masker", masker)
+    (score_component, also), (mask_component, _) = _configured("scorer", scorer), _configured("masker", masker)
+    score_function, mask_function = score_component.make(), mask_component.make()
     shape = batches.input_shape
-    if not _configured("masker", masker).get("needs_scores", True):
+    if not mask_component.about.needs_scores:
         return mask(unscored(model), mask_function, density, seed, {}, model, input_shape=shape)
-    rounds = int(_configured("scorer", scorer).get("rounds", 1))
+    rounds = int(also.get("rounds", 1))
     if rounds > 1:
-        if _configured("masker", masker).get("removes_neurons", False):
+        if mask_component.about.removes_neurons:
             raise UserError(
                 f"masker={masker} removes neurons at once, and scorer={scorer} goes in {rounds} rounds: use another scorer."
             )
@@ -203,19 +205,15 @@ def prune(
 
 def component(group: str, name: str) -> Any:
     """The function that conf/<group>/<name>.yaml configures."""
-    return instantiate(_configured(group, name)[group])
+    return _configured(group, name)[0].make()
 
 
-def _configured(group: str, name: str) -> dict[str, Any]:
-    """What conf/<group>/<name>.yaml says: the group's node, and other options that it sets."""
+def _configured(group: str, name: str) -> tuple[Component, dict[str, Any]]:
+    """What conf/<group>/<name>.yaml configures, and the other options that it sets."""
     folder: Path = config.conf_dir() / group
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
-        raise UserError(config.unknown(group, name, names))
+        raise UserError(unknown(group, name, names))
     said: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))  # type: ignore[assignment]
-    said = said if group in said else {group: said}
-    del said[group]["name"]
-    for about in config.ABOUT:
-        if about in said[group]:
-            said[about] = said[group].pop(about)
-    return said
+    node = said.pop(group, said)
+    return configured(group, node), {} if node is said else said

@@ -8,9 +8,10 @@ from collections.abc import Callable
 import safetensors.torch
 from torch import nn
 
+from pruneexp.cell import Cell
 from pruneexp.controls import inverted, shuffled
 from pruneexp.errors import UserError
-from pruneexp.job import Cell, Job
+from pruneexp.job import Job
 from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.repair import repair_paths
 from pruneexp.masks import Masks
@@ -56,6 +57,7 @@ class Workbench:
     def data(self) -> Resident:
         dataset = self.job.dataset()
         self.classes, self.input_shape = dataset.classes, dataset.input_shape
+        self.data_name, self.data_digest = dataset.name, dataset.digest
         return Resident(dataset, self.recipe, self.job.seed, self.device.where)
 
     @functools.cached_property
@@ -63,49 +65,44 @@ class Workbench:
         """The network at initialisation."""
         data = self.data
         network: nn.Module = self.job.component("model", num_classes=self.classes, input_shape=self.input_shape)
-        initialise(network, self.job.config.initialisation, stream(self.job.seed, "initialisation"))
-        if self.job.config.weights != "none":
-            load_weights(network, self.job.config.weights, self.job.config.model.get("architecture"))
+        initialise(network, self.job.options.initialisation, stream(self.job.seed, "initialisation"))
+        if self.job.options.weights != "none":
+            architecture = self.job.setting.components["model"].options.get("architecture")
+            load_weights(network, self.job.options.weights, architecture)
         return network.to(data.device)
 
     @functools.cached_property
     def trained(self) -> nn.Module:
         """The dense network after training, from the dense cell's folder: all jobs that need it share it."""
-        dense = self.job.cell(1.0)
-        path = self.store.folder / dense.key / "weights.safetensors"
-        if not path.exists():
+        dense = self.job.cell(1.0, self.device.resolved_precision)
+        if not self.store.has_folder(dense.key):  # a record from elsewhere has no weights
             self.finish(dense)
         network = copy.deepcopy(self.initial)
-        try:
-            network.load_state_dict(safetensors.torch.load_file(path))
-        except (OSError, safetensors.SafetensorError, RuntimeError) as error:
-            raise UserError(
-                f"{path} holds no weights of the trained dense network: delete the folder {path.parent} to have it trained again."
-            ) from error
+        network.load_state_dict(safetensors.torch.load(self.store.file(dense.key, "weights.safetensors")))
         return network
 
     @functools.cached_property
     def rewound(self) -> nn.Module:
         """The dense network after `rewind_epoch` epochs."""
         network = copy.deepcopy(self.initial)
-        train(network, {}, self.recipe, self.data, self.device, epochs=self.job.config.rewind_epoch)
+        train(network, {}, self.recipe, self.data, self.device, epochs=self.job.options.rewind_epoch)
         return network.to(self.data.device)
 
     @property
     def scored(self) -> nn.Module:
         """The network that is scored."""
-        return self.trained if self.job.config.when == "trained" else self.initial
+        return self.trained if self.job.options.when == "trained" else self.initial
 
     @property
     def start(self) -> nn.Module:
         """The network that training starts from, before its masks."""
-        if self.job.config.reinit:
+        if self.job.options.reinit:
             network = copy.deepcopy(self.initial).cpu()
-            initialise(network, self.job.config.initialisation, stream(self.job.seed, "reinitialisation"))
+            initialise(network, self.job.options.initialisation, stream(self.job.seed, "reinitialisation"))
             return network.to(self.data.device)
-        if self.job.config.rewind == "none":
+        if self.job.options.rewind == "none":
             return self.trained
-        if self.job.config.rewind == "epoch":
+        if self.job.options.rewind == "epoch":
             return self.rewound
         return self.initial
 
@@ -120,7 +117,7 @@ class Workbench:
     @functools.cached_property
     def scorer(self) -> Scorer:
         scorer: Scorer = self.job.component("scorer")
-        if not self.job.config.invert:
+        if not self.job.options.invert:
             return scorer
         return lambda model, batches, generator: inverted(scorer(model, batches, generator))
 
@@ -137,7 +134,7 @@ class Workbench:
 
     def masks(self, density: float, notes: Notes) -> tuple[Masks, dict[str, float]]:
         """The masks of one density, and the seconds that scoring and masking took (scores shared by densities count for each)."""
-        config, masker = self.job.config, self.job.component("masker")
+        options, masker = self.job.options, self.job.component("masker")
         if self.job.rounds == 1:
             scores = self.scores
             begin = time.perf_counter()
@@ -147,12 +144,12 @@ class Workbench:
             scorer, batches, network = self.scorer, self.data.for_scoring(), self.scored
             begin = time.perf_counter()
             masks = in_rounds(
-                network, scorer, masker, density, self.job.seed, batches, notes, config.rounds, config.round_masker
+                network, scorer, masker, density, self.job.seed, batches, notes, options.rounds, options.round_masker
             )
             scoring = notes.pop("scoring_seconds")
             begin += scoring
-        if config.repair == "paths" and density < 1:
+        if options.repair == "paths" and density < 1:
             masks = repair_paths(masks, self.scores, trace(self.initial), notes)
-        if config.shuffle and density < 1:
+        if options.shuffle and density < 1:
             masks = shuffled(masks, stream(self.job.seed, "shuffle", str(density)))
         return masks, {"scoring": scoring, "masking": time.perf_counter() - begin}

@@ -1,7 +1,9 @@
 """A data set: four memory-mapped arrays and what is known about them."""
 
 import contextlib
-from collections.abc import Callable
+import functools
+import hashlib
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
@@ -12,9 +14,10 @@ from pydantic import Field
 from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.locks import lock_folder
-from pruneexp.options import Count, Label, Natural, NonNegative, Positive, component
+from pruneexp.options import Count, Label, Natural, component
 
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
+SEAL = "sha256"  # beside them where pruneexp made them: their digest
 LEFT_OUT = "left_out"  # beside them where training files could not be read: their names
 Arrays = dict[str, np.ndarray]
 Side = Annotated[int, Field(ge=1, le=8192)]
@@ -47,6 +50,20 @@ class Dataset:
         channels, height, width = self.train_images.shape[1:]
         return channels, height, width
 
+    @functools.cached_property
+    def digest(self) -> str:
+        """Tells one state of the data from another; see `digest_of`."""
+        return digest_of({file: getattr(self, file) for file in FILES})
+
+
+def digest_of(arrays: Mapping[str, np.ndarray]) -> str:
+    """SHA-256 over the four arrays: types, shapes and contents."""
+    digest = hashlib.sha256()
+    for file in FILES:
+        digest.update(f"{file} {arrays[file].dtype.str} {list(arrays[file].shape)}\n".encode())
+        digest.update(np.ascontiguousarray(arrays[file]).data)
+    return digest.hexdigest()
+
 
 @component("dataset", name="arrays")
 def load(
@@ -56,8 +73,8 @@ def load(
     classes: Annotated[int, Field(ge=1, le=1_000_000)],
     train_count: Count,
     image_shape: tuple[Side, Side, Side],
-    mean: tuple[NonNegative, ...],
-    std: tuple[Positive, ...],
+    mean: tuple[Annotated[float, Field(ge=0, le=1)], ...],
+    std: tuple[Annotated[float, Field(gt=0, le=1)], ...],
     validation: Natural = 0,
 ) -> Dataset:
     """Open ``<data_dir>/<name>/{train,test}_{images,labels}.npy``, made from `source` first where they are missing.
@@ -97,7 +114,9 @@ def load(
             f"dataset.validation must be at least 0 and below {len(arrays['train_images'])}, the training images of"
             f" {name}, got {validation}."
         )
-    return Dataset(name=name, classes=classes, mean=mean, std=std, validation=validation, **arrays)
+    dataset = Dataset(name=name, classes=classes, mean=mean, std=std, validation=validation, **arrays)
+    _check_seal(folder, dataset.digest)
+    return dataset
 
 
 def make(folder: Path, source: Source) -> None:
@@ -118,11 +137,28 @@ def make(folder: Path, source: Source) -> None:
             if folder.is_dir() and any(folder.iterdir()):
                 raise UserError(f"{folder} is where the arrays of {name} go: move the other files in it elsewhere.")
             with files.new_folder(folder) as scratch:
-                for array_name, array in source(data_dir, name).items():
+                arrays = source(data_dir, name)
+                for array_name, array in arrays.items():
                     with files.writing(scratch / f"{array_name}.npy") as file:
                         np.save(file, array)
+                files.write(scratch / SEAL, f"{digest_of(arrays)}\n")
         except OSError as error:
             raise UserError(f"the arrays of {name} could not be written to {folder}: {error}.") from error
+
+
+def _check_seal(folder: Path, digest: str) -> None:
+    """Raise UserError where arrays that pruneexp made are not as it made them; those put in place by hand have no seal."""
+    try:
+        seal = files.read(folder / SEAL).decode(errors="replace").strip()
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise UserError(f"{folder / SEAL} cannot be read: {error.strerror}.") from error
+    if seal != digest:
+        raise UserError(
+            f"the arrays in {folder} were changed after they were made, or {SEAL} beside them was: delete the folder to have it made"
+            f" again, or the file {SEAL} if the change was meant."
+        )
 
 
 def _complete(folder: Path) -> bool:

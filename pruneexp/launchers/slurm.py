@@ -23,7 +23,7 @@ from pydantic import Field
 
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
-from pruneexp.options import Count, Natural, Positive, component
+from pruneexp.options import Count, Line, Natural, Positive, component
 
 ARRAY = 1000  # jobs in an array: one less than Slurm's MaxArraySize where it is not set
 
@@ -106,10 +106,10 @@ class Slurm:
     mem_gb: Positive = 16
     gpus_per_node: Natural = 1
     array_parallelism: Count = 64
-    partition: str | None = None
-    account: str | None = None
-    qos: str | None = None
-    constraint: str | None = None
+    partition: Line | None = None
+    account: Line | None = None
+    qos: Line | None = None
+    constraint: Line | None = None
     setup: tuple[str, ...] = ()
     sbatch: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
     lost_seconds: Positive = 60

@@ -7,12 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
+from pruneexp.cell import typed
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
     from pruneexp.grid import Grid
+    from pruneexp.job import Job
 
-HERE = ("hydra.", "hydra/", "sweep_cells=", "data_dir=", "results_dir=", "report_dir=", "launcher=", "launcher.")
+HERE = (
+    "hydra.", "hydra/", "sweep_cells=", "data_dir=", "results_dir=", "report_dir=", "records=", "launcher=", "launcher.",
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -74,8 +78,21 @@ class Report:
 
 
 def command_of(overrides: list[str]) -> str:
-    """The command that runs one job, without what belongs to this run and this machine."""
-    return " ".join(["python -m pruneexp", *(o for o in overrides if not o.startswith(HERE))])
+    """The command that runs one job, as typed, without what belongs to this run and this machine."""
+    words = [typed(override) for override in overrides]
+    return " ".join(["python -m pruneexp", *(word for word in words if not word.startswith(HERE))])
+
+
+def precision_there(job: "Job") -> str:
+    """The precision that the job's cells are trained in where its launcher puts it, as far as can be told from here."""
+    import torch
+
+    precisions, launcher = job.setting.precisions(), job.setting.components.get("launcher")
+    if len(precisions) == 1:
+        return precisions[0]
+    if launcher is not None and launcher.about.name == "slurm":  # its nodes' GPUs are not this machine's
+        return "bf16" if launcher.make().gpus_per_node else "float32"
+    return "bf16" if torch.cuda.is_available() else "float32"
 
 
 def tasks(grid: "Grid") -> list[Task]:
@@ -83,11 +100,12 @@ def tasks(grid: "Grid") -> list[Task]:
     from pruneexp.records.complete import is_measured
     from pruneexp.records.store import Store
 
-    store, first, found = Store(grid.config.results_dir), 0, []
+    options = grid.jobs[0].options
+    store, first, found = Store(options.results_dir, options.records), 0, []
     total = sum(len(job.densities) for job in grid.jobs)
     for job, overrides in zip(grid.jobs, grid.overrides, strict=True):
-        records = [store.read(cell.key) for cell in job.cells()]
-        if not all(record and is_measured(record, job.config) for record in records):
+        records = [store.read(cell.key) for cell in job.cells(precision_there(job))]
+        if not all(record and is_measured(record, job.options) for record in records):
             config: dict[str, Any] = OmegaConf.to_container(job.config, resolve=True)  # type: ignore[assignment]
             names = " ".join(job.names()[group] for group in ("dataset", "model", "scorer", "masker"))
             task = Task(config | {"sweep_cells": total}, command_of(overrides), first, f"{names} seed {job.seed}")

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -12,8 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.structure import Coupled
 from pruneexp.wiring import Wiring
 
-# what a masker has to report beside its masks, numbers by name, for the record; Any, since options of plain types are copied
-Notes = dict[str, Any]
+Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import functools
 import hashlib
+import os
 from pathlib import Path
 
 import safetensors.torch
@@ -60,8 +61,8 @@ def _shape(shapes: dict[str, torch.Size], name: str) -> str:
 
 def _file(weights: str) -> Path:
     path = Path(weights)
-    path = path / "weights.safetensors" if path.is_dir() else path
-    if not path.is_file():
+    path = path / "weights.safetensors" if os.path.isdir(path) else path  # pathlib raises for a name that is too long
+    if not os.path.isfile(path):
         raise UserError(
             f"weights must be none, imagenet, or the file of a state dict or a dense cell's folder, and there is no {path}:"
             " `python -m pruneexp +experiment=pretrain_cifar100` trains a network and prints its cell's name."

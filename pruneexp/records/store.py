@@ -10,59 +10,79 @@ system lets go of it when the process dies, so there is no stale lock to clean u
 
 import contextlib
 import csv
+import hashlib
 import io
 import json
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from pruneexp import files as disk
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.locks import lock
+from pruneexp.records.record import Record, problem, sealed
 
-Record = dict[str, Any]
 REPORTING = 2**61  # above every cell's byte
-REQUIRED = (
-    "key", "seconds", "layers", "accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs",
-    "diverged", "device",
-)  # fmt: skip
 
 
 class Store:
-    """The records under one folder.
+    """The records under one folder, and those of files that others have left.
 
     Args:
         results_dir: the folder; made when the first cell is claimed.
+        sources: files of records, one in a line: their cells are finished too, without masks and weights.
+
+    Raises:
+        UserError: a source cannot be read, or a record in it cannot be believed.
     """
 
-    def __init__(self, results_dir: str | Path) -> None:
+    def __init__(self, results_dir: str | Path, sources: Sequence[str | Path] = ()) -> None:
         self.folder = Path(results_dir)
+        self.sourced: dict[str, Record] = {}
+        for source in sources:
+            self.sourced |= read_records(Path(source))
 
     def __contains__(self, key: str) -> bool:
-        return (self.folder / key / "record.json").exists()
+        return self.has_folder(key) or key in self.sourced
+
+    def has_folder(self, key: str) -> bool:
+        """Whether the finished cell's own folder is here, with its masks."""
+        return os.path.lexists(self.folder / key / "record.json")
 
     def read(self, key: str) -> Record | None:
         """The record of a finished cell, or None.
 
         Raises:
-            UserError: the file is damaged.
+            UserError: it is damaged, or that of another cell.
         """
         path = self.folder / key / "record.json"
         try:
-            record = json.loads(disk.read(path).decode())
-        except (FileNotFoundError, NotADirectoryError):
-            return None
-        except (OSError, ValueError) as error:
-            raise self._damaged(path, getattr(error, "strerror", None) or error) from error
-        if not isinstance(record, dict) or any(field not in record for field in REQUIRED):
-            raise self._damaged(path, "fields are missing")
-        return record
+            record = json.loads(disk.read(path))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            if path.is_symlink():
+                raise _damaged(path, "it is a link to nothing") from error
+            return self.sourced.get(key)
+        except (OSError, ValueError, RecursionError) as error:
+            raise _damaged(path, _said(error)) from error
+        if why := problem(record, key):
+            raise _damaged(path, why)
+        found: Record = record
+        return found
 
-    @staticmethod
-    def _damaged(path: Path, why: object) -> UserError:
-        return UserError(
-            f"{path} is damaged ({why}): delete the folder {path.parent} and run the same command to have the cell made again."
-        )
+    def file(self, key: str, name: str) -> bytes:
+        """The content of one of a finished cell's files.
+
+        Raises:
+            UserError: it is not what the record says.
+        """
+        path, record = self.folder / key / name, self.read(key)
+        try:
+            content = disk.read(path)
+        except OSError as error:
+            raise _damaged(path, _said(error)) from error
+        if record is None or record["files"].get(name) != hashlib.sha256(content).hexdigest():
+            raise _damaged(path, "it has another digest than its record says")
+        return content
 
     @contextlib.contextmanager
     def claim(self, key: str, wait: bool = False) -> Iterator[bool]:
@@ -105,22 +125,23 @@ class Store:
         """Leave a finished cell behind, complete; the caller holds its claim.
 
         Args:
-            record: what becomes record.json.
+            record: what becomes record.json, with the digests of the files and its own.
             files: contents by file name, masks.safetensors and what else there is.
             history: rows of history.csv.
 
         Raises:
             UserError: it cannot be written; nothing of it is left.
         """
+        contents = {**files, "history.csv": _csv(history).encode()}
+        digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
             with disk.new_folder(
                 self.folder / key, replace=True
             ) as scratch:  # of one whose record.json someone deleted
-                for name, content in files.items():
+                for name, content in contents.items():
                     disk.write(scratch / name, content)
-                disk.write(scratch / "history.csv", _csv(history))
-                disk.write(scratch / "record.json", _json(record))
+                disk.write(scratch / "record.json", _json({**record, "files": digests}))
             self.forget(key)
         except OSError as error:
             raise UserError(
@@ -147,12 +168,52 @@ class Store:
         return self.folder / f".{key}.checkpoint"
 
     def forget(self, key: str) -> None:
-        """Delete a finished cell's checkpoint, where one is left."""
-        self.checkpoint(key).unlink(missing_ok=True)
+        """Delete a finished cell's checkpoint, where one is left and can be deleted: nobody reads it any more."""
+        with contextlib.suppress(OSError):
+            self.checkpoint(key).unlink(missing_ok=True)
+
+
+def read_records(path: Path) -> dict[str, Record]:
+    """A file's records by key, one in a line, as reports leave them.
+
+    Raises:
+        UserError: it cannot be read, or a record in it cannot be believed.
+    """
+    found: dict[str, Record] = {}
+    try:
+        lines = disk.read(path).splitlines()
+    except OSError as error:
+        raise UserError(
+            f"records={path} cannot be read ({_said(error)}): name files that a report has left."
+        ) from error
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+            why = problem(record)
+        except (ValueError, RecursionError) as error:
+            why = _said(error)
+        if why:
+            raise UserError(
+                f"line {number} of {path} is no record that can be believed ({why}): take the file from where it came again."
+            )
+        found[record["key"]] = record
+    return found
+
+
+def _damaged(path: Path, why: str) -> UserError:
+    return UserError(
+        f"{path} is damaged ({why}): delete the folder {path.parent} and run the command that made it to have the cell made again."
+    )
+
+
+def _said(error: BaseException) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
 
 
 def _json(record: Record) -> str:
-    return json.dumps(record, indent=1, default=float) + "\n"
+    return json.dumps(sealed(record), indent=1) + "\n"
 
 
 def _csv(rows: Sequence[Mapping[str, float]]) -> str:

@@ -5,12 +5,13 @@ from typing import Any
 
 import pandas as pd
 
-from pruneexp.config import identity
+from pruneexp.cell import GROUPS, marked
+from pruneexp.errors import UserError
 from pruneexp.grid import Grid
-from pruneexp.job import DEFAULTS, DENSE_OPTIONS, GROUPS, Job
+from pruneexp.job import Job, Setting
+from pruneexp.records.record import Record
 from pruneexp.records.store import Store
 
-CONTROLS = ("invert", "shuffle", "reinit")  # always named: what is left of a method is not the method
 COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
 LATER = [
     "imdb_sum",
@@ -24,18 +25,19 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
     """One row for each finished cell of the grid, and the records themselves, both in the grid's order.
 
     Raises:
-        UserError: a record is damaged.
+        UserError: a record is damaged, or two of them have seen different data under one name.
     """
-    store = Store(grid.config.results_dir)
+    options = grid.jobs[0].options
+    store = Store(options.results_dir, options.records)
     labels = Labels(grid.jobs)
     rows, records = [], []
     called: dict[tuple[int, bool], dict[str, Any]] = {}  # by configuration but for the seed
-    for key, (job, cell) in grid.cells().items():
-        record = store.read(key)
+    for job, cell in ((slot.job, cell) for slot in grid.slots for cell in slot.cells):
+        record = store.read(cell.key)
         if record is None:
             continue
         records.append(record)
-        same = id(job.shared), cell.density == 1
+        same = id(job.setting), cell.density == 1
         if same not in called:
             called[same] = labels.row(job, dense=cell.density == 1)
         row = dict(called[same])
@@ -52,56 +54,70 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
         row["training_seconds"] = record["seconds"]["training"]
         rows.append(row)
+    _of_one_data(records)
     return pd.DataFrame(rows), records
+
+
+def _of_one_data(records: list[Record]) -> None:
+    """Raise UserError where two records of one data set have seen different states of it."""
+    seen: dict[str, Record] = {}
+    for record in records:
+        if (data := record["data"]) is None:
+            continue
+        first = seen.setdefault(data["name"], record)
+        if first["data"]["sha256"] != data["sha256"]:
+            raise UserError(
+                f"one table never mixes two states of {data['name']}: {first['key']} was trained and tested on"
+                f" {first['data']['sha256'][:16]}, {record['key']} on {data['sha256'][:16]} (sha256 of the arrays); delete the"
+                " folders of those that are wrong, or move them to another results_dir."
+            )
 
 
 class Labels:
     """Names for tables: the configuration's name, with the options that set apart two of the same name."""
 
     def __init__(self, jobs: list[Job]) -> None:
-        jobs = list({id(job.shared): job for job in jobs}.values())  # seeds have no part in names
+        settings = list({id(job.setting): job.setting for job in jobs}.values())  # seeds have no part in names
         self.varying: dict[tuple[str, str], list[str]] = {}
         for group in GROUPS:
             by_name: dict[str, list[dict[str, Any]]] = {}
-            for job in jobs:
-                by_name.setdefault(job.shared[group].name, []).append(dict(job.shared[group]))
+            for setting in settings:
+                chosen = setting.components[group]
+                by_name.setdefault(chosen.label, []).append(chosen.identity().get("options", {}))
             for name, nodes in by_name.items():
                 options = sorted({option for node in nodes for option in node})
-                differ = [o for o in options if len({str(identity(node.get(o))) for node in nodes}) > 1]
+                differ = [o for o in options if len({str(node.get(o)) for node in nodes}) > 1]
                 self.varying[group, name] = differ
 
         # an option is named where it sets apart two jobs that are otherwise called the same
-        namesakes: dict[tuple[str, ...], list[Job]] = {}
-        for job in jobs:
-            namesakes.setdefault(tuple(self.of(job, group) for group in GROUPS), []).append(job)
+        namesakes: dict[tuple[str, ...], list[Setting]] = {}
+        for setting in settings:
+            namesakes.setdefault(tuple(self.of(setting, group) for group in GROUPS), []).append(setting)
         self.options = [
             option
-            for option in DEFAULTS
-            if option in CONTROLS or any(len({j.shared.get(option) for j in same}) > 1 for same in namesakes.values())
+            for option in marked("identity")
+            if option in marked("control")
+            or any(len({getattr(one.options, option) for one in same}) > 1 for same in namesakes.values())
         ]
 
     def row(self, job: Job, dense: bool) -> dict[str, Any]:
         """What a row says of the cell's configuration, its density and seed aside."""
-        row: dict[str, Any] = {group: self.of(job, group) for group in GROUPS}
+        row: dict[str, Any] = {group: self.of(job.setting, group) for group in GROUPS}
         if not job.needs_scores:
             row["scorer"] = "none"
         if dense:
             row["scorer"] = row["masker"] = "dense"
         row["masker"] += self.variant(job, dense)
-        row["chance"] = 100 / job.shared.dataset.classes
+        row["chance"] = 100 / job.setting.components["dataset"].options["classes"]
         return row
 
     def variant(self, job: Job, dense: bool) -> str:
         """The options outside the groups that vary over the grid, where not at their default; of a dense network those that concern it."""
-        options = [o for o in self.options if not dense or o in DENSE_OPTIONS]
-        if not job.needs_scores:  # nor rounds
-            options = [o for o in options if o != "rounds"]
-        if job.rounds == 1:
-            options = [o for o in options if o != "round_masker"]  # there is no round before the last
-        options = [o for o in options if job.shared[o] != DEFAULTS[o]]
-        return f"[{','.join(f'{option}={job.shared[option]}' for option in options)}]" if options else ""
+        setting = job.setting
+        options = [o for o in self.options if setting.changed(o, dense) is not None]
+        return f"[{','.join(f'{o}={getattr(setting.options, o)}' for o in options)}]" if options else ""
 
-    def of(self, job: Job, group: str) -> str:
-        node = job.shared[group]
-        differ = self.varying[group, node.name]
-        return node.name + (f"[{','.join(f'{option}={node.get(option)}' for option in differ)}]" if differ else "")
+    def of(self, setting: Setting, group: str) -> str:
+        chosen = setting.components[group]
+        differ = self.varying[group, chosen.label]
+        return chosen.label + (f"[{','.join(f'{o}={chosen.value(o)}' for o in differ)}]" if differ else "")

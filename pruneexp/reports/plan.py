@@ -7,11 +7,13 @@ import torch
 from rich.markup import escape
 from rich.table import Table
 
+from pruneexp.cell import GROUPS
 from pruneexp.console import console
-from pruneexp.grid import Grid
-from pruneexp.job import GROUPS, Cell, Job
+from pruneexp.grid import Grid, Slot
+from pruneexp.job import Job
 from pruneexp.layers import multiply_accumulates, prunable
-from pruneexp.records.store import Record, Store
+from pruneexp.records.record import Record
+from pruneexp.records.store import Store
 from pruneexp.reports.collect import Labels
 from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
@@ -24,33 +26,39 @@ def print_plan(grid: Grid) -> None:
     layers differ in density, the record has the exact MACs. The time of a missing cell is the median of the recorded ones with the
     same model and recipe on the same device; where there is none, a few timed steps on random images.
     """
-    store, out = Store(grid.config.results_dir), console()
+    options = grid.jobs[0].options
+    store, out = Store(options.results_dir, options.records), console()
     device: Device = grid.jobs[0].component("trainer")
     device.prepare()
-    rows: dict[tuple[str, ...], list[tuple[Job, Cell]]] = {}
+    rows: dict[tuple[str, ...], list[Slot]] = {}
     labels = Labels(grid.jobs)
-    for job, cell in grid.cells().values():
-        names = cell.names | {"masker": cell.names["masker"] + labels.variant(job, dense=cell.density == 1)}
-        rows.setdefault((*names.values(), f"{cell.density:g}"), []).append((job, cell))
+    for slot in grid.slots:
+        names = dict(slot.cells[0].names)
+        names["masker"] += labels.variant(slot.job, dense=slot.density == 1)
+        rows.setdefault((*names.values(), f"{slot.density:g}"), []).append(slot)
     columns = (*GROUPS, "density", "seeds", "done", "weights", "MACs", "min/cell")
-    table = Table(*columns, title=f"{grid.config.name}, {len(grid.cells())} cells")
+    table = Table(*columns, title=f"{options.name}, {len(grid.slots)} cells")
+
+    def finished(slot: Slot) -> bool:
+        return any(cell.key in store for cell in slot.cells)
+
     probes: dict[tuple[str, ...], Probe] = {}
     left = 0.0
     for setting, members in rows.items():
-        job, cell = members[0]
+        job, cell = members[0].job, members[0].cells[0]
         pair = (cell.names["dataset"], cell.names["model"], cell.names["recipe"])
         if pair not in probes:
             probes[pair] = Probe(job, device, store, grid)
         probe = probes[pair]
-        done = sum(cell.key in store for _, cell in members)
+        done = sum(map(finished, members))
         left += (len(members) - done) * probe.seconds
         size = (f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}")
         table.add_row(*map(escape, setting), str(len(members)), str(done), *size, f"{probe.seconds / 60:.3g}")
     out.print(table)
-    finished = sum(key in store for key in grid.cells())
+    there = sum(map(finished, grid.slots))
     how = ", ".join(sorted({probe.how for probe in probes.values()}))
     out.print(
-        f"{finished} done, {len(grid.cells()) - finished} missing; about {left / 3600:.2f} hours left on {device.name},"
+        f"{there} done, {len(grid.slots) - there} missing; about {left / 3600:.2f} hours left on {device.name},"
         f" one cell after another ({how}; where nothing is recorded yet, training only, not scores and masks).",
         soft_wrap=True,
     )
@@ -60,22 +68,24 @@ class Probe:
     """Weights, MACs and seconds per cell of one (dataset, model, recipe)."""
 
     def __init__(self, job: Job, device: Device, store: Store, grid: Grid) -> None:
-        shape = tuple(job.config.dataset.image_shape)
+        dataset = job.setting.components["dataset"].options
+        shape = tuple(dataset["image_shape"])
         recipe: Recipe = job.component("recipe")
-        network = job.component("model", num_classes=job.config.dataset.classes, input_shape=shape)
+        network = job.component("model", num_classes=dataset["classes"], input_shape=shape)
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         self.macs = sum(multiply_accumulates(network, shape).values())
         names = job.names()
         mates = (
             cell
-            for _, cell in grid.cells().values()
+            for slot in grid.slots
+            for cell in slot.cells
             if all(cell.names[g] == names[g] for g in ("dataset", "model", "recipe"))
         )
         recorded = [record for cell in mates if (record := store.read(cell.key)) and record["device"] == device.name]
         if recorded:
             self.seconds, self.how = statistics.median(map(_total, recorded)), "from recorded cells"
         else:
-            images = recipe.train_images or job.config.dataset.train_count
+            images = recipe.train_images or dataset["train_count"]
             self.seconds, self.how = (
                 self._timed(network.to(device.where), shape, recipe, device, images),
                 "from a few timed steps",

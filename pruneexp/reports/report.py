@@ -39,33 +39,33 @@ def write_report(grid: Grid, command: str) -> int:
         UserError: nothing is recorded yet, or the report cannot be written.
     """
     cells, records = collect(grid)
-    missing = len(grid.cells()) - len(records)
+    options = grid.jobs[0].options
+    found = {record["key"] for record in records}
+    missing = sum(not any(cell.key in found for cell in slot.cells) for slot in grid.slots)
     if not records:
-        raise UserError(
-            f"none of the {missing} cells is recorded in {grid.config.results_dir}: run them first (mode=run)."
-        )
+        raise UserError(f"none of the {missing} cells is recorded in {options.results_dir}: run them first (mode=run).")
     table = aggregate(cells)
-    stem = f"{grid.config.name}-{grid.config.recipe.name}"
+    stem = f"{options.name}-{grid.jobs[0].setting.components['recipe'].label}"
     try:
-        with Store(grid.config.results_dir).reporting():  # another process may have finished the same sweep
-            folder = Path(grid.config.report_dir)
+        with Store(options.results_dir).reporting():  # another process may have finished the same sweep
+            folder = Path(options.report_dir)
             paths = _write(table, records, folder, stem, command)
-            if "accuracy" in grid.config.figures:
+            if "accuracy" in options.figures:
                 paths += accuracy_figure(table, folder / "figures" / stem, stem, command)
-            if "macs" in grid.config.figures:
+            if "macs" in options.figures:
                 paths += macs_figure(table, folder / "figures" / stem, stem, command)
-            if "lambda2" in grid.config.figures:
+            if "lambda2" in options.figures:
                 paths += _write_layers(table, layer_table(cells, records), folder, stem, command)
             for path in paths:
                 files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
         raise UserError(
-            f"the report could not be written to {grid.config.report_dir} ({error.strerror}): choose another with report_dir=PATH."
+            f"the report could not be written to {options.report_dir} ({error.strerror}): choose another with report_dir=PATH."
         ) from error
     _print(table, stem)
-    print(footnote(table).strip())
+    print(footnote(table, _of_unknown_data(records)).strip())
     if missing:
-        print(f"{missing} of {len(grid.cells())} cells are missing; the same command with mode=run makes them.")
+        print(f"{missing} of {len(grid.slots)} cells are missing; the same command with mode=run makes them.")
     for path in paths:
         print(path)
     return missing
@@ -74,11 +74,11 @@ def write_report(grid: Grid, command: str) -> int:
 def _write(table: pd.DataFrame, records: list[dict[str, Any]], folder: Path, stem: str, command: str) -> list[Path]:
     for kind in ("tables", "figures", "records"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    shown = readable(table)
+    shown, told = readable(table), footnote(table, _of_unknown_data(records))
     note = f"made by: {command}"
     texts = {
         folder / "tables" / f"{stem}.csv": f"# {note}\n{table.to_csv(index=False, float_format='%.6g')}",
-        folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n{footnote(table)}",
+        folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n{told}",
         folder / "tables" / f"{stem}.tex": f"% {note}\n{shown.to_latex(index=False, escape=True)}",
         folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
     }
@@ -102,11 +102,20 @@ def _write_texts(texts: dict[Path, str]) -> list[Path]:
     return list(texts)
 
 
+def _of_unknown_data(records: list[dict[str, Any]]) -> int:
+    return sum(record["data"] is None for record in records)
+
+
 BELOW = "below chance"  # in a published figure's source: printed as *
 
 
-def footnote(table: pd.DataFrame) -> str:
-    """What a reader of the table has to know, as lines of Markdown."""
+def footnote(table: pd.DataFrame, of_unknown_data: int = 0) -> str:
+    """What a reader of the table has to know, as lines of Markdown.
+
+    Args:
+        table: the aggregated one.
+        of_unknown_data: how many of its records do not say which data they saw.
+    """
     lines = ["", "Accuracy: mean over n seeds ± 95 % confidence interval (Student's t)."]
     if (table["accuracy"] <= table["chance"]).any() or table["source"].fillna("").str.contains(BELOW).any():
         lines[-1] += " * no better than guessing."
@@ -117,6 +126,8 @@ def footnote(table: pd.DataFrame) -> str:
             "Published pruning times are of another machine and, for global masks, of another graph (unfolded inputs, tens of"
             " thousands of vertices, where ours has a vertex for each channel): not like for like."
         )
+    if of_unknown_data:
+        lines.append(f"{of_unknown_data} of its cells were recorded before records had a digest of the data they saw.")
     return "\n".join([*lines, ""])
 
 

@@ -5,10 +5,10 @@ import math
 import pandas as pd
 from scipy import stats
 
+from pruneexp.cell import GROUPS
 from pruneexp.config import published_dir
-from pruneexp.job import GROUPS
 
-SETTING = [*GROUPS, "asked_density"]
+SETTING = [*GROUPS, "precision", "asked_density"]
 
 
 def interval95(values: pd.Series) -> float:
@@ -18,12 +18,12 @@ def interval95(values: pd.Series) -> float:
 
 
 def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row for each (dataset, model, scorer, masker, recipe, asked density), in order of first appearance.
+    """One row for each (dataset, model, scorer, masker, recipe, precision, asked density), in order of first appearance.
 
     Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means
     over seeds of lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers,
     dead_filters, macs and parameters, and, where records have them, of neurons (share kept), topology/<metric> and
-    latency/<device>/<batch> (milliseconds, median over seeds); diverged (number of seeds), precision; drop
+    latency/<device>/<batch> (milliseconds, median over seeds); diverged (number of seeds); drop
     (accuracy of the dense network less this); medians of pruning_seconds and training_seconds.
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
@@ -43,7 +43,6 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         macs=("macs", "mean"),
         parameters=("parameters", "mean"),
         diverged=("diverged", "sum"),
-        precision=("precision", lambda values: "/".join(sorted(set(values)))),
         pruning_seconds=("pruning_seconds", "median"),
         training_seconds=("training_seconds", "median"),
     )
@@ -60,8 +59,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _with_drop(table: pd.DataFrame) -> pd.DataFrame:
-    """Add `drop`: the accuracy of the dense network of the same data set, model and recipe, less the row's."""
-    network = ["dataset", "model", "recipe"]
+    """Add `drop`: the accuracy of the dense network of the same data set, model, recipe and precision, less the row's."""
+    network = ["dataset", "model", "recipe", "precision"]
     dense = table[table["scorer"] == "dense"].groupby(network)["accuracy"].mean()
     unpruned = table[network].merge(dense.reset_index(), on=network, how="left")["accuracy"]
     return table.assign(drop=unpruned.to_numpy() - table["accuracy"])

@@ -9,7 +9,7 @@ from torch import nn
 
 from pruneexp.data.batches import Batches
 from pruneexp.layers import prunable
-from pruneexp.options import Words, component
+from pruneexp.options import LARGEST, Words, component
 from pruneexp.wiring import trace
 
 WALKS = 4096  # walks advanced together, half from each end
@@ -21,7 +21,7 @@ def phew(
     batches: Batches,
     generator: torch.Generator,
     share: Annotated[float, Field(gt=0, le=1), Words("above 0 and at most 1")] = 0.4,
-    most: Annotated[int, Field(ge=2)] = 2_000_000,
+    most: Annotated[int, Field(ge=2, le=LARGEST)] = 2_000_000,
 ) -> dict[str, torch.Tensor]:
     """A score that falls with the number of the first walk that takes a weight; weights never taken follow by |w|, below all others.
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from pruneexp.data.dataset import Arrays, Dataset, load
+from pruneexp.data.dataset import SEAL, Arrays, Dataset, load
 from pruneexp.errors import UserError
 
 COUNT = 6
@@ -76,7 +76,30 @@ def test_missing_arrays_are_made_from_the_source_and_nothing_else_is_left(tmp_pa
     dataset = opened(tmp_path / "deep" / "er", source)
     assert np.array_equal(dataset.test_images, arrays()["test_images"])
     assert [path.name for path in (tmp_path / "deep" / "er").iterdir()] == ["toy"]
-    assert len(list((tmp_path / "deep" / "er" / "toy").iterdir())) == 4
+    found = {path.name for path in (tmp_path / "deep" / "er" / "toy").iterdir()}
+    assert found == {*(f"{name}.npy" for name in arrays()), SEAL}
+
+
+@pytest.mark.parametrize(
+    "change", ["permuted labels", "training set in place of the test set", "one pixel", "the seal"]
+)
+def test_arrays_that_were_changed_after_they_were_made_are_refused(tmp_path: Path, change: str) -> None:
+    first = opened(tmp_path, source).digest
+    assert opened(tmp_path).digest == first
+    folder, image = tmp_path / "toy", arrays()["train_images"].copy()
+    image[0, 0, 0, 0] ^= 1
+    if change == "permuted labels":
+        np.save(folder / "train_labels.npy", arrays()["train_labels"][::-1])
+    elif change == "training set in place of the test set":
+        for what in ("images", "labels"):
+            np.save(folder / f"test_{what}.npy", arrays()[f"train_{what}"])
+    elif change == "one pixel":
+        np.save(folder / "train_images.npy", image)
+    else:
+        (folder / SEAL).write_bytes(b"\xff")
+    assert "changed after they were made" in sentence(tmp_path)
+    (folder / SEAL).unlink()
+    assert (opened(tmp_path).digest == first) == (change == "the seal")
 
 
 def test_one_missing_array_is_named_and_the_others_are_left_alone(tmp_path: Path) -> None:
@@ -197,7 +220,7 @@ def test_another_count_of_training_images_names_both_ways_out(tmp_path: Path) ->
         ({"image_shape": (3, 4)}, "image_shape must be a list of 3, each a whole number, at least 1 and at most 8192"),
         ({"image_shape": (3, 0, 4)}, "image_shape must be a list of 3"),
         ({"image_shape": (3, 4, 10**9)}, "image_shape must be a list of 3"),
-        ({"mean": 0.5}, "mean must be a list, each a finite number, at least 0, got 0.5"),
+        ({"mean": 0.5}, "mean must be a list, each a finite number, at least 0 and at most 1, got 0.5"),
         ({"mean": (0.5, -0.1, 0.5)}, "mean must be a list, each a finite number, at least 0"),
         ({"mean": (0.5, 0.5)}, "dataset.mean must have one number for each of 3 channels, got (0.5, 0.5)"),
         ({"std": (0.2, 0.0, 0.2)}, "std must be a list, each a finite number, above 0"),

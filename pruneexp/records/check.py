@@ -1,0 +1,101 @@
+"""Does what lies in a results folder fit itself? Every record, every file's digest, every mask's count."""
+
+import os
+from collections.abc import Iterator, Sequence
+
+import safetensors.torch
+from safetensors import SafetensorError
+
+from pruneexp.console import console
+from pruneexp.errors import UserError
+from pruneexp.records.record import Record
+from pruneexp.records.store import Store
+
+MASKS = "masks.safetensors"
+
+
+def check(results_dir: str, sources: Sequence[str] = ()) -> int:
+    """Go over every finished cell, and say by name what does not fit and what to do; nothing is changed.
+
+    Args:
+        results_dir: the folder.
+        sources: files of records; one that cannot be believed is an error.
+
+    Returns:
+        The exit code: 1 where something does not fit.
+
+    Raises:
+        UserError: there is no such folder, or a source cannot be believed.
+    """
+    store, out = Store(results_dir, sources), console()
+    if not store.folder.is_dir():
+        raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
+    keys = sorted(
+        path.name
+        for path in store.folder.iterdir()
+        if not path.name.startswith(".") and any(os.path.lexists(path / name) for name in ("record.json", MASKS))
+    )
+    told = 0
+    states: dict[str, dict[str, list[str]]] = {}  # data set, digest, keys
+    for key in keys:
+        try:
+            for what in _problems(store, key, states):
+                out.print(f"{key}: {what}", soft_wrap=True, markup=False)
+                told += 1
+        except UserError as error:
+            out.print(f"{key}: {error}", soft_wrap=True, markup=False)
+            told += 1
+    for name, seen in states.items():
+        if len(seen) > 1:
+            told += 1
+            counts = ", ".join(f"{len(some)} of {digest[:16]} such as {some[0]}" for digest, some in seen.items())
+            out.print(
+                f"cells have seen {len(seen)} states of {name}: {counts}; no table mixes them.",
+                soft_wrap=True,
+                markup=False,
+            )
+    also = f" and {len(store.sourced)} in files" if sources else ""
+    out.print(f"{len(keys)} cells{also} checked, {told or 'no'} problem{'' if told == 1 else 's'}.")
+    return 1 if told else 0
+
+
+def _problems(store: Store, key: str, states: dict[str, dict[str, list[str]]]) -> Iterator[str]:
+    """What does not fit of one cell; its data's digest is noted.
+
+    Raises:
+        UserError: its record cannot be believed.
+    """
+    record = store.read(key)
+    if record is None:
+        yield "its record.json is missing: run the command that made it to have the cell made again."
+        return
+    if record["data"] is not None:
+        states.setdefault(record["data"]["name"], {}).setdefault(record["data"]["sha256"], []).append(key)
+    for name in record["files"]:
+        try:
+            content = store.file(key, name)
+            if name == MASKS and (why := _counts(record, content)):
+                yield why
+        except UserError as error:
+            yield str(error)
+    known = {"record.json", *record["files"]}
+    if more := sorted(
+        path.name for path in (store.folder / key).iterdir() if path.name not in known and not path.name.startswith(".")
+    ):
+        yield f"{', '.join(more)} is not mentioned in its record: move it elsewhere."
+
+
+def _counts(record: Record, content: bytes) -> str | None:
+    """Whether the masks keep what the record says of its layers, where no neurons were removed from these."""
+    try:
+        kept = {name: int(mask.sum()) for name, mask in safetensors.torch.load(content).items()}
+    except SafetensorError as error:
+        return f"{MASKS} cannot be read ({error}): delete the cell's folder to have it made again."
+    said = {layer["name"]: layer["kept"] for layer in record["layers"]}
+    if "kept_neurons" not in record["notes"] and kept != said:
+        differ = next(name for name in {**kept, **said} if kept.get(name) != said.get(name))
+        return (
+            f"its masks keep {kept.get(differ)} weights of {differ}, and its record says {said.get(differ)}:"
+            " delete the cell's folder to have it made again."
+        )
+    return None

@@ -1,0 +1,58 @@
+"""The pins: ``python -m tests.identity.pins`` adds those of new components, options and versions; it changes none."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+
+from pruneexp.cell import FIELDS, ROOT, Component, component, marked
+from pruneexp.config import conf_dir
+from pruneexp.options import options_of
+
+FILE = Path(__file__).with_name("pins.json")
+GROUPS = ("dataset", "model", "scorer", "masker", "recipe", "trainer", "launcher")
+
+
+def configured() -> Iterator[tuple[str, Component]]:
+    """Every component that a file of conf/ configures, those inside others too, by its file's name."""
+    for group in GROUPS:
+        for path in sorted((conf_dir() / group).glob("*.yaml")):
+            said: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(path), resolve=True)  # type: ignore[assignment]
+            node = said.get(group, said)
+            if "_target_" not in node:
+                continue
+            found = component(group, node)
+            yield f"{group}/{path.stem}", found
+            yield from (
+                (f"{group}/{path.stem}.{name}", value)
+                for name, value in found.options.items()
+                if isinstance(value, Component)
+            )
+
+
+def today() -> dict[str, dict[str, Any]]:
+    """Defaults by "kind name version", and those of the schema's options that are part of the key."""
+    pins = {"schema": {name: ROOT[name] for name in FIELDS if name in marked("identity")}}
+    for _, found in configured():
+        about = found.about
+        declared = options_of(found.target, about.kind)
+        defaults = {name: "required" if option.required else option.default for name, option in declared.items()}
+        pins[f"{about.kind} {about.name} {about.version}"] = json.loads(json.dumps(defaults))
+    return pins
+
+
+def pinned() -> dict[str, dict[str, Any]]:
+    pins: dict[str, dict[str, Any]] = json.loads(FILE.read_text())
+    return pins
+
+
+def main() -> None:
+    old = pinned() if FILE.exists() else {}
+    new = {name: defaults | old.get(name, {}) for name, defaults in today().items()}
+    FILE.write_text(json.dumps(dict(sorted((old | new).items())), indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

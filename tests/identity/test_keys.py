@@ -1,0 +1,123 @@
+"""Which command lines name one cell, and which two."""
+
+import sys
+import types
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import pytest
+import torch
+from torch import nn
+
+from pruneexp.cell import Cell
+from pruneexp.grid import expand
+from pruneexp.maskers.sparsify import sparsify
+from pruneexp.options import component
+
+BASE = ("densities=[0.1]", "masker=sparsify", "seed=0", "trainer.precision=float32")
+
+
+def cells(*arguments: str) -> list[Cell]:
+    """The cells that one job of the command line may be, one for each precision; later arguments go before `BASE`."""
+    given = {argument.split("=")[0] for argument in arguments}
+    grid = expand([*(argument for argument in BASE if argument.split("=")[0] not in given), *arguments])
+    assert len(grid.jobs) == 1
+    return grid.slots[0].cells
+
+
+def key(*arguments: str) -> str:
+    (cell,) = cells(*arguments)
+    return cell.key
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (["recipe.lr=1"], ["recipe.lr=1.0"]),
+        (["recipe.weight_decay=0"], ["recipe.weight_decay=-0.0"]),
+        (["masker=sparsify_global"], ["masker=sparsify", "masker.scope=global"]),
+        (["masker=greedy_global"], ["masker=greedy", "masker.scope=global"]),
+        (["scorer=least_central", "masker=structured"], ["scorer=eigenvector_centrality", "scorer.least=true", "masker=structured"]),
+        (["scorer=snip"], ["scorer=snip", "scorer.samples=100"]),
+        (["scorer=snip", "rounds=100"], ["scorer=iter_snip"]),
+        (["model=vgg16"], ["model=vgg11", "model.depth=16"]),
+        ([], ["masker.name=mine"]),
+        ([], ["trainer.threads=1", "trainer.members=1", "trainer.graphs=false", "logger=none", "name=x", "latency=true"]),
+        ([], ["launcher=gpus", "data_dir=elsewhere", "results_dir=elsewhere", "report_dir=elsewhere", "topology=full"]),
+        ([], ["rounds=1", "round_masker=greedy"]),
+        (["masker=erk", "scorer=snip"], ["masker=erk", "scorer=magnitude"]),
+        (["masker=erk", "rounds=3"], ["masker=erk"]),
+        (["densities=[1.0]", "shuffle=true"], ["densities=[1.0]", "masker=erk"]),
+        (["trainer.accelerator=cpu", "trainer.precision=auto"], []),
+    ],
+    ids=lambda part: " ".join(part) or "-",
+)  # fmt: skip
+def test_two_ways_to_write_one_cell(one: list[str], other: list[str]) -> None:
+    assert key(*one) == key(*other)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "recipe.lr=0.012345", "recipe.shift=1", "masker.sampling=paper", "seed=1", "densities=[0.2]", "initialisation=kaiming_uniform",
+        "trainer.precision=bf16", "scorer=random", "masker=sparsify_tree", "shuffle=true", "dataset.mean=[0.1,0.1,0.1]",
+        "dataset.name=digits2", "dataset.validation=10", "model=vgg11", "rounds=2", "when=trained", "recipe.epochs=1",
+    ],
+)  # fmt: skip
+def test_what_makes_the_result_differ_is_another_cell(change: str) -> None:
+    changes = [change, *(["recipe.milestones=[]"] if change == "recipe.epochs=1" else [])]
+    assert key(*changes) != key()
+
+
+def test_auto_precision_may_be_either() -> None:
+    both = cells("trainer.precision=auto")
+    assert [cell.precision for cell in both] == ["float32", "bf16"]
+    assert [cell.key for cell in both] == [key(), key("trainer.precision=bf16")]
+
+
+@pytest.mark.parametrize(("model", "matters"), [("vgg_small", True), ("vit_small", False)])
+def test_processes_that_share_a_batch_matter_where_batchnorm_does(model: str, matters: bool) -> None:
+    alone, together = key(f"model={model}"), key(f"model={model}", "trainer.devices=2")
+    assert (alone != together) == matters
+
+
+def fresh(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any]) -> str:
+    """`function` under a path inside pruneexp that was not there before."""
+    module = types.ModuleType(f"pruneexp.{name}")
+    module.moved = function  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    return f"{module.__name__}.moved"
+
+
+def test_a_component_that_moved_is_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert key(f"masker._target_={fresh(monkeypatch, 'elsewhere', sparsify)}") == key()
+
+
+def made(version: int, **defaults: Any) -> Callable[..., Any]:
+    """A model of pruneexp's at some version, with options at these defaults."""
+    text = ", ".join(f"{name}: {type(value).__name__} = {value!r}" for name, value in defaults.items())
+    space: dict[str, Any] = {"nn": nn, "torch": torch, "__name__": "pruneexp.models.made"}
+    exec(
+        f"def tiny(num_classes: int, input_shape: tuple[int, ...], {text}) -> nn.Module: return nn.Linear(1, 1)", space
+    )
+    declared: Callable[..., Any] = component("model", version=version)(space["tiny"])
+    return declared
+
+
+def test_an_option_added_at_its_default_changes_no_key_and_a_version_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    def of(*arguments: str, version: int = 1, **defaults: Any) -> str:
+        return key(f"model._target_={fresh(monkeypatch, 'made', made(version, **defaults))}", *arguments)
+
+    first = of("model.width=3", width=2)
+    assert of("model.width=3", width=2, trick=False) == first
+    assert of("model.width=3", "model.trick=false", width=2, trick=False) == first
+    assert of("model.width=3", "model.trick=true", width=2, trick=False) != first
+    assert of("model.width=3", width=2, version=2) != first
+
+
+def test_a_changed_default_is_only_safe_with_a_new_version() -> None:
+    """What `test_pins` is there to notice: under one version the same command would name an old cell of another result."""
+    (cell,) = cells()
+    assert "options" not in cell.description["masker"]
+    assert replace(cell, description=cell.description | {"masker": {"name": "sparsify", "version": 2}}).key != cell.key

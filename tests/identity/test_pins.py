@@ -1,0 +1,92 @@
+"""A key is kept as long as names, versions and defaults are: none may change unnoticed."""
+
+import json
+import shlex
+from pathlib import Path
+from typing import Any
+from unittest import mock
+
+import pytest
+
+from pruneexp.cell import GROUPS
+from pruneexp.config import conf_dir
+from pruneexp.grid import expand
+from pruneexp.options import About
+from pruneexp.records.record import problem
+from tests.identity.pins import configured, pinned, today
+
+RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"
+
+
+@pytest.mark.parametrize("name", sorted(pinned()))
+def test_a_changed_default_needs_a_new_version(name: str) -> None:
+    if name not in today():
+        pytest.fail(
+            f"{name} is gone, and records may name it: bring it back, or raise the version of what replaces it and delete its pin."
+        )
+    now = today()[name]
+    for option, default in pinned()[name].items():
+        assert option in now, (
+            f"{name} no longer has the option {option}: raise its version, then `python -m tests.identity.pins`."
+        )
+        assert now[option] == default, (
+            f"{name}: the default of {option} was {default!r} and is {now[option]!r}, so that old keys would name another cell:"
+            " raise the version in its @component(...), then `python -m tests.identity.pins`."
+        )
+
+
+def test_every_component_is_pinned() -> None:
+    missing = today().keys() - pinned().keys()
+    assert not missing, f"not pinned: {sorted(missing)}; `python -m tests.identity.pins` adds them."
+
+
+def test_every_component_says_what_it_is() -> None:
+    for file, found in configured():
+        assert isinstance(getattr(found.target, "about", None), About), (
+            f"{file}: decorate its function with @component(...)"
+        )
+
+
+def test_two_components_never_share_a_name() -> None:
+    seen: dict[tuple[str, str], Any] = {}
+    for file, found in configured():
+        assert seen.setdefault((found.about.kind, found.about.name), found.target) is found.target, file
+
+
+def test_a_file_restates_no_default() -> None:
+    for file, found in configured():
+        group = file.partition("/")[0]
+        if group in GROUPS:
+            restated = found.options.keys() - found.identity().get("options", {}).keys()
+            assert not restated, f"conf/{file}.yaml restates the defaults of {sorted(restated)}: delete the lines"
+
+
+def committed() -> list[tuple[str, dict[str, Any]]]:
+    return [
+        (path.stem, json.loads(line))
+        for path in sorted(RECORDS.glob("*.jsonl"))
+        for line in path.read_text().splitlines()
+    ]
+
+
+def test_every_committed_record_is_sound() -> None:
+    assert [(name, why) for name, record in committed() if (why := problem(record))] == []
+
+
+def test_every_committed_record_has_the_key_of_its_own_command() -> None:
+    keys: dict[tuple[str, str], set[str]] = {}
+    wrong = []
+    for name, record in committed():
+        weights = record["description"].get("weights", "none")
+        same = record["command"], weights
+        if same not in keys:
+            with mock.patch("pruneexp.job.fingerprint", return_value=weights):
+                grid = expand(shlex.split(record["command"])[3:])
+                keys[same] = {cell.key for slot in grid.slots for cell in slot.cells}
+        if record["key"] not in keys[same]:
+            wrong.append((name, record["key"]))
+    assert wrong == []
+
+
+def test_the_configurations_folder_is_the_checkouts() -> None:
+    assert (conf_dir() / "config.yaml").is_file()

@@ -1,0 +1,130 @@
+"""A component from outside pruneexp is another one when its code is."""
+
+import importlib
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from pruneexp import foreign
+from pruneexp.cell import component
+from pruneexp.errors import UserError
+from pruneexp.scorers.magnitude import magnitude
+from pruneexp.torchvision_compat import prepare
+
+Write = Callable[..., Any]
+SCORER = "def mine(model, batches, generator, share: float = 0.5):\n    return {share}\n"
+
+
+@pytest.fixture
+def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
+    """``write({file: text})``: the user's modules by their files; returns `mine` of the first, freshly imported."""
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    names: set[str] = set()
+
+    def make(files: dict[str, str]) -> Any:
+        for name, text in files.items():
+            path = tmp_path / name
+            path.parent.mkdir(exist_ok=True)
+            path.write_text(text)
+            names.add(name.removesuffix(".py").replace("/", ".").removesuffix(".__init__"))
+        forget()
+        return importlib.import_module(next(iter(files)).removesuffix(".py").replace("/", ".")).mine
+
+    def forget() -> None:
+        for name in names:
+            sys.modules.pop(name, None)
+        importlib.invalidate_caches()
+        foreign._origin.cache_clear()
+
+    yield make
+    forget()
+
+
+def test_ours_have_a_name_and_a_version_instead() -> None:
+    assert foreign.is_ours(magnitude)
+    found = component("scorer", {"name": "x", "_target_": "pruneexp.scorers.magnitude.magnitude"}).identity()
+    assert found == {"name": "magnitude", "version": 1}
+
+
+def test_the_same_code_is_the_same_wherever_it_lies_and_changed_code_is_not(write: Write) -> None:
+    first = foreign.fingerprint(write({"here.py": SCORER}))
+    assert first == foreign.fingerprint(write({"here.py": SCORER}))
+    assert first == foreign.fingerprint(write({"elsewhere.py": SCORER}))
+    assert first != foreign.fingerprint(write({"here.py": SCORER.replace("{share}", "{1 / share}")}))
+    assert first.startswith("sha256:")
+
+
+@pytest.mark.parametrize(
+    ("statement", "helper"),
+    [
+        ("import helping", "helping.py"),
+        ("from helping import value", "helping.py"),
+        ("from mypackage.deep import value", "mypackage/deep.py"),
+        ("import mypackage.deep as d", "mypackage/deep.py"),
+        ("def later():\n    import helping\n", "helping.py"),
+    ],
+)
+def test_what_it_imports_of_the_users_counts_too(write: Write, statement: str, helper: str) -> None:
+    files = {"here.py": f"{statement}\n{SCORER}"} | ({"mypackage/__init__.py": ""} if "mypackage" in helper else {})
+    first = foreign.fingerprint(write(files | {helper: "value = 1\n"}))
+    assert foreign.fingerprint(write(files | {helper: "value = 1\n"})) == first
+    assert foreign.fingerprint(write(files | {helper: "value = 2\n"})) != first
+
+
+def test_relative_imports_and_imports_of_imports_count(write: Write) -> None:
+    files = {
+        "pack/mine.py": f"from . import second\n{SCORER}",
+        "pack/__init__.py": "",
+        "pack/second.py": "from .third import x\n",
+    }
+    first = foreign.fingerprint(write(files | {"pack/third.py": "x = 1\n"}))
+    assert foreign.fingerprint(write(files | {"pack/third.py": "x = 2\n"})) != first
+
+
+def test_what_python_and_pip_installed_does_not_count(write: Write) -> None:
+    plain = foreign._with_imports(
+        Path(str(sys.modules[write({"here.py": SCORER}).__module__].__file__)).resolve(), "here"
+    )
+    text = f"import json, torch, numpy as np\nfrom pruneexp.layers import prunable\n{SCORER}"
+    found = write({"here.py": text})
+    more = foreign._with_imports(Path(str(sys.modules[found.__module__].__file__)).resolve(), "here")
+    assert more == plain
+
+
+def test_an_installed_one_is_known_by_its_distributions_version() -> None:
+    prepare()
+    import torchvision
+
+    node = {"name": "r", "_target_": "torchvision.models.resnet.resnet18"}
+    assert component("model", node).identity()["code"] == f"torchvision {torchvision.__version__.partition('+')[0]}"
+
+
+def test_one_without_a_file_needs_a_stated_version() -> None:
+    exec("def mine(model, batches, generator): return {}", namespace := {"__name__": "__main__"})
+    with pytest.raises(UserError, match=r"no file defines mine.*`version: 1`"):
+        foreign.fingerprint(namespace["mine"])
+
+
+def test_a_stated_version_stands_for_the_code(write: Write) -> None:
+    write({"here.py": SCORER})
+    node = {"name": "mine", "_target_": "here.mine", "version": 3}
+    first = component("scorer", node).identity()
+    write({"here.py": SCORER.replace("{share}", "{1 / share}")})
+    assert component("scorer", node).identity() == first
+    assert component("scorer", node | {"version": 4}).identity() != first
+    with pytest.raises(UserError, match=r"scorer\.version must be a whole number, at least 1, got 0\."):
+        component("scorer", node | {"version": 0})
+
+
+def test_options_of_the_users_are_checked_too(write: Write) -> None:
+    write({"here.py": SCORER})
+    node = {"name": "mine", "_target_": "here.mine"}
+    assert component("scorer", node | {"share": 1}).options == {"share": 1.0}
+    with pytest.raises(UserError, match=r"scorer\.share must be a finite number, got 'much'\."):
+        component("scorer", node | {"share": "much"})
+    with pytest.raises(UserError, match=r"there is no option 'scorer\.shore'\. Did you mean 'scorer\.share'"):
+        component("scorer", node | {"shore": 1})
