@@ -10,7 +10,8 @@ from omegaconf import OmegaConf
 
 import pruneexp
 from pruneexp import options as declared
-from pruneexp.cell import GROUPS, ROOT, component, digest
+from pruneexp.cell import GROUPS, ROOT, digest
+from pruneexp.components import configured
 from pruneexp.config import conf_dir, published_dir
 from pruneexp.errors import unknown
 from pruneexp.grid import expand
@@ -44,7 +45,7 @@ moved_vgg_small = vgg_small  # where a later version of the program may keep it
 
 def identity(target: str = "method", **more: Any) -> dict[str, Any]:
     """What a cell's key knows of a component of this module, its file's digest aside."""
-    found = component("method", {"_target_": f"{HERE}.{target}", **more}).identity()
+    found = configured("method", {"_target_": f"{HERE}.{target}", **more}).identity()
     return {name: value for name, value in found.items() if name != "code"}
 
 

@@ -236,8 +236,8 @@ def test_mode_plan_counts_what_is_done(run: Command, tmp_path: Path, data: Path)
 
 def test_a_diverging_cell_is_recorded_and_the_sweep_goes_on(run: Command, tmp_path: Path, data: Path) -> None:
     outcome = run(
-        *SMALL, f"data_dir={data}", "seed=0", "masker=greedy", "densities=[1.0,0.1]", "recipe.lr=1e30,0.05",
-        "recipe.batch_size=32",
+        *SMALL, f"data_dir={data}", "seed=0", "masker=greedy", "densities=[1.0,0.1]", "recipe.lr=1e9,0.05",
+        "recipe.batch_size=4",
     )  # fmt: skip
     assert outcome.code == 0, outcome.err
     assert outcome.out.count("diverged, ") == 2
@@ -247,7 +247,7 @@ def test_a_diverging_cell_is_recorded_and_the_sweep_goes_on(run: Command, tmp_pa
         assert record["diverged"] == (record["config"]["recipe"]["lr"] > 1)
         assert (record["loss"] is None) == record["diverged"]
     table = (tmp_path / REPORT[0]).read_text()
-    assert "smoke[lr=1e+30]" in table
+    assert "smoke[lr=1000000000.0]" in table
     assert "(1 diverged)" in (tmp_path / REPORT[1]).read_text()
 
 
@@ -281,7 +281,7 @@ MISTAKES = {
     "misspelt experiment": (("+experiment=vgg16_c10_sweep",), "Did you mean 'vgg16_c100_sweep'?"),
     "not an override": (("digits",), "digits"),
     "a bracket missing": (("densities=[0.1",), "[0.1"),
-    "unknown mode": (("mode=trian",), "mode must be one of run, plan, report"),
+    "unknown mode": (("mode=trian",), "mode must be run, plan, report or check, got 'trian'"),
     "negative seed": (("seed=-1",), "seed must be a whole number"),
     "fractional seed": (("seed=0,1.5",), "seed must be a whole number"),
     "no epochs": (("recipe.epochs=0",), "recipe.epochs must be a whole number, at least 1"),
@@ -290,7 +290,7 @@ MISTAKES = {
     "learning rate nan": (("recipe.lr=nan",), "recipe.lr must be a finite number, above 0"),
     "negative shift": (("recipe.shift=-1",), "recipe.shift must be a whole number, at least 0"),
     "unknown accelerator": (("trainer.accelerator=tpu",), "trainer.accelerator must be"),
-    "an option the recipe does not take": (("+recipe.warmup=5",), "warmup"),
+    "an option the recipe does not take": (("+recipe.warmup=5",), "there is no option 'recipe.warmup'"),
 }
 
 
@@ -346,7 +346,7 @@ def test_a_further_mistake_is_one_sentence_before_anything_runs(
 
 def test_an_unknown_initialisation(run: Command, tmp_path: Path, data: Path) -> None:
     told = sentence(run(*SMALL, "initialisation=zeros", f"data_dir={data}", "seed=0"))
-    assert "initialisation must be one of kaiming_normal, kaiming_uniform, got 'zeros'" in told
+    assert "initialisation must be kaiming_normal or kaiming_uniform, got 'zeros'" in told
     assert cells(tmp_path) == []
 
 

@@ -136,9 +136,9 @@ def test_a_task_returns_what_goes_wrong(tmp_path: Path) -> None:
         (["launcher=gpu"], "there is no launcher 'gpu'. Did you mean 'gpus'?"),
         (
             ["launcher=gpus", "launcher.devices=0"],
-            "launcher.devices must be auto or a whole number, at least 1, got 0.",
+            "launcher.devices must be auto or a whole number, at least 1 and at most 1024, got 0.",
         ),
-        (["launcher=gpus", "launcher.devices=all"], "at least 1, got all."),
+        (["launcher=gpus", "launcher.devices=all"], "at least 1 and at most 1024, got 'all'."),
         (["launcher=gpus", "launcher.device=2"], "there is no option 'launcher.device'"),
         (["launcher=local,gpus"], "launcher has one value for all jobs of a sweep"),
         (["launcher=gpus", "launcher.devices=1,2"], "launcher.devices has one value for all jobs of a sweep"),

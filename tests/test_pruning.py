@@ -10,6 +10,7 @@ from torch import nn
 
 import pruneexp
 from pruneexp import UserError
+from pruneexp.components import configured
 from pruneexp.config import conf_dir
 from pruneexp.data.batches import Batches
 from pruneexp.layers import prunable
@@ -23,7 +24,9 @@ SCORERS, MASKERS = (sorted(path.stem for path in (conf_dir() / group).glob("*.ya
 SCORED = [
     name
     for name in MASKERS
-    if OmegaConf.select(OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml"), "needs_scores", default=True)
+    if configured(
+        "masker", OmegaConf.to_container(OmegaConf.load(conf_dir() / "masker" / f"{name}.yaml"))
+    ).about.needs_scores
 ]
 OF_NEURONS = ("bn_scale", "eigenvector_centrality", "l2", "least_central", "taylor")  # scorers
 # a masker of neurons keeps a share of neurons: tests/maskers/test_structured.py

@@ -12,7 +12,8 @@ from torch import nn
 
 import pruneexp
 from pruneexp import pruning
-from pruneexp.cell import Cell, Component, component
+from pruneexp.cell import Cell
+from pruneexp.components import Component, configured
 from pruneexp.config import conf_dir, published_dir
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid, expand
@@ -38,12 +39,12 @@ def only(*arguments: str) -> tuple[Job, Cell]:
     return job, cell
 
 
-def configured(masker: str) -> Component:
-    return component("masker", OmegaConf.to_container(OmegaConf.load(conf_dir() / "masker" / f"{masker}.yaml")))
+def of_file(masker: str) -> Component:
+    return configured("masker", OmegaConf.to_container(OmegaConf.load(conf_dir() / "masker" / f"{masker}.yaml")))
 
 
 def test_the_maskers_that_need_no_scores_say_so_where_they_are_declared() -> None:
-    assert [name for name in MASKERS if not configured(name).about.needs_scores] == WEIGHT_FREE
+    assert [name for name in MASKERS if not of_file(name).about.needs_scores] == WEIGHT_FREE
 
 
 @pytest.mark.parametrize("masker", WEIGHT_FREE)
@@ -54,7 +55,7 @@ def test_a_cell_is_the_same_whatever_the_scorer(masker: str) -> None:
         assert cell.names["scorer"] == cell.description["scorer"] == "none"
         assert cell.key == cells[0].key
         assert cell.names["masker"] == masker
-        assert cell.key.startswith(f"digits-vgg_small-none-{configured(masker).about.name}-d0.1-s0-")
+        assert cell.key.startswith(f"digits-vgg_small-none-{of_file(masker).about.name}-d0.1-s0-")
         assert not {"rounds", "round_masker", "needs_scores"} & cell.description.keys()
         assert {"name", "version"} <= cell.description["masker"].keys() <= {"name", "version", "options"}
         assert "needs_scores" not in json.dumps(cell.description)
