@@ -10,7 +10,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, Cell, opened, register
@@ -89,21 +89,29 @@ def expand(arguments: list[str]) -> Grid:
             _refuse(parsed)
             fixed = [text for text, override in zip(overrides, parsed, strict=True) if not override.is_sweep_override()]
             swept = [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
-            sweeper = compose("config", fixed, return_hydra_config=True).hydra.sweeper.get("params") or {}
+            first = compose("config", fixed, return_hydra_config=True)
+            sweeper = first.hydra.sweeper.get("params") or {}
             given = {override.key_or_group for override in parsed}
             sweeps = [opened(f"{key!s}={value!s}") for key, value in sweeper.items() if key not in given] + swept
             combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
         except (HydraException, OmegaConfBaseException, ValueError) as error:
             raise UserError(_sentence(error)) from error
         composed = [fixed + combination for combination in combinations]
-        jobs = _composed(composed)
+        with open_dict(first):
+            del first["hydra"]
+        jobs = _composed(composed, first if composed == [fixed] else None)
     if not jobs:
         raise UserError("this command line asks for no cell: one of its sweeps is empty.")
     return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"], composed)
 
 
-def _composed(jobs: list[list[str]]) -> list[Job]:
-    """The jobs that these overrides compose; those that differ in nothing but their seeds share one composition."""
+def _composed(jobs: list[list[str]], known: DictConfig | None = None) -> list[Job]:
+    """The jobs that these overrides compose; those that differ in nothing but their seeds share one composition.
+
+    Args:
+        jobs: overrides.
+        known: the composition of the only job, where it is known.
+    """
     shared: dict[tuple[str, ...], Job] = {}
     found = []
     for overrides in jobs:
@@ -113,7 +121,7 @@ def _composed(jobs: list[list[str]]) -> list[Job]:
             found.append(shared[rest].with_seed(seeds[-1]))
             continue
         try:
-            found.append(Job.of(compose("config", overrides)))
+            found.append(Job.of(compose("config", overrides) if known is None else known))
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(_sentence(error)) from error
         if "seed}" not in OmegaConf.to_yaml(found[-1].setting.config):  # no other option follows from it

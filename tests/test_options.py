@@ -5,7 +5,7 @@ import functools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_origin
 
 import numpy as np
 import pytest
@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from pydantic import AfterValidator, Field
 from torch import nn
 
-from pruneexp.cell import locate
+from pruneexp.components import locate
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.maskers.sparsify import sparsify
@@ -150,7 +150,10 @@ WRONG: dict[str, tuple[Any, list[Any], str]] = {
     "words": (Share, [0, 1.1, math.nan, True, "half", None], "above 0 and at most 1"),
     "or null": (Perhaps, [0, 1.1, math.nan, True, "half"], "above 0 and at most 1"),
     "validator": (Even, [3, 2.0, "2", None], "even"),
-    "label": (Label, ["", "a b", "a/b", "..\n", 5, None], "made of letters, digits, '.', '_', '+' and '-'"),
+    "label": (
+        Label, ["", "a b", "a/b", "..", "a\n", "é", "a" * 65, "-a", 5, None],
+        "text of at most 64 of A-Z, a-z, 0-9, '.', '_', '+' and '-', the first none of '.', '+' and '-'",
+    ),
     "choice": (Choice, ["four", "", "One", None, 1, ["one"], True], "one, two or three"),
     "numbers to choose from": (Depth, [50, "18", True, None, math.nan], "18 or 34"),
     "one choice": (Literal["auto"], ["none", None], "auto"),
@@ -177,6 +180,16 @@ def test_another_value_is_refused_in_one_sentence_that_says_what_is_allowed(hint
     assert told.startswith(f"{words}, got ")
     assert told == f"{words}, got {shown}." or (len(shown) > 80 and told == f"{words}, got {shown[:77]}....")
     assert allowed(hint) == words
+
+
+@pytest.mark.parametrize(
+    "hint", [Count, Natural, Positive, NonNegative, Members, tuple[Natural, ...], dict[str, Count]]
+)
+def test_a_number_that_nothing_here_reaches_is_refused(hint: Any) -> None:
+    largest, larger = 1_000_000_000, 1_000_000_001
+    wrap = {dict: lambda value: {"a": value}, tuple: lambda value: [value]}.get(get_origin(hint), lambda value: value)
+    assert value_of("x", hint, wrap(largest)) in (largest, (largest,), {"a": largest})
+    assert refused(hint, wrap(larger)) == f"{allowed(hint)}, at most {largest}, got {wrap(larger)}."
 
 
 @pytest.mark.parametrize("value", [object(), Path("a"), lambda: None, torch.ones(2), np.ones(2), {1, 2}, 1j])

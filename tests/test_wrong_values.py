@@ -1,0 +1,91 @@
+"""Wrong values for options: a sentence before anything is made. All of them: `python -m scripts.wrong_values`."""
+
+import random
+from typing import Any
+
+import pytest
+from omegaconf import OmegaConf
+
+from pruneexp.cell import FIELDS, GROUPS, OTHERS
+from pruneexp.config import conf_dir
+from pruneexp.errors import UserError
+from pruneexp.grid import expand
+from scripts.wrong_values import BASE, HUGE, VALUES, Place, outcome, places
+
+PLACES = list(places())
+SOME = random.Random(0).sample([(place, value) for place in PLACES for value in VALUES], 60)
+ASKED = {  # command line -> what its sentence says
+    "seed=range(0,0)": "asks for no cell",
+    "recipe.name=2024": "recipe.name must be text of at most 64",
+    "model.name=null": "model.name must be text of at most 64",
+    "trainer.precision=[1]": "trainer.precision must be auto, bf16 or float32, got [1]",
+    "masker=ramanujan masker.least_channels=null": "masker.least_channels must be a whole number, at least 1, got null",
+    "recipe.shift=100000": "recipe.shift must be a whole number, at least 0 and at most 128, got 100000",
+    "dataset.classes=1000000000000": "dataset.classes must be a whole number, at least 1 and at most 1000000, got 1",
+    "dataset._target_=null": "dataset must be a component, with _target_ the dotted name",
+    "hydra.sweep.dir=/proc/x": "hydra.sweep.dir is Hydra's own and cannot be set",
+    "logger=wandb logger.project=a/b": "logger.project must be a W&B project's name, without /",
+    f"trainer.threads={HUGE}": "trainer.threads must be a whole number, at least 0 and at most 4096, got 1",
+    # numbers and texts beyond what anything here takes
+    f"recipe.epochs={HUGE}": "recipe.epochs must be a whole number, at least 1, at most 1000000000, got 1",
+    "recipe.milestones=[5,2000000000]": "recipe.milestones must be a list of epochs such as [80,120], at most 1000000000",
+    "seed=4294967296": "seed must be a whole number, at least 0 and below 4294967296",
+    "dataset.name=..": "dataset.name must be text of at most 64",
+    "data_dir='a\nb'": "data_dir must be one line of text, of at most 1024 characters, got 'a\\nb'",
+    f"weights={'x' * 300}": "weights must be none, imagenet, or the file",
+    f"weights={'x' * 3000}": "weights must be none, imagenet or a path, got 'xxx",
+    f"model._target_={'x' * 300}": "model._target_ must be the dotted name of a function or class, got 'xxx",
+    # groups
+    "masker=null": "masker must be the name of a file in conf/masker, got null",
+    "masker=greedy,[1]": "masker must be the name of a file in conf/masker, got [1]",
+    "masker={scope: global}": "masker must be the name of a file in conf/masker, got {'scope': 'global'}",
+    f"masker={'x' * 300}": "masker must be the name of a file in conf/masker, got 'xxx",
+    "~masker": "masker cannot be taken away",
+    # what follows from others
+    "seed=???": "seed has no value",
+    "recipe.epochs='${nothing}'": "recipe.epochs has no value",
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("place", "value"), SOME, ids=[f"{place.chosen} {place.option} {value}" for place, value in SOME]
+)
+def test_a_wrong_value_is_refused_in_a_sentence_or_means_something(place: Place, value: str) -> None:
+    kind, text = outcome(place, value)
+    assert kind in ("sentence", "accepted"), text
+
+
+@pytest.mark.parametrize("line", ASKED, ids=[line[:40] for line in ASKED])
+def test_is_refused_in_this_sentence(line: str) -> None:
+    given = [line] if "{" in line or "\n" in line else line.split(" ")
+    with pytest.raises(UserError) as refused:
+        expand([*(f"{key}={value}" for key, value in BASE.items() if not line.lstrip("~").startswith(key)), *given])
+    assert ASKED[line] in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_a_poor_sentence_and_a_traceback_are_told_from_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    def raising(error: Exception) -> str:
+        def raises(arguments: list[str]) -> Any:
+            raise error
+
+        monkeypatch.setattr("scripts.wrong_values.expand", raises)
+        return outcome(Place("recipe.epochs", "a whole number", "recipe=smoke"), "text")[0]
+
+    assert raising(UserError("recipe.epochs must be a whole number.")) == "sentence"
+    assert raising(UserError("recipe.epochs must be\na whole number.")) == "poor sentence"
+    assert raising(UserError("something is wrong.")) == "poor sentence"
+    assert raising(KeyError("epochs")) == "traceback"
+
+
+def test_the_walk_passes_every_option() -> None:
+    options = {place.option for place in PLACES}
+    assert options >= {*FIELDS, *GROUPS, *OTHERS}
+    assert len(set(PLACES)) == len(PLACES)
+    for group in (*GROUPS, *OTHERS):
+        for path in (conf_dir() / group).glob("*.yaml"):
+            said: Any = OmegaConf.to_container(OmegaConf.load(path))
+            node = said.get(group, said)
+            assert options >= {f"{group}.{name}" for name in node}, path
+            source = node.get("source", {})
+            assert options >= {f"{group}.source.{name}" for name in source}, path
