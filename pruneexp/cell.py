@@ -11,7 +11,6 @@ An option added at its default changes no key; a changed default would, unnotice
 
 import functools
 import hashlib
-import importlib
 import json
 import re
 from collections.abc import Mapping
@@ -21,27 +20,14 @@ from typing import Annotated, Any, Literal
 from hydra.core.config_store import ConfigStore
 from pydantic import BaseModel, ConfigDict, Field
 
-from pruneexp import foreign
-from pruneexp.errors import UserError, unknown
-from pruneexp.options import (
-    HYDRA,
-    About,
-    Count,
-    Label,
-    Line,
-    Natural,
-    Words,
-    allowed,
-    check_options,
-    is_plain,
-    options_of,
-    shown,
-    value_of,
-)
-from pruneexp.torchvision_compat import prepare
+from pruneexp.options import Count, Label, Line, Natural, Words
 
-Node = dict[str, Any]  # a component's configuration: its name, _target_ and options
 Share = Annotated[float, Field(gt=0, le=1), Words("above 0 and at most 1, the share of weights kept")]
+Densities = Annotated[
+    list[Share],
+    Field(min_length=1),
+    Words("a list such as [0.1,0.02], each density above 0 and at most 1 (the share of weights kept)"),
+]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Folder = Line
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
@@ -104,9 +90,7 @@ class Options(BaseModel):
         "run",
         "run; plan: the grid and its cost; report: from the records; check: does each record fit its files and itself",
     )
-    densities: Annotated[list[Share], Field(min_length=1), Words("a list such as [0.1,0.02], each density above 0 and at most 1 (the share of weights kept)")] = option(
-        [1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network"
-    )  # fmt: skip
+    densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     topology: Literal["none", "ramanujan", "full"] = option(
         "none", "metrics of the kept weights' graph in every record: by layer, or the sixteen of the multipartite graph"
     )
@@ -165,163 +149,6 @@ def opened(argument: str) -> str:
 def typed(override: str) -> str:
     """The override as a user types it."""
     return override[2:] if override.startswith("++") and OPTION_OF_COMPONENT.match(override[2:]) else override
-
-
-# components
-
-
-@dataclass(frozen=True)
-class Component:
-    """A configured component, checked.
-
-    Attributes:
-        target: the function or class.
-        options: as given, each of its declared type; a component among them is one too.
-        about: what it says of itself; of one from outside pruneexp that says nothing, its name alone.
-        label: the name in its file.
-        partial: whether what it configures is the function itself, called later with what only its user has, as Hydra's ``_partial_``.
-        stated: the version that its file states, where it is from outside pruneexp.
-    """
-
-    target: Any
-    options: dict[str, Any]
-    about: About
-    label: str
-    partial: bool
-    stated: int | None = None
-
-    def identity(self) -> dict[str, Any]:
-        """Name, version and the options that differ from the signature's defaults, as plain JSON."""
-        found: dict[str, Any] = {"name": self.about.name, "version": self.about.version}
-        if not foreign.is_ours(self.target):
-            found["code"] = f"version {self.stated}" if self.stated is not None else foreign.fingerprint(self.target)
-        declared = options_of(self.target, self.about.kind)
-        options = {name: _plain(value) for name, value in self.options.items()}
-        changed = {
-            name: value
-            for name, value in options.items()
-            if name not in declared or declared[name].required or value != _plain(declared[name].default)
-        }
-        return found | ({"options": changed} if changed else {})
-
-    def value(self, name: str) -> Any:
-        """One option's value, the signature's default where it is not given."""
-        return self.options[name] if name in self.options else options_of(self.target, self.about.kind)[name].default
-
-    def make(self, **arguments: Any) -> Any:
-        """What it configures: the function with its options, or what the function or class returns.
-
-        Args:
-            arguments: that the program supplies at once, in place of an option of that name.
-        """
-        options = {
-            name: value.make() if isinstance(value, Component) else value for name, value in self.options.items()
-        }
-        if self.partial:
-            return functools.partial(self.target, **options | arguments)
-        return self.target(**options | arguments)
-
-    def short(self) -> str:
-        """For the key's readable part: the label that is an option of its own, or the name with the values it cannot do without."""
-        if "name" in self.options:
-            return str(self.options["name"])
-        declared = options_of(self.target, self.about.kind)
-        needed = (self.options[name] for name, one in declared.items() if one.required)
-        return self.about.name + "".join(f"_{one}" if isinstance(one, str) else str(one) for one in needed)
-
-
-def component(group: str, node: Any, kind: str | None = None) -> Component:
-    """A component's configuration, checked; nothing is made.
-
-    Args:
-        group: where it stands, for the sentences: ``scorer``, ``dataset.source``.
-        node: name, _target_, options; plain.
-        kind: what it is, the group unless given.
-
-    Raises:
-        UserError: it names nothing that can be imported, or its options are not what it takes.
-    """
-    kind = kind or group
-    if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
-        got = node.get("_target_") if isinstance(node, Mapping) else node
-        raise UserError(
-            f"{group} must be a component, with _target_ the dotted name of a function or class, got {shown(got)}."
-        )
-    target = locate(group, node["_target_"])
-    if not isinstance(node.get("_partial_", False), bool):
-        raise UserError(f"{group}._partial_ must be true or false, got {shown(node['_partial_'])}.")
-    about = getattr(target, "about", None) or About(kind, getattr(target, "__qualname__", str(node["_target_"])))
-    if about.kind != kind:
-        raise UserError(f"{group} must be a {kind}, and _target_={node['_target_']} is a {about.kind}.")
-    given = {str(name): value for name, value in node.items() if name not in HYDRA}
-    declared = options_of(target, kind)
-    label, stated = given.get("name", about.name), None
-    if kind == "source":
-        label = about.name
-    elif "name" not in declared:
-        given.pop("name", None)
-    if kind != "source":
-        label = value_of(f"{group}.name", Label, label)
-    if "version" in given and "version" not in declared and not foreign.is_ours(target):
-        stated = value_of(f"{group}.version", Count, given.pop("version"))
-    inner = {
-        name: component(f"{group}.{name}", value, name)
-        for name, value in given.items()
-        if isinstance(value, Mapping) and "_target_" in value
-    }
-    for name in inner:
-        if name not in declared:
-            raise UserError(unknown("option", f"{group}.{name}", [f"{group}.{known}" for known in declared]))
-        if is_plain(declared[name].hint):
-            raise UserError(f"{group}.{name} must be {allowed(declared[name].hint)}, got a component.")
-    plain = {name: value for name, value in given.items() if name not in inner}
-    left = check_options(group, target, kind, plain, set(inner))
-    return Component(
-        target,
-        {name: inner.get(name, left.get(name)) for name in given},
-        about,
-        str(label),
-        node.get("_partial_", False),
-        stated,
-    )
-
-
-def locate(where: str, target: str) -> Any:
-    """The function or class that a dotted path names.
-
-    Raises:
-        UserError: there is none.
-    """
-    module, _, name = target.rpartition(".")
-    if not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
-        raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
-    if not target.startswith("pruneexp."):
-        prepare()  # it may import torchvision
-    try:
-        found = getattr(importlib.import_module(module), name)
-    except ModuleNotFoundError as error:
-        if error.name is not None and not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, and what it imports is not
-        raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
-    except (AttributeError, ValueError, TypeError) as error:
-        raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
-    if not callable(found):
-        raise UserError(f"{where}._target_={target} is neither a function nor a class.")
-    return found
-
-
-def _plain(value: Any) -> Any:
-    """A value as canonical JSON has it: components by their identity, tuples as lists, no negative zero."""
-    if isinstance(value, Component):
-        return value.identity()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    return value + 0.0 if isinstance(value, float) else value
-
-
-# identity
 
 
 @dataclass(frozen=True)

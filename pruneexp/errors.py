@@ -21,4 +21,6 @@ def unknown(what: str, name: str, known: Iterable[str], within: str = "") -> str
     names = sorted(known)
     near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
     guess = f" Did you mean {within + near[0]!r}?" if near else ""
-    return f"there is no {what} {within + name!r}.{guess} Available: {', '.join(within + one for one in names) or 'none'}."
+    return (
+        f"there is no {what} {within + name!r}.{guess} Available: {', '.join(within + one for one in names) or 'none'}."
+    )

@@ -7,7 +7,8 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.cell import FIELDS, GROUPS, ROOT, Cell, Logger, Options, component, hint, marked
+from pruneexp.cell import FIELDS, GROUPS, ROOT, Cell, Logger, Options, hint, marked
+from pruneexp.components import configured
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, unknown
 from pruneexp.models.weights import fingerprint
@@ -34,10 +35,10 @@ class Setting:
         plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
         launcher, logger = plain.pop("launcher", {"name": "local"}), plain.pop("logger", {"name": "none"})
         self.components = {
-            group: component(group, plain.pop(group)) for group in (*GROUPS, "trainer") if group in plain
+            group: configured(group, plain.pop(group)) for group in (*GROUPS, "trainer") if group in plain
         }
         if isinstance(launcher, dict) and "_target_" in launcher:
-            self.components["launcher"] = component("launcher", launcher)
+            self.components["launcher"] = configured("launcher", launcher)
         elif launcher != {"name": "local"}:
             raise UserError(f"launcher must be local or a component with _target_, got {shown(launcher)}.")
         _check_logger(logger)

@@ -12,8 +12,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp import config
-from pruneexp.cell import Component
-from pruneexp.cell import component as configured
+from pruneexp.components import Component, configured
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError, unknown
 from pruneexp.layers import prunable

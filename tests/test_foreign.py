@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from pruneexp import foreign
-from pruneexp.cell import component
+from pruneexp.components import configured
 from pruneexp.errors import UserError
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.torchvision_compat import prepare
@@ -46,7 +46,7 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 def test_ours_have_a_name_and_a_version_instead() -> None:
     assert foreign.is_ours(magnitude)
-    found = component("scorer", {"name": "x", "_target_": "pruneexp.scorers.magnitude.magnitude"}).identity()
+    found = configured("scorer", {"name": "x", "_target_": "pruneexp.scorers.magnitude.magnitude"}).identity()
     assert found == {"name": "magnitude", "version": 1}
 
 
@@ -100,11 +100,12 @@ def test_an_installed_one_is_known_by_its_distributions_version() -> None:
     import torchvision
 
     node = {"name": "r", "_target_": "torchvision.models.resnet.resnet18"}
-    assert component("model", node).identity()["code"] == f"torchvision {torchvision.__version__.partition('+')[0]}"
+    assert configured("model", node).identity()["code"] == f"torchvision {torchvision.__version__.partition('+')[0]}"
 
 
 def test_one_without_a_file_needs_a_stated_version() -> None:
-    exec("def mine(model, batches, generator): return {}", namespace := {"__name__": "__main__"})
+    namespace: dict[str, Any] = {"__name__": "__main__"}
+    exec("def mine(model, batches, generator): return {}", namespace)
     with pytest.raises(UserError, match=r"no file defines mine.*`version: 1`"):
         foreign.fingerprint(namespace["mine"])
 
@@ -112,19 +113,19 @@ def test_one_without_a_file_needs_a_stated_version() -> None:
 def test_a_stated_version_stands_for_the_code(write: Write) -> None:
     write({"here.py": SCORER})
     node = {"name": "mine", "_target_": "here.mine", "version": 3}
-    first = component("scorer", node).identity()
+    first = configured("scorer", node).identity()
     write({"here.py": SCORER.replace("{share}", "{1 / share}")})
-    assert component("scorer", node).identity() == first
-    assert component("scorer", node | {"version": 4}).identity() != first
+    assert configured("scorer", node).identity() == first
+    assert configured("scorer", node | {"version": 4}).identity() != first
     with pytest.raises(UserError, match=r"scorer\.version must be a whole number, at least 1, got 0\."):
-        component("scorer", node | {"version": 0})
+        configured("scorer", node | {"version": 0})
 
 
 def test_options_of_the_users_are_checked_too(write: Write) -> None:
     write({"here.py": SCORER})
     node = {"name": "mine", "_target_": "here.mine"}
-    assert component("scorer", node | {"share": 1}).options == {"share": 1.0}
+    assert configured("scorer", node | {"share": 1}).options == {"share": 1.0}
     with pytest.raises(UserError, match=r"scorer\.share must be a finite number, got 'much'\."):
-        component("scorer", node | {"share": "much"})
+        configured("scorer", node | {"share": "much"})
     with pytest.raises(UserError, match=r"there is no option 'scorer\.shore'\. Did you mean 'scorer\.share'"):
-        component("scorer", node | {"shore": 1})
+        configured("scorer", node | {"shore": 1})

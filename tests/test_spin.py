@@ -18,7 +18,9 @@ SAY = (
 
 
 def test_it_is_set_before_torch_is_imported() -> None:
-    inherited = {name: value for name, value in environment().items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")}
+    inherited = {
+        name: value for name, value in environment().items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+    }
     done = subprocess.run([sys.executable, "-c", SAY], env=inherited, capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["False", SPINS]
 

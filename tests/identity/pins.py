@@ -7,7 +7,8 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from pruneexp.cell import FIELDS, ROOT, Component, component, marked
+from pruneexp.cell import FIELDS, ROOT, marked
+from pruneexp.components import Component, configured
 from pruneexp.config import conf_dir
 from pruneexp.options import options_of
 
@@ -15,7 +16,7 @@ FILE = Path(__file__).with_name("pins.json")
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe", "trainer", "launcher")
 
 
-def configured() -> Iterator[tuple[str, Component]]:
+def in_conf() -> Iterator[tuple[str, Component]]:
     """Every component that a file of conf/ configures, those inside others too, by its file's name."""
     for group in GROUPS:
         for path in sorted((conf_dir() / group).glob("*.yaml")):
@@ -23,7 +24,7 @@ def configured() -> Iterator[tuple[str, Component]]:
             node = said.get(group, said)
             if "_target_" not in node:
                 continue
-            found = component(group, node)
+            found = configured(group, node)
             yield f"{group}/{path.stem}", found
             yield from (
                 (f"{group}/{path.stem}.{name}", value)
@@ -35,7 +36,7 @@ def configured() -> Iterator[tuple[str, Component]]:
 def today() -> dict[str, dict[str, Any]]:
     """Defaults by "kind name version", and those of the schema's options that are part of the key."""
     pins = {"schema": {name: ROOT[name] for name in FIELDS if name in marked("identity")}}
-    for _, found in configured():
+    for _, found in in_conf():
         about = found.about
         declared = options_of(found.target, about.kind)
         defaults = {name: "required" if option.required else option.default for name, option in declared.items()}

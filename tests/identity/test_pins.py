@@ -13,7 +13,7 @@ from pruneexp.config import conf_dir
 from pruneexp.grid import expand
 from pruneexp.options import About
 from pruneexp.records.record import problem
-from tests.identity.pins import configured, pinned, today
+from tests.identity.pins import in_conf, pinned, today
 
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"
 
@@ -41,7 +41,7 @@ def test_every_component_is_pinned() -> None:
 
 
 def test_every_component_says_what_it_is() -> None:
-    for file, found in configured():
+    for file, found in in_conf():
         assert isinstance(getattr(found.target, "about", None), About), (
             f"{file}: decorate its function with @component(...)"
         )
@@ -49,12 +49,12 @@ def test_every_component_says_what_it_is() -> None:
 
 def test_two_components_never_share_a_name() -> None:
     seen: dict[tuple[str, str], Any] = {}
-    for file, found in configured():
+    for file, found in in_conf():
         assert seen.setdefault((found.about.kind, found.about.name), found.target) is found.target, file
 
 
 def test_a_file_restates_no_default() -> None:
-    for file, found in configured():
+    for file, found in in_conf():
         group = file.partition("/")[0]
         if group in GROUPS:
             restated = found.options.keys() - found.identity().get("options", {}).keys()

@@ -5,7 +5,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.cell import component
+from pruneexp.components import configured
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.layers import prunable
@@ -31,11 +31,11 @@ BIASED = [*BASES, *TRANSFORMERS, "torchvision_vgg16"]
 
 def build(name: str, num_classes: int, side: int, channels: int = 3, device: str = "meta") -> nn.Module:
     """The model of a file; on a CPU with 64 neurons for thousands."""
-    configured = component("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
-    if device == "cpu" and "hidden" in options_of(configured.target, "model"):
-        configured.options["hidden"] = 64
+    chosen = configured("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
+    if device == "cpu" and "hidden" in options_of(chosen.target, "model"):
+        chosen.options["hidden"] = 64
     with torch.device(device):
-        model: nn.Module = configured.make(num_classes=num_classes, input_shape=(channels, side, side))
+        model: nn.Module = chosen.make(num_classes=num_classes, input_shape=(channels, side, side))
     return model
 
 

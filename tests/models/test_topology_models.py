@@ -7,7 +7,7 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.cell import component
+from pruneexp.components import configured
 from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.layers import multiply_accumulates, prunable
@@ -19,9 +19,9 @@ from pruneexp.wiring import trace
 
 
 def build(name: str, classes: int = 10, side: int = 32) -> nn.Module:
-    configured = component("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
+    chosen = configured("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
     with torch.device("meta"):
-        model: nn.Module = configured.make(num_classes=classes, input_shape=(3, side, side))
+        model: nn.Module = chosen.make(num_classes=classes, input_shape=(3, side, side))
     return model
 
 
