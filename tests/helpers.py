@@ -1,5 +1,7 @@
 """Small things that several tests need."""
 
+import copy
+
 import numpy as np
 
 from pruneexp.cell import Cell
@@ -7,6 +9,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.grid import Grid
 from pruneexp.job import Job
 from pruneexp.launchers.task import precision_there
+from pruneexp.training.recipe import Recipe
 
 
 def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 0) -> Dataset:
@@ -34,3 +37,10 @@ def cells_of(grid: Grid) -> dict[str, tuple[Job, Cell]]:
     """Every cell that a grid asks for, in the precision that it would be trained in here, by key."""
     found = [(slot.job, slot.job.cell(slot.density, precision_there(slot.job))) for slot in grid.slots]
     return {cell.key: (job, cell) for job, cell in found}
+
+
+def diverging(recipe: Recipe) -> Recipe:
+    """The recipe with a learning rate beyond all that are allowed, at which any network's loss stops being finite."""
+    found = copy.copy(recipe)
+    object.__setattr__(found, "lr", 1e30)
+    return found

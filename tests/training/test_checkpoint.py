@@ -145,7 +145,7 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path: Path) -> No
 
 @pytest.mark.parametrize("seconds", [-1, float("nan"), "often"])
 def test_a_time_between_checkpoints_that_is_none(seconds: float) -> None:
-    with pytest.raises(UserError, match=r"trainer\.checkpoint_seconds must be a finite number"):
+    with pytest.raises(UserError, match=r"Device's checkpoint_seconds must be a finite number"):
         Device("cpu", checkpoint_seconds=seconds)
 
 

@@ -20,7 +20,7 @@ from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident
 from pruneexp.training.step import Step, losses
 from pruneexp.training.train import train, train_together
-from tests.helpers import toy_dataset
+from tests.helpers import diverging, toy_dataset
 
 CPU = Device("cpu")
 STEPS, CLASSES = 50, 4
@@ -140,7 +140,7 @@ def test_a_diverged_member_stops_there_and_disturbs_no_other() -> None:
 
 
 def test_when_all_have_diverged_the_training_ends() -> None:
-    recipe = Recipe(epochs=3, batch_size=16, lr=1e30)
+    recipe = diverging(Recipe(epochs=3, batch_size=16, lr=1.0))
     networks = [started(linear, 16) for _ in range(2)]
     results = train_together(networks, [{}, {}], recipe, Resident(toy_dataset(40), recipe, 0, CPU.where), CPU)
     assert all(result.diverged and len(result.history) == 1 for result in results)

@@ -191,7 +191,7 @@ def test_on_a_cpu_the_step_is_called_itself() -> None:
 
 
 def test_graphs_are_on_or_off() -> None:
-    with pytest.raises(UserError, match=r"trainer.graphs must be true or false, got 'auto'"):
+    with pytest.raises(UserError, match=r"Device's graphs must be true or false, got 'auto'"):
         Device("cpu", graphs="auto")  # type: ignore[arg-type]
 
 

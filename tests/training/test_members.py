@@ -101,5 +101,5 @@ def test_a_number_that_the_network_does_not_go_with_is_refused() -> None:
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "all"])
 def test_members_that_cannot_be_are_named(value: Any) -> None:
-    with pytest.raises(UserError, match=r"trainer.members must be auto or a whole number, at least 1"):
+    with pytest.raises(UserError, match=r"Device's members must be auto or a whole number, at least 1"):
         Device("cpu", members=value)

@@ -19,7 +19,7 @@ from pruneexp.training.device import Device
 from pruneexp.training.recipe import Recipe
 from pruneexp.training.resident import Resident
 from pruneexp.training.train import Trained, train
-from tests.helpers import toy_dataset
+from tests.helpers import diverging, toy_dataset
 
 CPU = Device("cpu")
 RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, weight_decay=5e-3, milestones=(2,), flip=True, shift=2)
@@ -184,7 +184,7 @@ def test_it_learns() -> None:
 
 def test_a_loss_that_is_not_finite_is_reported_as_diverged_and_ends_the_training() -> None:
     network = small()
-    result = run(network, random_masks(network), dataclasses.replace(RECIPE, lr=1e30))
+    result = run(network, random_masks(network), diverging(RECIPE))
     assert result.diverged
     assert len(result.history) == 1
     assert not math.isfinite(result.history[0]["train/loss"])
@@ -192,7 +192,7 @@ def test_a_loss_that_is_not_finite_is_reported_as_diverged_and_ends_the_training
 
 
 def test_a_loss_that_stops_being_finite_in_the_last_step_is_diverged_too() -> None:
-    recipe = dataclasses.replace(RECIPE, epochs=1, lr=1e30, batch_size=70)  # the one step is taken at a finite loss
+    recipe = diverging(dataclasses.replace(RECIPE, epochs=1, batch_size=70))  # the one step is taken at a finite loss
     result = run(small(), {}, recipe)
     assert not math.isfinite(result.loss)
     assert result.diverged
@@ -217,11 +217,11 @@ def test_a_dense_copy_is_untouched_by_the_training_of_another() -> None:
 @pytest.mark.parametrize(
     ("arguments", "part"),
     [
-        ({"accelerator": "tpu"}, "trainer.accelerator"),
-        ({"precision": "fp8"}, "trainer.precision"),
-        ({"threads": -1}, "trainer.threads"),
-        ({"threads": 1.5}, "trainer.threads"),
-        ({"threads": "two"}, "trainer.threads"),
+        ({"accelerator": "tpu"}, "^Device's accelerator must be "),
+        ({"precision": "fp8"}, "^Device's precision must be "),
+        ({"threads": -1}, "^Device's threads must be "),
+        ({"threads": 1.5}, "^Device's threads must be "),
+        ({"threads": "two"}, "^Device's threads must be "),
     ],
 )
 def test_a_device_that_cannot_be_is_named(arguments: dict[str, str], part: str) -> None:
