@@ -14,6 +14,7 @@ from pruneexp.grid import expand
 from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer
 from tests.command import in_process
+from tests.helpers import cells_of
 
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 RAMANUJAN = [name for name in EXPERIMENTS if name.startswith("ramanujan_")]
@@ -62,7 +63,7 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert densities == sorted(densities, reverse=True)
     assert {0.5, 0.1, 0.02, 0.01, 0.005} <= set(densities)
     dense = 3 * (1.0 in densities)
-    assert len(grid.cells()) == 9 * len([density for density in densities if density < 1]) + dense
+    assert len(cells_of(grid)) == 9 * len([density for density in densities if density < 1]) + dense
 
 
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in (*RAMANUJAN, *CENTRALITY, *PRETRAIN)])
@@ -97,7 +98,7 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
         assert (tmp_path / "results" / "runs" / "reports" / path).exists()
     planned = in_process(tmp_path, monkeypatch, capsys, *small, "masker=greedy,sparsify", "mode=plan")
     assert planned.code == 0, planned.err
-    cells = len(expand([*small, "masker=greedy,sparsify"]).cells())
+    cells = len(cells_of(expand([*small, "masker=greedy,sparsify"])))
     assert f"{len(made)} done, {cells - len(made)} missing" in planned.out
     assert "from recorded cells" in planned.out
     assert f"{round(density * record['prunable']):,}" in planned.out
@@ -146,7 +147,7 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
     around = [*one[:-1], f"densities=[1.0,{density}]" if density < 1 else "densities=[1.0]"]
     planned = in_process(tmp_path, monkeypatch, capsys, *around, "mode=plan")
     assert planned.code == 0, planned.err
-    cells = len(expand(around).cells())
+    cells = len(cells_of(expand(around)))
     assert cells == (3 if dense else 6)
     assert f"1 done, {cells - 1} missing" in planned.out
     assert "from recorded cells" in planned.out
@@ -188,7 +189,7 @@ def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_i
         assert ("latency" in records[0.5]) == name.startswith("centrality_table")
     planned = in_process(tmp_path, monkeypatch, capsys, *small, f"scorer={scorer}", "mode=plan")
     assert planned.code == 0, planned.err
-    cells = len(expand([*small, f"scorer={scorer}"]).cells())
+    cells = len(cells_of(expand([*small, f"scorer={scorer}"])))
     assert f"{len(made)} done, {cells - len(made)} missing" in planned.out
     assert "from recorded cells" in planned.out
 
@@ -205,7 +206,7 @@ def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     planned = in_process(tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", *few)
     assert planned.code == 0, planned.err
     grid = expand([f"+experiment={name}", *few])
-    assert f"{name}, {len(grid.cells())} cells" in planned.out
-    assert f"0 done, {len(grid.cells())} missing" in planned.out
+    assert f"{name}, {len(cells_of(grid))} cells" in planned.out
+    assert f"0 done, {len(cells_of(grid))} missing" in planned.out
     assert "hours left" in planned.out
     assert list(tmp_path.iterdir()) == []
