@@ -8,7 +8,20 @@ from typing import Any
 
 from pruneexp import foreign
 from pruneexp.errors import UserError, unknown
-from pruneexp.options import HYDRA, About, Count, Label, allowed, check_options, is_plain, options_of, shown, value_of
+from pruneexp.options import (
+    HYDRA,
+    MADE_AT_ONCE,
+    About,
+    Count,
+    Label,
+    allowed,
+    called_with,
+    check_options,
+    is_plain,
+    options_of,
+    shown,
+    value_of,
+)
 from pruneexp.torchvision_compat import prepare
 
 
@@ -95,6 +108,10 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
     about = getattr(target, "about", None) or About(kind, getattr(target, "__qualname__", str(node["_target_"])))
     if about.kind != kind:
         raise UserError(f"{group} must be a {kind}, and _target_={node['_target_']} is a {about.kind}.")
+    called = called_with(target, kind)
+    if node.get("_partial_", False) != bool(called) and (called or kind in MADE_AT_ONCE):
+        with_what = f"the program calls it, with {', '.join(called)}" if called else "the program takes what it returns"
+        raise UserError(f"{group}._partial_ must be {'true' if called else 'false'}: {with_what}.")
     given = {str(name): value for name, value in node.items() if name not in HYDRA}
     declared = options_of(target, kind)
     label, stated = given.get("name", about.name), None

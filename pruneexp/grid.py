@@ -143,7 +143,7 @@ def _refuse(overrides: list[Override]) -> None:
             raise UserError(f"{name} cannot be taken away: give it another value.")
         if name in (*GROUPS, *OTHERS, "experiment") and not override.is_delete():
             for value in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
-                if not isinstance(value, str) or len(value) > 200:
+                if not isinstance(value, str) or "${" in value or len(value) > 200:
                     raise UserError(f"{name} must be the name of a file in conf/{name}, got {shown(value)}.")
         if (
             override.is_add()

@@ -28,6 +28,8 @@ CONTRACT = {  # the arguments that the program supplies, by what a component is
     "dataset": ("data_dir",),
     "source": ("data_dir", "name"),
 }
+CALLED_LATER = ("scorer", "masker", "source")  # functions that the program calls when it has their arguments
+MADE_AT_ONCE = ("dataset", "model", "recipe", "trainer", "launcher")  # those whose result it works with
 LISTS = (tuple, list, Sequence)
 CHOICES = (Literal, Union, types.UnionType)
 NAMES: dict[Any, str] = {
@@ -165,6 +167,14 @@ def options_of(target: Callable[..., Any], kind: str) -> dict[str, Option]:
         if name not in CONTRACT.get(kind, ())
         and parameter.kind not in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD)
     }
+
+
+def called_with(target: Callable[..., Any], kind: str) -> list[str]:
+    """Which arguments a scorer, masker or source needs of the program, when it is called; none for one that something else makes."""
+    parameters = inspect.signature(target).parameters if kind in CALLED_LATER else {}
+    return [
+        name for name, one in parameters.items() if name in CONTRACT[kind] and one.default is inspect.Parameter.empty
+    ]
 
 
 def takes_others(target: Callable[..., Any]) -> bool:

@@ -46,7 +46,9 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
 
 def test_ours_have_a_name_and_a_version_instead() -> None:
     assert foreign.is_ours(magnitude)
-    found = configured("scorer", {"name": "x", "_target_": "pruneexp.scorers.magnitude.magnitude"}).identity()
+    found = configured(
+        "scorer", {"name": "x", "_target_": "pruneexp.scorers.magnitude.magnitude", "_partial_": True}
+    ).identity()
     assert found == {"name": "magnitude", "version": 1}
 
 
@@ -112,7 +114,7 @@ def test_one_without_a_file_needs_a_stated_version() -> None:
 
 def test_a_stated_version_stands_for_the_code(write: Write) -> None:
     write({"here.py": SCORER})
-    node = {"name": "mine", "_target_": "here.mine", "version": 3}
+    node = {"name": "mine", "_target_": "here.mine", "_partial_": True, "version": 3}
     first = configured("scorer", node).identity()
     write({"here.py": SCORER.replace("{share}", "{1 / share}")})
     assert configured("scorer", node).identity() == first
@@ -123,7 +125,7 @@ def test_a_stated_version_stands_for_the_code(write: Write) -> None:
 
 def test_options_of_the_users_are_checked_too(write: Write) -> None:
     write({"here.py": SCORER})
-    node = {"name": "mine", "_target_": "here.mine"}
+    node = {"name": "mine", "_target_": "here.mine", "_partial_": True}
     assert configured("scorer", node | {"share": 1}).options == {"share": 1.0}
     with pytest.raises(UserError, match=r"scorer\.share must be a finite number, got 'much'\."):
         configured("scorer", node | {"share": "much"})

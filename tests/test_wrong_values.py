@@ -35,6 +35,9 @@ ASKED = {  # command line -> what its sentence says
     f"weights={'x' * 300}": "weights must be none, imagenet, or the file",
     f"weights={'x' * 3000}": "weights must be none, imagenet or a path, got 'xxx",
     f"model._target_={'x' * 300}": "model._target_ must be the dotted name of a function or class, got 'xxx",
+    "masker._partial_=false": "masker._partial_ must be true: the program calls it, with layers, density, generator",
+    "dataset.source._partial_=false": "dataset.source._partial_ must be true: the program calls it, with data_dir, name",
+    "model._partial_=true": "model._partial_ must be false: the program takes what it returns",
     # groups
     "masker=null": "masker must be the name of a file in conf/masker, got null",
     "masker=greedy,[1]": "masker must be the name of a file in conf/masker, got [1]",
@@ -42,6 +45,7 @@ ASKED = {  # command line -> what its sentence says
     f"masker={'x' * 300}": "masker must be the name of a file in conf/masker, got 'xxx",
     "~masker": "masker cannot be taken away",
     # what follows from others
+    "scorer='${nothing}'": "scorer must be the name of a file in conf/scorer, got '${nothing}'",
     "seed=???": "seed has no value",
     "recipe.epochs='${nothing}'": "recipe.epochs has no value",
 }  # fmt: skip

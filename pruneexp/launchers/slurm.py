@@ -25,6 +25,7 @@ from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
 from pruneexp.options import Count, Line, Natural, Positive, component
 
+Gpus = Annotated[int, Field(ge=0, le=1024)]
 ARRAY = 1000  # jobs in an array: one less than Slurm's MaxArraySize where it is not set
 
 
@@ -54,7 +55,7 @@ class SlurmLocal:
     """
 
     parallel: Annotated[int, Field(ge=1, le=1024)] = 2
-    gpus_per_node: Natural = 0
+    gpus_per_node: Gpus = 0
     timeout_min: Count = 240
 
     def __post_init__(self) -> None:
@@ -104,7 +105,7 @@ class Slurm:
     signal_delay_s: Natural = 120
     cpus_per_task: Count = 4
     mem_gb: Positive = 16
-    gpus_per_node: Natural = 1
+    gpus_per_node: Gpus = 1
     array_parallelism: Count = 64
     partition: Line | None = None
     account: Line | None = None
