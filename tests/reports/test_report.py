@@ -298,6 +298,8 @@ def test_one_table_never_mixes_two_states_of_the_data(runs: Path) -> None:
     shutil.rmtree(runs / second.key)
     Store(runs).write(second.key, record(second, 50, data=None), {}, [])
     assert write_report(made, "command") == 0
+    text = (runs / "reports" / "tables" / "quickstart-digits.md").read_text()
+    assert "1 of its cells were recorded before records had a digest of the data" in text
 
 
 def test_a_report_takes_records_from_files(runs: Path, tmp_path: Path) -> None:
