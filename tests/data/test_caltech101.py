@@ -156,4 +156,13 @@ def test_a_tar_damaged_inside_the_zip_is_named_with_it(tmp_path: Path) -> None:
 def test_torchvisions_own_folder_is_not_written_over(tmp_path: Path) -> None:
     official(tmp_path / "caltech101")
     with pytest.raises(UserError, match="move the other files"):
-        load(tmp_path, "caltech101", functools.partial(caltech101, side=224), 3, 90, (3, 224, 224), mean=(0.5,) * 3, std=(0.2,) * 3)
+        load(
+            tmp_path,
+            "caltech101",
+            functools.partial(caltech101, side=224),
+            3,
+            90,
+            (3, 224, 224),
+            mean=(0.5,) * 3,
+            std=(0.2,) * 3,
+        )
