@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from pydantic import Field
 
 from pruneexp import files
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.locks import lock_folder
 from pruneexp.options import Count, Label, Natural, component
 
@@ -178,12 +179,14 @@ def _complete(folder: Path) -> bool:
 def _open(path: Path) -> np.ndarray:
     try:
         files.regular(path)
-        return np.lib.format.open_memmap(path, mode="r")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # about a damaged header
+            return np.lib.format.open_memmap(path, mode="r")
     except PermissionError as error:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except Exception as error:
         # a damaged header is evaluated by numpy and can fail in any way
-        why = getattr(error, "strerror", None) or str(error) or type(error).__name__
+        why = getattr(error, "strerror", None) or first_line(error)[:100]
         raise UserError(f"{path} is damaged ({why}): delete the folder {path.parent} to have it made again.") from error
 
 

@@ -1,0 +1,1 @@
+"""What `python -m scripts.corruptions` is made of: damages, commands, targets, verdicts."""

@@ -1,0 +1,107 @@
+"""A user's command in a forked process: what it costs to start Python and to import torch is paid once."""
+
+import contextlib
+import importlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+LIMIT = 60.0  # seconds after which a command hangs
+NEEDED = (
+    "pruneexp.torchvision_compat", "pruneexp.cli", "pruneexp.experiment", "pruneexp.records.check", "pruneexp.reports.plan",
+    "pruneexp.reports.report", "pruneexp.topology", "sklearn.datasets",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a command ended: its exit code, minus a signal's number, or None where it had to be killed; what it said."""
+
+    code: int | None
+    out: str = ""
+    err: str = ""
+
+
+def warm() -> None:
+    """Import what commands need, and run none of it: a fork must not find other threads at work."""
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", COLUMNS="200")
+    for module in NEEDED:
+        importlib.import_module(module)
+    from pruneexp.records.provenance import git_commit
+
+    git_commit()  # the same for all that follows, whatever happens to the checkout
+
+
+def forked(folder: Path, words: list[str], limit: float = LIMIT, before: Callable[[], None] = lambda: None) -> Outcome:
+    """``python -m pruneexp`` with these words in `folder`; `before` is called in the process first."""
+    texts = [folder / "out.txt", folder / "err.txt"]
+    for text in texts:
+        text.unlink(missing_ok=True)
+    sys.stdout.flush()
+    sys.stderr.flush()
+    if (child := os.fork()) == 0:
+        os._exit(_child(folder, words, texts, before))
+    end = time.monotonic() + limit
+    while True:
+        done, status = os.waitpid(child, os.WNOHANG)
+        if done:
+            code: int | None = os.waitstatus_to_exitcode(status)
+            break
+        if time.monotonic() > end:
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(child, signal.SIGKILL)
+            os.waitpid(child, 0)
+            code = None
+            break
+        time.sleep(0.01)
+    out, err = (text.read_text(errors="replace") if text.exists() else "" for text in texts)
+    return Outcome(code, out, err)
+
+
+def _child(folder: Path, words: list[str], texts: list[Path], before: Callable[[], None]) -> int:
+    os.setsid()
+    for number, text in enumerate(texts, start=1):
+        handle = os.open(text, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o666)
+        os.dup2(handle, number)
+    sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
+    code = 1
+    try:
+        os.chdir(folder)
+        sys.argv = ["pruneexp", *words]
+        before()
+        from pruneexp.cli import main
+
+        main()
+        code = 0
+    except SystemExit as stopped:
+        code = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+    except BaseException:
+        traceback.print_exc()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    return code
+
+
+def killed_after(checkpoints: int) -> Callable[[], None]:
+    """Something to do before a command: that it is killed when it has written so many checkpoints."""
+
+    def patch() -> None:
+        from pruneexp.training.checkpoint import Checkpoint
+
+        write, written = Checkpoint._write, 0
+
+        def and_die(self: Checkpoint, state: dict[str, object]) -> None:
+            nonlocal written
+            write(self, state)
+            written += 1
+            if written == checkpoints:
+                os.kill(os.getpid(), signal.SIGKILL)
+
+        Checkpoint._write = and_die  # type: ignore[method-assign]
+
+    return patch
