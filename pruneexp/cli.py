@@ -122,9 +122,7 @@ def _run(grid: "Grid") -> int:
     if all(record is not None and is_measured(record, first.options) for record in records):
         return 0
     launcher = first.component("launcher") if "launcher" in first.setting.components else None
-    with store.claim("0" * 16):
-        pass  # the folder can be written
-    checked = set()
+    checked: dict[str, tuple[list[Layer], int]] = {}  # by data set and model: the layers, the number of training images
     for weights in {Path(job.options.weights) for job in grid.jobs}:
         if (weights / "record.json").exists():  # a finished cell's folder: are they the ones it trained?
             Store(weights.parent).file(weights.name, "weights.safetensors")
@@ -140,17 +138,25 @@ def _run(grid: "Grid") -> int:
             )
         names = str([components[group].identity() for group in ("dataset", "model")])
         if names not in checked:
-            checked.add(names)
             dataset = job.dataset()
             _same_data(dataset.name, dataset.digest, [record for record in records if record is not None])
             network = job.component("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
             check_members(trainer, network, dataset.input_shape)
-            scores = [
+            layers = [
                 Layer(name, weight, torch.ones_like(weight, dtype=torch.bool))
                 for name, weight in prunable(network).items()
             ]
-            for density in job.densities:
-                kept_count(scores, density)
+            checked[names] = layers, len(dataset.train_images) - dataset.validation
+        layers, images = checked[names]
+        for density in job.densities:
+            kept_count(layers, density)
+        images = min(images, components["recipe"].value("train_images") or images)
+        if job.needs_scores and (components["scorer"].value("samples") or 0) > images:
+            raise UserError(
+                f"scorer.samples={components['scorer'].value('samples')}, and there are {images} training images."
+            )
+    with store.claim("0" * 16):
+        pass  # the folder can be written
     if launcher is not None:
         code: int = launcher.launch(tasks(grid), first.options.results_dir)
         return code

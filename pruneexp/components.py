@@ -2,6 +2,7 @@
 
 import functools
 import importlib
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -34,6 +35,7 @@ class Component:
         options: as given, each of its declared type; a component among them is one too.
         about: what it says of itself; of one from outside pruneexp that says nothing, its name alone.
         label: the name in its file.
+        named_in: the module of its ``_target_``.
         partial: whether what it configures is the function itself, called later with what only its user has, as Hydra's ``_partial_``.
         stated: the version that its file states, where it is from outside pruneexp.
     """
@@ -42,16 +44,24 @@ class Component:
     options: dict[str, Any]
     about: About
     label: str
+    named_in: str
     partial: bool
     stated: int | None = None
 
     def identity(self) -> dict[str, Any]:
-        """Name, version and the options that differ from the signature's defaults, as plain JSON."""
+        """Name, version and the options that differ from the signature's defaults, as plain JSON.
+
+        Raises:
+            UserError: it is from outside pruneexp, and no file defines it.
+        """
         found: dict[str, Any] = {"name": self.about.name, "version": self.about.version}
         if not foreign.is_ours(self.target):
-            found["code"] = f"version {self.stated}" if self.stated is not None else foreign.fingerprint(self.target)
+            stated = None if self.stated is None else f"{self.named_in} version {self.stated}"
+            found["code"] = stated or foreign.fingerprint(self.target, self.named_in)
         declared = options_of(self.target, self.about.kind)
         options = {name: plain_json(value) for name, value in self.options.items()}
+        for name in options.keys() - {name for name, one in declared.items() if one.hint is not Any}:
+            options[name] = without_hint(options[name])
         changed = {
             name: value
             for name, value in options.items()
@@ -60,8 +70,9 @@ class Component:
         return found | ({"options": changed} if changed else {})
 
     def value(self, name: str) -> Any:
-        """One option's value, the signature's default where it is not given."""
-        return self.options[name] if name in self.options else options_of(self.target, self.about.kind)[name].default
+        """One option's value, the signature's default where it is not given, None where there is no such option."""
+        declared = options_of(self.target, self.about.kind)
+        return self.options[name] if name in self.options else declared[name].default if name in declared else None
 
     def make(self, **arguments: Any) -> Any:
         """What it configures: the function with its options, or what the function or class returns.
@@ -81,8 +92,10 @@ class Component:
         if "name" in self.options:
             return str(self.options["name"])
         declared = options_of(self.target, self.about.kind)
-        needed = "_".join(str(self.options[name]) for name, one in declared.items() if one.required)
-        return self.about.name + ("_" if needed[:1].isalpha() else "") + needed
+        values = (self.options[name] for name, one in declared.items() if one.required)
+        needed = "_".join(value.about.name if isinstance(value, Component) else str(value) for value in values)
+        short = self.about.name + ("_" if needed[:1].isalpha() else "") + needed
+        return re.sub(r"[^\w.+-]+", "_", short)[:64]
 
 
 def configured(group: str, node: Any, kind: str | None = None) -> Component:
@@ -135,11 +148,14 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
             raise UserError(f"{group}.{name} must be {allowed(declared[name].hint)}, got a component.")
     plain = {name: value for name, value in given.items() if name not in inner}
     left = check_options(group, target, kind, plain, set(inner))
+    if about.together is not None:
+        about.together(**{name: left.get(name, option.default) for name, option in declared.items()})
     return Component(
         target,
         {name: inner.get(name, left.get(name)) for name in given},
         about,
         str(label),
+        node["_target_"].rpartition(".")[0],
         node.get("_partial_", False),
         stated,
     )
@@ -152,18 +168,19 @@ def locate(where: str, target: str) -> Any:
         UserError: there is none.
     """
     module, _, name = target.rpartition(".")
-    if not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
+    if not module or not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
         raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
     if not target.startswith("pruneexp."):
         prepare()  # it may import torchvision
     try:
-        found = getattr(importlib.import_module(module), name)
+        home = importlib.import_module(module)
     except ModuleNotFoundError as error:
-        if error.name is not None and not f"{module}.".startswith(f"{error.name}."):
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
             raise  # the module is there, and what it imports is not
         raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
-    except (AttributeError, ValueError, TypeError) as error:
-        raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
+    if not hasattr(home, name):
+        raise UserError(f"{where}._target_={target} names nothing that can be imported: {module} has no {name}.")
+    found = getattr(home, name)
     if not callable(found):
         raise UserError(f"{where}._target_={target} is neither a function nor a class.")
     return found
@@ -178,3 +195,10 @@ def plain_json(value: Any) -> Any:
     if isinstance(value, (list, tuple)):
         return [plain_json(item) for item in value]
     return value + 0.0 if isinstance(value, float) else value
+
+
+def without_hint(value: Any) -> Any:
+    """What an option without an annotation is worth in a key: 1.0 is 1."""
+    if isinstance(value, list):
+        return [without_hint(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -21,6 +21,7 @@ from pruneexp.options import shown
 
 ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
 OF_HYDRA = ("hydra.launcher.", "hydra.sweeper.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.searchpath")
+OF_SEED = re.compile(r"\$\{[^}]*\bseed\b")  # another option that follows from the seed
 SEED = re.compile(r"seed=(0|[1-9]\d*)")
 
 
@@ -124,7 +125,7 @@ def _composed(jobs: list[list[str]], known: DictConfig | None = None) -> list[Jo
             found.append(Job.of(compose("config", overrides) if known is None else known))
         except (HydraException, OmegaConfBaseException) as error:
             raise UserError(_sentence(error)) from error
-        if "seed}" not in OmegaConf.to_yaml(found[-1].setting.config):  # no other option follows from it
+        if not OF_SEED.search(OmegaConf.to_yaml(found[-1].setting.config)):  # no other option follows from it
             shared[rest] = found[-1]
     return found
 

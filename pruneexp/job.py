@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
+from pruneexp import foreign
 from pruneexp.cell import FIELDS, GROUPS, ROOT, Cell, Logger, Options, hint, marked
 from pruneexp.components import configured
 from pruneexp.data.dataset import Dataset
@@ -119,9 +120,12 @@ class Setting:
             description["scorer"] = "none"
         if dense:
             description |= {"scorer": "dense", "masker": "dense"}
-        devices = self.components["trainer"].options.get("devices", 1) if "trainer" in self.components else 1
-        if devices > 1 and self.looks_at_batches():
-            description["devices"] = devices
+        if (trainer := self.components.get("trainer")) is not None:
+            devices = trainer.value("devices") or 1
+            if devices > 1 and self.looks_at_batches():
+                description["devices"] = devices
+            if not foreign.is_ours(trainer.target):
+                description["trainer"] = trainer.identity()
         return description
 
     def changed(self, name: str, dense: bool) -> Any:
@@ -131,24 +135,30 @@ class Setting:
             return None
         if name in IN_ROUNDS and (not self.needs_scores or options.rounds == 1):
             return None  # there is no round before the last
+        if name == "when" and not self.needs_scores and options.rewind == "init":
+            return None  # neither masks nor weights come from the trained network
         return value
 
     def looks_at_batches(self) -> bool:
-        """Whether the network has layers whose result depends on which images share a device's batch: BatchNorm, dropout."""
-        dataset = self.components["dataset"].options
+        """Whether the network's result depends on which images share a device's batch: BatchNorm, dropout; of others' nobody knows."""
+        if not foreign.is_ours(self.components["model"].target):
+            return True
+        dataset = self.components["dataset"]
         with torch.device("meta"):
             network = self.components["model"].make(
-                num_classes=dataset["classes"], input_shape=tuple(dataset["image_shape"])
+                num_classes=dataset.value("classes"), input_shape=tuple(dataset.value("image_shape"))
             )
         kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
         return any(isinstance(module, kinds) for module in network.modules())
 
     def precisions(self) -> tuple[str, ...]:
         """In which precisions its cells may be trained, as far as the configuration tells: under auto the device decides."""
-        options = self.components["trainer"].options if "trainer" in self.components else {}
-        if (precision := options.get("precision", "auto")) != "auto":
+        trainer = self.components.get("trainer")
+        if trainer is None:
+            return PRECISIONS
+        if (precision := trainer.value("precision") or "auto") != "auto":
             return (precision,)
-        return {"cpu": ("float32",), "cuda": ("bf16",)}.get(options.get("accelerator", "auto"), PRECISIONS)
+        return {"cpu": ("float32",), "cuda": ("bf16",)}.get(trainer.value("accelerator") or "auto", PRECISIONS)
 
     @functools.cached_property
     def described(self) -> dict[bool, tuple[dict[str, str], dict[str, Any], str]]:

@@ -18,8 +18,11 @@ def lock(path: Path, byte: int = 0, wait: bool = True) -> Iterator[bool]:
     Raises:
         OSError: the file cannot be made, or its file system has no locks.
     """
-    path.touch(exist_ok=True)
-    handle = _open_once(str(path.resolve()), path.stat().st_ino)
+    with contextlib.suppress(
+        FileExistsError
+    ):  # one that is there is not opened and closed again: that would let go of its locks
+        os.close(os.open(path, os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, 0o666))
+    handle = _open_once(str(path.parent.resolve() / path.name), os.lstat(path).st_ino)
     try:
         fcntl.lockf(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB), 1, byte)
     except (BlockingIOError, PermissionError):
@@ -34,7 +37,7 @@ def lock(path: Path, byte: int = 0, wait: bool = True) -> Iterator[bool]:
 @functools.cache
 def _open_once(path: str, inode: int) -> int:
     """The process's handle of a file; `inode` tells a new file of the same name from one that was deleted."""
-    return os.open(path, os.O_RDWR)
+    return os.open(path, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC)
 
 
 @contextlib.contextmanager

@@ -73,6 +73,7 @@ class About:
         version: raised when a default or what it computes changes.
         needs_scores: of a masker: whether it looks at scores.
         removes_neurons: of a masker: whether what it prunes is taken out, and a smaller network trained.
+        together: called with all options by name; raises UserError where some of them exclude each other.
     """
 
     kind: str
@@ -80,20 +81,26 @@ class About:
     version: int = 1
     needs_scores: bool = True
     removes_neurons: bool = False
+    together: Callable[..., None] | None = None
 
 
 def component(
-    kind: str, name: str | None = None, version: int = 1, needs_scores: bool = True, removes_neurons: bool = False
+    kind: str,
+    name: str | None = None,
+    version: int = 1,
+    needs_scores: bool = True,
+    removes_neurons: bool = False,
+    together: Callable[..., None] | None = None,
 ) -> Callable[[Target], Target]:
     """Declare a function or class as a component, and have its options checked at each call.
 
     Args:
-        kind, name, version, needs_scores, removes_neurons: as for `About`; `name` is the function's unless given.
+        kind, name, version, needs_scores, removes_neurons, together: as for `About`; `name` is the function's unless given.
     """
 
     def declare(target: Target) -> Target:
         declared: Any = checked(target, CONTRACT.get(kind, ()))
-        declared.about = About(kind, name or target.__name__, version, needs_scores, removes_neurons)
+        declared.about = About(kind, name or target.__name__, version, needs_scores, removes_neurons, together)
         return declared
 
     return declare
@@ -134,7 +141,19 @@ def _checked(function: Any, name: str, supplied: Collection[str]) -> Any:
 
 @functools.cache
 def _hints(function: Callable[..., Any]) -> dict[str, Any]:
-    return get_type_hints(inspect.unwrap(function), include_extras=True)
+    """The annotations of a function's parameters; `Any` for one that names what is only there for a type checker."""
+    bare: Any = inspect.unwrap(function)
+    while isinstance(bare, functools.partial):
+        bare = inspect.unwrap(bare.func)
+    space, found = getattr(bare, "__globals__", {}), {}
+    for name, hint in getattr(bare, "__annotations__", {}).items():
+        if name != "return":
+            try:
+                alone = types.SimpleNamespace(__annotations__={name: hint})
+                found[name] = get_type_hints(alone, space, include_extras=True)[name]
+            except NameError:
+                found[name] = Any
+    return found
 
 
 @dataclass(frozen=True)

@@ -78,6 +78,12 @@ class Workbench:
         if not self.store.has_folder(dense.key):  # a record from elsewhere has no weights
             self.finish(dense)
         network = copy.deepcopy(self.initial)
+        of_data = (self.store.read(dense.key) or {}).get("data") or {}
+        if of_data.get("sha256") != self.data_digest:
+            raise UserError(
+                f"the dense network {dense.key} was trained on another state of {self.data_name} than the one that is here: bring that"
+                " data back, or take another results_dir."
+            )
         network.load_state_dict(safetensors.torch.load(self.store.file(dense.key, "weights.safetensors")))
         return network
 

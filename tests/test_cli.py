@@ -455,3 +455,59 @@ def test_a_disk_that_fills_while_recording_is_one_sentence_and_leaves_nothing(tm
     assert "make room" in told
     assert cells(tmp_path) == []
     assert [path for path in files(tmp_path) if ".hydra" not in path] == []
+
+
+# what the checks before any training see
+
+
+@pytest.mark.parametrize(
+    ("arguments", "part"),
+    [
+        (
+            ["masker=sparsify", "masker.guarantee=tree", "masker.scope=global"],
+            "guarantee=tree goes with scope=layerwise",
+        ),
+        (
+            ["scorer=snip", "scorer.samples=300", "masker=greedy"],
+            "scorer.samples=300, and there are 128 training images.",
+        ),
+        (["masker=greedy", "densities=[0.5],[0.0000001]"], "density"),
+    ],
+)
+def test_what_cannot_be_is_told_before_a_cell_is_made(
+    run: Command, tmp_path: Path, data: Path, arguments: list[str], part: str
+) -> None:
+    outcome = run(*SMALL, f"data_dir={data}", "seed=0", "densities=[1.0,0.1]", *arguments)
+    assert part in sentence(outcome)
+    assert "accuracy" not in outcome.out
+    assert files(tmp_path) == []
+
+
+def test_a_dense_network_of_other_data_is_not_pruned(run: Command, tmp_path: Path, data: Path) -> None:
+    mine = tmp_path / "mine"
+    shutil.copytree(data, mine)
+    base = (*SMALL, f"data_dir={mine}", "seed=0", "masker=greedy", "when=trained")
+    assert run(*base, "densities=[1.0]").code == 0
+    labels = np.load(mine / "digits" / "train_labels.npy")
+    np.save(mine / "digits" / "train_labels.npy", labels[::-1])
+    (mine / "digits" / "sha256").unlink()
+    assert "was trained on another state of digits" in sentence(run(*base, "densities=[0.1]"))
+
+
+def test_two_methods_of_one_label_are_two_rows(run: Command, tmp_path: Path, data: Path) -> None:
+    outcome = run(*SMALL, f"data_dir={data}", "seed=0", "densities=[0.1]", "masker=greedy,sparsify", "masker.name=mine")
+    assert outcome.code == 0, outcome.err
+    table = (tmp_path / "results/runs/reports/tables/quickstart-smoke.csv").read_text()
+    assert "mine[function=greedy]" in table
+    assert "mine[function=sparsify]" in table
+
+
+def test_check_names_what_is_left_of_a_cell(run: Command, copied: Path) -> None:
+    assert run("mode=check").code == 0
+    cell = next(path for path in cells(copied) if "-dense-" in path.name)
+    for name in ("record.json", "masks.safetensors", "history.csv"):
+        (cell / name).unlink()
+    outcome = run("mode=check")
+    assert outcome.code == 1
+    assert cell.name in outcome.out
+    assert "record.json is missing" in outcome.out

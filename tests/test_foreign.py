@@ -44,6 +44,10 @@ def write(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Write]:
     forget()
 
 
+def of(target: Any) -> str:
+    return foreign.fingerprint(target, target.__module__)
+
+
 def test_ours_have_a_name_and_a_version_instead() -> None:
     assert foreign.is_ours(magnitude)
     found = configured(
@@ -53,10 +57,10 @@ def test_ours_have_a_name_and_a_version_instead() -> None:
 
 
 def test_the_same_code_is_the_same_wherever_it_lies_and_changed_code_is_not(write: Write) -> None:
-    first = foreign.fingerprint(write({"here.py": SCORER}))
-    assert first == foreign.fingerprint(write({"here.py": SCORER}))
-    assert first == foreign.fingerprint(write({"elsewhere.py": SCORER}))
-    assert first != foreign.fingerprint(write({"here.py": SCORER.replace("{share}", "{1 / share}")}))
+    first = of(write({"here.py": SCORER}))
+    assert first == of(write({"here.py": SCORER}))
+    assert first == of(write({"elsewhere.py": SCORER}))
+    assert first != of(write({"here.py": SCORER.replace("{share}", "{1 / share}")}))
     assert first.startswith("sha256:")
 
 
@@ -72,9 +76,9 @@ def test_the_same_code_is_the_same_wherever_it_lies_and_changed_code_is_not(writ
 )
 def test_what_it_imports_of_the_users_counts_too(write: Write, statement: str, helper: str) -> None:
     files = {"here.py": f"{statement}\n{SCORER}"} | ({"mypackage/__init__.py": ""} if "mypackage" in helper else {})
-    first = foreign.fingerprint(write(files | {helper: "value = 1\n"}))
-    assert foreign.fingerprint(write(files | {helper: "value = 1\n"})) == first
-    assert foreign.fingerprint(write(files | {helper: "value = 2\n"})) != first
+    first = of(write(files | {helper: "value = 1\n"}))
+    assert of(write(files | {helper: "value = 1\n"})) == first
+    assert of(write(files | {helper: "value = 2\n"})) != first
 
 
 def test_relative_imports_and_imports_of_imports_count(write: Write) -> None:
@@ -83,8 +87,100 @@ def test_relative_imports_and_imports_of_imports_count(write: Write) -> None:
         "pack/__init__.py": "",
         "pack/second.py": "from .third import x\n",
     }
-    first = foreign.fingerprint(write(files | {"pack/third.py": "x = 1\n"}))
-    assert foreign.fingerprint(write(files | {"pack/third.py": "x = 2\n"})) != first
+    first = of(write(files | {"pack/third.py": "x = 1\n"}))
+    assert of(write(files | {"pack/third.py": "x = 2\n"})) != first
+
+
+WRAPPED = """
+import functools
+from pruneexp.scorers.snip import snip
+@functools.wraps(snip)
+def mine(model, batches, generator, samples=100, batchnorm="train"):
+    return {name: SIGN * score for name, score in snip(model, batches, generator, samples, batchnorm).items()}
+"""
+FACTORY = """
+from making import make
+mine = make(POWER)
+"""
+MAKING = """
+def make(power):
+    def score(model, batches, generator):
+        return {}
+    return score
+"""
+PARTIAL = """
+import functools
+from pruneexp.scorers.snip import snip
+mine = functools.partial(snip, samples=POWER)
+"""
+
+
+@pytest.mark.parametrize(("text", "name"), [(WRAPPED, "SIGN"), (FACTORY, "POWER"), (PARTIAL, "POWER")])
+def test_what_is_made_of_another_function_is_the_users_own(write: Write, text: str, name: str) -> None:
+    def identity(value: int) -> Any:
+        write({"here.py": text.replace(name, str(value)), "making.py": MAKING})
+        return configured("scorer", {"name": "x", "_target_": "here.mine", "_partial_": True}).identity()
+
+    assert identity(1) == identity(1) != identity(3)
+    assert "code" in identity(1)
+
+
+def test_a_decorator_of_the_users_counts(write: Write) -> None:
+    deco = "import functools\ndef twice(f):\n    @functools.wraps(f)\n    def g(*a, **k): return FACTOR\n    return g\n"
+    text = f"from deco import twice\n@twice\n{SCORER}"
+    first = of(write({"here.py": text, "deco.py": deco.replace("FACTOR", "1")}))
+    assert of(write({"here.py": text, "deco.py": deco.replace("FACTOR", "2")})) != first
+
+
+def test_the_package_that_it_lies_in_and_those_of_its_imports_count(write: Write) -> None:
+    files = {
+        "pack/mine.py": f"import other.deep\n{SCORER}",
+        "other/__init__.py": "x = 1\n",
+        "other/deep.py": "",
+        "pack/__init__.py": "",
+    }
+    first = of(write(files))
+    assert of(write(files)) == first
+    assert of(write(files | {"other/__init__.py": "x = 2\n"})) != first
+    assert of(write(files | {"pack/__init__.py": "x = 2\n"})) != first
+
+
+def test_one_stated_version_in_two_modules_is_two_components(write: Write) -> None:
+    write({"here.py": SCORER, "there.py": SCORER})
+    nodes = [
+        {"name": "x", "_target_": f"{module}.mine", "_partial_": True, "version": 1} for module in ("here", "there")
+    ]
+    assert configured("scorer", nodes[0]).identity() != configured("scorer", nodes[1]).identity()
+
+
+def test_a_re_exported_one_of_ours_is_ours(write: Write) -> None:
+    write({"here.py": "from pruneexp.scorers.magnitude import magnitude as mine\n"})
+    found = configured("scorer", {"name": "x", "_target_": "here.mine", "_partial_": True}).identity()
+    assert found == {"name": "magnitude", "version": 1}
+
+
+def test_annotations_for_a_type_checker_alone_do_no_harm(write: Write) -> None:
+    text = "from __future__ import annotations\nfrom typing import TYPE_CHECKING\nif TYPE_CHECKING:\n    from torch import Tensor\n"
+    write(
+        {"here.py": text + "def mine(model, batches, generator, share: float = 0.5) -> dict[str, Tensor]: return {}\n"}
+    )
+    node = {"name": "x", "_target_": "here.mine", "_partial_": True}
+    assert configured("scorer", node | {"share": 1}).options == {"share": 1.0}
+    with pytest.raises(UserError, match="must be a finite number"):
+        configured("scorer", node | {"share": "x"})
+
+
+def test_a_number_without_an_annotation_is_one_value_however_written(write: Write) -> None:
+    write({"here.py": "def mine(model, batches, generator, power=2): return {}\n"})
+
+    def identity(power: Any) -> Any:
+        return configured(
+            "scorer", {"name": "x", "_target_": "here.mine", "_partial_": True, "power": power}
+        ).identity()
+
+    assert identity(1) == identity(1.0) != identity(1.5)
+    assert identity(2) == identity(2.0)
+    assert "options" not in identity(2.0)
 
 
 def test_what_python_and_pip_installed_does_not_count(write: Write) -> None:
@@ -106,10 +202,10 @@ def test_an_installed_one_is_known_by_its_distributions_version() -> None:
 
 
 def test_one_without_a_file_needs_a_stated_version() -> None:
-    namespace: dict[str, Any] = {"__name__": "__main__"}
+    namespace: dict[str, Any] = {"__name__": "nowhere"}
     exec("def mine(model, batches, generator): return {}", namespace)
-    with pytest.raises(UserError, match=r"no file defines mine.*`version: 1`"):
-        foreign.fingerprint(namespace["mine"])
+    with pytest.raises(UserError, match=r"no file defines nowhere.mine.*`version: 1`"):
+        foreign.fingerprint(namespace["mine"], "nowhere")
 
 
 def test_a_stated_version_stands_for_the_code(write: Write) -> None:

@@ -1,5 +1,7 @@
 """A job as it travels to another process, and what comes back."""
 
+import re
+import shlex
 import sys
 import traceback
 from dataclasses import dataclass
@@ -80,7 +82,12 @@ class Report:
 def command_of(overrides: list[str]) -> str:
     """The command that runs one job, as typed, without what belongs to this run and this machine."""
     words = [typed(override) for override in overrides]
-    return " ".join(["python -m pruneexp", *(word for word in words if not word.startswith(HERE))])
+    quoted = [
+        shlex.quote(word) if re.search(r"[\s'\"$;&|<>\\]", word) else word
+        for word in words
+        if not word.startswith(HERE)
+    ]
+    return " ".join(["python -m pruneexp", *quoted])
 
 
 def precision_there(job: "Job") -> str:

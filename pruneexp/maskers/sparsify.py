@@ -22,7 +22,13 @@ Join = Literal["channel", "disjoint"]
 Skip = Literal["none", "identify", "unit"]
 
 
-@component("masker")
+def _goes_together(scope: str, sampling: str, guarantee: str, **_: object) -> None:
+    """Raise UserError for options that exclude each other."""
+    if guarantee == "tree" and (scope, sampling) != ("layerwise", "systematic"):
+        raise UserError("sparsify's guarantee=tree goes with scope=layerwise and sampling=systematic.")
+
+
+@component("masker", together=_goes_together)
 def sparsify(
     layers: Sequence[Layer],
     density: float,
@@ -64,8 +70,7 @@ def sparsify(
     Raises:
         UserError: density or an option not allowed, negative scores, layers that the graph cannot join.
     """
-    if guarantee == "tree" and (scope, sampling) != ("layerwise", "systematic"):
-        raise UserError("sparsify's guarantee=tree goes with scope=layerwise and sampling=systematic.")
+    _goes_together(scope, sampling, guarantee)
     count = kept_count(layers, density)
     leverages = layer_leverages(layers, scope, join, skip)
     weights = edge_weights(layers, leverages, count, notes, scope)

@@ -1,6 +1,6 @@
 """Does what lies in a results folder fit itself? Every record, every file's digest, every mask's count."""
 
-import os
+import re
 from collections.abc import Iterator, Sequence
 
 import safetensors.torch
@@ -9,8 +9,9 @@ from safetensors import SafetensorError
 from pruneexp.console import console
 from pruneexp.errors import UserError
 from pruneexp.records.record import Record
-from pruneexp.records.store import Store
+from pruneexp.records.store import Store, same_result
 
+KEY = re.compile(r"^[^.].*-s\d+-[0-9a-f]{16}$")
 MASKS = "masks.safetensors"
 
 
@@ -28,13 +29,9 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
         UserError: there is no such folder, or a source cannot be believed.
     """
     store, out = Store(results_dir, sources), console()
-    if not store.folder.is_dir():
+    if not store.folder.is_dir() and not sources:
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
-    keys = sorted(
-        path.name
-        for path in store.folder.iterdir()
-        if not path.name.startswith(".") and any(os.path.lexists(path / name) for name in ("record.json", MASKS))
-    )
+    keys = sorted(path.name for path in store.folder.glob("*") if KEY.search(path.name))
     told = 0
     states: dict[str, dict[str, list[str]]] = {}  # data set, digest, keys
     for key in keys:
@@ -65,10 +62,12 @@ def _problems(store: Store, key: str, states: dict[str, dict[str, list[str]]]) -
     Raises:
         UserError: its record cannot be believed.
     """
-    record = store.read(key)
+    record = store.read(key) if store.has_folder(key) else None
     if record is None:
         yield "its record.json is missing: run the command that made it to have the cell made again."
         return
+    if not same_result(store.sourced.get(key, record), record):
+        yield "a file of records= has another result of it; tables take the one of the folder."
     if record["data"] is not None:
         states.setdefault(record["data"]["name"], {}).setdefault(record["data"]["sha256"], []).append(key)
     for name in record["files"]:

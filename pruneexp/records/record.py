@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -101,6 +102,8 @@ class Fields(Strict):
             raise ValueError("its key is not that of its description")
         if sum(layer.kept for layer in self.layers) != self.kept:
             raise ValueError("its layers do not add up to the weights it keeps")
+        if any(layer.kept > math.prod(layer.shape) for layer in self.layers):
+            raise ValueError("a layer keeps more weights than it has")
         return self
 
 
@@ -130,12 +133,11 @@ def problem(record: Any, key: str | None = None) -> str | None:
         return f"it is the record of {str(record.get('key'))[:200]!r}"
     try:
         Fields.model_validate(record)
+        sound = record["digest"] == content_digest(record)
     except ValidationError as error:
         first = error.errors(include_url=False, include_context=False)[0]
         where = ".".join(map(str, first["loc"]))
         return f"{where + ': ' if where else ''}{first['msg'].removeprefix('Value error, ')}"
     except RecursionError:
         return "it is nested too deeply"
-    if record["digest"] != content_digest(record):
-        return "its content has another digest than it states: it was changed after it was written"
-    return None
+    return None if sound else "its content has another digest than it states: it was changed after it was written"

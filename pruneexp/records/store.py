@@ -10,6 +10,7 @@ system lets go of it when the process dies, so there is no stale lock to clean u
 
 import contextlib
 import csv
+import errno
 import hashlib
 import io
 import json
@@ -40,7 +41,11 @@ class Store:
         self.folder = Path(results_dir)
         self.sourced: dict[str, Record] = {}
         for source in sources:
-            self.sourced |= read_records(Path(source))
+            for key, record in read_records(Path(source)).items():
+                if not same_result(self.sourced.setdefault(key, record), record):
+                    raise UserError(
+                        f"{source} and another file of records= have different results of {key}: name one of them."
+                    )
 
     def __contains__(self, key: str) -> bool:
         return self.has_folder(key) or key in self.sourced
@@ -62,7 +67,9 @@ class Store:
             if path.is_symlink():
                 raise _damaged(path, "it is a link to nothing") from error
             return self.sourced.get(key)
-        except (OSError, ValueError, RecursionError) as error:
+        except OSError as error:
+            raise _unreadable(path, error) from error
+        except (ValueError, RecursionError) as error:
             raise _damaged(path, _said(error)) from error
         if why := problem(record, key):
             raise _damaged(path, why)
@@ -79,7 +86,7 @@ class Store:
         try:
             content = disk.read(path)
         except OSError as error:
-            raise _damaged(path, _said(error)) from error
+            raise _unreadable(path, error) from error
         if record is None or record["files"].get(name) != hashlib.sha256(content).hexdigest():
             raise _damaged(path, "it has another digest than its record says")
         return content
@@ -198,8 +205,25 @@ def read_records(path: Path) -> dict[str, Record]:
             raise UserError(
                 f"line {number} of {path} is no record that can be believed ({why}): take the file from where it came again."
             )
-        found[record["key"]] = record
+        if not same_result(found.setdefault(record["key"], record), record):
+            raise UserError(
+                f"line {number} of {path} has another result of {record['key']} than a line before it: delete one."
+            )
     return found
+
+
+def same_result(one: Record, other: Record) -> bool:
+    """Whether two records of a cell say the same of it, what was measured later and times aside."""
+    return all(
+        one.get(name) == other.get(name) for name in ("accuracy", "loss", "train_loss", "kept", "diverged", "data")
+    )
+
+
+def _unreadable(path: Path, error: OSError) -> UserError:
+    """A file that is missing or no file is damage; one that the system fails to read may be sound."""
+    if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+        return _damaged(path, _said(error))
+    return UserError(f"{path} cannot be read ({_said(error)}): try again when it can.")
 
 
 def _damaged(path: Path, why: str) -> UserError:

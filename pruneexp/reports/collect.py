@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 
 from pruneexp.cell import GROUPS, marked
+from pruneexp.components import Component
 from pruneexp.errors import UserError
 from pruneexp.grid import Grid
 from pruneexp.job import Job, Setting
@@ -83,7 +84,7 @@ class Labels:
             by_name: dict[str, list[dict[str, Any]]] = {}
             for setting in settings:
                 chosen = setting.components[group]
-                by_name.setdefault(chosen.label, []).append(chosen.identity().get("options", {}))
+                by_name.setdefault(chosen.label, []).append(_facts(chosen))
             for name, nodes in by_name.items():
                 options = sorted({option for node in nodes for option in node})
                 differ = [o for o in options if len({str(node.get(o)) for node in nodes}) > 1]
@@ -108,16 +109,27 @@ class Labels:
         if dense:
             row["scorer"] = row["masker"] = "dense"
         row["masker"] += self.variant(job, dense)
-        row["chance"] = 100 / job.setting.components["dataset"].options["classes"]
+        row["chance"] = 100 / job.setting.components["dataset"].value("classes")
         return row
 
     def variant(self, job: Job, dense: bool) -> str:
         """The options outside the groups that vary over the grid, where not at their default; of a dense network those that concern it."""
         setting = job.setting
-        options = [o for o in self.options if setting.changed(o, dense) is not None]
-        return f"[{','.join(f'{o}={getattr(setting.options, o)}' for o in options)}]" if options else ""
+        said = [f"{o}={getattr(setting.options, o)}" for o in self.options if setting.changed(o, dense) is not None]
+        devices = setting.described[dense][1].get("devices")
+        said += [f"devices={devices}"] if devices else []
+        return f"[{','.join(said)}]" if said else ""
 
     def of(self, setting: Setting, group: str) -> str:
         chosen = setting.components[group]
         differ = self.varying[group, chosen.label]
-        return chosen.label + (f"[{','.join(f'{o}={chosen.value(o)}' for o in differ)}]" if differ else "")
+        facts = _facts(chosen)
+        said = (f"{fact}={facts[fact] if fact in facts else chosen.value(fact)}" for fact in differ)
+        return chosen.label + (f"[{','.join(said)}]" if differ else "")
+
+
+def _facts(chosen: Component) -> dict[str, Any]:
+    """What may set two components of one label apart: options away from their defaults, function, version, code."""
+    identity = chosen.identity()
+    facts = {"function": identity["name"], "version": identity["version"], "code": identity.get("code")}
+    return facts | identity.get("options", {})

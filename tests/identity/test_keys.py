@@ -4,6 +4,7 @@ import sys
 import types
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -50,6 +51,8 @@ def key(*arguments: str) -> str:
         (["masker=erk", "rounds=3"], ["masker=erk"]),
         (["densities=[1.0]", "shuffle=true"], ["densities=[1.0]", "masker=erk"]),
         (["trainer.accelerator=cpu", "trainer.precision=auto"], []),
+        (["masker=erk", "when=trained"], ["masker=erk"]),
+        (["recipe.lr=0.0001"], ["recipe.lr=1e-4"]),
     ],
     ids=lambda part: " ".join(part) or "-",
 )  # fmt: skip
@@ -80,6 +83,31 @@ def test_auto_precision_may_be_either() -> None:
 def test_processes_that_share_a_batch_matter_where_batchnorm_does(model: str, matters: bool) -> None:
     alone, together = key(f"model={model}"), key(f"model={model}", "trainer.devices=2")
     assert (alone != together) == matters
+
+
+def test_of_a_network_from_outside_nobody_knows_whether_a_shared_batch_matters(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = "import torch\ndef net(num_classes, input_shape):\n    return torch.nn.Linear(1, 1)\n"
+    (tmp_path / "theirs_for_keys.py").write_text(text)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    model = "model._target_=theirs_for_keys.net"
+    assert key(model) != key(model, "trainer.devices=2")
+
+
+def test_a_trainer_from_outside_is_part_of_the_cell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "their_trainer.py").write_text(
+        "from pruneexp.training.device import Device\nclass Plain(Device): pass\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    assert key("trainer._target_=their_trainer.Plain") != key()
+
+
+@pytest.mark.parametrize("shift", ["${seed}", "${seed }", "${oc.select:seed,0}"])
+def test_an_option_that_follows_from_the_seed_does_so_in_a_sweep(shift: str) -> None:
+    swept = expand([*BASE[:2], "trainer.precision=float32", f"recipe.shift='{shift}'", "seed=1,2"])
+    alone = expand([*BASE[:2], "trainer.precision=float32", f"recipe.shift='{shift}'", "seed=2"])
+    assert swept.slots[1].cells[0].key == alone.slots[0].cells[0].key
 
 
 def fresh(monkeypatch: pytest.MonkeyPatch, name: str, function: Callable[..., Any]) -> str:

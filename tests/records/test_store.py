@@ -1,5 +1,6 @@
 """Records: written whole or not at all, claimed by one process, and one sentence for whatever is wrong with them."""
 
+import errno
 import hashlib
 import json
 import os
@@ -519,3 +520,51 @@ def test_a_disk_that_is_full_is_one_sentence_and_leaves_nothing(tmp_path: Path, 
     assert "make room" in out
     assert err == ""
     assert files(tmp_path) == []
+
+
+def test_two_files_that_contradict_each_other_are_not_settled_silently(tmp_path: Path) -> None:
+    one, other = tmp_path / "one.jsonl", tmp_path / "other.jsonl"
+    one.write_text(json.dumps(told()) + "\n")
+    other.write_text(json.dumps(sealed(told() | {"seconds": {"scoring": 9.0, "masking": 9.0, "training": 9.0}})) + "\n")
+    assert Store(tmp_path, [one, other]).read(KEY) == told()
+    other.write_text(json.dumps(sealed(told() | {"accuracy": 51.0})) + "\n")
+    with pytest.raises(UserError, match=f"different results of {KEY}"):
+        Store(tmp_path, [one, other])
+    one.write_text(one.read_text() + other.read_text())
+    with pytest.raises(UserError, match=f"line 2 of .* has another result of {KEY}"):
+        Store(tmp_path, [one])
+
+
+@pytest.mark.parametrize("number", [errno.EACCES, errno.EIO, errno.ESTALE, errno.EMFILE])
+def test_what_the_system_fails_to_read_is_not_called_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    store = Store(tmp_path)
+    store.write(KEY, RECORD, MASKS, HISTORY)
+
+    def failing(path: Path) -> bytes:
+        raise OSError(number, os.strerror(number), str(path))
+
+    monkeypatch.setattr("pruneexp.files.read", failing)
+    with pytest.raises(UserError, match=r"cannot be read .*try again") as error:
+        store.read(KEY)
+    assert "delete" not in str(error.value)
+
+
+def test_a_link_in_place_of_the_locks_file_is_not_followed(tmp_path: Path) -> None:
+    runs, victim = tmp_path / "runs", tmp_path / "victim"
+    runs.mkdir()
+    (runs / ".claims").symlink_to(victim)
+    with pytest.raises(UserError, match="cannot be written"), Store(runs).claim(KEY):
+        pass
+    assert not victim.exists()
+
+
+def test_a_second_claim_of_a_process_keeps_the_first(tmp_path: Path) -> None:
+    """Opening and closing the file of locks would let go of them all."""
+    asking = "import sys\nfrom pruneexp.records.store import Store\nwith Store(sys.argv[1]).claim(sys.argv[2]) as mine: print(mine)"
+    with Store(tmp_path).claim(KEY), Store(tmp_path).claim(OTHER):
+        asked = subprocess.run(
+            [sys.executable, "-c", asking, str(tmp_path), KEY], capture_output=True, text=True, check=True, timeout=100
+        )
+    assert asked.stdout == "False\n"
