@@ -122,6 +122,7 @@ def _run(grid: "Grid") -> int:
     if all(record is not None and is_measured(record, first.options) for record in records):
         return 0
     launcher = first.component("launcher") if "launcher" in first.setting.components else None
+    store.check_writable()
     checked: dict[str, tuple[list[Layer], int]] = {}  # by data set and model: the layers, the number of training images
     for weights in {Path(job.options.weights) for job in grid.jobs}:
         if (weights / "record.json").exists():  # a finished cell's folder: are they the ones it trained?
