@@ -125,8 +125,9 @@ def _run(grid: "Grid") -> int:
     store.check_writable()
     checked: dict[str, tuple[list[Layer], int]] = {}  # by data set and model: the layers, the number of training images
     for weights in {Path(job.options.weights) for job in grid.jobs}:
-        if (weights / "record.json").exists():  # a finished cell's folder: are they the ones it trained?
-            Store(weights.parent).file(weights.name, "weights.safetensors")
+        cell = weights.parent if weights.name == "weights.safetensors" else weights
+        if (cell / "record.json").exists():  # a finished cell's folder: are they the ones it trained?
+            Store(cell.parent).file(cell.name, "weights.safetensors")
     for job in {id(job.setting): job for job in grid.jobs}.values():
         components = job.setting.components
         there = "" if launcher is None else components["launcher"].about.name
