@@ -123,7 +123,7 @@ def _run(grid: "Grid") -> int:
         return 0
     launcher = first.component("launcher") if "launcher" in first.setting.components else None
     store.check_writable()
-    checked: dict[str, tuple[list[Layer], int]] = {}  # by data set and model: the layers, the number of training images
+    checked: dict[str, list[Layer]] = {}  # by data set and model
     for weights in {Path(job.options.weights) for job in grid.jobs}:
         cell = weights.parent if weights.name == "weights.safetensors" else weights
         if (cell / "record.json").exists():  # a finished cell's folder: are they the ones it trained?
@@ -148,15 +148,9 @@ def _run(grid: "Grid") -> int:
                 Layer(name, weight, torch.ones_like(weight, dtype=torch.bool))
                 for name, weight in prunable(network).items()
             ]
-            checked[names] = layers, len(dataset.train_images) - dataset.validation
-        layers, images = checked[names]
+            checked[names] = layers
         for density in job.densities:
-            kept_count(layers, density)
-        images = min(images, components["recipe"].value("train_images") or images)
-        if job.needs_scores and (components["scorer"].value("samples") or 0) > images:
-            raise UserError(
-                f"scorer.samples={components['scorer'].value('samples')}, and there are {images} training images."
-            )
+            kept_count(checked[names], density)
     with store.claim("0" * 16):
         pass  # the folder can be written
     if launcher is not None:

@@ -467,10 +467,6 @@ def test_a_disk_that_fills_while_recording_is_one_sentence_and_leaves_nothing(tm
             ["masker=sparsify", "masker.guarantee=tree", "masker.scope=global"],
             "guarantee=tree goes with scope=layerwise",
         ),
-        (
-            ["scorer=snip", "scorer.samples=300", "masker=greedy"],
-            "scorer.samples=300, and there are 128 training images.",
-        ),
         (["masker=greedy", "densities=[0.5],[0.0000001]"], "density"),
     ],
 )

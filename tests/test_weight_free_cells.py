@@ -72,11 +72,13 @@ def test_rounds_are_no_part_of_a_cell_without_scores(options: list[str]) -> None
 def test_maskers_and_their_options_still_set_cells_apart() -> None:
     keys = {only(f"masker={masker}")[1].key for masker in WEIGHT_FREE}
     keys |= {
-        only("masker=erk", change)[1].key for change in ("seed=1", "densities=[0.2]", "recipe.lr=0.01", "when=trained")
+        only("masker=erk", change)[1].key for change in ("seed=1", "densities=[0.2]", "recipe.lr=0.01", "reinit=true")
     }
     keys |= {only("masker=ramanujan", f"masker.p={p}")[1].key for p in (5, 109)}
     keys.add(only("masker=ramanujan_fit", "masker.allocation=er")[1].key)
     assert len(keys) == len(WEIGHT_FREE) + 4 + 2 + 1
+    # neither masks nor initial weights come from the trained network
+    assert only("masker=erk", "when=trained")[1].key == only("masker=erk")[1].key
     # er and erk are one function with another allocation
     assert only("masker=er", "masker.allocation=erk")[1].description == only("masker=erk")[1].description
 

@@ -230,7 +230,7 @@ def same_result(one: Record, other: Record) -> bool:
 
 def _unreadable(path: Path, error: OSError) -> UserError:
     """A file that is missing or no file is damage; one that the system fails to read may be sound."""
-    if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP):
+    if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
         return _damaged(path, _said(error))
     return UserError(f"{path} cannot be read ({_said(error)}): try again when it can.")
 
