@@ -1,5 +1,6 @@
 """The pins: ``python -m tests.identity.pins`` adds those of new components, options and versions; it changes none."""
 
+import functools
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,6 +34,7 @@ def in_conf() -> Iterator[tuple[str, Component]]:
             )
 
 
+@functools.cache
 def today() -> dict[str, dict[str, Any]]:
     """Defaults by "kind name version", and those of the schema's options that are part of the key."""
     pins = {"schema": {name: ROOT[name] for name in FIELDS if name in marked("identity")}}
