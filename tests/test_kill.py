@@ -1,32 +1,22 @@
 """A sweep that is killed -9 and restarted ends as an uninterrupted one does."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
 from scripts.kill_and_restart import RUNS, TABLE, differences
-from tests.command import ROOT, environment
+from tests.command import ROOT, command
 
 
 def test_three_kills_at_random_moments_change_nothing_and_leave_nothing(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "scripts.kill_and_restart", str(tmp_path / "sweeps"), "--kills", "3"]
-    done = subprocess.run(
-        [*arguments, "--seed", "1"],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=900,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+    arguments = [str(tmp_path / "sweeps"), "--kills", "3", "--seed", "1"]
+    done = command(ROOT, *arguments, interpreter=("-m", "scripts.kill_and_restart"))
+    assert done.code == 0, done.out + done.err
+    lines = done.out.splitlines()
     assert sum(line.startswith("kill ") for line in lines) == 3
     assert lines[-1].startswith("PASS: 3 kills")
-    assert str(tmp_path) not in done.stdout
+    assert str(tmp_path) not in done.out
 
 
 @pytest.fixture

@@ -2,8 +2,6 @@
 
 import random
 import re
-import subprocess
-import sys
 import time
 from pathlib import Path
 
@@ -15,7 +13,7 @@ from scripts.corruptions_of.commands import Outcome, forked
 from scripts.corruptions_of.damages import content
 from scripts.corruptions_of.sweep import RUNS, Case
 from scripts.corruptions_of.verdicts import word
-from tests.command import ROOT, environment
+from tests.command import ROOT, command
 
 DOZEN = [
     "record:bit", "record:value", "record:deleted", "record:link", "masks:swapped", "weights:byte", "history:digit", "images:train",
@@ -24,23 +22,16 @@ DOZEN = [
 
 
 def test_a_dozen_corruptions_are_refused_or_remade_or_harmless(tmp_path: Path) -> None:
-    arguments = [sys.executable, "-m", "scripts.corruptions", str(tmp_path / "folder"), "--log", str(tmp_path / "log")]
-    done = subprocess.run(
-        [*arguments, "--count", str(len(DOZEN)), "--only", *DOZEN],
-        cwd=ROOT,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=600,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    lines = done.stdout.splitlines()
+    folder, log = tmp_path / "folder", tmp_path / "log"
+    arguments = [str(folder), "--log", str(log), "--count", str(len(DOZEN)), "--only", *DOZEN]
+    done = command(ROOT, *arguments, interpreter=("-m", "scripts.corruptions"))
+    assert done.code == 0, done.out + done.err
+    lines = done.out.splitlines()
     assert re.match(r"made by: python -m scripts\.corruptions --count 12 --seed 0 .*FOLDER; commit ", lines[0])
-    assert sorted(re.findall(r"^ *\d+ [a-z ]+ (\w+:\w+) of ", done.stdout, re.MULTILINE)) == sorted(DOZEN)
+    assert sorted(re.findall(r"^ *\d+ [a-z ]+ (\w+:\w+) of ", done.out, re.MULTILINE)) == sorted(DOZEN)
     assert lines[-1].startswith("PASS: 12 corruptions, 0 faults")
-    assert (tmp_path / "log").read_text() == done.stdout
-    assert str(tmp_path) not in done.stdout
+    assert log.read_text() == done.out
+    assert str(tmp_path) not in done.out
 
 
 RECORD = '{"a": [1, 2.5, {"b": null}], "c": "text"}\n'
