@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pruneexp import graphs
+    from pruneexp.components.options import component
     from pruneexp.errors import UserError
-    from pruneexp.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
-    from pruneexp.options import component
+    from pruneexp.network.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
+    from pruneexp.network.removal import remove
     from pruneexp.pruning import prune
-    from pruneexp.structure import remove
 
 __version__ = "0.1.0"
 __all__ = [
@@ -30,14 +30,14 @@ __all__ = [
 
 _HOME = {
     "UserError": "errors",
-    "apply_masks": "masks",
-    "component": "options",
-    "from_torch_prune": "masks",
-    "load_masks": "masks",
+    "apply_masks": "network.masks",
+    "component": "components.options",
+    "from_torch_prune": "network.masks",
+    "load_masks": "network.masks",
     "prune": "pruning",
-    "remove": "structure",
-    "save_masks": "masks",
-    "to_torch_prune": "masks",
+    "remove": "network.removal",
+    "save_masks": "network.masks",
+    "to_torch_prune": "network.masks",
 }
 
 

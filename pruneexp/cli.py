@@ -16,13 +16,13 @@ from hydra.core.hydra_config import HydraConfig
 from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.cell import register
-from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import command_of
+from pruneexp.system.shipped import conf_dir
 
 if TYPE_CHECKING:
-    from pruneexp.grid import Grid
     from pruneexp.records.record import Record
+    from pruneexp.sweep import Grid
 
 SPINS = "1000"
 
@@ -43,7 +43,7 @@ register()
 @hydra.main(version_base="1.3", config_path=str(conf_dir()), config_name="config")
 def launch(config: DictConfig) -> None:
     """One job, in whichever process the launcher put it."""
-    from pruneexp.experiment import run
+    from pruneexp.run import run
 
     settings = HydraConfig.get()
     number = 0 if OmegaConf.is_missing(settings.job, "num") else int(settings.job.num)
@@ -77,12 +77,12 @@ def main() -> None:
 
 
 def _main(arguments: list[str]) -> int:
-    from pruneexp.grid import expand
+    from pruneexp.sweep import expand
 
     grid = expand(arguments)
     options = grid.jobs[0].options
     if options.mode == "plan":
-        from pruneexp.reports.plan import print_plan
+        from pruneexp.planning import print_plan
 
         print_plan(grid)
         return 0
@@ -106,9 +106,9 @@ def _run(grid: "Grid") -> int:
     import torch
 
     from pruneexp.launchers.task import precision_there, tasks
-    from pruneexp.layers import prunable
     from pruneexp.maskers.layer import Layer, kept_count
-    from pruneexp.records.complete import is_measured
+    from pruneexp.measuring.complete import is_measured
+    from pruneexp.network.prunable import prunable
     from pruneexp.records.store import Store
     from pruneexp.training.members import check_members
 

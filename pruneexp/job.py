@@ -7,13 +7,13 @@ from typing import Any
 import torch
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp import foreign
 from pruneexp.cell import FIELDS, GROUPS, ROOT, Cell, Logger, Options, hint, marked
-from pruneexp.components import configured
+from pruneexp.components import foreign
+from pruneexp.components.component import configured
+from pruneexp.components.options import shown, value_of
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, unknown
-from pruneexp.models.weights import fingerprint
-from pruneexp.options import shown, value_of
+from pruneexp.network.weights import fingerprint
 
 PRECISIONS = ("float32", "bf16")
 IN_ROUNDS = ("rounds", "round_masker")

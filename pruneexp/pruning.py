@@ -11,17 +11,17 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp import config
-from pruneexp.components import Component, configured
+from pruneexp.components.component import Component, configured
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError, unknown
-from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
-from pruneexp.masks import Masks, apply_masks, everything
+from pruneexp.network.masks import Masks, apply_masks, everything
+from pruneexp.network.prunable import prunable
+from pruneexp.network.removal import coupled
+from pruneexp.network.wiring import trace
 from pruneexp.seeding import stream
-from pruneexp.structure import coupled
-from pruneexp.wiring import trace
+from pruneexp.system import shipped
 
 Scores = dict[str, torch.Tensor]
 
@@ -209,7 +209,7 @@ def component(group: str, name: str) -> Any:
 
 def _configured(group: str, name: str) -> tuple[Component, dict[str, Any]]:
     """What conf/<group>/<name>.yaml configures, and the other options that it sets."""
-    folder: Path = config.conf_dir() / group
+    folder: Path = shipped.conf_dir() / group
     names = sorted(path.stem for path in folder.glob("*.yaml"))
     if name not in names:
         raise UserError(unknown(group, name, names))

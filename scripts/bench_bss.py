@@ -19,7 +19,6 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pruneexp import files
 from pruneexp.graphs.bss import bss_sparsifier
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.leverage import leverage_scores
@@ -28,6 +27,7 @@ from pruneexp.graphs.sparsifier import epsilon
 from pruneexp.graphs.spectrum import lambda2
 from pruneexp.maskers.bss import EXACT, UPDATES
 from pruneexp.records.provenance import git_commit
+from pruneexp.system import files
 
 OUT = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 LAYERS = ((64, 576, 0.05), (64, 576, 0.2), (128, 1152, 0.05), (512, 4608, 0.05))

@@ -20,9 +20,9 @@ import numpy as np
 import pandas as pd
 import torch
 
-from pruneexp import files
 from pruneexp.graphs.centrality import centrality, cosines, similarity_graph
 from pruneexp.records.provenance import git_commit
+from pruneexp.system import files
 
 OUT = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 LAYERS = ((256, 2304, 0.0, True), (512, 4608, 0.0, True), (2048, 512, 0.0, False), (4096, 4096, 0.0, False), (4096, 4096, 0.02, False),

@@ -23,20 +23,20 @@ import numpy as np
 import torch
 from torch import nn
 
-from pruneexp import files
 from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.sampling import systematic
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer, Layers
 from pruneexp.maskers.sparsify import Scope, edge_weights, layer_leverages, sparsify
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 from pruneexp.pruning import prune
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
-from pruneexp.wiring import trace
+from pruneexp.system import files
 
 OUT = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 PAPER_SECONDS = {

@@ -20,10 +20,10 @@ import tempfile
 import time
 from pathlib import Path
 
-from pruneexp import files
-from pruneexp.grid import expand
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.record import sealed
+from pruneexp.sweep import expand
+from pruneexp.system import files
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "results" / "benchmarks"

@@ -22,15 +22,15 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp import files
-from pruneexp.config import conf_dir
 from pruneexp.data.batches import Batches
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
+from pruneexp.network.initialise import initialise
 from pruneexp.pruning import component, score
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
+from pruneexp.system import files
+from pruneexp.system.shipped import conf_dir
 
 OUT = Path(__file__).resolve().parent.parent / "results" / "benchmarks"
 SHAPE = (3, 32, 32)

@@ -13,13 +13,13 @@ import time
 import torch
 
 import pruneexp.training  # noqa: F401  (it makes torchvision and lightning importable beside a CPU torch)
-from pruneexp.layers import prunable
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.training.cuda_graph import few_launches
 from pruneexp.training.device import Device
-from pruneexp.training.graphs import few_launches
-from pruneexp.training.recipe import Recipe
 from pruneexp.training.step import Step
 
 WARM_UP, AT_ONCE = 10, 50  # steps

@@ -25,18 +25,19 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pruneexp import files
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer
 from pruneexp.maskers.random_layers import random_layers
-from pruneexp.masks import Masks
 from pruneexp.models.conv6 import Conv6
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
 from pruneexp.pruning import prune
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
-from pruneexp.topology.measure import METRICS, Topology, measure
+from pruneexp.system import files
+from pruneexp.topology.measure import METRICS, measure
+from pruneexp.topology.quantities import Topology
 from pruneexp.topology.tracing import encode
 
 ROOT = Path(__file__).resolve().parent.parent

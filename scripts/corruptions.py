@@ -24,7 +24,7 @@ import time
 from collections import Counter
 from pathlib import Path
 
-from pruneexp import files
+from pruneexp.system import files
 from scripts.corruptions_of.commands import warm
 from scripts.corruptions_of.sweep import Sweep
 from scripts.corruptions_of.verdicts import FAULTS, WORST_FIRST, Judge

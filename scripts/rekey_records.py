@@ -23,17 +23,17 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from pruneexp import files
+from pruneexp.artifacts import Workbench
 from pruneexp.cell import GROUPS, Cell, canonical, digest
-from pruneexp.components import configured
+from pruneexp.components.component import configured
 from pruneexp.errors import UserError
-from pruneexp.grid import expand
 from pruneexp.job import Job
 from pruneexp.maskers.layer import Notes
-from pruneexp.records.measure import layer_rows
+from pruneexp.measuring.layers import layer_rows
 from pruneexp.records.record import Record, problem, sealed
 from pruneexp.records.store import Store
-from pruneexp.workbench import Workbench
+from pruneexp.sweep import expand
+from pruneexp.system import files
 
 RECORDS = Path("results/records")
 DEFAULTS = (

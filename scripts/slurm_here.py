@@ -20,7 +20,7 @@ import sys
 import time
 from pathlib import Path
 
-from pruneexp import files
+from pruneexp.system import files
 
 PACKAGES = ["slurm-wlm", "munge", "slurmdbd", "mariadb-server"]
 PROGRAMS = ["munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld", "slurmd", "sinfo", "sacctmgr"]

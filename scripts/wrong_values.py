@@ -28,14 +28,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from pruneexp import files
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, Logger, Options, hint
-from pruneexp.components import Component, configured
-from pruneexp.config import conf_dir
+from pruneexp.components.component import Component, configured
+from pruneexp.components.options import Label, allowed, options_of
 from pruneexp.errors import UserError
-from pruneexp.grid import expand
-from pruneexp.options import Label, allowed, options_of
 from pruneexp.records.provenance import git_commit
+from pruneexp.sweep import expand
+from pruneexp.system import files
+from pruneexp.system.shipped import conf_dir
 
 ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "results" / "benchmarks" / "wrong_values.md"

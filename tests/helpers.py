@@ -6,10 +6,10 @@ import numpy as np
 
 from pruneexp.cell import Cell
 from pruneexp.data.dataset import Dataset
-from pruneexp.grid import Grid
 from pruneexp.job import Job
 from pruneexp.launchers.task import precision_there
-from pruneexp.training.recipe import Recipe
+from pruneexp.recipe import Recipe
+from pruneexp.sweep import Grid
 
 
 def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 0) -> Dataset:

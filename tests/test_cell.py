@@ -9,14 +9,14 @@ import pytest
 from omegaconf import OmegaConf
 
 import pruneexp
-from pruneexp import options as declared
 from pruneexp.cell import GROUPS, ROOT, digest
-from pruneexp.components import configured
-from pruneexp.config import conf_dir, published_dir
+from pruneexp.components import options as declared
+from pruneexp.components.component import configured
 from pruneexp.errors import unknown
-from pruneexp.grid import expand
 from pruneexp.job import Job
 from pruneexp.models.vgg import vgg_small
+from pruneexp.sweep import expand
+from pruneexp.system.shipped import conf_dir, published_dir
 
 HERE = "tests.test_cell"
 CHOSEN = {"dataset": "digits", "model": "vgg_small", "scorer": "magnitude", "masker": "sparsify", "recipe": "digits"}

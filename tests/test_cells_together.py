@@ -31,7 +31,7 @@ def groups(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         sizes.append(len(networks))
         return train_together(networks, *means, **options)
 
-    monkeypatch.setattr("pruneexp.experiment.train_together", spy)
+    monkeypatch.setattr("pruneexp.run.train_together", spy)
     return sizes
 
 

@@ -112,7 +112,7 @@ def test_records_say_what_was_asked_and_what_came_out(swept: tuple[Path, Outcome
 
 
 def test_the_masks_on_disk_are_the_recorded_ones(swept: tuple[Path, Outcome]) -> None:
-    from pruneexp.masks import load_masks
+    from pruneexp.network.masks import load_masks
 
     for cell in cells(swept[0]):
         record = json.loads((cell / "record.json").read_text())

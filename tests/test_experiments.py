@@ -9,10 +9,10 @@ import pytest
 import torch
 from torch import nn
 
-from pruneexp.config import conf_dir
-from pruneexp.grid import expand
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer
+from pruneexp.network.prunable import prunable
+from pruneexp.sweep import expand
+from pruneexp.system.shipped import conf_dir
 from tests.command import in_process
 from tests.helpers import cells_of
 

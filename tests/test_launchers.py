@@ -12,9 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.grid import expand
 from pruneexp.launchers.task import Outcome as Ended
 from pruneexp.launchers.task import Report, Task, tasks
+from pruneexp.sweep import expand
 from scripts.kill_and_restart import without_seconds
 from tests.command import SMALL, Outcome, command, environment, files, in_process
 

@@ -10,14 +10,14 @@ from torch import nn
 
 import pruneexp
 from pruneexp import UserError
-from pruneexp.components import configured
-from pruneexp.config import conf_dir
+from pruneexp.components.component import configured
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer, Notes
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
 from pruneexp.pruning import Scores, mask, score
 from pruneexp.scorers.magnitude import magnitude
+from pruneexp.system.shipped import conf_dir
 
 SCORERS, MASKERS = (sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in ("scorer", "masker"))
 # maskers that look at no score are tried with one scorer; some keep the number that their construction gives
@@ -87,7 +87,7 @@ def more_scorers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("needy", "shapely"):
         text = f"name: {name}\n_target_: tests.test_pruning.{name}\n_partial_: true\n"
         (tmp_path / "scorer" / f"{name}.yaml").write_text(text)
-    monkeypatch.setattr("pruneexp.config.conf_dir", lambda: tmp_path)
+    monkeypatch.setattr("pruneexp.system.shipped.conf_dir", lambda: tmp_path)
 
 
 @pytest.mark.parametrize(("masker", "scorer"), PAIRS)

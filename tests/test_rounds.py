@@ -9,11 +9,11 @@ from torch import nn
 import pruneexp
 from pruneexp import UserError
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.maskers.sparsify import sparsify
-from pruneexp.masks import Masks, apply_masks
+from pruneexp.network.masks import Masks, apply_masks
+from pruneexp.network.prunable import prunable
 from pruneexp.pruning import Masker, Scores, in_rounds, mask, score
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.scorers.synflow import synflow

@@ -9,11 +9,11 @@ import pytest
 import torch
 from torch import nn
 
-from pruneexp.grid import expand
+from pruneexp.data.resident import Resident
 from pruneexp.job import Job
-from pruneexp.masks import load_masks
+from pruneexp.network.masks import load_masks
+from pruneexp.sweep import expand
 from pruneexp.training.device import Device
-from pruneexp.training.resident import Resident
 from tests.command import SMALL, in_process
 
 FEW = (*SMALL, "masker=structured", "scorer=l2", "seed=0", "densities=[1.0,0.5]", "figures=[accuracy,macs]")

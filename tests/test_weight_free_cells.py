@@ -13,16 +13,16 @@ from torch import nn
 import pruneexp
 from pruneexp import pruning
 from pruneexp.cell import Cell
-from pruneexp.components import Component, configured
-from pruneexp.config import conf_dir, published_dir
+from pruneexp.components.component import Component, configured
 from pruneexp.errors import UserError
-from pruneexp.grid import Grid, expand
 from pruneexp.job import Job
-from pruneexp.masks import load_masks
+from pruneexp.network.masks import load_masks
 from pruneexp.pruning import mask
-from pruneexp.reports.collect import collect
+from pruneexp.reports.frame import collect
 from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
+from pruneexp.sweep import Grid, expand
+from pruneexp.system.shipped import conf_dir, published_dir
 from tests.command import SMALL, in_process
 from tests.helpers import cells_of
 from tests.reports.made_records import fill, record
@@ -131,8 +131,8 @@ def no_scores(*arguments: Any) -> None:
 def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pruneexp.workbench.score", no_scores)
-    monkeypatch.setattr("pruneexp.workbench.in_rounds", no_scores)
+    monkeypatch.setattr("pruneexp.artifacts.score", no_scores)
+    monkeypatch.setattr("pruneexp.artifacts.in_rounds", no_scores)
     sweep = (*SMALL, *ONE, "masker=erk", "scorer=snip,synflow")
     outcome = in_process(tmp_path, monkeypatch, capsys, *sweep)
     assert outcome.code == 0, outcome.err

@@ -7,9 +7,9 @@ import pytest
 from omegaconf import OmegaConf
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS
-from pruneexp.config import conf_dir
 from pruneexp.errors import UserError
-from pruneexp.grid import expand
+from pruneexp.sweep import expand
+from pruneexp.system.shipped import conf_dir
 from scripts.wrong_values import BASE, HUGE, VALUES, Place, outcome, places
 
 PLACES = list(places())

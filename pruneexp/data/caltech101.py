@@ -7,12 +7,12 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.image_folder import image_folder
 from pruneexp.data.images import Side, check_name
 from pruneexp.data.official import official, unpacked
 from pruneexp.errors import UserError
-from pruneexp.options import component
 from pruneexp.seeding import stream
 
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"

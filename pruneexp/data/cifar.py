@@ -6,10 +6,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from pruneexp.components.options import Words, component
 from pruneexp.data.dataset import Arrays
 from pruneexp.errors import UserError
-from pruneexp.options import Words, component
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system.torchvision_compat import prepare
 
 Name = Annotated[str, Field(pattern="^cifar100?$"), Words("cifar10 or cifar100")]
 

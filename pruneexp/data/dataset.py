@@ -12,10 +12,10 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pruneexp import files
+from pruneexp.components.options import Count, Label, Natural, component
 from pruneexp.errors import UserError, first_line
-from pruneexp.locks import lock_folder
-from pruneexp.options import Count, Label, Natural, component
+from pruneexp.system import files
+from pruneexp.system.locks import lock_folder
 
 FILES = ("train_images", "train_labels", "test_images", "test_labels")
 SEAL = "sha256"  # beside them where pruneexp made them: their digest

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from pruneexp.components.options import component
 from pruneexp.data.dataset import Arrays
-from pruneexp.options import component
 
 
 @component("source")

@@ -6,12 +6,12 @@ from typing import Literal
 
 import numpy as np
 
-from pruneexp import files
+from pruneexp.components.options import component
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Side, check_name, read_images
 from pruneexp.data.official import download, unpacked
 from pruneexp.errors import UserError
-from pruneexp.options import component
+from pruneexp.system import files
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102"
 MD5 = {

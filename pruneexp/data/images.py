@@ -10,10 +10,10 @@ from PIL import Image, ImageOps
 from pydantic import Field
 from rich.progress import track
 
-from pruneexp import files
-from pruneexp.console import console
 from pruneexp.data.dataset import LEFT_OUT, Arrays
 from pruneexp.errors import UserError
+from pruneexp.system import files
+from pruneexp.system.console import console
 
 Sample = tuple[Path, int]  # an image file and its label
 BILINEAR = Image.Resampling.BILINEAR

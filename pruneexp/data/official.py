@@ -10,9 +10,9 @@ import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pruneexp import files
 from pruneexp.errors import UserError
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system import files
+from pruneexp.system.torchvision_compat import prepare
 
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 

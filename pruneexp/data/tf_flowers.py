@@ -4,11 +4,11 @@ from pathlib import Path
 
 import numpy as np
 
+from pruneexp.components.options import component
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.image_folder import image_folder
 from pruneexp.data.images import Side, check_name
 from pruneexp.data.official import official
-from pruneexp.options import component
 
 URL = "http://download.tensorflow.org/example_images/flower_photos.tgz"
 MD5 = "6f87fb78e9cc9ab41eff2015b380011d"

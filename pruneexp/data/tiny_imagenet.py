@@ -6,12 +6,12 @@ from typing import Annotated
 from PIL import Image
 from pydantic import Field
 
-from pruneexp import files
+from pruneexp.components.options import Words, component
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Sample, read_images
 from pruneexp.data.official import official
 from pruneexp.errors import UserError
-from pruneexp.options import Words, component
+from pruneexp.system import files
 
 URL = "http://cs231n.stanford.edu/tiny-imagenet-200.zip"
 MD5 = "90528d7ca1a48142e341f4ef8d21d0de"

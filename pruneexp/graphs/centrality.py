@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from scipy.sparse.csgraph import connected_components
 
+from pruneexp.components.options import Words, checked
 from pruneexp.errors import UserError
-from pruneexp.options import Words, checked
 
 TOLERANCE, MOST_STEPS = 1e-10, 10_000
 Threshold = Annotated[float, Field(ge=0, lt=1), Words("at least 0 and below 1")]  # of cosine similarities

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import torch
 from scipy.sparse.csgraph import breadth_first_order
 
-from pruneexp.wiring import Wiring
+from pruneexp.network.wiring import Wiring
 
 
 def effective(masks: Mapping[str, torch.Tensor], wiring: Wiring) -> dict[str, torch.Tensor]:

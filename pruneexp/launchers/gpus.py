@@ -13,9 +13,9 @@ from typing import IO, Annotated, Literal
 
 from pydantic import Field
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
-from pruneexp.options import component
 
 ATTEMPTS = 2  # a worker may be killed by accident once; a job that kills every worker ends here
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")

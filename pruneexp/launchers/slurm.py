@@ -21,9 +21,9 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
+from pruneexp.components.options import Count, Line, Natural, Positive, component
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
-from pruneexp.options import Count, Line, Natural, Positive, component
 
 Gpus = Annotated[int, Field(ge=0, le=1024)]
 ARRAY = 1000  # jobs in an array: one less than Slurm's MaxArraySize where it is not set

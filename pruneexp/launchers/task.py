@@ -13,8 +13,8 @@ from pruneexp.cell import typed
 from pruneexp.errors import UserError
 
 if TYPE_CHECKING:
-    from pruneexp.grid import Grid
     from pruneexp.job import Job
+    from pruneexp.sweep import Grid
 
 HERE = (
     "hydra.", "hydra/", "sweep_cells=", "data_dir=", "results_dir=", "report_dir=", "records=", "launcher=", "launcher.",
@@ -48,10 +48,10 @@ class Task:
     def run(self, workers: int = 1) -> Outcome:
         """Run the job in this process, one of so many at work; what goes wrong is returned, not raised."""
         try:
-            from pruneexp.torchvision_compat import prepare
+            from pruneexp.system.torchvision_compat import prepare
 
             prepare()  # before anything imports torchvision
-            from pruneexp.experiment import run
+            from pruneexp.run import run
 
             run(OmegaConf.create(self.config), self.command, self.first, workers)
         except (UserError, OSError) as error:
@@ -104,7 +104,7 @@ def precision_there(job: "Job") -> str:
 
 def tasks(grid: "Grid") -> list[Task]:
     """The grid's jobs that have something to do, in its order."""
-    from pruneexp.records.complete import is_measured
+    from pruneexp.measuring.complete import is_measured
     from pruneexp.records.store import Store
 
     options = grid.jobs[0].options

@@ -6,13 +6,13 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import components, sparse
 from pruneexp.graphs.bss import bss_sparsifier
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
 from pruneexp.maskers.sparsify import inclusion, layer_leverages
-from pruneexp.options import component
 
 EXACT = 64 * 576  # weights up to which a layer's picks are made one at a time
 UPDATES = 150  # barrier updates for a larger layer

@@ -6,9 +6,9 @@ from typing import Literal
 import numpy as np
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
 from pruneexp.maskers.sparsify import inclusion, layer_leverages
-from pruneexp.options import component
 
 
 @component("masker")

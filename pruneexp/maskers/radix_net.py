@@ -7,9 +7,9 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
-from pruneexp.options import component
 
 
 @component("masker", needs_scores=False)

@@ -9,12 +9,12 @@ import torch
 from pydantic import Field
 from sympy import prevprime
 
+from pruneexp.components.options import Count, Words, component
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.lps import lps
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
-from pruneexp.options import Count, Words, component
 
 TOLERANCE = 0.1  # of the density asked for
 

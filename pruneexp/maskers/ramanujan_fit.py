@@ -7,12 +7,12 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.biregular import search
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
-from pruneexp.options import component
 
 SMALL = 8  # degree of a layer's larger side below which a mixture of two degrees can rule a certificate out
 

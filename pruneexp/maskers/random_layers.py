@@ -5,9 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count, split
-from pruneexp.options import component
 
 
 @component("masker", needs_scores=False)

@@ -4,11 +4,11 @@ from collections.abc import Sequence
 
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.graphs.ramanujan.random_biregular import random_biregular
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
-from pruneexp.options import component
 
 
 @component("masker", needs_scores=False)

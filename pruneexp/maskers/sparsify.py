@@ -6,6 +6,7 @@ from typing import Literal
 import numpy as np
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.inclusion import inclusion_probabilities, sampling_weight
@@ -15,7 +16,6 @@ from pruneexp.graphs.sampling import independent_then_fill, systematic
 from pruneexp.graphs.sparsifier import epsilon
 from pruneexp.maskers.layer import Layer, Notes, joined, kept_count, split
 from pruneexp.maskers.trees import draw_with_trees
-from pruneexp.options import component
 
 Scope = Literal["layerwise", "global"]
 Join = Literal["channel", "disjoint"]

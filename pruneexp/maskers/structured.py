@@ -6,11 +6,11 @@ from typing import Literal
 import numpy as np
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, kept_count, rounded_up
-from pruneexp.options import component
-from pruneexp.structure import Coupled, neuron_masks
+from pruneexp.network.removal import Coupled, neuron_masks
 
 
 @component("masker", removes_neurons=True)

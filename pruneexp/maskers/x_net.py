@@ -6,11 +6,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.graphs.ramanujan.random_biregular import even
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
-from pruneexp.options import component
 
 
 @component("masker", needs_scores=False)

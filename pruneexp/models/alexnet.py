@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.models.vgg import Hidden, classifier
-from pruneexp.options import component
 
 
 class AlexNet(nn.Module):

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
-from pruneexp.options import component
 
 
 @component("model", name="conv6")

@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from pruneexp.options import component
+from pruneexp.components.options import component
 
 
 class BasicBlock(nn.Module):

@@ -4,9 +4,9 @@ from typing import Literal
 
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
-from pruneexp.options import component
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system.torchvision_compat import prepare
 
 Architecture = Literal["vgg16", "efficientnet_b0", "resnet18", "resnet50"]
 

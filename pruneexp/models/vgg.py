@@ -7,8 +7,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.errors import UserError
-from pruneexp.options import component
 
 Depth = Literal[11, 13, 16, 19]
 Hidden = Annotated[int, Field(ge=1, le=65_536)]  # neurons of a linear layer

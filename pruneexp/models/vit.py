@@ -7,8 +7,8 @@ from pydantic import Field
 from torch import fx, nn
 from torch.nn import functional
 
+from pruneexp.components.options import Count, component
 from pruneexp.errors import UserError
-from pruneexp.options import Count, component
 
 
 @fx.wrap

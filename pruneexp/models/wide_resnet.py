@@ -6,7 +6,7 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import nn
 
-from pruneexp.options import Words, component
+from pruneexp.components.options import Words, component
 
 
 class PreActivationBlock(nn.Module):

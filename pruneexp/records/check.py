@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 import safetensors.torch
 from safetensors import SafetensorError
 
-from pruneexp.console import console
 from pruneexp.errors import UserError
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store, same_result
+from pruneexp.system.console import console
 
 KEY = re.compile(r"^[^.].*-s\d+-[0-9a-f]{16}$")
 MASKS = "masks.safetensors"

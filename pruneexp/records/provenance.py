@@ -8,7 +8,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
-from pruneexp.config import PACKAGE
+from pruneexp.system.shipped import PACKAGE
 
 PACKAGES = ("pruneexp", "torch", "torchvision", "lightning", "numpy", "scipy")
 

@@ -18,10 +18,10 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
-from pruneexp import files as disk
 from pruneexp.errors import UserError, first_line
-from pruneexp.locks import lock
 from pruneexp.records.record import Record, problem, sealed
+from pruneexp.system import files as disk
+from pruneexp.system.locks import lock
 
 REPORTING = 2**61  # above every cell's byte
 

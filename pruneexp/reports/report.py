@@ -10,17 +10,17 @@ import pandas as pd
 from rich.markup import escape
 from rich.table import Table
 
-from pruneexp import files
-from pruneexp.console import console
 from pruneexp.errors import UserError
-from pruneexp.grid import Grid
 from pruneexp.records.store import Store
-from pruneexp.reports.collect import collect
-from pruneexp.reports.figure import NETWORK, accuracy_figure
-from pruneexp.reports.lambda2_figure import lambda2_figures
+from pruneexp.reports.figures.accuracy import NETWORK, accuracy_figure
+from pruneexp.reports.figures.lambda2 import lambda2_figures
+from pruneexp.reports.figures.macs import macs_figure
+from pruneexp.reports.frame import collect
 from pruneexp.reports.layers import layer_table
-from pruneexp.reports.macs_figure import macs_figure
 from pruneexp.reports.table import aggregate
+from pruneexp.sweep import Grid
+from pruneexp.system import files
+from pruneexp.system.console import console
 
 SHOWN = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
 

@@ -6,7 +6,7 @@ import pandas as pd
 from scipy import stats
 
 from pruneexp.cell import GROUPS
-from pruneexp.config import published_dir
+from pruneexp.system.shipped import published_dir
 
 SETTING = [*GROUPS, "precision", "asked_density"]
 

@@ -5,10 +5,10 @@ import copy
 import torch
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable, prunable_layers
-from pruneexp.options import component
+from pruneexp.network.prunable import prunable, prunable_layers
 from pruneexp.scorers.neurons import of_weights
 
 

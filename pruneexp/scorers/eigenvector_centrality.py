@@ -6,10 +6,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from pruneexp.components.options import Count, component
 from pruneexp.data.batches import Batches
 from pruneexp.graphs.centrality import Threshold, centrality, cosines, similarity_graph
-from pruneexp.layers import prunable, prunable_layers
-from pruneexp.options import Count, component
+from pruneexp.network.prunable import prunable, prunable_layers
 from pruneexp.scorers.neurons import of_weights
 
 

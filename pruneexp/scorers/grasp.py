@@ -4,9 +4,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pruneexp.components.options import Count, Positive, component
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
-from pruneexp.options import Count, Positive, component
+from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 

@@ -3,9 +3,9 @@
 import torch
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
-from pruneexp.options import component
+from pruneexp.network.prunable import prunable
 from pruneexp.scorers.neurons import of_weights
 
 

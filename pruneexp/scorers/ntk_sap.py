@@ -7,10 +7,10 @@ from pydantic import Field
 from torch import nn
 from torch.func import functional_call
 
+from pruneexp.components.options import Count, Positive, component
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
-from pruneexp.options import Count, Positive, component
+from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 

@@ -7,10 +7,10 @@ import torch
 from pydantic import Field
 from torch import nn
 
+from pruneexp.components.options import LARGEST, Words, component
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
-from pruneexp.options import LARGEST, Words, component
-from pruneexp.wiring import trace
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 
 WALKS = 4096  # walks advanced together, half from each end
 

@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn import functional
 
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
+from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 

@@ -3,10 +3,10 @@
 import torch
 from torch import nn
 
+from pruneexp.components.options import component
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
-from pruneexp.options import component
+from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 

@@ -3,8 +3,8 @@
 import torch
 from torch import nn
 
+from pruneexp.components.options import Count, component
 from pruneexp.data.batches import Batches
-from pruneexp.options import Count, component
 from pruneexp.scorers.float64 import BatchNorm
 from pruneexp.scorers.neurons import of_weights
 from pruneexp.scorers.sensitivity import weights_times_gradients

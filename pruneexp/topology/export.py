@@ -8,9 +8,9 @@ import numpy as np
 import scipy.sparse as sp
 from torch import nn
 
-from pruneexp import files
 from pruneexp.errors import UserError
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
+from pruneexp.system import files
 from pruneexp.topology.edges import listed
 from pruneexp.topology.encoding import Graph, Link
 from pruneexp.topology.tracing import encode

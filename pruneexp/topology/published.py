@@ -16,10 +16,10 @@ import scipy.sparse as sp
 from torch import nn
 
 from pruneexp.errors import UserError
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 from pruneexp.topology.edges import Csr, listed, undirected
 from pruneexp.topology.encoding import Graph
-from pruneexp.topology.measure import Topology
+from pruneexp.topology.quantities import Topology
 from pruneexp.topology.relations import sliding
 from pruneexp.topology.spectra import Product, Spectrum, lanczos
 from pruneexp.topology.tracing import encode

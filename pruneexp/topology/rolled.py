@@ -7,11 +7,11 @@ import scipy.sparse as sp
 import torch
 from torch import nn
 
+from pruneexp.components.options import checked
 from pruneexp.graphs.bipartite import biadjacency, sparse
 from pruneexp.graphs.spectrum import bound_gap, imdb, imsg, mean_degrees
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks, check
-from pruneexp.options import checked
+from pruneexp.network.masks import Masks, check
+from pruneexp.network.prunable import prunable
 
 
 def rolled(weight: torch.Tensor) -> sp.csr_array:

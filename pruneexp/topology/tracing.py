@@ -11,9 +11,9 @@ from torch import fx, nn
 from torch.nn import functional
 
 from pruneexp.errors import UserError, first_line
-from pruneexp.layers import modes_kept, prunable
-from pruneexp.masks import Masks, check
 from pruneexp.models.vit import attend
+from pruneexp.network.masks import Masks, check
+from pruneexp.network.prunable import modes_kept, prunable
 from pruneexp.topology.encoding import Graph, Link
 from pruneexp.topology.relations import adaptive, compose, sliding, through
 

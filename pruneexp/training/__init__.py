@@ -1,5 +1,5 @@
 """Training of masked networks. Importing it makes torchvision, and so lightning, importable beside a CPU torch."""
 
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system.torchvision_compat import prepare
 
 prepare()

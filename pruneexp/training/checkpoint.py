@@ -16,7 +16,7 @@ from typing import Any
 import lightning
 import torch
 
-from pruneexp import files
+from pruneexp.system import files
 from pruneexp.training.classifier import MaskedClassifier
 
 

@@ -8,13 +8,13 @@ import lightning
 import torch
 from torch import nn
 
-from pruneexp.masks import Masks
+from pruneexp.data.resident import Resident, Split
+from pruneexp.network.masks import Masks
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.training.cuda_graph import few_launches
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
-from pruneexp.training.graphs import few_launches
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident, Split
 from pruneexp.training.step import Step, losses
 
 

@@ -18,12 +18,12 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from pruneexp.masks import Masks
+from pruneexp.data.resident import Resident
+from pruneexp.network.masks import Masks
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from pruneexp.training.step import Step, losses
 
 Tell = Callable[[dict[str, float]], None]

@@ -10,8 +10,8 @@ import torch
 from pydantic import Field
 from threadpoolctl import threadpool_limits
 
+from pruneexp.components.options import Count, NonNegative, component
 from pruneexp.errors import UserError
-from pruneexp.options import Count, NonNegative, component
 
 
 @component("trainer", name="device")
@@ -28,7 +28,7 @@ class Device:
             short measurement.
         devices: of this machine that train one network together (`pruneexp.training.data_parallel`): GPUs, or processes
             on a CPU.
-        graphs: on CUDA, record a training step once and replay it (`pruneexp.training.graphs`); not on several devices.
+        graphs: on CUDA, record a training step once and replay it (`pruneexp.training.cuda_graph`); not on several devices.
         checkpoint_seconds: a training leaves a checkpoint at the end of an epoch, no more often than this (0: never).
     """
 

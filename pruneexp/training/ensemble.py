@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.func import functional_call, stack_module_state, vmap
 
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 
 State = dict[str, torch.Tensor]
 

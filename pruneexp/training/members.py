@@ -6,12 +6,12 @@ import time
 import torch
 from torch import nn
 
+from pruneexp.data.resident import Resident, Split
 from pruneexp.errors import UserError, first_line
+from pruneexp.recipe import Recipe
+from pruneexp.training.cuda_graph import WARM_UP, few_launches
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
-from pruneexp.training.graphs import WARM_UP, few_launches
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident, Split
 from pruneexp.training.step import Step
 
 FIRST = 4  # members tried first: with fewer, torch.func's own cost hides what is gained

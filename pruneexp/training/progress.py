@@ -7,7 +7,7 @@ import lightning
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pruneexp.console import console
+from pruneexp.system.console import console
 
 
 class CellProgress(lightning.Callback):

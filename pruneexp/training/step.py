@@ -4,11 +4,11 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.layers import classifier
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import classifier
+from pruneexp.recipe import Recipe
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
-from pruneexp.training.recipe import Recipe
 
 
 def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:

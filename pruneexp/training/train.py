@@ -10,16 +10,16 @@ import torch
 from lightning.pytorch.loggers import Logger
 from torch import nn
 
+from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks, check
+from pruneexp.network.masks import Masks, check
+from pruneexp.network.prunable import prunable
+from pruneexp.recipe import Recipe
 from pruneexp.training.classifier import Course, MaskedClassifier
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble, stack_masks
 from pruneexp.training.fit import fit, peak_memory
-from pruneexp.training.ranks import Work, fit_on_devices
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
+from pruneexp.training.processes import Work, fit_on_devices
 
 
 @dataclass

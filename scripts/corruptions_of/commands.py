@@ -13,7 +13,7 @@ from pathlib import Path
 
 LIMIT = 60.0  # seconds after which a command hangs
 NEEDED = (
-    "pruneexp.torchvision_compat", "pruneexp.cli", "pruneexp.experiment", "pruneexp.records.check", "pruneexp.reports.plan",
+    "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.run", "pruneexp.records.check", "pruneexp.planning",
     "pruneexp.reports.report", "pruneexp.topology", "sklearn.datasets",
 )  # fmt: skip
 

@@ -9,13 +9,13 @@ import torch
 from torch import nn
 
 from pruneexp.data.dataset import Dataset
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
 from pruneexp.models.vgg import vgg, vgg_small
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
-from pruneexp.training.recipe import Recipe
 
 Shape = tuple[int, int, int]
 TEST_IMAGES = 16  # few: testing is not measured

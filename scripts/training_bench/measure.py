@@ -13,10 +13,10 @@ import lightning
 import numpy as np
 import torch
 
+from pruneexp.data.resident import Resident
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
 from pruneexp.training.fit import quiet_lightning
-from pruneexp.training.resident import Resident
 from pruneexp.training.train import train_together
 from scripts.training_bench.cases import SETTINGS, Case, prepared
 from scripts.training_bench.plain import plain_lightning, plain_loop

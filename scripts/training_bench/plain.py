@@ -17,9 +17,9 @@ from torch.utils.data import DataLoader, Dataset
 from torchvision import transforms
 
 from pruneexp.data.dataset import Dataset as Arrays
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks
-from pruneexp.training.recipe import Recipe
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.recipe import Recipe
 
 Item = tuple[torch.Tensor, int]
 

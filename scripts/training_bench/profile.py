@@ -7,9 +7,9 @@ from typing import Any
 import torch
 from torch.profiler import ProfilerActivity, profile
 
+from pruneexp.data.resident import Resident
+from pruneexp.training.cuda_graph import few_launches
 from pruneexp.training.device import Device
-from pruneexp.training.graphs import few_launches
-from pruneexp.training.resident import Resident
 from pruneexp.training.step import Step
 from scripts.training_bench.cases import Case, prepared
 

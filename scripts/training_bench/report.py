@@ -6,7 +6,7 @@ from typing import Any
 
 import pandas as pd
 
-from pruneexp import files
+from pruneexp.system import files
 
 WAYS = """Images a second: median [least, most] of the repeats, over every epoch but the first; members' images all count. `cell_s`
 is the start-up and the recipe's epochs over the whole data set at that speed, for one cell. Memory: on CUDA the most allocated, on a CPU

@@ -12,7 +12,7 @@ import pytest
 from pruneexp.data.cifar import cifar
 from pruneexp.data.dataset import load
 from pruneexp.errors import UserError
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system.torchvision_compat import prepare
 
 prepare()
 

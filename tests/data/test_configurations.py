@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from omegaconf import OmegaConf
 
-from pruneexp.config import conf_dir
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError
-from pruneexp.grid import expand
+from pruneexp.sweep import expand
+from pruneexp.system.shipped import conf_dir
 
 DATASETS = sorted(path.stem for path in (conf_dir() / "dataset").glob("*.yaml"))
 WITH_SIDE = [name for name in DATASETS if "side" in OmegaConf.load(conf_dir() / "dataset" / f"{name}.yaml").source]

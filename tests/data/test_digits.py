@@ -31,7 +31,7 @@ def test_each_pixel_is_a_4x4_square_in_three_equal_channels(tmp_path: Path) -> N
 def test_the_configured_mean_and_deviation_are_those_of_the_training_images(tmp_path: Path) -> None:
     from omegaconf import OmegaConf
 
-    from pruneexp.config import conf_dir
+    from pruneexp.system.shipped import conf_dir
 
     config = OmegaConf.load(conf_dir() / "dataset" / "digits.yaml")
     pixels = digits(tmp_path, "digits")["train_images"] / 255

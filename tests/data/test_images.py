@@ -15,7 +15,7 @@ from pruneexp.data.flowers102 import flowers102
 from pruneexp.data.images import check_name, pixels, read_images
 from pruneexp.data.tf_flowers import tf_flowers
 from pruneexp.errors import UserError
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system.torchvision_compat import prepare
 from tests.data.pictures import picture
 
 prepare()

@@ -12,7 +12,7 @@ import pytest
 from pruneexp.data.dataset import Dataset, load
 from pruneexp.data.tf_flowers import CLASSES, MD5, URL, _fifth, tf_flowers
 from pruneexp.errors import UserError
-from pruneexp.torchvision_compat import prepare
+from pruneexp.system.torchvision_compat import prepare
 from tests.data.pictures import folder_of_classes
 
 COUNTS = {"daisy": 6, "dandelion": 10, "roses": 11, "sunflowers": 9, "tulips": 5}

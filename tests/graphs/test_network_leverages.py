@@ -13,12 +13,12 @@ from torch import nn
 from pruneexp import UserError
 from pruneexp.graphs.leverage import leverage_scores
 from pruneexp.graphs.network import _chain, _general, _is_chain, network_leverages
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer, Layers
 from pruneexp.maskers.sparsify import layer_leverages
 from pruneexp.models.resnet import ResNet, resnet_cifar
 from pruneexp.models.vgg import vgg
-from pruneexp.wiring import Wiring, trace
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import Wiring, trace
 from tests.graphs import multigraph
 from tests.graphs.multigraph import Vertices, edges_of
 from tests.graphs.oracles import Array

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pruneexp.graphs.paths import effective, reach
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks
 from pruneexp.models.resnet import ResNet
-from pruneexp.wiring import trace
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 from tests.properties import PROPERTY
 
 Node = tuple[str, int]

@@ -9,9 +9,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pruneexp.cell import FIELDS, ROOT, marked
-from pruneexp.components import Component, configured
-from pruneexp.config import conf_dir
-from pruneexp.options import options_of
+from pruneexp.components.component import Component, configured
+from pruneexp.components.options import options_of
+from pruneexp.system.shipped import conf_dir
 
 FILE = Path(__file__).with_name("pins.json")
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe", "trainer", "launcher")

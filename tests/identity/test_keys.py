@@ -12,9 +12,9 @@ import torch
 from torch import nn
 
 from pruneexp.cell import Cell
-from pruneexp.grid import expand
+from pruneexp.components.options import component
 from pruneexp.maskers.sparsify import sparsify
-from pruneexp.options import component
+from pruneexp.sweep import expand
 
 BASE = ("densities=[0.1]", "masker=sparsify", "seed=0", "trainer.precision=float32")
 

@@ -9,10 +9,10 @@ from unittest import mock
 import pytest
 
 from pruneexp.cell import GROUPS
-from pruneexp.config import conf_dir
-from pruneexp.grid import expand
-from pruneexp.options import About
+from pruneexp.components.options import About
 from pruneexp.records.record import problem
+from pruneexp.sweep import expand
+from pruneexp.system.shipped import conf_dir
 from tests.identity.pins import in_conf, pinned, today
 
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"

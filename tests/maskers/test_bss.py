@@ -15,7 +15,7 @@ from pruneexp.graphs import leverage_scores
 from pruneexp.graphs.bss import bss_sparsifier
 from pruneexp.maskers.bss import EXACT, bss
 from pruneexp.maskers.layer import Layer, Notes
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 from tests.graphs.oracles import Array, bipartite, rank
 from tests.maskers.oracles import expected_inclusion
 from tests.properties import PROPERTY

@@ -13,14 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from torch import nn
 
-from pruneexp.config import conf_dir
+from pruneexp.components.options import About
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer, Layers, Notes
-from pruneexp.masks import Masks
-from pruneexp.options import About
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import Wiring
 from pruneexp.pruning import Masker, component, mask
-from pruneexp.wiring import Wiring
+from pruneexp.system.shipped import conf_dir
 from tests.properties import PROPERTY
 
 

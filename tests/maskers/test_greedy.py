@@ -9,7 +9,7 @@ import torch
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import greedy, highest
 from pruneexp.maskers.layer import Layer
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 from tests.maskers.oracles import expected_inclusion
 
 SHAPES = [(12, 3, 3, 3), (6, 12, 3, 3), (40, 54), (5, 40)]

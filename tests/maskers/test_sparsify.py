@@ -9,7 +9,7 @@ import torch
 from pruneexp.errors import UserError
 from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.maskers.sparsify import inclusion, layer_leverages, sparsify
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 from tests.graphs.oracles import sampling_error
 from tests.maskers.oracles import expected_inclusion
 

@@ -11,12 +11,12 @@ from torch import nn
 
 import pruneexp
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
 from pruneexp.maskers.layer import Layer, Layers, Notes, rounded_up
 from pruneexp.maskers.structured import structured
-from pruneexp.masks import Masks
-from pruneexp.structure import Coupled
-from pruneexp.wiring import Wiring
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.network.removal import Coupled
+from pruneexp.network.wiring import Wiring
 from tests.properties import PROPERTY
 
 

@@ -13,7 +13,7 @@ from pruneexp.errors import UserError
 from pruneexp.graphs import spanning_tree
 from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.maskers.sparsify import sparsify
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 from tests.graphs.oracles import Array, bipartite, pseudo_inverse_leverages, sampling_error
 from tests.maskers.oracles import expected_inclusion
 from tests.properties import PROPERTY

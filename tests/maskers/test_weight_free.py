@@ -15,7 +15,6 @@ import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components
 from pruneexp.graphs.spectrum import bound_gap, imdb
-from pruneexp.layers import prunable
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.maskers.radix_net import radix_net
@@ -24,10 +23,11 @@ from pruneexp.maskers.ramanujan_fit import ramanujan_fit
 from pruneexp.maskers.random_layers import random_layers
 from pruneexp.maskers.random_regular import random_regular
 from pruneexp.maskers.x_net import x_net
-from pruneexp.masks import Masks
 from pruneexp.models.alexnet import alexnet
 from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
 from pruneexp.models.vgg import vgg, vgg_base
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
 from tests.graphs.oracles import Array
 from tests.properties import PROPERTY
 

@@ -5,15 +5,15 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.components import configured
-from pruneexp.config import conf_dir
+from pruneexp.components.component import configured
+from pruneexp.components.options import options_of
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
-from pruneexp.models.initialise import initialise
 from pruneexp.models.torchvision_model import torchvision_model
-from pruneexp.options import options_of
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 from pruneexp.seeding import stream
-from pruneexp.wiring import trace
+from pruneexp.system.shipped import conf_dir
 
 NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 every_model = pytest.mark.parametrize("name", NAMES)

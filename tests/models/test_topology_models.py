@@ -7,15 +7,16 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.components import configured
-from pruneexp.config import conf_dir
+from pruneexp.components.component import configured
 from pruneexp.errors import UserError
-from pruneexp.layers import multiply_accumulates, prunable
 from pruneexp.models.conv6 import Conv6
-from pruneexp.models.initialise import initialise
 from pruneexp.models.wide_resnet import PreActivationBlock, WideResNet
+from pruneexp.network.cost import multiply_accumulates
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 from pruneexp.seeding import stream
-from pruneexp.wiring import trace
+from pruneexp.system.shipped import conf_dir
 
 
 def build(name: str, classes: int = 10, side: int = 32) -> nn.Module:

@@ -18,9 +18,9 @@ import torch
 
 from pruneexp.cell import Cell
 from pruneexp.errors import UserError
-from pruneexp.files import leftovers
 from pruneexp.records.record import content_digest, sealed
 from pruneexp.records.store import Store, read_records
+from pruneexp.system.files import leftovers
 from tests.reports.made_records import layer, record
 
 CELL, OTHER_CELL = (
@@ -177,7 +177,7 @@ def test_a_claim_held_elsewhere_leaves_the_half_written_record_alone(tmp_path: P
     code = """
 import sys
 from pathlib import Path
-from pruneexp import files
+from pruneexp.system import files
 from pruneexp.records.store import Store
 with Store(sys.argv[1]).claim(sys.argv[2]), files.scratch_folder(Path(sys.argv[1], sys.argv[2])):
     print("claimed", flush=True)
@@ -545,7 +545,7 @@ def test_what_the_system_fails_to_read_is_not_called_damaged(
     def failing(path: Path) -> bytes:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr("pruneexp.files.read", failing)
+    monkeypatch.setattr("pruneexp.system.files.read", failing)
     with pytest.raises(UserError, match=r"cannot be read .*try again") as error:
         store.read(KEY)
     assert "delete" not in str(error.value)

@@ -5,8 +5,8 @@ from pathlib import Path
 from typing import Any
 
 from pruneexp.cell import Cell
-from pruneexp.grid import Grid
 from pruneexp.records.store import Store
+from pruneexp.sweep import Grid
 from tests.helpers import cells_of
 
 

@@ -10,12 +10,12 @@ import pytest
 from omegaconf import OmegaConf
 
 from pruneexp.cell import Cell
-from pruneexp.config import conf_dir, published_dir
-from pruneexp.grid import Grid, expand
 from pruneexp.job import Job
-from pruneexp.reports.collect import collect
+from pruneexp.reports.frame import collect
 from pruneexp.reports.report import footnote, readable, write_report
 from pruneexp.reports.table import aggregate
+from pruneexp.sweep import Grid, expand
+from pruneexp.system.shipped import conf_dir, published_dir
 from tests.reports.made_records import fill, record
 from tests.reports.test_table import cells
 

@@ -13,10 +13,10 @@ from PIL import Image
 
 from pruneexp.cell import Cell
 from pruneexp.errors import UserError
-from pruneexp.grid import Grid, expand
 from pruneexp.records.store import Store
-from pruneexp.reports.collect import collect
+from pruneexp.reports.frame import collect
 from pruneexp.reports.report import write_report
+from pruneexp.sweep import Grid, expand
 from tests.helpers import cells_of
 from tests.reports.made_records import fill, layer, record
 

@@ -5,8 +5,8 @@ import math
 import pandas as pd
 import pytest
 
-from pruneexp.config import published_dir
 from pruneexp.reports.table import aggregate, interval95
+from pruneexp.system.shipped import published_dir
 
 
 def cells(**columns: list[object]) -> pd.DataFrame:

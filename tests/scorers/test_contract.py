@@ -7,16 +7,16 @@ import pytest
 import torch
 from torch import nn
 
-from pruneexp.config import conf_dir
+from pruneexp.components.options import options_of
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
-from pruneexp.options import options_of
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
 from pruneexp.pruning import Scorer, Scores, component, score
 from pruneexp.seeding import stream
+from pruneexp.system.shipped import conf_dir
 
 SHAPE = (3, 16, 16)
 NAMES = sorted(path.stem for path in (conf_dir() / "scorer").glob("*.yaml"))

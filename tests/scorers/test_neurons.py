@@ -8,7 +8,7 @@ from torch.nn import functional
 
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.layers import prunable
+from pruneexp.network.prunable import prunable
 from pruneexp.scorers.bn_scale import bn_scale
 from pruneexp.scorers.eigenvector_centrality import eigenvector_centrality
 from pruneexp.scorers.l2 import l2

@@ -14,16 +14,16 @@ from torch import nn
 
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import BasicBlock, ResNet, resnet_cifar
 from pruneexp.models.vgg import VGG
 from pruneexp.models.wide_resnet import WideResNet
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 from pruneexp.pruning import Scores
 from pruneexp.scorers import phew as module
 from pruneexp.scorers.phew import phew
 from pruneexp.seeding import stream
-from pruneexp.wiring import trace
 
 Ints = npt.NDArray[np.int64]
 LINEAR = [2, 3, 4, 3]  # units

@@ -8,10 +8,10 @@ from torch import nn
 
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import BasicBlock, ResNet
 from pruneexp.models.vgg import VGG
+from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
 from pruneexp.pruning import Scores
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream

@@ -7,17 +7,17 @@ import torch
 from torch import nn
 
 from pruneexp.data.batches import Batches
-from pruneexp.layers import prunable
 from pruneexp.maskers.greedy import greedy
-from pruneexp.masks import Masks
-from pruneexp.models.initialise import initialise
+from pruneexp.measuring.layers import effective_density
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import trace
 from pruneexp.pruning import in_rounds
-from pruneexp.records.measure import effective_density
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream
-from pruneexp.wiring import trace
 
 BATCHES = Batches(input_shape=(3, 32, 32))
 

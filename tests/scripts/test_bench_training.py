@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from pruneexp.layers import prunable
+from pruneexp.network.prunable import prunable
 from scripts import bench_training
 from scripts.training_bench.cases import SETTINGS, Case, all_ways, prepared
 from scripts.training_bench.growth import growth

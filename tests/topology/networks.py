@@ -5,8 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
 from tests.topology.brute_force import Mean, PreActivation, Residual
 
 C = nn.Conv2d

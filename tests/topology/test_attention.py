@@ -6,8 +6,8 @@ import networkx as nx
 import numpy as np
 import torch
 
-from pruneexp.models.initialise import initialise
 from pruneexp.models.vit import VisionTransformer, attend
+from pruneexp.network.initialise import initialise
 from pruneexp.seeding import stream
 from pruneexp.topology import encode, measure, to_networkx
 

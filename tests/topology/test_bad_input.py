@@ -10,7 +10,7 @@ from scipy.sparse.linalg import eigsh
 from torch import nn
 
 from pruneexp.errors import UserError
-from pruneexp.masks import Masks
+from pruneexp.network.masks import Masks
 from pruneexp.topology import spectra
 from pruneexp.topology.measure import METRICS, Mode, measure
 from pruneexp.topology.tracing import encode

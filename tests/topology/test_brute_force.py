@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.layers import prunable
-from pruneexp.masks import apply_masks, to_torch_prune
 from pruneexp.models.resnet import BasicBlock, ResNet
 from pruneexp.models.wide_resnet import PreActivationBlock
+from pruneexp.network.masks import apply_masks, to_torch_prune
+from pruneexp.network.prunable import prunable
 from pruneexp.topology import motifs, spectra
 from pruneexp.topology.connectivity import components, core_numbers, cuts
 from pruneexp.topology.edges import Csr, directed, listed, undirected

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from pruneexp import UserError, topology
-from pruneexp.layers import prunable
+from pruneexp.network.prunable import prunable
 from pruneexp.topology import encode, rolled, rolled_channel, save_graph, to_csr, to_igraph, to_networkx, unrolled
 
 NETWORKS: dict[str, Callable[[], nn.Module]] = {

@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from pruneexp.layers import prunable
 from pruneexp.models.conv6 import Conv6
 from pruneexp.models.resnet import resnet_cifar
+from pruneexp.network.prunable import prunable
 from pruneexp.topology.measure import Mode, measure
 from pruneexp.topology.spectra import adjacency, adjacency_spectrum
 from pruneexp.topology.tracing import encode

@@ -15,12 +15,12 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError
-from pruneexp.models.initialise import initialise
+from pruneexp.network.initialise import initialise
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
-from pruneexp.training.recipe import Recipe
 from pruneexp.training.train import Trained, train
 from scripts.kill_and_restart import without_seconds
 from tests.command import environment, files, in_process

@@ -6,17 +6,17 @@ import pytest
 import torch
 
 from pruneexp.data.batches import Batches
+from pruneexp.data.resident import Resident
 from pruneexp.graphs.leverage import leverage_scores
 from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.sparsify import sparsify
-from pruneexp.models.initialise import initialise
 from pruneexp.models.resnet import resnet_cifar
+from pruneexp.network.initialise import initialise
 from pruneexp.pruning import mask, score
+from pruneexp.recipe import Recipe
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from pruneexp.training.train import train, train_together
 from tests.helpers import toy_dataset
 

@@ -12,15 +12,15 @@ import torch
 from torch import distributed, nn
 
 from pruneexp.errors import UserError
-from pruneexp.masks import Masks
-from pruneexp.models.initialise import initialise
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
-from pruneexp.training.ranks import RankFailed
-from pruneexp.training.recipe import Recipe
+from pruneexp.training.processes import RankFailed
 from pruneexp.training.train import Trained, train, train_together
 from tests.command import SMALL, command, in_process
 from tests.helpers import diverging
@@ -171,7 +171,7 @@ def test_a_loss_that_is_not_finite_ends_all_processes() -> None:
 
 
 def test_shares_make_up_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 16 * 16 * 16)  # a batch
+    monkeypatch.setattr("pruneexp.data.resident.CHUNK", 16 * 16 * 16)  # a batch
     data = resident(RECIPE, 49)
     shares = [data.shared(rank, 3, CPU.where) for rank in range(3)]
     sizes = []

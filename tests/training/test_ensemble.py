@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch import nn
 
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks
-from pruneexp.models.initialise import initialise
+from pruneexp.data.resident import Resident
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble, stack_masks
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from pruneexp.training.step import Step, losses
 from pruneexp.training.train import train, train_together
 from tests.helpers import diverging, toy_dataset

@@ -8,9 +8,9 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from pruneexp.data.resident import Resident
+from pruneexp.recipe import Recipe
 from pruneexp.training.device import Device
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from pruneexp.training.step import losses
 from pruneexp.training.train import Trained, train, train_together
 from tests.helpers import toy_dataset

@@ -8,14 +8,14 @@ from typing import Any
 
 import pytest
 
+from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
-from pruneexp.models.initialise import initialise
 from pruneexp.models.vgg import vgg_small
+from pruneexp.network.initialise import initialise
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from pruneexp.training.train import train
 from tests.helpers import toy_dataset
 

@@ -6,13 +6,13 @@ import pytest
 import torch
 from torch import nn
 
+from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
 from pruneexp.models.vgg import vgg_base, vgg_small
+from pruneexp.recipe import Recipe
 from pruneexp.training import members
 from pruneexp.training.device import Device
 from pruneexp.training.members import check_members, choose, why_not
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from tests.helpers import toy_dataset
 
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)

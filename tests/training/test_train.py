@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.layers import prunable
-from pruneexp.masks import Masks
-from pruneexp.models.initialise import initialise
+from pruneexp.data.resident import Resident
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
-from pruneexp.training.recipe import Recipe
-from pruneexp.training.resident import Resident
 from pruneexp.training.train import Trained, train
 from tests.helpers import diverging, toy_dataset
 
@@ -140,7 +140,7 @@ def test_the_last_partial_batch_is_trained_on() -> None:
 def test_a_data_set_of_several_chunks_is_trained_on_completely(monkeypatch: pytest.MonkeyPatch) -> None:
     whole, parts = small(), small()
     run(whole, {})
-    monkeypatch.setattr("pruneexp.training.resident.CHUNK", 32 * 16 * 16)
+    monkeypatch.setattr("pruneexp.data.resident.CHUNK", 32 * 16 * 16)
     result = run(parts, {})
     assert all(torch.equal(a, b) for a, b in zip(whole.parameters(), parts.parameters(), strict=True))
     assert len(result.history) == 3

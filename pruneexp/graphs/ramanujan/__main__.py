@@ -13,9 +13,9 @@ from pathlib import Path
 import scipy.io
 import scipy.sparse as sp
 
-from pruneexp import files
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan import RamanujanGraph, array_code, biregular, galois_array_code, lps
+from pruneexp.system import files
 
 
 def main() -> None:

@@ -11,9 +11,9 @@ import numpy as np
 import scipy.sparse as sp
 from sympy import isprime
 
+from pruneexp.components.options import checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
-from pruneexp.options import checked
 
 
 @checked

@@ -15,13 +15,13 @@ import scipy.sparse as sp
 from pydantic import Field
 from sympy import nextprime, prevprime
 
+from pruneexp.components.options import Natural, Words, checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
 from pruneexp.graphs.ramanujan.galois_array_code import galois_array_code_matrix
 from pruneexp.graphs.ramanujan.lift import two_lift
 from pruneexp.graphs.ramanujan.random_biregular import random_biregular
-from pruneexp.options import Natural, Words, checked
 
 DRAWS = 20  # of each random kind
 Least2 = Annotated[int, Field(ge=2)]

@@ -14,9 +14,9 @@ import galois
 import numpy as np
 import scipy.sparse as sp
 
+from pruneexp.components.options import checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
-from pruneexp.options import checked
 
 
 @checked

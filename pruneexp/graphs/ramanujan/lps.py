@@ -15,9 +15,9 @@ import scipy.sparse as sp
 from sympy import isprime
 from sympy.ntheory import is_quad_residue, sqrt_mod
 
+from pruneexp.components.options import checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
-from pruneexp.options import checked
 
 
 @checked

@@ -1,0 +1,1 @@
+"""Components: functions and classes that a configuration names, their options, and what tells one from another."""

@@ -1,0 +1,204 @@
+"""Configured components: what a group's file and the command line say of a scorer, masker, model ..., checked before it is made."""
+
+import functools
+import importlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from pruneexp.components import foreign
+from pruneexp.components.options import (
+    HYDRA,
+    MADE_AT_ONCE,
+    About,
+    Count,
+    Label,
+    allowed,
+    called_with,
+    check_options,
+    is_plain,
+    options_of,
+    shown,
+    value_of,
+)
+from pruneexp.errors import UserError, unknown
+from pruneexp.system.torchvision_compat import prepare
+
+
+@dataclass(frozen=True)
+class Component:
+    """A configured component, checked.
+
+    Attributes:
+        target: the function or class.
+        options: as given, each of its declared type; a component among them is one too.
+        about: what it says of itself; of one from outside pruneexp that says nothing, its name alone.
+        label: the name in its file.
+        named_in: the module of its ``_target_``.
+        partial: whether what it configures is the function itself, called later with what only its user has, as Hydra's ``_partial_``.
+        stated: the version that its file states, where it is from outside pruneexp.
+    """
+
+    target: Any
+    options: dict[str, Any]
+    about: About
+    label: str
+    named_in: str
+    partial: bool
+    stated: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """Name, version and the options that differ from the signature's defaults, as plain JSON.
+
+        Raises:
+            UserError: it is from outside pruneexp, and no file defines it.
+        """
+        found: dict[str, Any] = {"name": self.about.name, "version": self.about.version}
+        if not foreign.is_ours(self.target):
+            stated = None if self.stated is None else f"{self.named_in} version {self.stated}"
+            found["code"] = stated or foreign.fingerprint(self.target, self.named_in)
+        declared = options_of(self.target, self.about.kind)
+        options = {name: plain_json(value) for name, value in self.options.items()}
+        for name in options.keys() - {name for name, one in declared.items() if one.hint is not Any}:
+            options[name] = without_hint(options[name])
+        changed = {
+            name: value
+            for name, value in options.items()
+            if name not in declared or declared[name].required or value != plain_json(declared[name].default)
+        }
+        return found | ({"options": changed} if changed else {})
+
+    def value(self, name: str) -> Any:
+        """One option's value, the signature's default where it is not given, None where there is no such option."""
+        declared = options_of(self.target, self.about.kind)
+        return self.options[name] if name in self.options else declared[name].default if name in declared else None
+
+    def make(self, **arguments: Any) -> Any:
+        """What it configures: the function with its options, or what the function or class returns.
+
+        Args:
+            arguments: that the program supplies at once, in place of an option of that name.
+        """
+        options = {
+            name: value.make() if isinstance(value, Component) else value for name, value in self.options.items()
+        }
+        if self.partial:
+            return functools.partial(self.target, **options | arguments)
+        return self.target(**options | arguments)
+
+    def short(self) -> str:
+        """For the key's readable part: the label that is an option of its own, or the name with the values it cannot do without."""
+        if "name" in self.options:
+            return str(self.options["name"])
+        declared = options_of(self.target, self.about.kind)
+        values = (self.options[name] for name, one in declared.items() if one.required)
+        needed = "_".join(value.about.name if isinstance(value, Component) else str(value) for value in values)
+        short = self.about.name + ("_" if needed[:1].isalpha() else "") + needed
+        return re.sub(r"[^\w.+-]+", "_", short)[:64]
+
+
+def configured(group: str, node: Any, kind: str | None = None) -> Component:
+    """A component's configuration, checked; nothing is made.
+
+    Args:
+        group: where it stands, for the sentences: ``scorer``, ``dataset.source``.
+        node: name, _target_, options; plain.
+        kind: what it is, the group unless given.
+
+    Raises:
+        UserError: it names nothing that can be imported, or its options are not what it takes.
+    """
+    kind = kind or group
+    if not isinstance(node, Mapping) or not isinstance(node.get("_target_"), str):
+        got = node.get("_target_") if isinstance(node, Mapping) else node
+        raise UserError(
+            f"{group} must be a component, with _target_ the dotted name of a function or class, got {shown(got)}."
+        )
+    target = locate(group, node["_target_"])
+    if not isinstance(node.get("_partial_", False), bool):
+        raise UserError(f"{group}._partial_ must be true or false, got {shown(node['_partial_'])}.")
+    about = getattr(target, "about", None) or About(kind, getattr(target, "__qualname__", str(node["_target_"])))
+    if about.kind != kind:
+        raise UserError(f"{group} must be a {kind}, and _target_={node['_target_']} is a {about.kind}.")
+    called = called_with(target, kind)
+    if node.get("_partial_", False) != bool(called) and (called or kind in MADE_AT_ONCE):
+        with_what = f"the program calls it, with {', '.join(called)}" if called else "the program takes what it returns"
+        raise UserError(f"{group}._partial_ must be {'true' if called else 'false'}: {with_what}.")
+    given = {str(name): value for name, value in node.items() if name not in HYDRA}
+    declared = options_of(target, kind)
+    label, stated = given.get("name", about.name), None
+    if kind == "source":
+        label = about.name
+    elif "name" not in declared:
+        given.pop("name", None)
+    if kind != "source":
+        label = value_of(f"{group}.name", Label, label)
+    if "version" in given and "version" not in declared and not foreign.is_ours(target):
+        stated = value_of(f"{group}.version", Count, given.pop("version"))
+    inner = {
+        name: configured(f"{group}.{name}", value, name)
+        for name, value in given.items()
+        if isinstance(value, Mapping) and "_target_" in value
+    }
+    for name in inner:
+        if name not in declared:
+            raise UserError(unknown("option", name, declared, f"{group}."))
+        if is_plain(declared[name].hint):
+            raise UserError(f"{group}.{name} must be {allowed(declared[name].hint)}, got a component.")
+    plain = {name: value for name, value in given.items() if name not in inner}
+    left = check_options(group, target, kind, plain, set(inner))
+    if about.together is not None:
+        about.together(**{name: left.get(name, option.default) for name, option in declared.items()})
+    return Component(
+        target,
+        {name: inner.get(name, left.get(name)) for name in given},
+        about,
+        str(label),
+        node["_target_"].rpartition(".")[0],
+        node.get("_partial_", False),
+        stated,
+    )
+
+
+def locate(where: str, target: str) -> Any:
+    """The function or class that a dotted path names.
+
+    Raises:
+        UserError: there is none.
+    """
+    module, _, name = target.rpartition(".")
+    if not module or not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
+        raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
+    if not target.startswith("pruneexp."):
+        prepare()  # it may import torchvision
+    try:
+        home = importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+            raise  # the module is there, and what it imports is not
+        raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
+    if not hasattr(home, name):
+        raise UserError(f"{where}._target_={target} names nothing that can be imported: {module} has no {name}.")
+    found = getattr(home, name)
+    if not callable(found):
+        raise UserError(f"{where}._target_={target} is neither a function nor a class.")
+    return found
+
+
+def plain_json(value: Any) -> Any:
+    """A value as canonical JSON has it: components by their identity, tuples as lists, no negative zero."""
+    if isinstance(value, Component):
+        return value.identity()
+    if isinstance(value, Mapping):
+        return {str(key): plain_json(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain_json(item) for item in value]
+    return value + 0.0 if isinstance(value, float) else value
+
+
+def without_hint(value: Any) -> Any:
+    """What an option without an annotation is worth in a key: 1.0 is 1."""
+    if isinstance(value, list):
+        return [without_hint(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value

@@ -1,0 +1,79 @@
+"""Augmentation of whole batches on the training device.
+
+The random draws are made on the CPU, so that the same seed gives the same images on every device. Images are uint8,
+channels last; the work is one gather (or one bilinear resampling) for a whole batch.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch.nn import functional
+
+from pruneexp.recipe import Recipe
+
+
+def pad(images: torch.Tensor, shift: int) -> torch.Tensor:
+    """Black borders of `shift` pixels around uint8 images [N, H, W, C]."""
+    return functional.pad(images, (0, 0, shift, shift, shift, shift)) if shift else images
+
+
+@dataclass(frozen=True)
+class Shifts:
+    """For each image of an epoch: does it flip, and which window of the padded image does it show."""
+
+    flip: torch.Tensor  # bool [n]
+    top: torch.Tensor  # int64 [n], 0 ... 2*shift
+    left: torch.Tensor  # int64 [n]
+
+    @staticmethod
+    def draw(count: int, recipe: Recipe, generator: torch.Generator) -> "Shifts":
+        """Independent draws for `count` images."""
+        flip = torch.rand(count, generator=generator) < (0.5 if recipe.flip else 0.0)
+        window = torch.randint(0, 2 * recipe.shift + 1, (2, count), generator=generator)
+        return Shifts(flip, window[0], window[1])
+
+    def apply(
+        self, padded: torch.Tensor, index: torch.Tensor, part: slice | torch.Tensor, height: int, width: int
+    ) -> torch.Tensor:
+        """Images uint8 [b, H, W, C] = the windows of padded[index], index [b] being the epoch's positions `part`."""
+        device = padded.device
+        flip, top, left = (draws[part].to(device) for draws in (self.flip, self.top, self.left))
+        rows = top[:, None] + torch.arange(height, device=device)
+        columns = torch.arange(width, device=device)
+        columns = left[:, None] + torch.where(flip[:, None], width - 1 - columns, columns)
+        return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]
+
+
+@dataclass(frozen=True)
+class Crops:
+    """For each image of an epoch: an affine map from the output square to the part of the image it shows."""
+
+    theta: torch.Tensor  # float32 [n, 2, 3]
+
+    @staticmethod
+    def draw(count: int, recipe: Recipe, generator: torch.Generator) -> "Crops":
+        """Area uniform in [0.1, 1], log aspect ratio uniform in [log 0.8, log 1.25], place uniform, flip with 1/2.
+
+        A part wider or higher than the image is cut to it.
+        """
+        area, aspect, across, down, flip = torch.rand(5, count, generator=generator)
+        area = 0.1 + 0.9 * area
+        aspect = torch.exp((2 * aspect - 1) * math.log(1.25))
+        width = (area * aspect).sqrt().clamp(max=1.0)
+        height = (area / aspect).sqrt().clamp(max=1.0)
+        theta = torch.zeros(count, 2, 3)
+        theta[:, 0, 0] = torch.where(flip < (0.5 if recipe.flip else 0.0), -width, width)
+        theta[:, 1, 1] = height
+        theta[:, 0, 2] = (2 * across - 1) * (1 - width)
+        theta[:, 1, 2] = (2 * down - 1) * (1 - height)
+        return Crops(theta)
+
+    def apply(
+        self, images: torch.Tensor, index: torch.Tensor, part: slice | torch.Tensor, height: int, width: int
+    ) -> torch.Tensor:
+        """Images float32 [b, H, W, C] in 0 ... 255, resampled bilinearly from images[index]."""
+        chosen = images[index].permute(0, 3, 1, 2).float()
+        grid = functional.affine_grid(self.theta[part].to(images.device), list(chosen.shape), align_corners=False)
+        crops = functional.grid_sample(chosen, grid, padding_mode="reflection", align_corners=False)
+        return crops.permute(0, 2, 3, 1)

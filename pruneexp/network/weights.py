@@ -1,0 +1,125 @@
+"""Pretrained weights: torchvision's, or a file's."""
+
+import functools
+import hashlib
+import os
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from pruneexp.errors import UserError, first_line
+from pruneexp.network.prunable import classifier
+from pruneexp.system import files
+from pruneexp.system.torchvision_compat import prepare
+
+State = dict[str, torch.Tensor]
+COUNTER = ".num_batches_tracked"
+
+
+def fingerprint(weights: str) -> str:
+    """What tells one source of weights from another in a cell's key: its name, or the file's SHA-256 - never its path.
+
+    Raises:
+        UserError: neither ``imagenet`` nor a readable file.
+    """
+    return weights if weights == "imagenet" else _digest(*_stat(_file(weights)))
+
+
+def load_weights(network: nn.Module, weights: str, architecture: str | None = None) -> None:
+    """Fill `network` with pretrained weights and BatchNorm statistics; its classifier stays as it was made.
+
+    Args:
+        network: changed in place.
+        weights: ``imagenet``, or the path of a state dict (.safetensors, .pth), or of the folder of a finished dense cell.
+        architecture: torchvision's name of the network, for ``imagenet``.
+
+    Raises:
+        UserError: missing, not to be downloaded, damaged, or of another architecture; the network is as it was.
+    """
+    state = _imagenet(architecture) if weights == "imagenet" else _read(_file(weights))
+    head = f"{classifier(network)}."
+    own = network.state_dict()
+    # BatchNorm's count of batches is of no use here, and torchvision's files lack it
+    wanted, given = (
+        {name: value.shape for name, value in some.items() if not name.startswith(head) and not name.endswith(COUNTER)}
+        for some in (own, state)
+    )
+    if wanted != given:
+        differ = sorted(name for name in wanted.keys() | given.keys() if wanted.get(name) != given.get(name))
+        raise UserError(
+            f"weights={weights} are of another network: {differ[0]} is {_shape(given, differ[0])} there and"
+            f" {_shape(wanted, differ[0])} here ({len(differ)} such tensors); choose the model they were trained with."
+        )
+    network.load_state_dict({**own, **{name: state[name] for name in wanted}})
+
+
+def _shape(shapes: dict[str, torch.Size], name: str) -> str:
+    return str(list(shapes[name])) if name in shapes else "missing"
+
+
+def _file(weights: str) -> Path:
+    path = Path(weights)
+    path = path / "weights.safetensors" if os.path.isdir(path) else path  # pathlib raises for a name that is too long
+    if not os.path.isfile(path):
+        raise UserError(
+            f"weights must be none, imagenet, or the file of a state dict or a dense cell's folder, and there is no {path}:"
+            " `python -m pruneexp +experiment=pretrain_cifar100` trains a network and prints its cell's name."
+        )
+    return path
+
+
+def _stat(path: Path) -> tuple[Path, int, int]:
+    stat = path.stat()
+    return path, stat.st_mtime_ns, stat.st_size
+
+
+@functools.lru_cache(maxsize=8)
+def _digest(path: Path, modified: int, size: int) -> str:
+    try:
+        with files.opened(path) as file:
+            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+    except OSError as error:
+        raise UserError(f"weights={path} cannot be read: {error.strerror}.") from error
+
+
+def _read(path: Path) -> State:
+    try:
+        if path.suffix == ".safetensors":
+            files.regular(path)
+            state: State = safetensors.torch.load_file(path)
+        else:
+            with files.opened(path) as file:
+                state = torch.load(file, map_location="cpu", weights_only=True)
+    except Exception as error:  # a damaged pickle can raise anything
+        raise UserError(
+            f"weights={path} is no readable state dict ({type(error).__name__}): {first_line(error)}."
+        ) from error
+    if not isinstance(state, dict) or not all(
+        isinstance(name, str) and isinstance(value, torch.Tensor) for name, value in state.items()
+    ):
+        raise UserError(
+            f"weights={path} is no state dict: it must hold tensors by name, as torch.save(model.state_dict())."
+        )
+    return state
+
+
+def _imagenet(architecture: str | None) -> State:
+    """IMAGENET1K_V1, from torch's cache of downloads or from there where it is missing."""
+    prepare()
+    from torchvision import models
+
+    if architecture is None:
+        raise UserError("weights=imagenet are torchvision's and go with model=torchvision_resnet18 and its like.")
+    url = models.get_model_weights(architecture)["IMAGENET1K_V1"].url
+    folder = Path(torch.hub.get_dir()) / "checkpoints"
+    name = url.rpartition("/")[2]
+    try:
+        state: State = torch.hub.load_state_dict_from_url(url, map_location="cpu", check_hash=True, weights_only=True)
+    except (OSError, RuntimeError) as error:
+        raise UserError(
+            f"torchvision's ImageNet weights {name} are not in {folder} and cannot be downloaded ({first_line(error)}): put the file"
+            " there, or take weights=PATH, or weights=none."
+        ) from error
+    return state

@@ -1,0 +1,137 @@
+"""What each way of choosing edges leaves connected, at densities where Greedy takes layers apart.
+
+    python -m pruneexp.studies.connectivity [--networks vgg16 resnet18 resnet20] [--seeds 3]
+
+Networks at initialisation, magnitude scores, the same budget for all. Per mask, over all layers: `pieces` (components
+beyond the first of each layer), `collapsed` (layers whose largest component is a star, a single edge or nothing),
+`dead_filters` (outputs without a weight), `dead_channels` (on no input-output path of the channel graph), `effective`
+(weights on such a path, in percent of all), and the smallest lambda_2 of the layers that have not collapsed. Means over
+seeds, with the largest deviation from them. Nothing is trained.
+Prints a table and writes results/tables/connectivity.{csv,md}.
+"""
+
+import argparse
+import math
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import torch
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.graphs.bipartite import biadjacency, components, sparse
+from pruneexp.graphs.paths import reach
+from pruneexp.graphs.spectrum import lambda2
+from pruneexp.maskers.layer import Notes
+from pruneexp.measuring.layers import collapsed, effective_density
+from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
+from pruneexp.models.vgg import vgg
+from pruneexp.network.initialise import initialise
+from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
+from pruneexp.network.wiring import Wiring, trace
+from pruneexp.pruning import component, mask
+from pruneexp.records.provenance import git_commit
+from pruneexp.seeding import stream
+from pruneexp.system import files
+from pruneexp.treatments.repair import repair_paths
+
+OUT = Path("results") / "tables"
+NETWORKS: dict[str, Callable[[], nn.Module]] = {
+    "vgg16": lambda: vgg(100, (3, 32, 32), 16),
+    "resnet18": lambda: resnet_imagenet(200, (3, 64, 64), 18),
+    "resnet20": lambda: resnet_cifar(10, (3, 32, 32), 20),
+}
+# bss needs as many weights as vertices in every layer: only ResNet-20's first two densities leave it those
+DENSITIES = {
+    "vgg16": (0.02, 0.01, 0.005, 0.002),
+    "resnet18": (0.02, 0.01, 0.005, 0.002),
+    "resnet20": (0.1, 0.05, 0.02, 0.01, 0.005),
+}
+SHOWN = {"pieces": 1, "collapsed": 1, "dead_filters": 1, "dead_channels": 1, "effective": 4, "lambda2_min": 4}  # digits
+METHODS = ("greedy", "greedy_global", "greedy_matched", "sparsify", "sparsify_tree", "sparsify + repair")
+
+
+def measure(masks: Masks, wiring: Wiring) -> dict[str, float]:
+    """The figures of one mask."""
+    matrices = [sparse(biadjacency(mask)) for mask in masks.values()]
+    parts = [components(matrix) for matrix in matrices]
+    down = [collapsed(*part) for part in parts]
+    forward, backward = reach(masks, wiring)
+    hidden = torch.zeros(wiring.vertices, dtype=torch.bool)
+    for targets in wiring.targets.values():
+        hidden[targets] = True
+    effective = effective_density(masks, wiring)
+    assert effective is not None
+    return {
+        "pieces": sum(max(number - 1, 0) for number, _, _ in parts),
+        "collapsed": sum(down),
+        "dead_filters": sum(int((right < 0).sum()) for _, _, right in parts),
+        "dead_channels": int((hidden & ~(forward & backward)).sum()),
+        "effective": 100 * effective,
+        "lambda2_min": min((lambda2(m) for m, bad in zip(matrices, down, strict=True) if not bad), default=math.nan),
+    }
+
+
+def rows_of(name: str, seed: int) -> list[dict[str, object]]:
+    """All methods at all densities on one network and seed."""
+    network = NETWORKS[name]()
+    initialise(network, "kaiming_normal", stream(seed, "initialisation"))
+    scores = {key: weight.detach().abs() for key, weight in prunable(network).items()}
+    wiring, rows = trace(network), []
+    for density in DENSITIES[name]:
+        found: dict[str, Masks] = {}
+        for method in [*METHODS, *(["bss"] if name == "resnet20" else [])]:
+            notes: Notes = {}
+            masker, _, repaired = method.partition(" + ")
+            try:
+                if not repaired:
+                    found[method] = mask(scores, component("masker", masker), density, seed, notes, network)
+            except UserError as error:
+                print(f"{name} {density:g} {method}: {error}", flush=True)
+                continue
+            masks = repair_paths(found[masker], scores, wiring, notes) if repaired else found[method]
+            figures = measure(masks, wiring)
+            rows.append({"network": name, "density": density, "method": method, "seed": seed, **figures, **notes})
+            print(f"{name} {density:g} {method} seed {seed}: {figures} {notes}", flush=True)
+    return rows
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    arguments = parser.parse_args()
+    rows = pd.DataFrame(
+        [row for name in arguments.networks for seed in range(arguments.seeds) for row in rows_of(name, seed)]
+    )
+    figures = [column for column in rows if column not in ("network", "density", "method", "seed")]
+    keys = ["network", "density", "method"]
+    groups = rows.groupby(keys, sort=False)[figures]
+    deviations = (rows[figures] - groups.transform("mean")).abs()
+    spread = deviations.groupby([rows[key] for key in keys], sort=False).max().add_suffix("_spread")
+    table = groups.mean().join(spread)
+    table.insert(0, "n", groups.size())
+    names = " ".join(arguments.networks)
+    note = f"made by: python -m pruneexp.studies.connectivity --networks {names} --seeds {arguments.seeds}; commit {git_commit()}"
+    OUT.mkdir(parents=True, exist_ok=True)
+    files.write(OUT / "connectivity.csv", f"# {note}\n" + table.reset_index().to_csv(index=False, float_format="%.6g"))
+    text = readable(table.reset_index())
+    legend = " ".join((__doc__ or "").split("\n\n")[2].split("Prints")[0].split())
+    legend += " bss is missing where a layer has fewer weights to keep than vertices."
+    files.write(OUT / "connectivity.md", f"<!-- {note} -->\n{text}\n\n{legend}\n")
+    print(text)
+
+
+def readable(table: pd.DataFrame) -> str:
+    """Each figure's mean and spread in one column."""
+    shown = table[["network", "density", "method", "n"]].copy()
+    for column, digits in SHOWN.items():
+        pairs = zip(table[column], table[f"{column}_spread"], strict=True)
+        shown[column] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
+    return shown.to_markdown(index=False)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,176 @@
+"""A command line as a grid of jobs: composed and checked before anything runs."""
+
+import functools
+import re
+from dataclasses import dataclass, field
+
+from hydra import compose, initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from pruneexp.cell import FIELDS, GROUPS, OTHERS, Cell, opened, register
+from pruneexp.components.options import shown
+from pruneexp.errors import UserError, first_line, unknown
+from pruneexp.job import Job
+from pruneexp.system.shipped import conf_dir
+
+ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
+OF_HYDRA = ("hydra.launcher.", "hydra.sweeper.", "hydra.job_logging.", "hydra.hydra_logging.", "hydra.searchpath")
+OF_SEED = re.compile(r"\$\{[^}]*\bseed\b")  # another option that follows from the seed
+SEED = re.compile(r"seed=(0|[1-9]\d*)")
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The jobs that a command line asks for.
+
+    Attributes:
+        jobs: in the order they run.
+        arguments: the same command line for Hydra, with the sweeps of the experiment that the user gave no value for
+            written out.
+        overrides: that compose each of the jobs.
+    """
+
+    jobs: list[Job]
+    arguments: list[str]
+    overrides: list[list[str]] = field(default_factory=list)
+
+    @property
+    def config(self) -> DictConfig:
+        """The first job's: mode, name and folders are those of every job."""
+        return self.jobs[0].config
+
+    @functools.cached_property
+    def slots(self) -> list["Slot"]:
+        """Every cell that is asked for once, in the order of the jobs."""
+        slots: dict[str, Slot] = {}
+        for job in self.jobs:
+            for density in job.densities:
+                cells = [job.cell(density, precision) for precision in job.setting.precisions()]
+                slots.setdefault(cells[0].key, Slot(job, density, cells))
+        return list(slots.values())
+
+
+@dataclass(frozen=True)
+class Slot:
+    """A cell that is asked for, as it is known before a device has trained it.
+
+    Attributes:
+        job: one that makes it.
+        density: its density.
+        cells: the cell in each precision that it may be trained in; any of them answers for it.
+    """
+
+    job: Job
+    density: float
+    cells: list[Cell]
+
+
+def expand(arguments: list[str]) -> Grid:
+    """Compose every job of the grid.
+
+    Args:
+        arguments: overrides as typed, for example ``["+experiment=vgg16_c100_sweep", "seed=0,1"]``.
+
+    Raises:
+        UserError: an override that cannot be parsed, or names or values that do not exist.
+    """
+    overrides = [opened(argument) for argument in arguments if argument not in ("-m", "--multirun")]
+    register()
+    GlobalHydra.instance().clear()
+    with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
+        try:
+            parser = OverridesParser.create()
+            parsed = parser.parse_overrides(overrides)
+            _refuse(parsed)
+            fixed = [text for text, override in zip(overrides, parsed, strict=True) if not override.is_sweep_override()]
+            swept = [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
+            first = compose("config", fixed, return_hydra_config=True)
+            sweeper = first.hydra.sweeper.get("params") or {}
+            given = {override.key_or_group for override in parsed}
+            sweeps = [opened(f"{key!s}={value!s}") for key, value in sweeper.items() if key not in given] + swept
+            combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
+        except (HydraException, OmegaConfBaseException, ValueError) as error:
+            raise UserError(_sentence(error)) from error
+        composed = [fixed + combination for combination in combinations]
+        with open_dict(first):
+            del first["hydra"]
+        jobs = _composed(composed, first if composed == [fixed] else None)
+    if not jobs:
+        raise UserError("this command line asks for no cell: one of its sweeps is empty.")
+    return Grid(jobs, [*fixed, *sweeps, "hydra.sweeper.params=null"], composed)
+
+
+def _composed(jobs: list[list[str]], known: DictConfig | None = None) -> list[Job]:
+    """The jobs that these overrides compose; those that differ in nothing but their seeds share one composition.
+
+    Args:
+        jobs: overrides.
+        known: the composition of the only job, where it is known.
+    """
+    shared: dict[tuple[str, ...], Job] = {}
+    found = []
+    for overrides in jobs:
+        rest = tuple(override for override in overrides if not SEED.fullmatch(override))
+        seeds = [int(override.partition("=")[2]) for override in overrides if SEED.fullmatch(override)]
+        if rest in shared and seeds:
+            found.append(shared[rest].with_seed(seeds[-1]))
+            continue
+        try:
+            found.append(Job.of(compose("config", overrides) if known is None else known))
+        except (HydraException, OmegaConfBaseException) as error:
+            raise UserError(_sentence(error)) from error
+        if not OF_SEED.search(OmegaConf.to_yaml(found[-1].setting.config)):  # no other option follows from it
+            shared[rest] = found[-1]
+    return found
+
+
+def _refuse(overrides: list[Override]) -> None:
+    """Raise UserError for overrides that Hydra takes and that mean nothing here."""
+    for override in overrides:
+        name = override.key_or_group
+        if override.is_sweep_override() and name.split(".")[0] in ONCE:
+            raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
+        if name.startswith("hydra.") and not name.startswith(OF_HYDRA):
+            raise UserError(
+                f"{name} is Hydra's own and cannot be set: only {', '.join(OF_HYDRA).replace('.,', '.*,')} can."
+            )
+        if override.is_delete() and name in (*FIELDS, *GROUPS, *OTHERS):
+            raise UserError(f"{name} cannot be taken away: give it another value.")
+        if name in (*GROUPS, *OTHERS, "experiment") and not override.is_delete():
+            for value in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
+                if not isinstance(value, str) or "${" in value or len(value) > 200:
+                    raise UserError(f"{name} must be the name of a file in conf/{name}, got {shown(value)}.")
+        if (
+            override.is_add()
+            and not override.is_force_add()
+            and name != "experiment"
+            and "/" not in name
+            and "." not in name
+        ):
+            raise UserError(f"there is no option {name!r} to add: only an experiment is added with a plus.")
+
+
+def _sentence(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf says in several lines."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file and error.options is not None:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        return unknown(group, name, error.options)
+    key = re.search(r"Could not (?:override|append to config\S*) '(\S+?)'", text) or re.search(
+        r"Key '(\S+)' is not in struct", text
+    )
+    if isinstance(error, ConfigCompositionException) and key:
+        option = key.group(1).lstrip("+~").partition("=")[0]
+        if option == "experiment":
+            typed = re.search(r"\+experiment=\S+", text)  # Hydra says it too, in its own words
+            return f"an experiment is added with a plus: type {typed.group() if typed else '+experiment=NAME'}."
+        return unknown("option", option, [*FIELDS, *GROUPS, *OTHERS])
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key} has no value: {first_line(error)}."
+    return " ".join(text.split()).rstrip(".") + "."

@@ -1,0 +1,1 @@
+"""What is done to scores, masks or weights after a method has made them."""

@@ -1,0 +1,166 @@
+"""The data set on the device: which images an epoch shows, in which order, and how they are normalised."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+import torch
+
+from pruneexp.data.dataset import Dataset
+from pruneexp.data.resident import Resident
+from pruneexp.errors import UserError
+from pruneexp.recipe import Recipe
+from tests.helpers import toy_dataset
+
+CPU = torch.device("cpu")
+PLAIN = Recipe(epochs=1, batch_size=16, lr=0.1)
+
+
+def numbered(count: int = 50, **changes: int) -> Dataset:
+    """Training image k has the constant value k in its three channels; its label is k modulo 4."""
+    images = np.repeat(np.arange(count, dtype=np.uint8), 3 * 8 * 8).reshape(count, 3, 8, 8)
+    labels = np.arange(count) % 4
+    mean, std = (0.0,) * 3, (1 / 255,) * 3  # normalising changes nothing
+    return Dataset("numbered", images, labels, images[:20], labels[:20], 4, mean, std, **changes)
+
+
+def shown(data: Resident, epoch: int = 0) -> list[int]:
+    """The numbers of an epoch's images, in order; checks that each goes with its label."""
+    numbers: list[int] = []
+    for chunk in data.epoch(epoch):
+        for images, labels in chunk:
+            values = images.amax(dim=(1, 2, 3)).round().long()
+            assert torch.equal(values % 4, labels)
+            numbers += values.tolist()
+    return numbers
+
+
+@pytest.mark.parametrize("recipe", [PLAIN, dataclasses.replace(PLAIN, flip=True, shift=2)])
+def test_an_epoch_shows_every_image_exactly_once(recipe: Recipe) -> None:
+    data = Resident(numbered(), recipe, 0, CPU)
+    for epoch in range(3):
+        assert sorted(shown(data, epoch)) == list(range(50))
+
+
+def test_batches_have_the_batch_size_and_the_last_one_what_is_left() -> None:
+    chunks = list(Resident(numbered(), PLAIN, 0, CPU).epoch(0))
+    assert [len(labels) for chunk in chunks for _, labels in chunk] == [16, 16, 16, 2]
+
+
+def test_several_chunks_show_the_same_batches_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    recipe = dataclasses.replace(PLAIN, flip=True, shift=2)
+    data = Resident(toy_dataset(70), recipe, 0, CPU)
+    whole = [images for chunk in data.epoch(3) for images, _ in chunk]
+    assert data.chunks() == 1
+    monkeypatch.setattr("pruneexp.data.resident.CHUNK", 40 * 16 * 16)
+    assert data.chunks() == 3
+    parts = [images for chunk in data.epoch(3) for images, _ in chunk]
+    assert len(list(data.epoch(3))) == 3
+    assert len(whole) == len(parts)
+    assert all(torch.equal(a, b) for a, b in zip(whole, parts, strict=True))
+
+
+def test_a_batch_larger_than_a_chunk_is_one_batch(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pruneexp.data.resident.CHUNK", 8 * 8 * 8)
+    data = Resident(numbered(), PLAIN, 0, CPU)
+    assert [len(labels) for chunk in data.epoch(0) for _, labels in chunk] == [16, 16, 16, 2]
+    assert len(list(data.epoch(0))) == data.chunks()
+
+
+def test_the_order_depends_on_seed_and_epoch_only() -> None:
+    data = Resident(numbered(), PLAIN, 0, CPU)
+    assert shown(data, 0) != shown(data, 1)
+    assert shown(data, 1) == shown(data, 1) == shown(Resident(numbered(), PLAIN, 0, CPU), 1)
+    assert shown(data, 1) != shown(Resident(numbered(), PLAIN, 1, CPU), 1)
+    shifted = Resident(numbered(), dataclasses.replace(PLAIN, flip=True, shift=2), 0, CPU)
+    assert shown(shifted, 1) == shown(data, 1)
+
+
+def test_the_validation_split_is_disjoint_and_drawn_by_the_seed() -> None:
+    splits = []
+    for seed in (0, 0, 1):
+        data = Resident(numbered(validation=20), PLAIN, seed, CPU)
+        held_out = data.validation[0][:, 0, 0, 0].tolist()
+        assert len(held_out) == 20
+        assert sorted([*held_out, *shown(data)]) == list(range(50))
+        assert torch.equal(data.validation[1], data.validation[0][:, 0, 0, 0].long() % 4)
+        splits.append(held_out)
+    assert splits[0] == splits[1] != splits[2]
+
+
+def test_subsets_have_the_asked_size_and_keep_out_of_the_validation_split() -> None:
+    recipe = dataclasses.replace(PLAIN, train_images=10, test_images=7)
+    data = Resident(numbered(validation=20), recipe, 0, CPU)
+    chosen, held_out = set(shown(data)), set(data.validation[0][:, 0, 0, 0].tolist())
+    assert len(chosen) == 10
+    assert not chosen & held_out
+    assert data.test[0][:, 0, 0, 0].tolist() == list(range(7))
+    assert set(shown(Resident(numbered(validation=20), recipe, 1, CPU))) != chosen
+
+
+def test_a_subset_larger_than_the_split_is_the_whole_split() -> None:
+    data = Resident(numbered(), dataclasses.replace(PLAIN, train_images=51, test_images=51), 0, CPU)
+    assert (len(data.train_labels), len(data.test[1])) == (50, 20)
+
+
+def test_normalisation_gives_zero_mean_and_unit_variance_per_channel() -> None:
+    dataset = toy_dataset(100)
+    pixels = dataset.train_images / 255
+    mean, std = pixels.mean(axis=(0, 2, 3)).tolist(), pixels.std(axis=(0, 2, 3)).tolist()
+    data = Resident(dataclasses.replace(dataset, mean=tuple(mean), std=tuple(std)), PLAIN, 0, CPU)
+    images = torch.cat([images for chunk in data.epoch(0) for images, _ in chunk])
+    assert images.dtype == torch.float32
+    assert images.shape == (100, 3, 16, 16)
+    assert torch.allclose(images.mean(dim=(0, 2, 3)), torch.zeros(3), atol=1e-4)
+    assert torch.allclose(images.std(dim=(0, 2, 3)), torch.ones(3), atol=1e-3)
+
+
+def test_test_images_are_in_order_unaugmented_and_normalised_alike() -> None:
+    dataset = toy_dataset(30)
+    data = Resident(dataset, dataclasses.replace(PLAIN, shift=2, flip=True), 0, CPU)
+    images = torch.cat([images for images, _ in data.batches(data.test, size=7)])
+    labels = torch.cat([labels for _, labels in data.batches(data.test, size=7)])
+    expected = (torch.from_numpy(dataset.test_images) / 255 - 0.35) / 0.2
+    assert torch.allclose(images, expected, atol=1e-5)
+    assert labels.tolist() == dataset.test_labels.tolist()
+
+
+def test_scorers_see_unaugmented_training_images_in_a_random_order_of_their_own() -> None:
+    recipe = dataclasses.replace(PLAIN, shift=2, flip=True)
+    data = Resident(numbered(), recipe, 0, CPU)
+    batches = data.for_scoring(limit=30, per_class=0)
+    assert batches.images is not None
+    assert batches.labels is not None
+    assert batches.images.shape == (30, 3, 8, 8)
+    assert batches.input_shape == (3, 8, 8)
+    numbers = batches.images[:, 0, 0, 0].long()  # constant images: a black border would show at the corner
+    assert torch.allclose(batches.images, numbers[:, None, None, None].float().expand_as(batches.images), atol=1e-4)
+    assert torch.equal(numbers % 4, batches.labels)
+    assert len(set(numbers.tolist())) == 30
+    assert numbers.tolist() != shown(data)[:30]
+    again = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=30, per_class=0)
+    assert again.images is not None
+    assert torch.allclose(again.images, batches.images)
+
+
+def test_scorers_see_at_least_some_images_of_each_class() -> None:
+    batches = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=5, per_class=3)
+    assert batches.labels is not None
+    first = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=5, per_class=0).labels
+    assert first is not None
+    assert torch.equal(batches.labels[:5], first)
+    missing = (3 - torch.bincount(first, minlength=4)).clamp(min=0)
+    assert torch.equal(torch.bincount(batches.labels), torch.bincount(first, minlength=4) + missing)
+
+
+def test_resized_crops_keep_the_images_shape() -> None:
+    data = Resident(toy_dataset(20), dataclasses.replace(PLAIN, resized_crop=True), 0, CPU)
+    assert {images.shape[1:] for chunk in data.epoch(0) for images, _ in chunk} == {(3, 16, 16)}
+
+
+def test_resized_crops_together_with_shifts_keep_the_images_shape_or_are_refused() -> None:
+    try:
+        data = Resident(toy_dataset(20), dataclasses.replace(PLAIN, resized_crop=True, shift=2), 0, CPU)
+    except UserError:
+        return
+    assert {images.shape[1:] for chunk in data.epoch(0) for images, _ in chunk} == {(3, 16, 16)}

@@ -1,0 +1,81 @@
+"""Initial weights: their distribution, and the stream they come from."""
+
+import math
+
+import pytest
+import torch
+from torch import nn
+
+from pruneexp.errors import UserError
+from pruneexp.network.initialise import initialise
+from pruneexp.seeding import stream
+
+SCHEMES = ["kaiming_normal", "kaiming_uniform"]
+
+
+def network() -> nn.Sequential:
+    return nn.Sequential(
+        nn.Conv2d(32, 64, 3), nn.BatchNorm2d(64), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(64, 300)
+    )
+
+
+def initialised(scheme: str, seed: int = 0) -> nn.Sequential:
+    model = network()
+    initialise(model, scheme, stream(seed, "initialisation"))
+    return model
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(("layer", "fan_in"), [(0, 32 * 9), (5, 64)])
+def test_weights_have_mean_zero_and_variance_two_over_fan_in(scheme: str, layer: int, fan_in: int) -> None:
+    weight = initialised(scheme)[layer].get_parameter("weight").detach().double()
+    n, variance = weight.numel(), 2 / fan_in
+    assert n > 18_000
+    # six standard errors; the fourth moment is 3 for the normal and 9/5 for the uniform distribution
+    kurtosis = 3.0 if scheme == "kaiming_normal" else 1.8
+    assert abs(weight.mean().item()) < 6 * math.sqrt(variance / n)
+    assert abs(weight.var().item() / variance - 1) < 6 * math.sqrt((kurtosis - 1) / n)
+    assert (weight**4).mean().item() / variance**2 == pytest.approx(kurtosis, rel=0.15)
+
+
+def test_uniform_weights_stay_within_their_bound() -> None:
+    bound = math.sqrt(6 / (32 * 9))
+    weight = initialised("kaiming_uniform")[0].get_parameter("weight")
+    assert weight.abs().max() <= bound
+    assert weight.abs().max() > 0.99 * bound
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_biases_are_zero_and_batch_normalisation_is_the_identity(scheme: str) -> None:
+    model = network()
+    for parameter in model.parameters():
+        nn.init.constant_(parameter, 5.0)
+    model[1].get_buffer("running_mean").fill_(3.0)
+    initialise(model, scheme, stream(0, "initialisation"))
+    assert not model[0].get_parameter("bias").any()
+    assert not model[5].get_parameter("bias").any()
+    assert (model[1].get_parameter("weight") == 1).all()
+    assert not model[1].get_parameter("bias").any()
+    assert not model[1].get_buffer("running_mean").any()
+    assert (model[1].get_buffer("running_var") == 1).all()
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_only_the_stream_decides(scheme: str) -> None:
+    torch.manual_seed(1)
+    first = initialised(scheme)
+    torch.manual_seed(2)
+    state = torch.random.get_rng_state()
+    second = network()
+    built = torch.random.get_rng_state()
+    assert not torch.equal(built, state)  # building draws from the global generator ...
+    initialise(second, scheme, stream(0, "initialisation"))
+    assert torch.equal(torch.random.get_rng_state(), built)  # ... initialising does not
+    assert all(torch.equal(a, b) for a, b in zip(first.parameters(), second.parameters(), strict=True))
+    other = initialised(scheme, seed=1)
+    assert not torch.equal(first[0].get_parameter("weight"), other[0].get_parameter("weight"))
+
+
+def test_an_unknown_scheme_is_refused_with_those_that_exist() -> None:
+    with pytest.raises(UserError, match="kaiming_normal, kaiming_uniform, got 'xavier'"):
+        initialise(network(), "xavier", stream(0, "initialisation"))

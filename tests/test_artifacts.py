@@ -1,0 +1,177 @@
+"""Pruning after training: one dense network for all cells, and the weights that training starts from."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+import safetensors.torch
+import torch
+from torch import nn
+
+from pruneexp.network.masks import Masks, load_masks
+from pruneexp.training.train import Trained, train
+from tests.command import SMALL, Outcome, in_process
+
+State = dict[str, torch.Tensor]
+Command = Callable[..., Outcome]
+TINY = (*SMALL, "recipe.epochs=2", "seed=0", "scorer=magnitude", "model=vgg_small")
+NETWORK_WIDE = (*TINY, "masker=greedy_global", "densities=[0.1]", "when=trained")
+
+
+@dataclass
+class Spy:
+    """Every training: the weights it starts from, its masks, and for how many epochs it goes."""
+
+    starts: list[State] = field(default_factory=list)
+    masks: list[Masks] = field(default_factory=list)
+    epochs: list[int | None] = field(default_factory=list)
+
+    def __call__(self, network: nn.Module, masks: Masks, *means: Any, **options: Any) -> Trained:
+        self.starts.append({name: value.detach().clone() for name, value in network.state_dict().items()})
+        self.masks.append(masks)
+        self.epochs.append(options.get("epochs"))
+        return train(network, masks, *means, **options)
+
+    @property
+    def dense(self) -> list[int]:
+        """Trainings of the whole network from start to end."""
+        return [k for k, masks in enumerate(self.masks) if not masks and self.epochs[k] is None]
+
+
+@pytest.fixture
+def spy(monkeypatch: pytest.MonkeyPatch) -> Spy:
+    found = Spy()
+    monkeypatch.setattr("pruneexp.run.train", found)
+    monkeypatch.setattr("pruneexp.artifacts.train", found)
+    return found
+
+
+@pytest.fixture
+def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Command:
+    """``run(overrides...)``: the command in this process, in a folder of its own."""
+
+    def command(*arguments: str) -> Outcome:
+        ran = in_process(tmp_path, monkeypatch, capsys, *arguments)
+        assert ran.code == 0, ran.err
+        return ran
+
+    return command
+
+
+def folders(tmp_path: Path, kind: str) -> list[Path]:
+    return sorted(path.parent for path in (tmp_path / "results" / "runs").glob(f"*-{kind}-d*/record.json"))
+
+
+def trained_weights(tmp_path: Path) -> State:
+    (dense,) = folders(tmp_path, "dense-dense")
+    return safetensors.torch.load_file(dense / "weights.safetensors")
+
+
+def same(one: State, other: State) -> bool:
+    return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
+
+
+def test_the_dense_network_is_trained_once_for_all_cells_that_need_it(tmp_path: Path, run: Command, spy: Spy) -> None:
+    few = (*TINY, "recipe.epochs=1", "when=trained", "masker=greedy_global,greedy")
+    run(*few, "densities=[0.1]", "rewind=init,none")
+    assert len(spy.starts) == 1 + 2 * 2
+    assert spy.dense == [0]
+    assert len(folders(tmp_path, "dense-dense")) == 1
+    pruned = folders(tmp_path, "magnitude-greedy")
+    assert len(pruned) == 4
+    described = [json.loads((path / "record.json").read_text())["description"] for path in pruned]
+    assert all(found["when"] == "trained" for found in described)
+    assert sorted(found.get("rewind", "init") for found in described) == ["init", "init", "none", "none"]
+
+
+@pytest.mark.parametrize("rewind", ["init", "none"])
+def test_masks_come_from_the_trained_weights_and_training_starts_from_those_asked_for(
+    rewind: str, tmp_path: Path, run: Command, spy: Spy
+) -> None:
+    run(*NETWORK_WIDE, f"rewind={rewind}")
+    assert spy.dense == [0]
+    initial, start = spy.starts
+    trained = trained_weights(tmp_path)
+    assert not same(initial, trained)
+    assert same(start, initial if rewind == "init" else trained)
+    masks = spy.masks[1]
+    (folder,) = folders(tmp_path, "magnitude-greedy")
+    assert same(load_masks(folder / "masks.safetensors"), masks)
+    every = torch.cat([trained[name].abs().ravel() for name in masks])
+    kept = torch.cat([mask.ravel() for mask in masks.values()])
+    assert int(kept.sum()) == round(0.1 * len(every))
+    assert every[kept].min() >= every[~kept].max()
+
+
+def test_rewinding_to_an_epoch_starts_from_the_weights_after_it(tmp_path: Path, run: Command, spy: Spy) -> None:
+    run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=1")
+    assert spy.dense == [0]
+    assert spy.epochs == [None, 1, None]
+    assert same(spy.starts[1], spy.starts[0])
+    assert not same(spy.starts[2], spy.starts[0])
+    assert not same(spy.starts[2], trained_weights(tmp_path))
+    # after all its epochs it is the trained network
+    run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=2")
+    assert spy.dense == [0]
+    assert same(spy.starts[-1], trained_weights(tmp_path))
+
+
+def test_a_repaired_cell_has_its_notes_and_is_another_cell(tmp_path: Path, run: Command, spy: Spy) -> None:
+    few = (*TINY, "recipe.epochs=1", "masker=greedy_global", "densities=[0.01]", "repair=none,paths")
+    run(*few)
+    records = [json.loads((path / "record.json").read_text()) for path in folders(tmp_path, "magnitude-greedy")]
+    assert spy.dense == []  # nothing needs the dense network
+    assert len(spy.starts) == 2
+    plain, repaired = sorted(records, key=lambda record: "repair" in record["description"])
+    assert not {"when", "rewind", "rewind_epoch", "repair", "rounds"} & plain["description"].keys()
+    assert repaired["description"]["repair"] == "paths"
+    assert plain["kept"] == repaired["kept"]
+    assert {"moved", "wasted"} <= repaired["notes"].keys()
+    assert "moved" not in plain["notes"]
+    assert repaired["effective_density"] >= plain["effective_density"]
+
+
+def test_damaged_weights_of_the_dense_network_are_named(
+    tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    few = (*TINY, "recipe.epochs=1", "masker=greedy_global", "when=trained")
+    run(*few, "densities=[1.0]")
+    (dense,) = folders(tmp_path, "dense-dense")
+    (dense / "weights.safetensors").write_bytes(b"not weights")
+    ran = in_process(tmp_path, monkeypatch, capsys, *few, "densities=[0.1]")
+    assert ran.code == 2
+    assert "weights.safetensors is damaged (it has another digest than its record says): delete the folder" in ran.err
+    assert dense.name in ran.err
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["rewind=none"], "rewind=none needs when=trained"),
+        (["rewind=epoch", "rewind_epoch=1"], "rewind=epoch needs when=trained"),
+        (["when=trained", "rewind=epoch"], "rewind=epoch and rewind_epoch=K (K at least 1) go together"),
+        (["when=trained", "rewind_epoch=2"], "rewind=epoch and rewind_epoch=K (K at least 1) go together"),
+        (["rewind_epoch=-1"], "rewind_epoch must be a whole number, at least 0, got -1"),
+        (["when=later"], "when must be init or trained, got 'later'"),
+        (["when=trained", "rewind=start"], "rewind must be init, epoch or none, got 'start'"),
+        (["rounds=0"], "rounds must be a whole number, at least 1, got 0"),
+        (["round_masker=snip"], "round_masker must be masker or greedy, got 'snip'"),
+        (["repair=trees"], "repair must be none or paths, got 'trees'"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused_in_one_sentence(
+    options: list[str],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    ran = in_process(tmp_path, monkeypatch, capsys, *TINY, "masker=greedy", "densities=[0.1]", *options)
+    assert ran.code == 2
+    assert ran.err.startswith("pruneexp: ")
+    assert sentence in ran.err
+    assert ran.err.count("\n") == 1
+    assert list(tmp_path.iterdir()) == []
