@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pruneexp import graphs
+    from pruneexp.api import prune
     from pruneexp.components.options import component
     from pruneexp.errors import UserError
     from pruneexp.network.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
     from pruneexp.network.removal import remove
-    from pruneexp.pruning import prune
 
 __version__ = "0.1.0"
 __all__ = [
@@ -34,7 +34,7 @@ _HOME = {
     "component": "components.options",
     "from_torch_prune": "network.masks",
     "load_masks": "network.masks",
-    "prune": "pruning",
+    "prune": "api",
     "remove": "network.removal",
     "save_masks": "network.masks",
     "to_torch_prune": "network.masks",

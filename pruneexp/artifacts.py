@@ -1,117 +1,104 @@
-"""What the cells of a job share: data, network, scores, each made once, when first needed."""
+"""What the cells of a job share, each made once, when first needed: data, initial, dense and rewound network, scores.
+
+What takes long is stored where other jobs find it (`pruneexp.records.shelf`): the network that training is rewound to, and scores that
+took more than a second. The dense network lies in its cell's folder. The initial network follows from the seed alone, and
+is drawn faster than it would be read.
+"""
 
 import copy
 import functools
-import time
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import safetensors.torch
+import torch
 from torch import nn
 
+from pruneexp import __version__
 from pruneexp.cell import Cell
+from pruneexp.data.batches import Batches
+from pruneexp.data.dataset import Dataset
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
-from pruneexp.job import Job
-from pruneexp.maskers.layer import Notes
+from pruneexp.jobs.job import Job
 from pruneexp.network.initialise import initialise
-from pruneexp.network.masks import Masks
 from pruneexp.network.weights import load_weights
 from pruneexp.network.wiring import Wiring, trace
-from pruneexp.pruning import Scorer, Scores, in_rounds, mask, score, unscored
+from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
+from pruneexp.records.provenance import git_commit
+from pruneexp.records.shelf import Shelf, Tensors
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.fit import quiet_lightning
 from pruneexp.training.train import train
-from pruneexp.treatments.invert import inverted
-from pruneexp.treatments.repair import repair_paths
-from pruneexp.treatments.shuffle import shuffled
+from pruneexp.treatments.treat import treat
+
+WORTH = 1.0  # seconds that scores must have taken to be stored
+SECONDS = "/seconds"  # beside the scores, a name that no weight has
 
 
-class Workbench:
+class Artifacts:
     """One job's means.
 
     Args:
         job: the job.
-        store: where the trained dense network is found.
-        finish: trains and records one cell; called for the dense network where it is needed and not recorded yet.
+        store: where the dense network is found, and what is shared with other jobs.
     """
 
-    def __init__(self, job: Job, store: Store, finish: Callable[[Cell], None]) -> None:
-        self.job, self.store, self.finish = job, store, finish
-        self.scoring_seconds = 0.0
+    def __init__(self, job: Job, store: Store) -> None:
+        self.job, self.store = job, store
 
     @functools.cached_property
     def device(self) -> Device:
-        device: Device = self.job.component("trainer")
+        device: Device = self.job.setting.make("trainer")
         device.prepare()
         quiet_lightning()
         return device
 
     @functools.cached_property
     def recipe(self) -> Recipe:
-        recipe: Recipe = self.job.component("recipe")
+        recipe: Recipe = self.job.setting.make("recipe")
         return recipe
 
     @functools.cached_property
+    def dataset(self) -> Dataset:
+        return self.job.setting.dataset()
+
+    @functools.cached_property
     def data(self) -> Resident:
-        dataset = self.job.dataset()
-        self.classes, self.input_shape = dataset.classes, dataset.input_shape
-        self.data_name, self.data_digest = dataset.name, dataset.digest
-        return Resident(dataset, self.recipe, self.job.seed, self.device.where)
+        return Resident(self.dataset, self.recipe, self.job.seed, self.device.where)
+
+    @functools.cached_property
+    def method(self) -> Method:
+        return Method.of(self.job.setting)
+
+    @property
+    def made_by(self) -> dict[str, str]:
+        """What must be equal for the work of another process to be used here."""
+        return {
+            "data": self.dataset.digest,
+            "precision": self.device.resolved_precision,
+            "version of torch": str(torch.__version__),
+            "version of pruneexp": f"{__version__} {git_commit()}",
+        }
+
+    @functools.cached_property
+    def shelf(self) -> Shelf:
+        return Shelf(self.store, self.made_by | {"device": self.device.name})
 
     @functools.cached_property
     def initial(self) -> nn.Module:
         """The network at initialisation."""
-        data = self.data
-        network: nn.Module = self.job.component("model", num_classes=self.classes, input_shape=self.input_shape)
-        initialise(network, self.job.options.initialisation, stream(self.job.seed, "initialisation"))
-        if self.job.options.weights != "none":
-            architecture = self.job.setting.components["model"].options.get("architecture")
-            load_weights(network, self.job.options.weights, architecture)
-        return network.to(data.device)
-
-    @functools.cached_property
-    def trained(self) -> nn.Module:
-        """The dense network after training, from the dense cell's folder: all jobs that need it share it."""
-        dense = self.job.cell(1.0, self.device.resolved_precision)
-        if not self.store.has_folder(dense.key):  # a record from elsewhere has no weights
-            self.finish(dense)
-        network = copy.deepcopy(self.initial)
-        of_data = (self.store.read(dense.key) or {}).get("data") or {}
-        if of_data.get("sha256") != self.data_digest:
-            raise UserError(
-                f"the dense network {dense.key} was trained on another state of {self.data_name} than the one that is here: bring that"
-                " data back, or take another results_dir."
-            )
-        network.load_state_dict(safetensors.torch.load(self.store.file(dense.key, "weights.safetensors")))
-        return network
-
-    @functools.cached_property
-    def rewound(self) -> nn.Module:
-        """The dense network after `rewind_epoch` epochs."""
-        network = copy.deepcopy(self.initial)
-        train(network, {}, self.recipe, self.data, self.device, epochs=self.job.options.rewind_epoch)
-        return network.to(self.data.device)
-
-    @property
-    def scored(self) -> nn.Module:
-        """The network that is scored."""
-        return self.trained if self.job.options.when == "trained" else self.initial
-
-    @property
-    def start(self) -> nn.Module:
-        """The network that training starts from, before its masks."""
-        if self.job.options.reinit:
-            network = copy.deepcopy(self.initial).cpu()
-            initialise(network, self.job.options.initialisation, stream(self.job.seed, "reinitialisation"))
-            return network.to(self.data.device)
-        if self.job.options.rewind == "none":
-            return self.trained
-        if self.job.options.rewind == "epoch":
-            return self.rewound
-        return self.initial
+        job, dataset = self.job, self.dataset
+        network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
+        initialise(network, job.options.initialisation, stream(job.seed, "initialisation"))
+        if job.options.weights != "none":
+            architecture = job.setting.components["model"].options.get("architecture")
+            load_weights(network, job.options.weights, architecture)
+        return network.to(self.device.where)
 
     @functools.cached_property
     def wiring(self) -> Wiring | None:
@@ -121,42 +108,109 @@ class Workbench:
         except UserError:
             return None
 
-    @functools.cached_property
-    def scorer(self) -> Scorer:
-        scorer: Scorer = self.job.component("scorer")
-        if not self.job.options.invert:
-            return scorer
-        return lambda model, batches, generator: inverted(scorer(model, batches, generator))
+    @property
+    def dense_cell(self) -> Cell:
+        """The cell of the dense network, in the precision that this job trains in."""
+        return self.job.cell(1.0, self.device.resolved_precision)
+
+    @property
+    def needs_dense(self) -> bool:
+        """Whether pruned cells need the trained dense network, which must lie in its cell's folder before `dense` is asked for."""
+        options = self.job.options
+        return options.when == "trained" and (self.job.setting.needs_scores or options.rewind == "none")
 
     @functools.cached_property
-    def scores(self) -> Scores:
-        if not self.job.needs_scores:
-            self.scoring_seconds = 0.0
-            return unscored(self.initial)
-        network, batches = self.scored, self.data.for_scoring()
-        begin = time.perf_counter()
-        scores = score(network, self.scorer, batches, self.job.seed)
-        self.scoring_seconds = time.perf_counter() - begin
-        return scores
+    def dense(self) -> nn.Module:
+        """The dense network after training, from the dense cell's folder: all jobs that need it share it.
 
-    def masks(self, density: float, notes: Notes) -> tuple[Masks, dict[str, float]]:
-        """The masks of one density, and the seconds that scoring and masking took (scores shared by densities count for each)."""
-        options, masker = self.job.options, self.job.component("masker")
-        if self.job.rounds == 1:
-            scores = self.scores
-            begin = time.perf_counter()
-            masks = mask(scores, masker, density, self.job.seed, notes, self.initial, input_shape=self.data.input_shape)
-            scoring = self.scoring_seconds
-        else:
-            scorer, batches, network = self.scorer, self.data.for_scoring(), self.scored
-            begin = time.perf_counter()
-            masks = in_rounds(
-                network, scorer, masker, density, self.job.seed, batches, notes, options.rounds, options.round_masker
+        Raises:
+            UserError: damaged, or trained on other data.
+        """
+        key, dataset = self.dense_cell.key, self.dataset
+        of_data = (self.store.read(key) or {}).get("data") or {}
+        if of_data.get("sha256") != dataset.digest:
+            raise UserError(
+                f"the dense network {key} was trained on another state of {dataset.name} than the one that is here: bring that"
+                " data back, or take another results_dir."
             )
-            scoring = notes.pop("scoring_seconds")
-            begin += scoring
-        if options.repair == "paths" and density < 1:
-            masks = repair_paths(masks, self.scores, trace(self.initial), notes)
-        if options.shuffle and density < 1:
-            masks = shuffled(masks, stream(self.job.seed, "shuffle", str(density)))
-        return masks, {"scoring": scoring, "masking": time.perf_counter() - begin}
+        return self._filled(safetensors.torch.load(self.store.file(key, "weights.safetensors")))
+
+    @property
+    def rewound_path(self) -> Path | None:
+        """Where the dense network after `rewind_epoch` epochs lies, for whoever trains the dense network to leave it there."""
+        options = self.job.options
+        if options.rewind != "epoch":
+            return None
+        return self.shelf.path("rewound", {"dense": self.dense_cell.description, "epochs": options.rewind_epoch})
+
+    @functools.cached_property
+    def rewound(self) -> nn.Module:
+        """The dense network after `rewind_epoch` epochs, out of its training; trained so far where that left none."""
+        path = self.rewound_path
+        assert path is not None
+
+        def make() -> Tensors:
+            network, epochs = copy.deepcopy(self.initial), self.job.options.rewind_epoch
+            train(network, {}, self.recipe, self.data, self.device, epochs=epochs)
+            return dict(network.state_dict())
+
+        return self._filled(self.shelf.get(path, make))
+
+    @property
+    def scored(self) -> nn.Module:
+        """The network that is scored and masked."""
+        return self.dense if self.job.options.when == "trained" and self.job.setting.needs_scores else self.initial
+
+    @functools.cached_property
+    def scores(self) -> Scored:
+        """Of the whole network, for all densities of one round."""
+
+        def make() -> Tensors:
+            found = timed(self.scored, self.method.scorer, self.data.for_scoring(), self.job.seed)
+            return {**found.scores, SECONDS: torch.tensor(found.seconds, dtype=torch.float64)}
+
+        made = make() if self.method.scorer is None else self.shelf.get(self._scores_path, make, _took_long)
+        return Scored(
+            {name: made[name].to(self.device.where) for name in made if name != SECONDS}, float(made[SECONDS])
+        )  # fmt: skip
+
+    @property
+    def _scores_path(self) -> Path:
+        """Scores follow from all that a pruned cell is but for what comes after them."""
+        cell = self.job.cell(0.5, self.device.resolved_precision).description
+        later = {"masker", "density", "rewind", "rewind_epoch", *_after_scores(self.job)}
+        identity = {name: value for name, value in cell.items() if name not in later}
+        if self.scored is not self.initial:  # a dense network that was made again may be another one
+            identity["dense"] = (self.store.read(self.dense_cell.key) or {})["files"]["weights.safetensors"]
+        return self.shelf.path("scores", identity)
+
+    def prune(self, density: float) -> Pruned:
+        """The masks of one density, of the network that is scored."""
+        several = self.method.rounds > 1  # with one round the scores are the job's
+        batches = self.data.for_scoring() if several else Batches(input_shape=self.data.input_shape)
+        return pruned(self.method, self.scored, density, self.job.seed, batches, lambda: self.scores)
+
+    def start(self, cell: Cell) -> nn.Module:
+        """A copy of the network that the cell's training starts from, before its masks."""
+        if cell.density == 1:
+            return copy.deepcopy(self.initial)
+        from_where = {"none": lambda: self.dense, "epoch": lambda: self.rewound, "init": lambda: self.initial}
+        network = copy.deepcopy(from_where[self.job.options.rewind]())
+        offered: dict[str, Callable[[], Any]] = {
+            "seed": lambda: self.job.seed, "initialisation": lambda: self.job.options.initialisation,
+        }  # fmt: skip
+        treated: nn.Module = treat("network", network, self.job.setting.treatments, lambda name: offered)
+        return treated.to(self.device.where)
+
+    def _filled(self, state: Tensors) -> nn.Module:
+        network = copy.deepcopy(self.initial)
+        network.load_state_dict(state)
+        return network
+
+
+def _took_long(made: Tensors) -> bool:
+    return float(made[SECONDS]) > WORTH
+
+
+def _after_scores(job: Job) -> list[str]:
+    return [name for name, treatment in job.setting.treatments.items() if treatment.asks[0] != "scores"]

@@ -1,9 +1,9 @@
 """THE schema: every option of a cell and of a sweep, once; and what makes a cell itself, its key.
 
 A cell is one trained network. Its key is a hash of what makes its result differ: the name, the version and the options of its data
-set, model, scorer, masker and recipe, where they are not at the defaults of their signatures, the options marked `identity` below
-where they are not at theirs, density, seed, the precision it is trained in, and the number of processes that share a batch where that
-matters. Paths, labels, `_target_`, loggers, launchers and the kind of device have no part in it.
+set, model, scorer, masker, treatments and recipe, where they are not at the defaults of their signatures, the options marked `identity`
+below where they are not at theirs, density, seed, the precision it is trained in, and the number of processes that share a batch where
+that matters. Paths, labels, `_target_`, loggers, launchers and the kind of device have no part in it.
 
 An option added at its default changes no key; a changed default would, unnoticed: it needs a new version of its component
 (`tests/identity`). An allocation that is no part of a masker's definition will be a part of the description that is absent today.
@@ -12,7 +12,6 @@ An option added at its default changes no key; a changed default would, unnotice
 import functools
 import hashlib
 import json
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
@@ -31,11 +30,11 @@ Densities = Annotated[
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
 Folder = Line
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
+SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side by side, each under its name
 OTHERS = ("trainer", "launcher", "logger")
-OPTION_OF_COMPONENT = re.compile(rf"({'|'.join((*GROUPS, 'trainer', 'launcher'))})(\.\w+)+=")
 
 
-def option(default: Any, meaning: str, identity: bool = False, dense: bool = False, control: bool = False) -> Any:
+def option(default: Any, meaning: str, identity: bool = False, dense: bool = False) -> Any:
     """An option of the schema.
 
     Args:
@@ -43,11 +42,8 @@ def option(default: Any, meaning: str, identity: bool = False, dense: bool = Fal
         meaning: one line.
         identity: whether it is part of a cell's key.
         dense: whether it concerns a dense network too.
-        control: whether it takes from a method what makes it one, so that tables always name it.
     """
-    return Field(
-        default, description=meaning, json_schema_extra={"identity": identity, "dense": dense, "control": control}
-    )
+    return Field(default, description=meaning, json_schema_extra={"identity": identity, "dense": dense})
 
 
 class Options(BaseModel):
@@ -77,12 +73,6 @@ class Options(BaseModel):
     round_masker: Literal["masker", "greedy"] = option(
         "masker", "who masks in the rounds before the last", identity=True
     )
-    repair: Literal["none", "paths"] = option(
-        "none", "paths: move weights on no input-output path to where they connect", identity=True
-    )
-    invert: bool = option(False, "scores turned round", identity=True, control=True)
-    shuffle: bool = option(False, "each layer's mask in random order", identity=True, control=True)
-    reinit: bool = option(False, "weights drawn anew after pruning", identity=True, control=True)
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
@@ -91,23 +81,12 @@ class Options(BaseModel):
         "run; plan: the grid and its cost; report: from the records; check: does each record fit its files and itself",
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
-    topology: Literal["none", "ramanujan", "full"] = option(
-        "none", "metrics of the kept weights' graph in every record: by layer, or the sixteen of the multipartite graph"
-    )
-    latency: bool = option(False, "milliseconds for 1 and 64 images in every record")
-    figures: Annotated[list[Literal["accuracy", "macs", "lambda2"]], Words("a list of accuracy, macs, lambda2")] = (
-        option(
-            ["accuracy"],
-            "of the report: accuracy or MACs against density; lambda2 by layer, beside the accuracy, and a table of layers",
-        )
-    )
     records: Annotated[list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]")] = option(
         [], "files of finished cells, as reports leave them: their cells count as done"
     )
     data_dir: Folder = option("data", "<data_dir>/<dataset>/{train,test}_{images,labels}.npy, or the official files")
     results_dir: Folder = option("results/runs", "one folder for each finished cell")
     report_dir: Folder = option("${results_dir}/reports", "tables/, figures/ and records/ go here")
-    sweep_cells: Natural = option(0, "set by the command line, for the progress display")
 
 
 class Logger(BaseModel):
@@ -137,18 +116,8 @@ def hint(schema: type[BaseModel], name: str) -> Any:
 
 
 def marked(mark: str) -> list[str]:
-    """The options with a mark, in the schema's order: ``identity``, ``dense``, ``control``."""
+    """The options with a mark, in the schema's order: ``identity``, ``dense``."""
     return [name for name, field in FIELDS.items() if isinstance(e := field.json_schema_extra, dict) and e.get(mark)]
-
-
-def opened(argument: str) -> str:
-    """An override that may add an option: those of components stand in their signatures, not in their files."""
-    return f"++{argument}" if OPTION_OF_COMPONENT.match(argument) else argument
-
-
-def typed(override: str) -> str:
-    """The override as a user types it."""
-    return override[2:] if override.startswith("++") and OPTION_OF_COMPONENT.match(override[2:]) else override
 
 
 @dataclass(frozen=True)

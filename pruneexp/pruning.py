@@ -1,19 +1,19 @@
-"""Score, then mask: how a network gets its masks."""
+"""Score, then mask, in turns if asked, then treat: how a network gets its masks."""
 
 import copy
 import functools
 import time
-from collections.abc import Sequence
-from pathlib import Path
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 import torch
-from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.components.component import Component, configured
+from pruneexp.components.component import Component
 from pruneexp.data.batches import Batches
-from pruneexp.errors import UserError, unknown
+from pruneexp.errors import UserError
+from pruneexp.jobs.setting import Setting
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.network.masks import Masks, apply_masks, everything
@@ -21,7 +21,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import coupled
 from pruneexp.network.wiring import trace
 from pruneexp.seeding import stream
-from pruneexp.system import shipped
+from pruneexp.treatments.treat import treat
 
 Scores = dict[str, torch.Tensor]
 
@@ -36,6 +36,55 @@ class Masker(Protocol):
     """(layers, density, generator, notes) -> {weight name: bool mask} with exactly round(density * N) True."""
 
     def __call__(self, layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks: ...
+
+
+@dataclass(frozen=True)
+class Scored:
+    """Scores by weight name, and the seconds that they took."""
+
+    scores: Scores
+    seconds: float = 0.0
+
+
+@dataclass
+class Pruned:
+    """Masks by weight name, what the masker reported of them, and the seconds that scoring and masking took."""
+
+    masks: Masks
+    notes: Notes = field(default_factory=dict)
+    scoring: float = 0.0
+    masking: float = 0.0
+
+
+@dataclass(frozen=True)
+class Method:
+    """How a network is pruned.
+
+    Attributes:
+        scorer: its scores are treated already; None where the masker looks at no score.
+        masker: chooses from the scores.
+        treatments: by name; those of masks come after the masker.
+        rounds, round_masker: as for `in_rounds`.
+    """
+
+    scorer: Scorer | None
+    masker: Masker
+    treatments: Mapping[str, Component]
+    rounds: int = 1
+    round_masker: str = "masker"
+
+    @staticmethod
+    def of(setting: Setting) -> "Method":
+        """A configuration's."""
+        scorer, treatments, options = None, setting.treatments, setting.options
+        if setting.needs_scores:
+            plain: Scorer = setting.make("scorer")
+
+            def scorer(model: nn.Module, batches: Batches, generator: torch.Generator) -> Scores:
+                scores: Scores = treat("scores", plain(model, batches, generator), treatments, lambda name: {})
+                return scores
+
+        return Method(scorer, setting.make("masker"), treatments, setting.rounds, options.round_masker)
 
 
 def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int, part: int = 1) -> Scores:
@@ -107,6 +156,61 @@ def mask(
     return masks
 
 
+def timed(model: nn.Module, scorer: Scorer | None, batches: Batches, seed: int, part: int = 1) -> Scored:
+    """What `score` gives, and the seconds that it took; zeros without a scorer."""
+    begin = time.perf_counter()
+    if scorer is None:
+        return Scored(unscored(model))
+    return Scored(score(model, scorer, batches, seed, part), time.perf_counter() - begin)
+
+
+def pruned(
+    method: Method,
+    model: nn.Module,
+    density: float,
+    seed: int,
+    batches: Batches,
+    scored: Callable[[], Scored] | None = None,
+) -> Pruned:
+    """The masks of one density: scored, masked, in as many rounds as the method has, treated.
+
+    Args:
+        method: how.
+        model: to be scored and masked; left as it is.
+        density: kept / prunable weights; 1 keeps everything.
+        seed: of all random streams.
+        batches: what scorers look at, and the shape of the input.
+        scored: where the scores of a single round come from; made here if left out.
+
+    Raises:
+        UserError: what `score`, `mask` and the treatments raise.
+    """
+    scored = scored or functools.partial(timed, model, method.scorer, batches, seed)
+    if method.rounds > 1 and method.scorer is not None:
+        found = in_rounds(
+            model, method.scorer, method.masker, density, seed, batches, method.rounds, method.round_masker
+        )
+    else:
+        notes, scores = Notes(), scored()
+        begin = time.perf_counter()
+        masks = mask(scores.scores, method.masker, density, seed, notes, model, input_shape=batches.input_shape)
+        found = Pruned(masks, notes, scores.seconds, time.perf_counter() - begin)
+    if density == 1:
+        return found
+
+    def offered(name: str) -> dict[str, Callable[[], Any]]:
+        return {
+            "scores": lambda: scored().scores, "wiring": lambda: trace(model), "seed": lambda: seed,
+            "generator": lambda: stream(seed, name, str(density)), "notes": lambda: found.notes,
+        }  # fmt: skip
+
+    begin, before = time.perf_counter(), found.masks
+    found.masks = treat("masks", before, method.treatments, offered)
+    _check_treated(before, found.masks)
+    found.masking += time.perf_counter() - begin
+    return found
+
+
 def in_rounds(
     model: nn.Module,
     scorer: Scorer,
@@ -114,16 +218,15 @@ def in_rounds(
     density: float,
     seed: int,
     batches: Batches,
-    notes: Notes,
     rounds: int,
     round_masker: str = "masker",
-) -> Masks:
+) -> Pruned:
     """Score and mask in turns: after round k = 1 ... n a share density^(k/n) of the weights is left.
 
     Each round scores the network as pruned so far; a pruned weight never comes back (Tanaka et al. 2020, Algorithm 1).
+    The notes are what the masker reports in the last round.
 
     Args:
-        notes: receives what the masker reports in the last round, and ``scoring_seconds`` of all rounds.
         round_masker: ``masker`` (the masker makes every round's masks) or ``greedy`` (the highest scores of the whole
             network are kept until the last round, whose masks the masker makes).
 
@@ -134,85 +237,19 @@ def in_rounds(
         raise UserError(
             f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
         )
-    pruned, masks, seconds = copy.deepcopy(model), None, 0.0
-    said: Notes = {}
+    so_far, found, begin = copy.deepcopy(model), Pruned({}), time.perf_counter()
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
-        begin = time.perf_counter()
-        scores = score(pruned, scorer, batches, seed, part=k)
-        seconds += time.perf_counter() - begin
-        said = {}
-        masks = mask(
-            scores, chooser, density ** (k / rounds), seed, said, model, masks, part=k, input_shape=batches.input_shape
-        )
-        apply_masks(pruned, masks)
-    assert masks is not None
-    notes |= said | {"scoring_seconds": seconds}
-    return masks
+        scored, notes = timed(so_far, scorer, batches, seed, part=k), Notes()
+        share, shape, previous = density ** (k / rounds), batches.input_shape, found.masks or None
+        masks = mask(scored.scores, chooser, share, seed, notes, model, previous, part=k, input_shape=shape)
+        apply_masks(so_far, masks)
+        found = Pruned(masks, notes, found.scoring + scored.seconds)
+    found.masking = time.perf_counter() - begin - found.scoring
+    return found
 
 
-def prune(
-    model: nn.Module,
-    density: float,
-    scorer: str = "magnitude",
-    masker: str = "sparsify",
-    seed: int = 0,
-    example_input: torch.Tensor | None = None,
-    data: tuple[torch.Tensor, torch.Tensor] | None = None,
-) -> Masks:
-    """Masks for any network of Linear and Conv2d layers; the model is left as it is (see `apply_masks`).
-
-    Args:
-        model: the network to prune.
-        density: kept / prunable weights, in (0, 1].
-        scorer: a name in conf/scorer.
-        masker: a name in conf/masker.
-        seed: of the scorer's and masker's random streams.
-        example_input: one batch-shaped tensor [n, ...], for scorers and maskers that only need the input's shape.
-        data: (images, labels), normalised as the network wants them, for scorers that need samples.
-
-    Returns:
-        {weight name: bool tensor on the CPU}, round(density * N) of all N prunable weights True.
-
-    Raises:
-        UserError: unknown name, density not allowed, data missing.
-
-    >>> model = nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 5))
-    >>> masks = prune(model, density=0.1)
-    >>> sum(int(mask.sum()) for mask in masks.values())
-    75
-    """
-    if not isinstance(density, (int, float)) or not 0 < density <= 1:
-        raise UserError(f"density must be above 0 and at most 1, got {density!r}: it is the share of weights kept.")
-    images, labels = data if data is not None else (None, None)
-    sample = images if images is not None else example_input
-    batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
-    (score_component, also), (mask_component, _) = _configured("scorer", scorer), _configured("masker", masker)
-    score_function, mask_function = score_component.make(), mask_component.make()
-    shape = batches.input_shape
-    if not mask_component.about.needs_scores:
-        return mask(unscored(model), mask_function, density, seed, {}, model, input_shape=shape)
-    rounds = int(also.get("rounds", 1))
-    if rounds > 1:
-        if mask_component.about.removes_neurons:
-            raise UserError(
-                f"masker={masker} removes neurons at once, and scorer={scorer} goes in {rounds} rounds: use another scorer."
-            )
-        return in_rounds(model, score_function, mask_function, density, seed, batches, {}, rounds)
-    return mask(score(model, score_function, batches, seed), mask_function, density, seed, {}, model, input_shape=shape)
-
-
-def component(group: str, name: str) -> Any:
-    """The function that conf/<group>/<name>.yaml configures."""
-    return _configured(group, name)[0].make()
-
-
-def _configured(group: str, name: str) -> tuple[Component, dict[str, Any]]:
-    """What conf/<group>/<name>.yaml configures, and the other options that it sets."""
-    folder: Path = shipped.conf_dir() / group
-    names = sorted(path.stem for path in folder.glob("*.yaml"))
-    if name not in names:
-        raise UserError(unknown(group, name, names))
-    said: dict[str, Any] = OmegaConf.to_container(OmegaConf.load(folder / f"{name}.yaml"))  # type: ignore[assignment]
-    node = said.pop(group, said)
-    return configured(group, node), {} if node is said else said
+def _check_treated(before: Masks, after: Masks) -> None:
+    for name, mask in before.items():
+        if name not in after or after[name].shape != mask.shape or after[name].dtype != torch.bool:
+            raise UserError(f"a treatment gave no bool mask of shape {list(mask.shape)} for {name}.")

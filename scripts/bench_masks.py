@@ -23,6 +23,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from pruneexp.api import prune
 from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.sampling import systematic
@@ -33,7 +34,6 @@ from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import trace
-from pruneexp.pruning import prune
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
 from pruneexp.system import files

@@ -26,9 +26,10 @@ from pruneexp.data.batches import Batches
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
-from pruneexp.pruning import component, score
+from pruneexp.pruning import score
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
+from pruneexp.sweep import named
 from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
 
@@ -47,7 +48,7 @@ def bench(network: str, name: str, threads: int) -> dict[str, Any]:
     initialise(model, "kaiming_normal", stream(0, "initialisation"))
     images = torch.randn(1000, *SHAPE, generator=stream(0, "images"))
     batches = Batches(images, torch.arange(1000) % 10, SHAPE)
-    scorer = component("scorer", name)
+    scorer = named("scorer", name).make()
     rounds = OmegaConf.select(OmegaConf.load(conf_dir() / "scorer" / f"{name}.yaml"), "rounds", default=1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device)

@@ -25,6 +25,7 @@ import pandas as pd
 import torch
 from torch import nn
 
+from pruneexp.api import prune
 from pruneexp.maskers.layer import Layer
 from pruneexp.maskers.random_layers import random_layers
 from pruneexp.models.conv6 import Conv6
@@ -32,7 +33,6 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import prune
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
 from pruneexp.system import files

@@ -6,7 +6,7 @@ import numpy as np
 
 from pruneexp.cell import Cell
 from pruneexp.data.dataset import Dataset
-from pruneexp.job import Job
+from pruneexp.jobs.job import Job
 from pruneexp.launchers.task import precision_there
 from pruneexp.recipe import Recipe
 from pruneexp.sweep import Grid

@@ -24,4 +24,4 @@ def test_examples_give_what_they_say(module: str) -> None:
 
 
 def test_there_are_examples() -> None:
-    assert "pruneexp.pruning" in WITH_EXAMPLES
+    assert "pruneexp.api" in WITH_EXAMPLES

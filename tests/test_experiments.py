@@ -56,7 +56,7 @@ def test_there_are_experiments() -> None:
 def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: str) -> None:
     grid = expand([f"+experiment={name}"])
     assert grid.config.name == name
-    assert {job.names()["masker"] for job in grid.jobs} == {"sparsify", "greedy", "greedy_matched"}
+    assert {job.setting.names()["masker"] for job in grid.jobs} == {"sparsify", "greedy", "greedy_matched"}
     assert {job.seed for job in grid.jobs} == {0, 1, 2}
     assert len(grid.jobs) == 9
     densities = grid.jobs[0].densities
@@ -118,7 +118,7 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
     (job,) = expand(one).jobs
     weights = prunable(stand_in(dataset.classes, tuple(dataset.image_shape)))
     layers = [Layer(key, weight, torch.ones_like(weight, dtype=torch.bool)) for key, weight in weights.items()]
-    graphs = job.component("masker")(layers, 1.0, torch.Generator(), {})
+    graphs = job.setting.make("masker")(layers, 1.0, torch.Generator(), {})
     kept, total = sum(int(mask.sum()) for mask in graphs.values()), sum(layer.size for layer in layers)
     assert kept < 0.9 * total
     dense = all(value == 1 for value in job.densities)

@@ -125,7 +125,7 @@ def test_a_task_returns_what_goes_wrong(tmp_path: Path) -> None:
     outcome = first.run()
     assert outcome.code == 2
     assert "results_dir=PATH" in outcome.told
-    broken = Task({}, "", 0, "").run()
+    broken = Task({}, "", 0, 0, "").run()
     assert broken.code == 1
     assert broken.told.startswith("Traceback")
 

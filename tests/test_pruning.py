@@ -79,15 +79,13 @@ def shapely(model: nn.Module, batches: Batches, generator: torch.Generator) -> S
 
 
 @pytest.fixture
-def more_scorers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for group in ("scorer", "masker"):
-        (tmp_path / group).mkdir()
-        for path in (conf_dir() / group).glob("*.yaml"):
-            (tmp_path / group / path.name).write_text(path.read_text())
+def more(tmp_path: Path) -> tuple[str, ...]:
+    """Overrides with which scorers of a person's own folder are found."""
+    (tmp_path / "scorer").mkdir()
     for name in ("needy", "shapely"):
         text = f"name: {name}\n_target_: tests.test_pruning.{name}\n_partial_: true\n"
         (tmp_path / "scorer" / f"{name}.yaml").write_text(text)
-    monkeypatch.setattr("pruneexp.system.shipped.conf_dir", lambda: tmp_path)
+    return (f"hydra.searchpath=[file://{tmp_path}]",)
 
 
 @pytest.mark.parametrize(("masker", "scorer"), PAIRS)
@@ -214,33 +212,30 @@ def test_a_network_without_prunable_layers_is_refused() -> None:
         pruneexp.prune(nn.Sequential(nn.BatchNorm2d(3)), 0.1)
 
 
-@pytest.mark.usefixtures("more_scorers")
-def test_a_scorer_added_as_one_file_is_found_and_gets_the_data() -> None:
+def test_a_scorer_added_as_one_file_is_found_and_gets_the_data(more: tuple[str, ...]) -> None:
     model = network()
-    masks = pruneexp.prune(model, 0.1, scorer="needy", data=SAMPLES)
+    masks = pruneexp.prune(model, 0.1, scorer="needy", data=SAMPLES, overrides=more)
     assert all(torch.equal(masks[name], same) for name, same in pruneexp.prune(model, 0.1).items())
 
 
-@pytest.mark.usefixtures("more_scorers")
-def test_a_scorer_without_its_data_says_what_to_pass() -> None:
+def test_a_scorer_without_its_data_says_what_to_pass(more: tuple[str, ...]) -> None:
     with pytest.raises(UserError, match=r"needs data: pass data=\(images, labels\)\.$"):
-        pruneexp.prune(network(), 0.1, scorer="needy")
+        pruneexp.prune(network(), 0.1, scorer="needy", overrides=more)
     with pytest.raises(UserError, match="needs data"):
-        pruneexp.prune(network(), 0.1, scorer="needy", example_input=SAMPLES[0])
+        pruneexp.prune(network(), 0.1, scorer="needy", example_input=SAMPLES[0], overrides=more)
     with pytest.raises(UserError, match="needs 100 training samples, and there are only 99"):
-        pruneexp.prune(network(), 0.1, scorer="needy", data=(SAMPLES[0][:99], SAMPLES[1][:99]))
+        pruneexp.prune(network(), 0.1, scorer="needy", data=(SAMPLES[0][:99], SAMPLES[1][:99]), overrides=more)
 
 
-@pytest.mark.usefixtures("more_scorers")
-def test_the_input_shape_comes_from_the_example_or_the_data() -> None:
+def test_the_input_shape_comes_from_the_example_or_the_data(more: tuple[str, ...]) -> None:
     model = network()
     for masks in (
-        pruneexp.prune(model, 0.1, scorer="shapely", example_input=torch.zeros(1, 3, 8, 8)),
-        pruneexp.prune(model, 0.1, scorer="shapely", data=SAMPLES),
+        pruneexp.prune(model, 0.1, scorer="shapely", example_input=torch.zeros(1, 3, 8, 8), overrides=more),
+        pruneexp.prune(model, 0.1, scorer="shapely", data=SAMPLES, overrides=more),
     ):
         assert kept(masks) == round(0.1 * total(model))
     with pytest.raises(UserError, match="pass example_input"):
-        pruneexp.prune(model, 0.1, scorer="shapely")
+        pruneexp.prune(model, 0.1, scorer="shapely", overrides=more)
 
 
 def test_a_score_that_is_not_finite_is_refused_with_the_layers_name() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pruneexp.data.resident import Resident
-from pruneexp.job import Job
+from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
 from pruneexp.sweep import expand
 from pruneexp.training.device import Device
@@ -76,6 +76,7 @@ def test_a_cells_record_files_and_report_by_hand_and_its_latency_added_later(
     for density, old in ((1.0, whole), (0.5, half)):
         new = json.loads((folders[density] / "record.json").read_text())
         times = new.pop("latency")
+        assert new.pop("measurements") == ["latency"]
         assert new.pop("digest") != old["digest"]
         assert new == {name: value for name, value in old.items() if name != "digest"}
         assert set(times) == {"cpu"}
@@ -100,7 +101,7 @@ def records(runs: Path) -> list[tuple[Path, dict[str, float]]]:
 
 
 def accuracy_of(program: Path, job: Job) -> float:
-    data = Resident(job.dataset(), job.component("recipe"), 0, Device("cpu").where)
+    data = Resident(job.setting.dataset(), job.setting.make("recipe"), 0, Device("cpu").where)
     network, hits = torch.export.load(program).module(), []
     for images, labels in data.batches(data.test):
         hits.append((network(images).argmax(dim=1) == labels).numpy())
@@ -119,8 +120,8 @@ def accuracy_of(program: Path, job: Job) -> float:
         ),
         (["rounds=2"], "masker=structured removes neurons at once, and rounds=2: set rounds=1."),
         (["scorer=synflow"], "masker=structured removes neurons at once, and rounds=100: set rounds=1."),
-        (["shuffle=true"], "shuffle=True moves single weights, and masker=structured removes neurons."),
-        (["repair=paths"], "repair=paths moves single weights, and masker=structured removes neurons."),
+        (["shuffle=true"], "treatment=shuffle moves single weights, and masker=structured removes neurons."),
+        (["repair=paths"], "treatment=repair moves single weights, and masker=structured removes neurons."),
         (["model=vit_small"], "torch-pruning cannot trace this network (Unwrapped parameters detected: ['position'])"),
         (["latency=maybe"], "latency must be true or false"),
     ],

@@ -11,17 +11,16 @@ from omegaconf import OmegaConf
 from torch import nn
 
 import pruneexp
-from pruneexp import pruning
 from pruneexp.cell import Cell
 from pruneexp.components.component import Component, configured
 from pruneexp.errors import UserError
-from pruneexp.job import Job
+from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
 from pruneexp.pruning import mask
 from pruneexp.reports.frame import collect
 from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
-from pruneexp.sweep import Grid, expand
+from pruneexp.sweep import Grid, expand, named
 from pruneexp.system.shipped import conf_dir, published_dir
 from tests.command import SMALL, in_process
 from tests.helpers import cells_of
@@ -65,8 +64,8 @@ def test_a_cell_is_the_same_whatever_the_scorer(masker: str) -> None:
 def test_rounds_are_no_part_of_a_cell_without_scores(options: list[str]) -> None:
     job, cell = only("masker=erk", *options)
     assert cell == only("masker=erk")[1]
-    assert job.rounds == 1
-    assert only("masker=greedy", "rounds=10")[0].rounds == 10
+    assert job.setting.rounds == 1
+    assert only("masker=greedy", "rounds=10")[0].setting.rounds == 10
 
 
 def test_maskers_and_their_options_still_set_cells_apart() -> None:
@@ -102,7 +101,7 @@ def test_the_keys_of_cells_with_scores_know_nothing_of_it() -> None:
 
 @pytest.mark.parametrize("masker", WEIGHT_FREE)
 def test_repair_by_scores_is_refused_where_there_are_none(masker: str) -> None:
-    sentence = rf"^repair=paths places weights by their scores, and masker={masker} has none\.$"
+    sentence = rf"^treatment=repair goes by scores, and masker={masker} has none\.$"
     with pytest.raises(UserError, match=sentence):
         expand([*ONE, f"masker={masker}", "repair=paths"])
     with pytest.raises(UserError, match=sentence):
@@ -118,7 +117,7 @@ def test_repair_by_scores_is_refused_where_there_are_none(masker: str) -> None:
 )
 def test_an_option_that_no_such_masker_takes_is_refused(option: str, sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        only("masker=erk", option)[0].component("masker")
+        only("masker=erk", option)[0].setting.make("masker")
 
 
 # a run
@@ -131,8 +130,8 @@ def no_scores(*arguments: Any) -> None:
 def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pruneexp.artifacts.score", no_scores)
-    monkeypatch.setattr("pruneexp.artifacts.in_rounds", no_scores)
+    monkeypatch.setattr("pruneexp.pruning.score", no_scores)
+    monkeypatch.setattr("pruneexp.pruning.in_rounds", no_scores)
     sweep = (*SMALL, *ONE, "masker=erk", "scorer=snip,synflow")
     outcome = in_process(tmp_path, monkeypatch, capsys, *sweep)
     assert outcome.code == 0, outcome.err
@@ -155,7 +154,7 @@ def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     # the masks do not depend on the weights either: those of zeros, by hand
     masks = load_masks(path.parent / "masks.safetensors")
     zeros = {layer["name"]: torch.zeros(layer["shape"]) for layer in made["layers"]}
-    want = mask(zeros, pruning.component("masker", "erk"), 0.1, 0, {})
+    want = mask(zeros, named("masker", "erk").make(), 0.1, 0, {})
     assert all(torch.equal(kept, want[name]) for name, kept in masks.items())
 
 

@@ -27,8 +27,12 @@ CONTRACT = {  # the arguments that the program supplies, by what a component is
     "model": ("num_classes", "input_shape"),
     "dataset": ("data_dir",),
     "source": ("data_dir", "name"),
+    "treatment": ("scores", "masks", "network", "wiring", "generator", "seed", "initialisation", "notes"),
+    "measurement": ("network", "masks", "trainee", "input_shape", "device"),
+    "figure": ("table", "layers", "stem", "title", "command"),
 }
-CALLED_LATER = ("scorer", "masker", "source")  # functions that the program calls when it has their arguments
+# functions that the program calls when it has their arguments
+CALLED_LATER = ("scorer", "masker", "source", "treatment", "measurement", "figure")
 MADE_AT_ONCE = ("dataset", "model", "recipe", "trainer", "launcher")  # those whose result it works with
 LISTS = (tuple, list, Sequence)
 CHOICES = (Literal, Union, types.UnionType)
@@ -68,12 +72,14 @@ class About:
     """What a component says of itself.
 
     Attributes:
-        kind: scorer, masker, model, dataset, source, recipe, trainer, launcher.
+        kind: scorer, masker, model, dataset, source, treatment, measurement, figure, recipe, trainer, launcher.
         name: that its cells are known by.
         version: raised when a default or what it computes changes.
         needs_scores: of a masker: whether it looks at scores.
         removes_neurons: of a masker: whether what it prunes is taken out, and a smaller network trained.
         together: called with all options by name; raises UserError where some of them exclude each other.
+        beside: of a treatment: called with the schema's options; raises UserError where one of them excludes it.
+        provides: of a measurement: the field of the record, dotted where it is nested, that tells that it was made.
     """
 
     kind: str
@@ -82,25 +88,22 @@ class About:
     needs_scores: bool = True
     removes_neurons: bool = False
     together: Callable[..., None] | None = None
+    beside: Callable[[Any], None] | None = None
+    provides: str = ""
 
 
-def component(
-    kind: str,
-    name: str | None = None,
-    version: int = 1,
-    needs_scores: bool = True,
-    removes_neurons: bool = False,
-    together: Callable[..., None] | None = None,
-) -> Callable[[Target], Target]:
+def component(kind: str, name: str | None = None, **more: Any) -> Callable[[Target], Target]:
     """Declare a function or class as a component, and have its options checked at each call.
 
     Args:
-        kind, name, version, needs_scores, removes_neurons, together: as for `About`; `name` is the function's unless given.
+        kind: as for `About`.
+        name: that of the function unless given.
+        more: the other attributes of `About`.
     """
 
     def declare(target: Target) -> Target:
         declared: Any = checked(target, CONTRACT.get(kind, ()))
-        declared.about = About(kind, name or target.__name__, version, needs_scores, removes_neurons, together)
+        declared.about = About(kind, name or target.__name__, **more)
         return declared
 
     return declare
@@ -194,6 +197,11 @@ def called_with(target: Callable[..., Any], kind: str) -> list[str]:
     return [
         name for name, one in parameters.items() if name in CONTRACT[kind] and one.default is inspect.Parameter.empty
     ]
+
+
+def offered_to(target: Callable[..., Any], kind: str) -> tuple[str, ...]:
+    """Which of the arguments that the program has for a component of this kind its signature names, in the signature's order."""
+    return tuple(name for name in inspect.signature(target).parameters if name in CONTRACT.get(kind, ()))
 
 
 def takes_others(target: Callable[..., Any]) -> bool:

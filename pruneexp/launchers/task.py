@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import OmegaConf
 
-from pruneexp.cell import typed
 from pruneexp.errors import UserError
+from pruneexp.jobs.words import typed
 
 if TYPE_CHECKING:
-    from pruneexp.job import Job
+    from pruneexp.jobs.job import Job
     from pruneexp.sweep import Grid
 
 HERE = (
-    "hydra.", "hydra/", "sweep_cells=", "data_dir=", "results_dir=", "report_dir=", "records=", "launcher=", "launcher.",
+    "hydra.", "data_dir=", "results_dir=", "report_dir=", "records=", "launcher=", "launcher.",
 )  # fmt: skip
 
 
@@ -37,12 +37,14 @@ class Task:
         config: its whole configuration, resolved.
         command: that runs just this job, for the records.
         first: number of the sweep's cells before this job's.
+        total: the sweep's cells.
         title: what sets it apart from the sweep's other jobs.
     """
 
     config: dict[str, Any]
     command: str
     first: int
+    total: int
     title: str
 
     def run(self, workers: int = 1) -> Outcome:
@@ -53,7 +55,7 @@ class Task:
             prepare()  # before anything imports torchvision
             from pruneexp.run import run
 
-            run(OmegaConf.create(self.config), self.command, self.first, workers)
+            run(OmegaConf.create(self.config), self.command, self.first, self.total, workers)
         except (UserError, OSError) as error:
             return Outcome(2, str(error))
         except Exception:
@@ -94,7 +96,7 @@ def precision_there(job: "Job") -> str:
     """The precision that the job's cells are trained in where its launcher puts it, as far as can be told from here."""
     import torch
 
-    precisions, launcher = job.setting.precisions(), job.setting.components.get("launcher")
+    precisions, launcher = job.precisions(), job.setting.components.get("launcher")
     if len(precisions) == 1:
         return precisions[0]
     if launcher is not None and launcher.about.name == "slurm":  # its nodes' GPUs are not this machine's
@@ -104,7 +106,7 @@ def precision_there(job: "Job") -> str:
 
 def tasks(grid: "Grid") -> list[Task]:
     """The grid's jobs that have something to do, in its order."""
-    from pruneexp.measuring.complete import is_measured
+    from pruneexp.measuring.asked import is_measured
     from pruneexp.records.store import Store
 
     options = grid.jobs[0].options
@@ -112,10 +114,10 @@ def tasks(grid: "Grid") -> list[Task]:
     total = sum(len(job.densities) for job in grid.jobs)
     for job, overrides in zip(grid.jobs, grid.overrides, strict=True):
         records = [store.read(cell.key) for cell in job.cells(precision_there(job))]
-        if not all(record and is_measured(record, job.options) for record in records):
+        if not all(record and is_measured(record, job.setting.measurements) for record in records):
             config: dict[str, Any] = OmegaConf.to_container(job.config, resolve=True)  # type: ignore[assignment]
-            names = " ".join(job.names()[group] for group in ("dataset", "model", "scorer", "masker"))
-            task = Task(config | {"sweep_cells": total}, command_of(overrides), first, f"{names} seed {job.seed}")
+            names = " ".join(job.setting.names()[group] for group in ("dataset", "model", "scorer", "masker"))
+            task = Task(config, command_of(overrides), first, total, f"{names} seed {job.seed}")
             found.append(task)
         first += len(job.densities)
     return found

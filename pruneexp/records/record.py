@@ -107,6 +107,12 @@ class Fields(Strict):
         return self
 
 
+def shown_of(record: Mapping[str, Any]) -> list[str]:
+    """The fields of a record that were measured because a job asked for them, and that tables show."""
+    names: list[str] = record.get("measurements", ["latency", "topology"])  # of earlier versions, which knew no others
+    return [name for name in names if name in record]
+
+
 def sealed(record: Mapping[str, Any]) -> Record:
     """The record with the digest of its content."""
     content: Record = json.loads(json.dumps({k: v for k, v in record.items() if k != "digest"}, default=float))

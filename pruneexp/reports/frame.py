@@ -1,6 +1,7 @@
 """The grid's records as one data frame, a row for each cell."""
 
 import math
+from collections.abc import Mapping
 from typing import Any
 
 import pandas as pd
@@ -8,8 +9,10 @@ import pandas as pd
 from pruneexp.cell import GROUPS, marked
 from pruneexp.components.component import Component
 from pruneexp.errors import UserError
-from pruneexp.job import Job, Setting
-from pruneexp.records.record import Record
+from pruneexp.jobs import identity
+from pruneexp.jobs.job import Job
+from pruneexp.jobs.setting import Setting
+from pruneexp.records.record import Record, shown_of
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid
 
@@ -40,16 +43,15 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         records.append(record)
         same = id(job.setting), cell.density == 1
         if same not in called:
-            called[same] = labels.row(job, dense=cell.density == 1)
+            called[same] = labels.row(job.setting, dense=cell.density == 1)
         row = dict(called[same])
         row["precision"] = record["precision"]
         row |= {"asked_density": cell.density, "seed": cell.seed}
         row |= {column: record[column] for column in COLUMNS}
         row |= {column: math.nan if record.get(column) is None else record[column] for column in LATER}
-        row |= {f"topology/{name}": value for name, value in record.get("topology", {}).items()}
-        for device, times in record.get("latency", {}).items():
-            row |= {f"latency/{device}/{batch}": milliseconds for batch, milliseconds in times.items()}
-        if "neurons" in record.get("notes", {}) and job.removes_neurons:
+        for name in shown_of(record):
+            row |= flat(name, record[name])
+        if "neurons" in record.get("notes", {}) and job.setting.removes_neurons:
             row["neurons"] = record["notes"]["kept_neurons"] / record["notes"]["neurons"]
         row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
@@ -57,6 +59,13 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         rows.append(row)
     _of_one_data(records)
     return pd.DataFrame(rows), records
+
+
+def flat(name: str, value: Any) -> dict[str, Any]:
+    """A measured field as columns: ``latency/cpu/64`` for what lies under these names in a record."""
+    if not isinstance(value, Mapping):
+        return {name: math.nan if value is None else value}
+    return {column: number for key, inner in value.items() for column, number in flat(f"{name}/{key}", inner).items()}
 
 
 def _of_one_data(records: list[Record]) -> None:
@@ -97,28 +106,25 @@ class Labels:
         self.options = [
             option
             for option in marked("identity")
-            if option in marked("control")
-            or any(len({getattr(one.options, option) for one in same}) > 1 for same in namesakes.values())
+            if any(len({getattr(one.options, option) for one in same}) > 1 for same in namesakes.values())
         ]
 
-    def row(self, job: Job, dense: bool) -> dict[str, Any]:
+    def row(self, setting: Setting, dense: bool) -> dict[str, Any]:
         """What a row says of the cell's configuration, its density and seed aside."""
-        row: dict[str, Any] = {group: self.of(job.setting, group) for group in GROUPS}
-        if not job.needs_scores:
-            row["scorer"] = "none"
-        if dense:
-            row["scorer"] = row["masker"] = "dense"
-        row["masker"] += self.variant(job, dense)
-        row["chance"] = 100 / job.setting.components["dataset"].value("classes")
+        row = identity.as_cell({group: self.of(setting, group) for group in GROUPS}, setting.needs_scores, dense)
+        row["masker"] += self.variant(setting, dense)
+        row["chance"] = 100 / setting.components["dataset"].value("classes")
         return row
 
-    def variant(self, job: Job, dense: bool) -> str:
-        """The options outside the groups that vary over the grid, where not at their default; of a dense network those that concern it."""
-        setting = job.setting
-        said = [f"{o}={getattr(setting.options, o)}" for o in self.options if setting.changed(o, dense) is not None]
-        devices = setting.described[dense][1].get("devices")
-        said += [f"devices={devices}"] if devices else []
-        return f"[{','.join(said)}]" if said else ""
+    def variant(self, setting: Setting, dense: bool) -> str:
+        """The options outside the groups that vary over the grid, where not at their default, and always the treatments; of a dense
+        network what concerns it."""
+        description = setting.described[dense][1]
+        said = {name: getattr(setting.options, name) for name in self.options if name in description}
+        said |= {name: _shortly(description[name]) for name in sorted(setting.treatments) if name in description}
+        if "devices" in description:
+            said["devices"] = description["devices"]
+        return f"[{','.join(f'{name}={told}' for name, told in said.items())}]" if said else ""
 
     def of(self, setting: Setting, group: str) -> str:
         chosen = setting.components[group]
@@ -126,6 +132,13 @@ class Labels:
         facts = _facts(chosen)
         said = (f"{fact}={facts[fact] if fact in facts else chosen.value(fact)}" for fact in differ)
         return chosen.label + (f"[{','.join(said)}]" if differ else "")
+
+
+def _shortly(told: Any) -> Any:
+    """A treatment as a description has it, in few words."""
+    if not isinstance(told, Mapping):
+        return told
+    return " ".join(f"{name}={value}" for name, value in (told | told.get("options", {})).items() if name != "options")
 
 
 def _facts(chosen: Component) -> dict[str, Any]:

@@ -11,6 +11,16 @@ from pruneexp.system.shipped import published_dir
 SETTING = [*GROUPS, "precision", "asked_density"]
 
 
+KNOWN = {
+    *SETTING, "seed", "density", "accuracy", "loss", "train_loss", "chance", "lambda2_min", "imdb", "imdb_sum", "effective_density",
+    "components", "collapsed_layers", "dead_filters", "macs", "parameters", "diverged", "pruning_seconds", "training_seconds",
+}  # fmt: skip
+
+AGGREGATED = {
+    "n", "ci95", "drop", "neurons", "published", "published_ci95", "published_imdb", "published_pruning_seconds", "source",
+}  # fmt: skip
+
+
 def interval95(values: pd.Series) -> float:
     """Half width of Student's t 95 % confidence interval of the mean; NaN for fewer than two values."""
     n = values.count()
@@ -22,8 +32,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
 
     Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means
     over seeds of lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers,
-    dead_filters, macs and parameters, and, where records have them, of neurons (share kept), topology/<metric> and
-    latency/<device>/<batch> (milliseconds, median over seeds); diverged (number of seeds); drop
+    dead_filters, macs and parameters, and, where records have them, of neurons (share kept) and of whatever was measured, such as
+    topology/<metric> and latency/<device>/<batch> (milliseconds, median over seeds); diverged (number of seeds); drop
     (accuracy of the dense network less this); medians of pruning_seconds and training_seconds.
     """
     groups = cells.groupby(SETTING, sort=False, dropna=False)
@@ -46,16 +56,19 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
         pruning_seconds=("pruning_seconds", "median"),
         training_seconds=("training_seconds", "median"),
     )
-    columns = [str(column) for column in cells.columns]
-    for prefix, how in (("topology/", "mean"), ("latency/", "median"), ("neurons", "mean")):
-        measured = [column for column in columns if column.startswith(prefix)]
-        if measured:  # of the grids that have it
-            values = cells[[*SETTING, *measured]].astype(dict.fromkeys(measured, float))
-            table = table.join(values.groupby(SETTING, sort=False, dropna=False).agg(how))
+    measured = {column: _how(column) for column in map(str, cells.columns) if column not in KNOWN}
+    if measured:  # of the grids that have it
+        values = cells[[*SETTING, *measured]].astype(dict.fromkeys(measured, float))
+        table = table.join(values.groupby(SETTING, sort=False, dropna=False).agg(measured))
     table = table.reset_index()
     return _beside_published(_with_drop(table)).sort_values(
         ["dataset", "model", "recipe", "asked_density"], ascending=[True, True, True, False], kind="stable"
     )
+
+
+def _how(column: str) -> str:
+    """How what was measured is brought together over seeds."""
+    return "median" if column.startswith("latency/") else "mean"
 
 
 def _with_drop(table: pd.DataFrame) -> pd.DataFrame:

@@ -31,9 +31,10 @@ from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring, trace
-from pruneexp.pruning import component, mask
+from pruneexp.pruning import mask
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
+from pruneexp.sweep import named
 from pruneexp.system import files
 from pruneexp.treatments.repair import repair_paths
 
@@ -87,7 +88,7 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
             masker, _, repaired = method.partition(" + ")
             try:
                 if not repaired:
-                    found[method] = mask(scores, component("masker", masker), density, seed, notes, network)
+                    found[method] = mask(scores, named("masker", masker).make(), density, seed, notes, network)
             except UserError as error:
                 print(f"{name} {density:g} {method}: {error}", flush=True)
                 continue

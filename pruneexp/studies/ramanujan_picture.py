@@ -8,7 +8,7 @@ Writes results/figures/ramanujan_graphs.{png,svg}.
 from pathlib import Path
 
 from pruneexp.graphs.ramanujan import array_code, biregular, galois_array_code, lps
-from pruneexp.reports.figures.accuracy import COLOURS, panels, save
+from pruneexp.reports.figures.drawing import COLOURS, panels, save
 
 OUT = Path("results") / "figures"
 

@@ -14,9 +14,9 @@ from typing import Any
 
 import pandas as pd
 
-from pruneexp.artifacts import Workbench
+from pruneexp.artifacts import Artifacts
 from pruneexp.errors import UserError
-from pruneexp.measuring.topology import topology_fields
+from pruneexp.measuring.topology import topology
 from pruneexp.network.masks import Masks
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
@@ -38,11 +38,7 @@ SHOWN = (
 )  # fmt: skip
 
 
-def refuse(_: object) -> None:
-    raise AssertionError("nothing is trained here")
-
-
-def bench(scorer: str, masker: str, arguments: argparse.Namespace) -> Workbench:
+def bench(scorer: str, masker: str, arguments: argparse.Namespace) -> Artifacts:
     """The means of one method's job."""
     chosen = [
         f"model={arguments.model}",
@@ -53,16 +49,15 @@ def bench(scorer: str, masker: str, arguments: argparse.Namespace) -> Workbench:
     (job,) = expand(
         [*chosen, f"scorer={scorer}", f"masker={masker}", f"densities=[{arguments.density}]", "seed=0"]
     ).jobs
-    return Workbench(job, Store("nowhere"), refuse)
+    return Artifacts(job, Store("nowhere"))
 
 
-def row(scorer: str, masker: str, of: Workbench, masks: Masks) -> dict[str, Any]:
+def row(scorer: str, masker: str, of: Artifacts, masks: Masks) -> dict[str, Any]:
     """One mask's metrics."""
-    _ = of.data  # knows the input's shape
     return {
         "scorer": scorer,
         "masker": masker,
-        **topology_fields(of.initial, masks, of.input_shape, "full")["topology"],
+        **topology(of.initial, masks, of.dataset.input_shape)["topology"],
     }
 
 
@@ -82,7 +77,7 @@ def main() -> None:
             continue
         made_by = bench(scorer, masker, arguments)
         try:
-            masks, _ = made_by.masks(arguments.density, {})
+            masks = made_by.prune(arguments.density).masks
         except UserError as error:
             refused.append(f"{masker}: {error}")
             print(refused[-1], flush=True)

@@ -9,6 +9,7 @@ keeps other writers away.
 import contextlib
 import errno
 import glob
+import hashlib
 import io
 import os
 import secrets
@@ -35,6 +36,30 @@ def write(path: Path, content: bytes | str) -> None:
     """
     with writing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_sealed(path: Path, content: bytes) -> None:
+    """As `write`, with the content's SHA-256 before it: `read_sealed` tells damage from what was written.
+
+    Raises:
+        OSError: it cannot be written; what was there before is as it was.
+    """
+    with writing(path) as file:
+        file.write(hashlib.sha256(content).digest())
+        file.write(content)
+
+
+def read_sealed(path: Path) -> bytes:
+    """What `write_sealed` wrote.
+
+    Raises:
+        OSError: missing, not readable, or no regular file.
+        ValueError: damaged.
+    """
+    content = read(path)
+    if hashlib.sha256(content[32:]).digest() != content[:32]:
+        raise ValueError(f"{path} is damaged")
+    return content[32:]
 
 
 @contextlib.contextmanager

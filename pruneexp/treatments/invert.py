@@ -5,7 +5,10 @@ A sanity control (Frankle et al. 2021, "Pruning neural networks at initializatio
 
 import torch
 
+from pruneexp.components.options import component
 
+
+@component("treatment", name="invert")
 def inverted(scores: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """max + min - score over the whole network: the order turned round, the range and its sign kept."""
     highest = max(float(value.max()) for value in scores.values())

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 
 import torch
 
+from pruneexp.cell import Options
+from pruneexp.components.options import component
+from pruneexp.errors import UserError
 from pruneexp.graphs.paths import effective, reach
 from pruneexp.maskers.layer import Notes
 from pruneexp.network.wiring import Wiring
@@ -11,6 +14,13 @@ from pruneexp.network.wiring import Wiring
 ROUNDS = 10
 
 
+def _in_one_round(options: Options) -> None:
+    """Raise UserError where there are rounds before the last."""
+    if options.rounds > 1:
+        raise UserError("treatment=repair goes with rounds=1: it could bring back what an earlier round pruned.")
+
+
+@component("treatment", name="paths", beside=_in_one_round)
 def repair_paths(
     masks: Mapping[str, torch.Tensor], scores: Mapping[str, torch.Tensor], wiring: Wiring, notes: Notes
 ) -> dict[str, torch.Tensor]:

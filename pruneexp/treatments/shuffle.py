@@ -6,9 +6,11 @@ A sanity control (Frankle et al. 2021, "Pruning neural networks at initializatio
 
 import torch
 
+from pruneexp.components.options import component
 from pruneexp.network.masks import Masks
 
 
+@component("treatment", name="shuffle")
 def shuffled(masks: Masks, generator: torch.Generator) -> Masks:
     """Each layer's mask with its entries in random order."""
     return {

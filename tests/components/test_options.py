@@ -390,7 +390,9 @@ def test_what_the_program_supplies_is_no_option(name: str) -> None:
 
 # every component that conf/ names
 
-KINDS = ("dataset", "model", "scorer", "masker", "recipe", "trainer", "launcher", "source")
+KINDS = (
+    "dataset", "model", "scorer", "masker", "treatment", "recipe", "trainer", "launcher", "source", "measurement", "figure",
+)  # fmt: skip
 Found = tuple[str, Callable[..., Any]]
 
 

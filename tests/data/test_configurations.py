@@ -19,7 +19,7 @@ ONE = ["seed=0", "masker=greedy"]
 
 def opened(data_dir: Path, *options: str) -> Dataset:
     (job,) = expand([*options, f"data_dir={data_dir}", *ONE]).jobs
-    return job.dataset()
+    return job.setting.dataset()
 
 
 @pytest.mark.parametrize("name", DATASETS)

@@ -14,7 +14,7 @@ from pruneexp.components.options import options_of
 from pruneexp.system.shipped import conf_dir
 
 FILE = Path(__file__).with_name("pins.json")
-GROUPS = ("dataset", "model", "scorer", "masker", "recipe", "trainer", "launcher")
+GROUPS = ("dataset", "model", "scorer", "masker", "treatment", "recipe", "trainer", "launcher")
 
 
 def in_conf() -> Iterator[tuple[str, Component]]:
@@ -25,7 +25,7 @@ def in_conf() -> Iterator[tuple[str, Component]]:
             node = said.get(group, said)
             if "_target_" not in node:
                 continue
-            found = configured(group, node)
+            found = configured(group, node, group)
             yield f"{group}/{path.stem}", found
             yield from (
                 (f"{group}/{path.stem}.{name}", value)

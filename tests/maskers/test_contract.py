@@ -19,14 +19,15 @@ from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring
-from pruneexp.pruning import Masker, component, mask
+from pruneexp.pruning import Masker, mask
+from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
 from tests.properties import PROPERTY
 
 
 def about(name: str) -> About:
     """What a masker says of itself."""
-    said: About = component("masker", name).func.about
+    said: About = named("masker", name).make().func.about
     return said
 
 
@@ -110,7 +111,7 @@ def cases(draw: st.DrawFn) -> Case:
 
 
 def configured(name: str) -> Masker:
-    masker: Masker = component("masker", name)
+    masker: Masker = named("masker", name).make()
     return functools.partial(masker, **OPTIONS[name]) if name in OPTIONS else masker
 
 

@@ -10,9 +10,10 @@ import pytest
 from omegaconf import OmegaConf
 
 from pruneexp.cell import Cell
-from pruneexp.job import Job
+from pruneexp.jobs.job import Job
 from pruneexp.reports.frame import collect
-from pruneexp.reports.report import footnote, readable, write_report
+from pruneexp.reports.readable import footnote, readable
+from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid, expand
 from pruneexp.system.shipped import conf_dir, published_dir
@@ -60,7 +61,7 @@ def of_all_models(folder: Path, name: str) -> Grid:
             config.model = OmegaConf.load(conf_dir() / "model" / f"{model}.yaml")
             assert model != models[0] or config == job.config
             jobs.append(Job.of(config))
-    return Grid(jobs, grid.arguments)
+    return Grid(jobs, [])
 
 
 @pytest.fixture(scope="module")

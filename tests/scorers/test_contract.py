@@ -14,8 +14,9 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Scorer, Scores, component, score
+from pruneexp.pruning import Scorer, Scores, score
 from pruneexp.seeding import stream
+from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
 
 SHAPE = (3, 16, 16)
@@ -55,7 +56,7 @@ def batches() -> Batches:
 def small(name: str) -> Scorer:
     """The scorer of a file, with few samples where it takes some, and a threshold at which the four neurons of a layer are
     joined."""
-    scorer = component("scorer", name)
+    scorer = named("scorer", name).make()
     few, options = {"samples": 8, "per_class": 3, "tau": 0.0}, options_of(scorer.func, "scorer")
     return functools.partial(scorer, **{option: value for option, value in few.items() if option in options})
 

@@ -182,7 +182,7 @@ def number(generator: torch.Generator) -> int:
 def test_each_round_draws_anew_and_what_is_pruned_stays_pruned() -> None:
     spies = [Rounds(), Rounds()]
     masks = [
-        in_rounds(network(), spy, global_greedy, 0.2, 5, Batches(input_shape=SHAPE), {}, rounds=4) for spy in spies
+        in_rounds(network(), spy, global_greedy, 0.2, 5, Batches(input_shape=SHAPE), rounds=4).masks for spy in spies
     ]
     assert all(torch.equal(masks[0][name], masks[1][name]) for name in SHAPES)
     spy = spies[0]
@@ -197,7 +197,7 @@ def test_each_round_draws_anew_and_what_is_pruned_stays_pruned() -> None:
 
 def test_rounds_score_one_network_differently() -> None:
     spy = Rounds()
-    in_rounds(network(), spy, global_greedy, 1.0, 5, Batches(input_shape=SHAPE), {}, rounds=3)
+    in_rounds(network(), spy, global_greedy, 1.0, 5, Batches(input_shape=SHAPE), rounds=3)
     assert not any(zero.any() for zeros in spy.zeros for zero in zeros.values())
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert not any(torch.allclose(spy.scores[one][name], spy.scores[other][name]) for name in SHAPES)

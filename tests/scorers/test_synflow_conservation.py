@@ -28,7 +28,7 @@ def made(model: nn.Module) -> nn.Module:
 
 
 def pruned(model: nn.Module, density: float, rounds: int) -> Masks:
-    return in_rounds(model, synflow, functools.partial(greedy, scope="global"), density, 0, BATCHES, {}, rounds)
+    return in_rounds(model, synflow, functools.partial(greedy, scope="global"), density, 0, BATCHES, rounds).masks
 
 
 def empty(masks: Masks) -> set[str]:

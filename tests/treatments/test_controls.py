@@ -11,14 +11,12 @@ import safetensors.torch
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.artifacts import Workbench
+from pruneexp.artifacts import Artifacts
 from pruneexp.cell import Cell
 from pruneexp.errors import UserError
-from pruneexp.job import Job
-from pruneexp.maskers.layer import Notes
+from pruneexp.jobs.job import Job
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks, load_masks
 from pruneexp.network.prunable import prunable
@@ -136,17 +134,18 @@ def only(*arguments: str) -> tuple[Job, Cell]:
     return job, cell
 
 
-def bench(tmp_path: Path, *arguments: str) -> Workbench:
+def bench(tmp_path: Path, *arguments: str) -> Artifacts:
     job, _ = only(*SMALL, f"data_dir={tmp_path / 'data'}", *arguments)
-
-    def finish(cell: Cell) -> None:
-        pytest.fail("the dense network was asked for")
-
-    return Workbench(job, Store(str(tmp_path / "runs")), finish)
+    return Artifacts(job, Store(str(tmp_path / "runs")))
 
 
-def masks_of(made: Workbench, density: float = 0.1) -> Masks:
-    return made.masks(density, Notes())[0]
+def start(made: Artifacts) -> nn.Module:
+    """The network that training of a pruned cell starts from."""
+    return made.start(made.job.cell(0.1, "float32"))
+
+
+def masks_of(made: Artifacts, density: float = 0.1) -> Masks:
+    return made.prune(density).masks
 
 
 def state(model: nn.Module) -> dict[str, torch.Tensor]:
@@ -189,31 +188,48 @@ def both(scorer: str, *arguments: str) -> list[Cell]:
     return [cell for _, cell in cells_of(grid).values()]
 
 
-def test_a_configuration_from_before_there_were_the_options_has_the_same_cell() -> None:
-    job, cell = only()
-    config = job.config.copy()
-    OmegaConf.set_struct(config, False)
-    for option in OPTIONS:
-        del config[option]
-    assert Job.of(config).cell(0.1, cell.precision).key == cell.key
+@pytest.mark.parametrize("option", OPTIONS)
+def test_todays_words_are_the_same_cell(option: str) -> None:
+    before = only(f"{option}=true")[1]
+    assert before == only(f"treatment={option}")[1] == only(f"treatment=[{option}]")[1]
+    assert before == only(f"treatment=[{option}]", f"{option}=true")[1]
+    assert before == only(f"{option}=True")[1]
+    both, turned = only("treatment=[shuffle,invert]")[1], only("shuffle=true", "invert=true")[1]
+    assert both == turned == only("treatment=[invert,shuffle]")[1]
 
 
 @pytest.mark.parametrize("option", OPTIONS)
 def test_what_is_not_true_or_false_is_refused(option: str) -> None:
-    sentence = rf"^{option} must be true or false, got "
-    with pytest.raises(UserError, match=sentence):
+    with pytest.raises(
+        UserError, match=rf"^{option} must be true or false, got 'yes'; it is a choice of treatment= now\.$"
+    ):
         only(f"{option}=yes")
-    config = only()[0].config.copy()
-    Job.of(config)
-    for value in (1, 0, None, "true", 0.5, [True]):
-        config[option] = value
-        with pytest.raises(UserError, match=sentence):
-            Job.of(config)
+
+
+@pytest.mark.parametrize(
+    ("argument", "sentence"),
+    [
+        ("treatment=none", r"^there is no treatment 'none'\. .*Available: invert, reinit, repair, shuffle\.$"),
+        ("treatment=[shuffle,shufle]", r"^there is no treatment 'shufle'\. Did you mean 'shuffle'\?"),
+        ("treatment=3", r"^treatment must be the name of a file in conf/treatment, got 3\.$"),
+        ("treatment=[[shuffle]]", r"^treatment must be names of files in conf/treatment, got "),
+        ("~treatment", r"^treatment cannot be taken away: give it another value\.$"),
+        ("treatment.shuffle.often=3", r"^treatment\.shuffle must be a component"),
+    ],
+)
+def test_what_is_no_treatment_is_refused(argument: str, sentence: str) -> None:
+    with pytest.raises(UserError, match=sentence):
+        only(argument)
+
+
+def test_an_option_that_no_treatment_has_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^there is no option 'treatment\.shuffle\.often'\. Available: none\.$"):
+        only("treatment=shuffle", "treatment.shuffle.often=3")
 
 
 @pytest.mark.parametrize("masker", WEIGHT_FREE)
 def test_inverting_the_scores_of_a_masker_without_any_is_refused(masker: str) -> None:
-    with pytest.raises(UserError, match=rf"^invert=true turns scores round, and masker={masker} has none\.$"):
+    with pytest.raises(UserError, match=rf"^treatment=invert goes by scores, and masker={masker} has none\.$"):
         only(f"masker={masker}", "invert=true")
 
 
@@ -233,7 +249,7 @@ def test_inverted_scores_keep_as_many_weights_and_others(scorer: str, rounds: in
     assert same(state(plain.initial), state(turned.initial))
     if rounds == 1:
         kept = flat(others)
-        scores = flat(plain.scores).double()
+        scores = flat(plain.scores.scores).double()
         assert scores[kept].max() <= scores[~kept].min()
         assert not (flat(masks) & kept).any()
 
@@ -249,7 +265,7 @@ def test_shuffled_masks_keep_the_counts_of_every_layer_and_nothing_else(tmp_path
         overlap = float((flat(masks) & flat(others)).sum())
         share = sum(n * n / mask.numel() for n, mask in zip(counts(masks), masks.values(), strict=True))
         assert overlap == pytest.approx(share, abs=5 * share**0.5)
-    assert same(state(plain.start), state(mixed.start))
+    assert same(state(start(plain)), state(start(mixed)))
     assert all(bool(mask.all()) for mask in masks_of(mixed, 1.0).values())
     again = bench(tmp_path, "shuffle=true")
     assert same(masks_of(again), masks_of(mixed))
@@ -268,11 +284,11 @@ def test_new_weights_leave_the_masks_and_start_elsewhere(tmp_path: Path) -> None
     plain, anew = bench(tmp_path, "scorer=snip"), bench(tmp_path, "scorer=snip", "reinit=true")
     assert same(masks_of(plain), masks_of(anew))
     assert same(state(plain.initial), state(anew.initial))
-    assert same(state(plain.start), state(plain.initial))
-    start, again = anew.start, anew.start
-    assert same(state(start), state(again))
-    for name, weight in state(start).items():
-        if name not in prunable(start):
+    assert same(state(start(plain)), state(plain.initial))
+    begin, again = start(anew), start(anew)
+    assert same(state(begin), state(again))
+    for name, weight in state(begin).items():
+        if name not in prunable(begin):
             continue
         before = state(plain.initial)[name]
         assert not torch.equal(weight, before)
@@ -281,8 +297,8 @@ def test_new_weights_leave_the_masks_and_start_elsewhere(tmp_path: Path) -> None
             both = torch.stack([weight.ravel(), before.ravel()])
             assert abs(float(torch.corrcoef(both)[0, 1])) < 5 / weight.numel() ** 0.5
     other = bench(tmp_path, "scorer=snip", "reinit=true", "seed=1")
-    assert not same(state(other.start), state(start))
-    uniform = bench(tmp_path, "reinit=true", "initialisation=kaiming_uniform").start
+    assert not same(state(start(other)), state(begin))
+    uniform = start(bench(tmp_path, "reinit=true", "initialisation=kaiming_uniform"))
     fresh = bench(tmp_path).initial
     initialise(fresh, "kaiming_uniform", stream(0, "reinitialisation"))
     assert same(state(uniform), state(fresh))

@@ -1,27 +1,17 @@
 """Accuracy against density: one line for each method, its interval as a band, the dense network as a reference."""
 
-import io
 from pathlib import Path
 from typing import Any
 
-import matplotlib
-
-matplotlib.use("Agg")
-
-import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FuncFormatter
 
-from pruneexp.system import files
-
-COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")  # Okabe & Ito
-MARKERS = "osD^vPX"
-NETWORK = ["dataset", "model", "recipe"]
-PANEL = (4.6, 3.4)  # inches
+from pruneexp.components.options import component
+from pruneexp.reports.figures.drawing import COLOURS, MARKERS, NETWORK, density_axis, panels, rows_of, save, styled
 
 
+@component("figure", name="accuracy")
+@styled
 def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
     """Draw the aggregated table, a panel for each network and scorer; write `stem`.png and `stem`.svg.
 
@@ -49,33 +39,6 @@ def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -
         row[0].set_ylabel("test accuracy (%)")
     figure.suptitle(title)
     return save(figure, stem, command)
-
-
-def rows_of(table: pd.DataFrame, columns: list[str], values: tuple[str, ...]) -> pd.DataFrame:
-    """The rows that have these values in these columns."""
-    return table[(table[columns] == list(values)).all(axis=1)]
-
-
-def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options: Any) -> tuple[Figure, Any]:
-    """A figure of `rows` x `columns` axes [rows][columns] in the house's style."""
-    plt.rcParams.update(
-        {"font.size": 9, "axes.spines.top": False, "axes.spines.right": False, "svg.hashsalt": "pruneexp"}
-    )
-    return plt.subplots(
-        rows, columns, figsize=(size[0] * columns, size[1] * rows), squeeze=False, layout="constrained", **options
-    )
-
-
-def save(figure: Figure, stem: Path, command: str) -> list[Path]:
-    """Write `stem`.png and `stem`.svg with the command in them, and close the figure."""
-    paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]
-    metadata = [{"Description": command, "Software": None}, {"Description": command, "Date": None}]
-    for path, about in zip(paths, metadata, strict=True):
-        content = io.BytesIO()
-        figure.savefig(content, dpi=150, metadata=about, format=path.suffix[1:])
-        files.write(path, content.getvalue())
-    plt.close(figure)
-    return paths
 
 
 def accuracy_panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> None:
@@ -113,13 +76,3 @@ def accuracy_panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> N
     low, high = axis.get_ylim()
     axis.set_ylim(max(low, 0), min(high, 100))  # an interval of two seeds reaches far
     axis.legend(fontsize=8, frameon=False)
-
-
-def density_axis(axis: Axes, densities: pd.Series) -> None:
-    """A logarithmic axis with a tick for each density, in percent."""
-    axis.set_xscale("log")
-    axis.set_xticks(sorted(densities.unique()))
-    axis.minorticks_off()
-    axis.xaxis.set_major_formatter(FuncFormatter(lambda density, _: f"{100 * density:g}"))
-    axis.set_xlabel("density (% of weights kept)")
-    axis.grid(alpha=0.25)

@@ -8,21 +8,16 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 
-from pruneexp.reports.figures.accuracy import (
-    COLOURS,
-    MARKERS,
-    NETWORK,
-    accuracy_panel,
-    density_axis,
-    panels,
-    rows_of,
-    save,
-)
+from pruneexp.components.options import component
+from pruneexp.reports.figures.accuracy import accuracy_panel
+from pruneexp.reports.figures.drawing import COLOURS, MARKERS, NETWORK, density_axis, panels, rows_of, save, styled
 
 LINES: tuple[Literal["-", ":", "--", "-."], ...] = ("-", ":", "--", "-.")
 PER_ROW = 5  # small multiples
 
 
+@component("figure", name="lambda2")
+@styled
 def lambda2_figures(table: pd.DataFrame, layers: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
     """Draw both figures for each network and scorer.
 

@@ -6,9 +6,12 @@ import pandas as pd
 from matplotlib.artist import Artist
 from matplotlib.ticker import FuncFormatter
 
-from pruneexp.reports.figures.accuracy import COLOURS, MARKERS, NETWORK, panels, rows_of, save
+from pruneexp.components.options import component
+from pruneexp.reports.figures.drawing import COLOURS, MARKERS, NETWORK, panels, rows_of, save, styled
 
 
+@component("figure", name="macs")
+@styled
 def macs_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
     """Draw the aggregated table, a panel for each network; write `stem`-macs.png and .svg.
 

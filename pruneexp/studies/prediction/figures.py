@@ -11,7 +11,7 @@ from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from pruneexp.errors import UserError
-from pruneexp.reports.figures.accuracy import COLOURS, MARKERS, panels, save
+from pruneexp.reports.figures.drawing import COLOURS, MARKERS, panels, save
 from pruneexp.studies.prediction.importance import correlations
 from pruneexp.studies.prediction.pool import MODELS, RIVALS
 

@@ -1,0 +1,1 @@
+"""Jobs: a configuration, checked, and the cells it stands for."""

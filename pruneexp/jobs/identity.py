@@ -1,0 +1,89 @@
+"""What makes a cell itself: the description that its key is a hash of (`pruneexp.cell`)."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from pruneexp.cell import GROUPS, ROOT, Options, marked
+from pruneexp.components import foreign
+from pruneexp.components.component import Component
+from pruneexp.network.weights import fingerprint
+
+IN_ROUNDS = ("rounds", "round_masker")
+
+
+def describe(
+    options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component], dense: bool
+) -> dict[str, Any]:
+    """What is the same in the descriptions of all cells of a job, or of all its dense ones: all but density, seed and precision."""
+    needs_scores = components["masker"].about.needs_scores
+    description = as_cell({group: components[group].identity() for group in GROUPS}, needs_scores, dense)
+    changes = {name: changed(options, name, needs_scores, dense) for name in marked("identity")}
+    description |= {name: value for name, value in changes.items() if value is not None}
+    if "weights" in description:
+        description["weights"] = weights_of(options)
+    if not dense:
+        description |= {name: said_of(name, treatment) for name, treatment in treatments.items()}
+    if (trainer := components.get("trainer")) is not None:
+        devices = trainer.value("devices") or 1
+        if devices > 1 and looks_at_batches(components):
+            description["devices"] = devices
+        if not foreign.is_ours(trainer.target):
+            description["trainer"] = trainer.identity()
+    return description
+
+
+def weights_of(options: Options) -> str:
+    """What tells the weights that a network starts from from others.
+
+    Raises:
+        UserError: there are none such.
+    """
+    return "none" if options.weights == "none" else fingerprint(options.weights)
+
+
+def as_cell(by_group: Mapping[str, Any], needs_scores: bool, dense: bool) -> dict[str, Any]:
+    """What is said of each group, as of a cell: of a dense one scorer and masker do not matter, of some maskers the scorer."""
+    if dense:
+        return {**by_group, "scorer": "dense", "masker": "dense"}
+    return dict(by_group) if needs_scores else {**by_group, "scorer": "none"}
+
+
+def changed(options: Options, name: str, needs_scores: bool, dense: bool) -> Any:
+    """The value of one of the schema's options where it makes a cell another one than the default would, else None."""
+    value = getattr(options, name)
+    if value == ROOT[name] or (dense and name not in marked("dense")):
+        return None
+    if name in IN_ROUNDS and (not needs_scores or options.rounds == 1):
+        return None  # there is no round before the last
+    if name == "when" and not needs_scores and options.rewind == "init":
+        return None  # neither masks nor weights come from the trained network
+    return value
+
+
+def said_of(name: str, treatment: Component) -> Any:
+    """A treatment in a description: its identity, in short `True`, or its component's name where it stands under another one."""
+    identity = treatment.identity()
+    if identity != {"name": treatment.about.name, "version": 1}:
+        return identity
+    return True if treatment.about.name == name else treatment.about.name
+
+
+def short(components: Mapping[str, Component], dense: bool) -> str:
+    """The readable part of cells' keys, density and seed aside."""
+    parts = {group: components[group].short() for group in ("dataset", "model", "scorer", "masker")}
+    return "-".join(as_cell(parts, components["masker"].about.needs_scores, dense).values())
+
+
+def looks_at_batches(components: Mapping[str, Component]) -> bool:
+    """Whether the network's result depends on which images share a device's batch: BatchNorm, dropout; of others' nobody knows."""
+    if not foreign.is_ours(components["model"].target):
+        return True
+    dataset = components["dataset"]
+    with torch.device("meta"):
+        network = components["model"].make(
+            num_classes=dataset.value("classes"), input_shape=tuple(dataset.value("image_shape"))
+        )
+    kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
+    return any(isinstance(module, kinds) for module in network.modules())

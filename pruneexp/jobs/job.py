@@ -1,0 +1,67 @@
+"""A job: one (dataset, model, scorer, masker, seed) and its densities; and the cells it stands for."""
+
+import functools
+from dataclasses import dataclass
+
+from omegaconf import DictConfig, OmegaConf
+
+from pruneexp.cell import Cell, Options
+from pruneexp.jobs.setting import Setting
+
+PRECISIONS = ("float32", "bf16")
+
+
+@dataclass(frozen=True)
+class Job:
+    """What one process runs.
+
+    Attributes:
+        setting: its configuration but for the seed.
+        seed: of all its random choices.
+    """
+
+    setting: Setting
+    seed: int
+
+    @staticmethod
+    def of(config: DictConfig) -> "Job":
+        """The job that a configuration describes.
+
+        Raises:
+            UserError: a value that no job can have.
+        """
+        setting = Setting(config)
+        return Job(setting, setting.options.seed)
+
+    @functools.cached_property
+    def config(self) -> DictConfig:
+        """The job's own configuration, as composed."""
+        return OmegaConf.merge(self.setting.config, {"seed": self.seed})  # type: ignore[return-value]
+
+    @property
+    def options(self) -> Options:
+        """The schema's options; the seed is the job's own attribute."""
+        return self.setting.options
+
+    @property
+    def densities(self) -> list[float]:
+        return self.options.densities
+
+    def cells(self, precision: str) -> list[Cell]:
+        """The job's cells as trained in one precision, in the order of its densities."""
+        return [self.cell(density, precision) for density in self.densities]
+
+    def cell(self, density: float, precision: str) -> Cell:
+        """The cell at one density, trained in one precision."""
+        names, description, short = self.setting.described[density == 1]
+        own = {"density": density, "seed": self.seed, "precision": precision}
+        return Cell(dict(names), density, self.seed, precision, description | own, short)
+
+    def precisions(self) -> tuple[str, ...]:
+        """In which precisions its cells may be trained, as far as the configuration tells: under auto the device decides."""
+        trainer = self.setting.components.get("trainer")
+        if trainer is None:
+            return PRECISIONS
+        if (precision := trainer.value("precision") or "auto") != "auto":
+            return (precision,)
+        return {"cpu": ("float32",), "cuda": ("bf16",)}.get(trainer.value("accelerator") or "auto", PRECISIONS)

@@ -1,0 +1,38 @@
+"""Options of a job that exclude or need each other."""
+
+from collections.abc import Mapping
+
+from pruneexp.cell import Options
+from pruneexp.components.component import Component
+from pruneexp.errors import UserError
+
+
+def check_together(options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component]) -> None:
+    """Raise UserError for options that no job can have together."""
+    components["recipe"].make()
+    if len(set(options.densities)) < len(options.densities):
+        raise UserError(f"densities names one density twice: {options.densities}.")
+    masker = components["masker"]
+    if masker.about.removes_neurons and options.rounds > 1:
+        raise UserError(f"masker={masker.label} removes neurons at once, and rounds={options.rounds}: set rounds=1.")
+    for name, treatment in treatments.items():
+        _check_treatment(name, treatment, options, masker)
+    _check_rewind(options, components["recipe"])
+
+
+def _check_treatment(name: str, treatment: Component, options: Options, masker: Component) -> None:
+    if treatment.asks[0] == "masks" and masker.about.removes_neurons:
+        raise UserError(f"treatment={name} moves single weights, and masker={masker.label} removes neurons.")
+    if "scores" in treatment.asks and not masker.about.needs_scores:
+        raise UserError(f"treatment={name} goes by scores, and masker={masker.label} has none.")
+    if treatment.about.beside is not None:
+        treatment.about.beside(options)
+
+
+def _check_rewind(options: Options, recipe: Component) -> None:
+    if options.when == "init" and options.rewind != "init":
+        raise UserError(f"rewind={options.rewind} needs when=trained: at initialisation there is nothing to rewind.")
+    if (options.rewind == "epoch") != (options.rewind_epoch > 0):
+        raise UserError("rewind=epoch and rewind_epoch=K (K at least 1) go together.")
+    if (epochs := recipe.options.get("epochs")) is not None and options.rewind_epoch > epochs:
+        raise UserError(f"rewind_epoch={options.rewind_epoch} lies beyond the recipe's {epochs} epochs.")

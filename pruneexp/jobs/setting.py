@@ -1,0 +1,120 @@
+"""A job's configuration, its seed aside, checked; what it configures can be made from it."""
+
+import functools
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, hint
+from pruneexp.components.component import Component, configured
+from pruneexp.components.options import Label, shown, value_of
+from pruneexp.data.dataset import Dataset
+from pruneexp.errors import UserError, unknown
+from pruneexp.jobs import identity
+from pruneexp.jobs.rules import check_together
+
+
+class Setting:
+    """A job's configuration; of a sweep's jobs that differ in their seeds alone it is one object.
+
+    Attributes:
+        config: as composed.
+        options: the schema's.
+        components: dataset, model, scorer, masker, recipe, trainer and launcher.
+        treatments, measurements, figures: components by the name that they stand under.
+        logger: name and options of where curves go.
+
+    Raises:
+        UserError: a value that no job can have; what needs data or a network is checked when they are made.
+    """
+
+    def __init__(self, config: DictConfig) -> None:
+        self.config = config
+        plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+        self.logger = _logger(plain.pop("logger", {"name": "none"}))
+        self.components = {
+            group: configured(group, plain.pop(group)) for group in (*GROUPS, "trainer", "launcher") if group in plain
+        }
+        self.treatments, self.measurements, self.figures = (
+            _side_by_side(kind, plain.pop(kind, {})) for kind in SEVERAL
+        )
+        for name in plain:
+            if name not in FIELDS:
+                raise UserError(unknown("option", str(name), [*FIELDS, *self.components, *SEVERAL, "logger"]))
+        values = {name: value_of(name, hint(Options, name), value) for name, value in (ROOT | plain).items()}
+        self.options = Options.model_construct(**values)
+        identity.weights_of(self.options)
+        check_together(self.options, self.components, self.treatments)
+
+    @property
+    def needs_scores(self) -> bool:
+        """Whether the masker looks at scores: where it does not, neither scorer nor rounds are part of a cell."""
+        return self.components["masker"].about.needs_scores
+
+    @property
+    def removes_neurons(self) -> bool:
+        """Whether what the masks prune is taken out, and a smaller network trained."""
+        return self.components["masker"].about.removes_neurons
+
+    @property
+    def rounds(self) -> int:
+        """How often scorer and masker take turns."""
+        return self.options.rounds if self.needs_scores else 1
+
+    def make(self, group: str, **arguments: Any) -> Any:
+        """What a group's configuration describes; see `Component.make`."""
+        return self.components[group].make(**arguments)
+
+    def dataset(self) -> Dataset:
+        """The job's data set, made first where it is missing.
+
+        Raises:
+            UserError: missing and not to be had, or damaged.
+        """
+        dataset: Dataset = self.make("dataset", data_dir=self.options.data_dir)
+        return dataset
+
+    def names(self, dense: bool = False) -> dict[str, str]:
+        """The label of each group's choice; scorer "none" where the masker needs none, both "dense" of a dense cell."""
+        names = {group: self.components[group].label for group in GROUPS}
+        return identity.as_cell(names, self.needs_scores, dense)
+
+    @functools.cached_property
+    def described(self) -> dict[bool, tuple[dict[str, str], dict[str, Any], str]]:
+        """Names, description and the key's readable part: of dense cells (True) and of pruned ones."""
+        found = {}
+        for dense in (False, True):
+            description = identity.describe(self.options, self.components, self.treatments, dense)
+            found[dense] = self.names(dense), description, identity.short(self.components, dense)
+        return found
+
+
+def _side_by_side(kind: str, nodes: Any) -> dict[str, Component]:
+    """The components of a group of which several are chosen, by name."""
+    if not isinstance(nodes, Mapping):
+        raise UserError(f"{kind} must be names of files in conf/{kind}, got {shown(nodes)}.")
+    for name in nodes:
+        value_of(f"{kind}'s name", Label, name)
+        if kind == "treatment" and name in (*FIELDS, *GROUPS, "density", "precision", "devices", "trainer"):
+            raise UserError(
+                f"treatment.{name} cannot be told from the option {name} in a cell's description: name it otherwise."
+            )
+    found = {str(name): configured(f"{kind}.{name}", node, kind) for name, node in nodes.items()}
+    for name, one in found.items():
+        if kind == "treatment" and (not one.asks or one.asks[0] not in ("scores", "masks", "network")):
+            raise UserError(
+                f"treatment.{name}'s first argument must be scores, masks or network: it says what is treated."
+            )
+    return found
+
+
+def _logger(node: Any) -> dict[str, Any]:
+    if not isinstance(node, dict):
+        raise UserError(f"logger must be none, csv, tensorboard or wandb, got {shown(node)}.")
+    for name in node:
+        if name not in Logger.model_fields:
+            raise UserError(unknown("option", f"logger.{name}", [f"logger.{known}" for known in Logger.model_fields]))
+    for name in Logger.model_fields.keys() & {"name", *node}:
+        value_of("logger" if name == "name" else f"logger.{name}", hint(Logger, name), node.get(name))
+    return node

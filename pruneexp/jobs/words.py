@@ -1,0 +1,51 @@
+"""The words of a command line: as a user types them, and as Hydra takes them."""
+
+import re
+
+from pruneexp.cell import GROUPS, SEVERAL
+from pruneexp.errors import UserError
+
+OF_COMPONENT = re.compile(rf"({'|'.join((*GROUPS, *SEVERAL, 'trainer', 'launcher'))})(\.\w+)+=")
+# options of earlier versions that are choices of a group now: by option and value, the group's file and the name that it stands under
+NOW: dict[str, dict[str, tuple[str, str] | None]] = {
+    **{name: {"true": ("treatment", name), "false": None} for name in ("invert", "shuffle", "reinit")},
+    "repair": {"none": None, "paths": ("treatment", "repair")},
+    "latency": {"true": ("measurement", "latency"), "false": None},
+    "topology": {"none": None, "ramanujan": ("measurement", "ramanujan"), "full": ("measurement", "topology")},
+}
+
+
+def opened(argument: str) -> str:
+    """An override that may add an option: those of components stand in their signatures, not in their files."""
+    return f"++{argument}" if OF_COMPONENT.match(argument) else argument
+
+
+def typed(override: str) -> str:
+    """The override as a user types it."""
+    return override[2:] if override.startswith("++") and OF_COMPONENT.match(override[2:]) else override
+
+
+def of_today(override: str) -> list[str]:
+    """The override in today's words: ``shuffle=true`` is ``+treatment@treatment.shuffle=shuffle``, ``shuffle=false`` nothing.
+
+    Raises:
+        UserError: a value that the option never had.
+    """
+    name, _, value = override.lstrip("+").partition("=")
+    if name == "figures":
+        return [f"figure={value}"]
+    if name not in NOW:
+        return [override]
+    value = value.lower()
+    if value not in NOW[name]:
+        *most, last = NOW[name]
+        raise UserError(
+            f"{name} must be {', '.join(most)} or {last}, got {value!r}; it is a choice of {group_of(name)}= now."
+        )
+    choice = NOW[name][value]
+    return [] if choice is None else [f"+{choice[0]}@{choice[0]}.{choice[1]}={choice[1]}"]
+
+
+def group_of(name: str) -> str:
+    """The group that an option of earlier versions is a choice of now."""
+    return next(choice[0] for choice in NOW[name].values() if choice is not None)

@@ -1,0 +1,51 @@
+"""What a job asks to be measured of its cells besides what every record says."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from pruneexp.components.component import Component
+from pruneexp.errors import UserError
+from pruneexp.records.record import shown_of
+
+
+def measured(measurements: Mapping[str, Component], **offered: Callable[[], Any]) -> dict[str, Any]:
+    """The fields that the measurements add to a record.
+
+    Args:
+        measurements: by name, made in the order of their names.
+        offered: by argument, how what they may take is had: network, masks, trainee, input_shape, device.
+
+    Raises:
+        UserError: one does not give the field that it says it provides.
+    """
+    fields: dict[str, Any] = {}
+    for name in sorted(measurements):
+        one = measurements[name]
+        found = one.call(**offered)
+        if not isinstance(found, Mapping) or not _has(found, provided(one)):
+            raise UserError(
+                f"measurement.{name} must give the field {provided(one)} of the record, and gave {sorted(found)}."
+            )
+        fields |= found
+    return with_names(fields) if fields else {}
+
+
+def with_names(fields: dict[str, Any], record: Mapping[str, Any] | None = None) -> dict[str, Any]:
+    """The fields with ``measurements``, the names of those that tables show: not those by layer; a record's earlier ones too."""
+    names = {name for name in fields if not name.endswith("_layers")} | set(shown_of(record or {}))
+    return {**fields, "measurements": sorted(names - {"measurements"})}
+
+
+def is_measured(record: Mapping[str, Any], measurements: Mapping[str, Component]) -> bool:
+    """Whether a record has what the measurements give; they are no part of a cell's key: a finished cell gets them later."""
+    return all(_has(record, provided(one)) for one in measurements.values())
+
+
+def provided(measurement: Component) -> str:
+    """The field, dotted where it is nested, that tells that a measurement was made."""
+    return measurement.about.provides or measurement.about.name
+
+
+def _has(fields: Mapping[str, Any], name: str) -> bool:
+    first, _, rest = name.partition(".")
+    return first in fields and (not rest or (isinstance(fields[first], Mapping) and _has(fields[first], rest)))

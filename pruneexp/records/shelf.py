@@ -1,0 +1,87 @@
+"""Tensors that cells share, made by one process and read by all: ``<results_dir>/.artifacts/``.
+
+What is there can be deleted at any time: it is made again by whoever needs it next.
+"""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+
+from pruneexp.cell import digest
+from pruneexp.records.store import Store
+from pruneexp.system import files
+from pruneexp.system.console import say
+
+Tensors = dict[str, torch.Tensor]
+
+
+class Shelf:
+    """The artifacts beside a folder of records.
+
+    Args:
+        store: the folder.
+        made_by: what must be equal for an artifact to be used: data, code, device, by name.
+    """
+
+    def __init__(self, store: Store, made_by: Mapping[str, Any]) -> None:
+        self.store, self.made_by = store, dict(made_by)
+
+    def path(self, kind: str, identity: Mapping[str, Any]) -> Path:
+        """Where an artifact lies.
+
+        Args:
+            kind: of the artifact, the readable part of the file's name.
+            identity: plain JSON, all that makes its content differ.
+        """
+        return self.store.folder / ".artifacts" / f"{kind}-{digest({**self.made_by, **identity})}"
+
+    def get(
+        self, path: Path, make: Callable[[], Tensors], worth: Callable[[Tensors], bool] = lambda made: True
+    ) -> Tensors:
+        """The tensors at `path`, on the CPU; where they are not there, or damaged, they are made, and stored for others.
+
+        Processes that want them meanwhile wait for the one that makes them.
+
+        Args:
+            make: makes them.
+            worth: whether they are stored.
+
+        Raises:
+            UserError: the folder cannot be written, or what `make` raises.
+        """
+        if (found := _read(path)) is not None:
+            return found
+        with self.store.claim(path.name, wait=True):
+            if (found := _read(path)) is not None:
+                return found
+            files.remove_leftovers(path)
+            made = make()
+            if worth(made):
+                put(path, made)
+            return made
+
+
+def put(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Store tensors at `path`; where there is no room for them a sentence says so, and they are made again when needed."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        plain = {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
+        }
+        files.write_sealed(path, safetensors.torch.save(plain))
+    except OSError as error:
+        say(str(path), f"could not be written ({error.strerror or error}); it will be made again")
+
+
+def _read(path: Path) -> Tensors | None:
+    try:
+        return safetensors.torch.load(files.read_sealed(path))
+    except FileNotFoundError:
+        return None
+    except (OSError, ValueError, SafetensorError) as error:
+        say(str(path), f"cannot be used ({getattr(error, 'strerror', None) or error}); it is made again")
+        return None

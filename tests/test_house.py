@@ -1,0 +1,116 @@
+"""The shape of the program: what imports what, how long things are, and that nothing is said twice."""
+
+import ast
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import pruneexp
+
+PACKAGE = Path(pruneexp.__file__).resolve().parent
+# from the ground up: a room imports only those before it, or those beside it in its own line where one knows the other
+ROOMS = [
+    "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
+    "maskers", "treatments", "training", "records", "measuring", "jobs", "sweep", "pruning", "artifacts", "trial", "run", "launchers",
+    "preflight", "reports", "planning", "api", "cli", "studies",
+]  # fmt: skip
+NEVER = [  # what no file of the first may import, though it lies below it
+    ("graphs", "training", "they know nothing of how networks are trained"),
+    ("network", "graphs", "it is known of any network"),
+    ("network", "training", "it is known of any network"),
+    ("scorers", "training", "a scorer leaves the network as it found it"),
+    ("maskers", "scorers", "a masker sees scores, whoever made them"),
+    ("maskers", "training", "masks come before training"),
+    ("reports", "training", "reports read records only"),
+    ("reports", "measuring", "reports read records only"),
+    ("reports", "artifacts", "reports read records only"),
+    ("records", "training", "a record is what is left of it"),
+    ("training", "maskers", "training is given masks"),
+    ("training", "records", "training knows no folder of records"),
+]
+TRUNK = ["api", "artifacts", "cell", "cli", "jobs", "launchers", "measuring", "planning", "preflight", "pruning", "recipe", "records",
+         "reports", "run", "studies", "sweep", "training", "treatments", "trial"]  # fmt: skip
+LONGEST_CLASS, LONGEST_FUNCTION = 150, 60
+
+
+def files() -> Iterator[tuple[str, Path]]:
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = ".".join(path.relative_to(PACKAGE).with_suffix("").parts).removesuffix("__init__")
+        yield name.rstrip("."), path
+
+
+def room(module: str) -> str:
+    return module.partition(".")[0]
+
+
+def imported(path: Path) -> set[str]:
+    """The modules of pruneexp that a file imports, wherever in it, by their names within the package."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            whole = str(node.module)
+            found |= {
+                whole if _is_no_module(f"{whole}.{alias.name}") else f"{whole}.{alias.name}" for alias in node.names
+            }
+    return {name.removeprefix("pruneexp.") for name in found if name.startswith("pruneexp.")}
+
+
+def _is_no_module(name: str) -> bool:
+    place = PACKAGE.parent.joinpath(*name.split("."))
+    return not place.with_suffix(".py").exists() and not (place / "__init__.py").exists()
+
+
+GRAPH = {name: imported(path) for name, path in files() if name not in ("", "__main__")}
+
+
+def test_every_room_has_its_place() -> None:
+    assert {room(name) for name in GRAPH} == set(ROOMS)
+
+
+@pytest.mark.parametrize("name", sorted(GRAPH))
+def test_imports_run_one_way(name: str) -> None:
+    own = ROOMS.index(room(name))
+    up = sorted(other for other in GRAPH[name] if ROOMS.index(room(other)) > own)
+    assert not up, f"{name} imports {', '.join(up)}, which stands above it: {' < '.join(ROOMS)}"
+
+
+@pytest.mark.parametrize(("above", "below", "why"), NEVER)
+def test_what_a_room_never_knows(above: str, below: str, why: str) -> None:
+    known = {(name, other) for name in GRAPH if room(name) == above for other in GRAPH[name] if room(other) == below}
+    assert not known, why
+
+
+def test_no_two_files_import_each_other() -> None:
+    reach = {name: set(others) & GRAPH.keys() for name, others in GRAPH.items()}
+    for middle, name in itertools.product(list(reach), list(reach)):
+        if middle in reach[name]:
+            reach[name] |= reach[middle]
+    circles = sorted(name for name in reach if name in reach[name])
+    assert circles == []
+
+
+def definitions(kind: type | tuple[type, ...]) -> Iterator[tuple[str, int]]:
+    for name, path in files():
+        if room(name) in TRUNK:
+            for node in ast.walk(ast.parse(path.read_text())):
+                if isinstance(node, kind):
+                    yield f"{name}.{node.name}", node.end_lineno - node.lineno + 1  # type: ignore[attr-defined]
+
+
+def test_no_class_and_no_function_of_the_trunk_is_longer_than_a_page() -> None:
+    classes = {name: lines for name, lines in definitions(ast.ClassDef) if lines > LONGEST_CLASS}
+    functions = {name: n for name, n in definitions((ast.FunctionDef, ast.AsyncFunctionDef)) if n > LONGEST_FUNCTION}
+    assert (classes, functions) == ({}, {})
+
+
+def test_the_check_sees_an_import_within_a_function(tmp_path: Path) -> None:
+    path = tmp_path / "a.py"
+    path.write_text(
+        "def f():\n    from pruneexp import cell\n    from pruneexp.run import run\n    import pruneexp.cli\n"
+    )
+    assert imported(path) == {"cell", "run", "cli"}
