@@ -72,8 +72,7 @@ def train_together(
         torch.cuda.reset_peak_memory_stats()
     for network, some in zip(networks, masks, strict=True):
         check(prunable(network), some)
-        # channels-last convolutions are the fast ones, on tensor cores and on a CPU
-        network.to(device.where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        device.place(network)
     several = len(networks) > 1
     if device.devices > 1:
         if several:
