@@ -13,9 +13,11 @@ from pruneexp.network.masks import Masks
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.cuda_graph import few_launches
+from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
-from pruneexp.training.step import Step, losses
+from pruneexp.training.step import Step
+from pruneexp.training.tally import Tally
 
 
 @dataclass
@@ -34,25 +36,30 @@ class MaskedClassifier(lightning.LightningModule):
     is the counting of losses and hits.
 
     Args:
-        network, masks, recipe, device: as for `Step`; trained in place.
-        data: the batches.
+        network, masks, recipe, device, reduction: as for `Step`; trained in place.
+        data: the batches; with a reduction this process's share (`Resident.shared`).
 
-    After the fit, `courses` says how it went for each network.
+    After the fit, `courses` says how it went for each network. With a reduction courses and, from each epoch's end on,
+    BatchNorm's statistics are equal in all processes.
     """
 
-    step_type: type[Step] = Step
-
-    def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, data: Resident, device: Device) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        masks: Masks,
+        recipe: Recipe,
+        data: Resident,
+        device: Device,
+        reduction: Reduction | None = None,
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network = network
-        self.recipe, self.data, self.settings = recipe, data, device
-        self.step = self.step_type(network, masks, recipe, device)
+        self.recipe, self.data, self.settings, self.reduction = recipe, data, device, reduction
+        self.step = Step(network, masks, recipe, device, reduction)
         self.make_step = few_launches(self.step, device)
         self.courses = [Course() for _ in range(network.members if isinstance(network, Ensemble) else 1)]
-        # loss, hits; of each network
-        self.totals = torch.zeros(2, len(self.courses), dtype=torch.float64, device=device.where)
-        self.images = 0
+        self.tally = Tally(len(self.courses), device.where, reduction)
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -77,28 +84,18 @@ class MaskedClassifier(lightning.LightningModule):
             self.step.freeze(self.current_epoch < self.recipe.frozen_epochs)
             if self.current_epoch == self.recipe.frozen_epochs:
                 self.make_step = few_launches(self.step, self.settings)  # what was recorded trains the classifier alone
-        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch).initial_seed())
+        share = [self.data.rank] if self.data.ranks > 1 else []
+        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch, *share).initial_seed())
 
     def training_step(self, chunk: list[Split], _: int) -> None:
         logits = [self.make_step(images, labels) for images, labels in chunk]
-        self._count(torch.cat(logits, dim=1), torch.cat([labels for _, labels in chunk]), self.recipe.label_smoothing)
-
-    def _count(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> None:
-        if len(labels) == 0:  # of a chunk shared with other devices
-            return
-        self.totals[0] += losses(logits, labels, smoothing).double().sum(dim=1)
-        self.totals[1] += (logits.argmax(dim=2) == labels).sum(dim=1)
-        self.images += len(labels)
-
-    def _take_totals(self) -> list[tuple[float, float]]:
-        """Each network's mean loss and accuracy (percent) since the totals were last taken."""
-        images, (loss, correct) = self.images, self.totals.tolist()
-        self.images = 0
-        self.totals.zero_()
-        return [(one / images, 100 * hits / images) for one, hits in zip(loss, correct, strict=True)]
+        labels = torch.cat([labels for _, labels in chunk])
+        self.tally.count(torch.cat(logits, dim=1), labels, self.recipe.label_smoothing)
 
     def on_train_epoch_end(self) -> None:
-        trained = self._take_totals()
+        if self.reduction is not None:
+            self.reduction.statistics(self.network)
+        trained = self.tally.take()
         held_out = self.evaluate(self.data.validation) if len(self.data.validation[1]) else [()] * len(trained)
         lost = []
         for member, course in enumerate(self.courses):
@@ -137,9 +134,9 @@ class MaskedClassifier(lightning.LightningModule):
         training = self.network.training
         self.network.eval()
         for images, labels in self.data.batches(split):
-            self._count(self.step.logits(images), labels)
+            self.tally.count(self.step.logits(images), labels)
         self.network.train(training)
-        return self._take_totals()
+        return self.tally.take()
 
 
 class _Chunks:
