@@ -28,6 +28,12 @@ class Course:
     diverged: bool = False  # the training loss stopped being finite, and with it the training
     tested: tuple[float, float] = (math.nan, math.nan)
 
+    def add(self, epoch: int, figures: tuple[float, ...], rate: float) -> None:
+        """Add a row: loss and accuracy on the training images, and on the validation images where there are any."""
+        names = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
+        self.history.append({"epoch": epoch, **dict(zip(names, figures, strict=False)), "learning_rate": rate})
+        self.diverged = not math.isfinite(figures[0])
+
 
 class MaskedClassifier(lightning.LightningModule):
     """A network, or an ensemble of them, trained on cross-entropy by `Step`.
@@ -97,22 +103,20 @@ class MaskedClassifier(lightning.LightningModule):
             self.reduction.statistics(self.network)
         trained = self.tally.take()
         held_out = self.evaluate(self.data.validation) if len(self.data.validation[1]) else [()] * len(trained)
-        lost = []
-        for member, course in enumerate(self.courses):
-            if course.diverged:
-                continue
-            names = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
-            row = dict(zip(names, (*trained[member], *held_out[member]), strict=False))
-            row["learning_rate"] = self.recipe.learning_rate(self.current_epoch)
-            course.history.append({"epoch": self.current_epoch, **row})
-            if not math.isfinite(row["train/loss"]):
-                course.diverged = True
-                lost.append(member)
+        going, rate = self._going(), self.recipe.learning_rate(self.current_epoch)
+        for member in going:
+            self.courses[member].add(self.current_epoch, (*trained[member], *held_out[member]), rate)
         if self.trainer.loggers and len(self.courses) == 1:
-            self.log_dict(row)
-        if lost:
+            self.log_dict(
+                {name: value for name, value in self.history[-1].items() if name != "epoch"}
+            )  # Lightning adds it
+        if lost := [member for member in going if self.courses[member].diverged]:
             self._test(lost)
-        self.trainer.should_stop |= all(course.diverged for course in self.courses)
+        self.trainer.should_stop |= not self._going()
+
+    def _going(self) -> list[int]:
+        """The networks whose training has not diverged."""
+        return [member for member, course in enumerate(self.courses) if not course.diverged]
 
     def _test(self, members: list[int]) -> None:
         """The test figures of some members whose training ends here."""
@@ -125,7 +129,7 @@ class MaskedClassifier(lightning.LightningModule):
     def on_train_end(self) -> None:
         self.make_step = self.step  # a recording and its gradients hold memory that nothing else can have
         self.step.sgd.zero_grad()
-        if going := [member for member, course in enumerate(self.courses) if not course.diverged]:
+        if going := self._going():
             self._test(going)
 
     @torch.no_grad()

@@ -1,12 +1,9 @@
 """A network's training on several devices (`pruneexp.training.data_parallel`), a process for each."""
 
-import functools
-import multiprocessing
 import os
 import socket
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from multiprocessing.context import ForkServerContext, SpawnContext
 from pathlib import Path
 from typing import Any
 
@@ -93,8 +90,7 @@ def fit_on_devices(work: Work, loggers: Sequence[Logger]) -> Outcome:
             logger.log_metrics(*row)
 
     device = replace(work.device, threads=work.device.threads_each, graphs=False)
-    part = functools.partial(_train, device)
-    outcome: Outcome = in_processes(part, replace(work, device=device), device.devices, _context(device), log)
+    outcome: Outcome = in_processes(_train, device, replace(work, device=device), log)
     work.network.load_state_dict(outcome.network)
     work.network.cpu()  # where Lightning leaves it
     for callback, state in zip(work.callbacks, outcome.callbacks, strict=True):
@@ -102,19 +98,7 @@ def fit_on_devices(work: Work, loggers: Sequence[Logger]) -> Outcome:
     return outcome
 
 
-def _context(device: Device) -> ForkServerContext | SpawnContext:
-    """How processes are started, each with a Python of its own.
-
-    On a CPU they are forked from one that has imported everything and done nothing; on CUDA, where an import that
-    counts the devices would spoil that one, they start from nothing.
-    """
-    if device.where.type == "cuda":
-        return multiprocessing.get_context("spawn")
-    multiprocessing.set_forkserver_preload([__name__])
-    return multiprocessing.get_context("forkserver")
-
-
-def _train(device: Device, rank: int, folder: Path, tell: Tell) -> Outcome:
+def _train(rank: int, device: Device, folder: Path, tell: Tell) -> Outcome:
     """One process's part: the training of its copy of the network on its share of the data."""
     quiet_lightning()
     device.prepare()

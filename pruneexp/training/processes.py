@@ -18,37 +18,38 @@ from typing import Any
 
 import torch
 
+from pruneexp.training.device import Device
+
 Tell = Callable[[Any], None]
-Part = Callable[[int, Path, Tell], Any]
+Part = Callable[[int, Device, Path, Tell], Any]
 
 
 class RankFailed(RuntimeError):  # noqa: N818
     """A process ended before its work; the message holds what it raised."""
 
 
-def in_processes(part: Part, work: Any, count: int, context: ForkServerContext | SpawnContext, tell: Tell) -> Any:
-    """Call `part` in so many processes at once; what it returns in the first, on the CPU.
+def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
+    """Call `part` in `device.devices` processes at once; what it returns in the first, on the CPU.
 
     Args:
-        part: takes the process's number, a folder that all share and that is deleted afterwards, and a function
-            whose argument is told here; goes through pickle.
+        part: a module's function, which takes the process's number, the device, a folder that all share and that is
+            deleted afterwards, and a function whose argument is told here.
         work: in the folder's file ``work``, as torch.save writes it.
-        count: of processes.
-        context: how they are started.
         tell: called here with all that they tell.
 
     Raises:
         RankFailed: a process failed or was killed; the others have been ended.
         OSError: no room for the files.
     """
+    context = _context(device, part.__module__)
     with tempfile.TemporaryDirectory(prefix="pruneexp-") as name:
         folder = Path(name)
         torch.save(work, folder / "work")
         told, telling = context.Pipe(duplex=False)
         ranks: list[BaseProcess] = []
         try:
-            for rank in range(count):
-                ranks.append(context.Process(target=_run, args=(part, rank, folder, telling), daemon=True))
+            for rank in range(device.devices):
+                ranks.append(context.Process(target=_run, args=(part, rank, device, folder, telling), daemon=True))
                 ranks[-1].start()
             telling.close()
             _watch(ranks, told, tell, folder / "error")
@@ -59,6 +60,18 @@ def in_processes(part: Part, work: Any, count: int, context: ForkServerContext |
                     process.kill()  # a process that waits for another would not heed a milder signal
                     process.join()
         return torch.load(folder / "result", map_location="cpu", weights_only=False)
+
+
+def _context(device: Device, module: str) -> ForkServerContext | SpawnContext:
+    """How processes are started, each with a Python of its own.
+
+    On a CPU they are forked from one that has imported the module and done nothing; on CUDA, where an import that
+    counts the devices would spoil that one, they start from nothing.
+    """
+    if device.where.type == "cuda":
+        return multiprocessing.get_context("spawn")
+    multiprocessing.set_forkserver_preload([module])
+    return multiprocessing.get_context("forkserver")
 
 
 def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Path) -> None:
@@ -78,13 +91,13 @@ def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Pa
                     raise RankFailed(f"of {len(ranks)} processes that train a network, {why}")
 
 
-def _run(part: Part, rank: int, folder: Path, telling: Connection) -> None:
+def _run(part: Part, rank: int, device: Device, folder: Path, telling: Connection) -> None:
     """One process, from start to end."""
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     code = 1
     try:
-        result = part(rank, folder, telling.send)
+        result = part(rank, device, folder, telling.send)
         if rank == 0:
             torch.save(result, folder / "result")
         code = 0
