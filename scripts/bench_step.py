@@ -52,7 +52,7 @@ def measure(batch: int, graphs: bool, seconds: float) -> tuple[float, int]:
     device.prepare()
     network = resnet_cifar(10, (3, 32, 32), 20)
     initialise(network, "kaiming_normal", stream(0, "initialisation"))
-    network.to("cuda").to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    device.place(network).train()
     masks = {name: torch.rand(weight.shape) < 0.1 for name, weight in prunable(network).items()}
     step = few_launches(
         Step(network, masks, Recipe(epochs=1, batch_size=batch, lr=0.1, weight_decay=1e-4), device), device

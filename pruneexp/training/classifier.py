@@ -13,9 +13,11 @@ from pruneexp.network.masks import Masks
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.cuda_graph import few_launches
+from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
-from pruneexp.training.step import Step, losses
+from pruneexp.training.step import Step
+from pruneexp.training.tally import Tally
 
 
 @dataclass
@@ -26,6 +28,12 @@ class Course:
     diverged: bool = False  # the training loss stopped being finite, and with it the training
     tested: tuple[float, float] = (math.nan, math.nan)
 
+    def add(self, epoch: int, figures: tuple[float, ...], rate: float) -> None:
+        """Add a row: loss and accuracy on the training images, and on the validation images where there are any."""
+        names = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
+        self.history.append({"epoch": epoch, **dict(zip(names, figures, strict=False)), "learning_rate": rate})
+        self.diverged = not math.isfinite(figures[0])
+
 
 class MaskedClassifier(lightning.LightningModule):
     """A network, or an ensemble of them, trained on cross-entropy by `Step`.
@@ -34,25 +42,30 @@ class MaskedClassifier(lightning.LightningModule):
     is the counting of losses and hits.
 
     Args:
-        network, masks, recipe, device: as for `Step`; trained in place.
-        data: the batches.
+        network, masks, recipe, device, reduction: as for `Step`; trained in place.
+        data: the batches; with a reduction this process's share (`Resident.shared`).
 
-    After the fit, `courses` says how it went for each network.
+    After the fit, `courses` says how it went for each network. With a reduction courses and, from each epoch's end on,
+    BatchNorm's statistics are equal in all processes.
     """
 
-    step_type: type[Step] = Step
-
-    def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, data: Resident, device: Device) -> None:
+    def __init__(
+        self,
+        network: nn.Module,
+        masks: Masks,
+        recipe: Recipe,
+        data: Resident,
+        device: Device,
+        reduction: Reduction | None = None,
+    ) -> None:
         super().__init__()
         self.automatic_optimization = False
         self.network = network
-        self.recipe, self.data, self.settings = recipe, data, device
-        self.step = self.step_type(network, masks, recipe, device)
+        self.recipe, self.data, self.settings, self.reduction = recipe, data, device, reduction
+        self.step = Step(network, masks, recipe, device, reduction)
         self.make_step = few_launches(self.step, device)
         self.courses = [Course() for _ in range(network.members if isinstance(network, Ensemble) else 1)]
-        # loss, hits; of each network
-        self.totals = torch.zeros(2, len(self.courses), dtype=torch.float64, device=device.where)
-        self.images = 0
+        self.tally = Tally(len(self.courses), device.where, reduction)
 
     @property
     def history(self) -> list[dict[str, float]]:
@@ -77,45 +90,33 @@ class MaskedClassifier(lightning.LightningModule):
             self.step.freeze(self.current_epoch < self.recipe.frozen_epochs)
             if self.current_epoch == self.recipe.frozen_epochs:
                 self.make_step = few_launches(self.step, self.settings)  # what was recorded trains the classifier alone
-        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch).initial_seed())
+        share = [self.data.rank] if self.data.ranks > 1 else []
+        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch, *share).initial_seed())
 
     def training_step(self, chunk: list[Split], _: int) -> None:
         logits = [self.make_step(images, labels) for images, labels in chunk]
-        self._count(torch.cat(logits, dim=1), torch.cat([labels for _, labels in chunk]), self.recipe.label_smoothing)
-
-    def _count(self, logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> None:
-        if len(labels) == 0:  # of a chunk shared with other devices
-            return
-        self.totals[0] += losses(logits, labels, smoothing).double().sum(dim=1)
-        self.totals[1] += (logits.argmax(dim=2) == labels).sum(dim=1)
-        self.images += len(labels)
-
-    def _take_totals(self) -> list[tuple[float, float]]:
-        """Each network's mean loss and accuracy (percent) since the totals were last taken."""
-        images, (loss, correct) = self.images, self.totals.tolist()
-        self.images = 0
-        self.totals.zero_()
-        return [(one / images, 100 * hits / images) for one, hits in zip(loss, correct, strict=True)]
+        labels = torch.cat([labels for _, labels in chunk])
+        self.tally.count(torch.cat(logits, dim=1), labels, self.recipe.label_smoothing)
 
     def on_train_epoch_end(self) -> None:
-        trained = self._take_totals()
+        if self.reduction is not None:
+            self.reduction.statistics(self.network)
+        trained = self.tally.take()
         held_out = self.evaluate(self.data.validation) if len(self.data.validation[1]) else [()] * len(trained)
-        lost = []
-        for member, course in enumerate(self.courses):
-            if course.diverged:
-                continue
-            names = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
-            row = dict(zip(names, (*trained[member], *held_out[member]), strict=False))
-            row["learning_rate"] = self.recipe.learning_rate(self.current_epoch)
-            course.history.append({"epoch": self.current_epoch, **row})
-            if not math.isfinite(row["train/loss"]):
-                course.diverged = True
-                lost.append(member)
+        going, rate = self._going(), self.recipe.learning_rate(self.current_epoch)
+        for member in going:
+            self.courses[member].add(self.current_epoch, (*trained[member], *held_out[member]), rate)
         if self.trainer.loggers and len(self.courses) == 1:
-            self.log_dict(row)
-        if lost:
+            self.log_dict(
+                {name: value for name, value in self.history[-1].items() if name != "epoch"}
+            )  # Lightning adds it
+        if lost := [member for member in going if self.courses[member].diverged]:
             self._test(lost)
-        self.trainer.should_stop |= all(course.diverged for course in self.courses)
+        self.trainer.should_stop |= not self._going()
+
+    def _going(self) -> list[int]:
+        """The networks whose training has not diverged."""
+        return [member for member, course in enumerate(self.courses) if not course.diverged]
 
     def _test(self, members: list[int]) -> None:
         """The test figures of some members whose training ends here."""
@@ -128,7 +129,7 @@ class MaskedClassifier(lightning.LightningModule):
     def on_train_end(self) -> None:
         self.make_step = self.step  # a recording and its gradients hold memory that nothing else can have
         self.step.sgd.zero_grad()
-        if going := [member for member, course in enumerate(self.courses) if not course.diverged]:
+        if going := self._going():
             self._test(going)
 
     @torch.no_grad()
@@ -137,9 +138,9 @@ class MaskedClassifier(lightning.LightningModule):
         training = self.network.training
         self.network.eval()
         for images, labels in self.data.batches(split):
-            self._count(self.step.logits(images), labels)
+            self.tally.count(self.step.logits(images), labels)
         self.network.train(training)
-        return self._take_totals()
+        return self.tally.take()
 
 
 class _Chunks:

@@ -24,9 +24,10 @@ def fit(
 ) -> None:
     """Train the module for so many epochs; the global random state is afterwards what it was."""
     with warnings.catch_warnings():
-        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm, and
-        # LeafSpec is between lightning and torch
+        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm; one
+        # process logs what all have; LeafSpec is between lightning and torch
         warnings.filterwarnings("ignore", ".*`srun` command is available.*")
+        warnings.filterwarnings("ignore", ".*sync_dist=True.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")
         trainer = lightning.Trainer(

@@ -80,11 +80,26 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
 
 
 def seconds(network: nn.Module, members: int, recipe: Recipe, device: Device, batch: Split) -> float:
-    """Seconds of a training step for each of so many copies of the network trained at once."""
-    copies = [copy.deepcopy(network).to(memory_format=torch.channels_last) for _ in range(members)]  # type: ignore[call-overload]
+    """Seconds of a training step for each of so many copies of the network, trained at once on one device.
+
+    It is the step that a training makes, recorded where a training records it, but under no masks and with no part of
+    the network frozen. The first ones, in which libraries choose their algorithms, do not count; of `TIMED` more the
+    fastest does.
+
+    Args:
+        network: anywhere; left as it is.
+        members: 1 for the network by itself, more for an `Ensemble`.
+        recipe: its optimiser and label smoothing.
+        device: where the copies are trained, and in which precision.
+        batch: images float32 [b, C, H, W], fastest in channels-last memory as `Resident.epoch` makes them, and labels
+            [b], on the device.
+
+    Raises:
+        torch.OutOfMemoryError: there is no room for so many.
+    """
+    copies = [device.place(copy.deepcopy(network)) for _ in range(members)]
     trained = Ensemble(copies) if members > 1 else copies[0]
-    trained.train()
-    step = few_launches(Step(trained, {}, recipe, device), device)
+    step = few_launches(Step(trained.train(), {}, recipe, device), device)
     times = []
     for _ in range(WARM_UP + 1 + TIMED if device.where.type == "cuda" else 1 + TIMED):
         start = time.perf_counter()

@@ -5,85 +5,51 @@ import multiprocessing
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any
 
-import lightning
 import torch
-from torch import distributed, nn
 
-from pruneexp.data.resident import Resident
-from pruneexp.network.masks import Masks
-from pruneexp.recipe import Recipe
-from pruneexp.training.classifier import Course
-from pruneexp.training.data_parallel import SharedClassifier, Tell, Unwrapped
 from pruneexp.training.device import Device
-from pruneexp.training.fit import fit, peak_memory, quiet_lightning
 
-
-@dataclass
-class Work:
-    """What each process is given, in a file."""
-
-    network: nn.Module
-    masks: Masks
-    recipe: Recipe
-    data: Resident
-    device: Device
-    callbacks: list[lightning.Callback]
-    epochs: int
-
-
-@dataclass
-class Outcome:
-    """What the first process leaves, in a file."""
-
-    network: dict[str, torch.Tensor]
-    courses: list[Course]
-    callbacks: list[dict[str, Any]]
-    peak_memory_bytes: int
+Tell = Callable[[Any], None]
+Part = Callable[[int, Device, Path, Tell], Any]
 
 
 class RankFailed(RuntimeError):  # noqa: N818
-    """A process ended before its training; the message holds what it raised."""
+    """A process ended before its work; the message holds what it raised."""
 
 
-def fit_on_devices(work: Work, tell: Tell) -> Outcome:
-    """Train in `work.device.devices` processes; the network is left as it was, the outcome has its state.
-
-    Where a process hangs, the others fail at torch's time limit: ten minutes on CUDA, half an hour on a CPU.
-
-    The processes get copies of the callbacks, which must go through pickle as the network must; each callback here gets
-    the `state_dict` of the first process's.
+def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
+    """Call `part` in `device.devices` processes at once; what it returns in the first, on the CPU.
 
     Args:
-        work: everything on this process's device.
-        tell: called here with each row of the history.
+        part: a module's function, which takes the process's number, the device, a folder that all share and that is
+            deleted afterwards, and a function whose argument is told here.
+        work: in the folder's file ``work``, as torch.save writes it.
+        tell: called here with all that they tell.
 
     Raises:
         RankFailed: a process failed or was killed; the others have been ended.
         OSError: no room for the files.
     """
-    context = _context(work.device)
-    device = replace(work.device, threads=work.device.threads_each, graphs=False)
+    context = _context(device, part.__module__)
     with tempfile.TemporaryDirectory(prefix="pruneexp-") as name:
         folder = Path(name)
-        torch.save(replace(work, device=device), folder / "work")
+        torch.save(work, folder / "work")
         told, telling = context.Pipe(duplex=False)
         ranks: list[BaseProcess] = []
         try:
             for rank in range(device.devices):
-                ranks.append(context.Process(target=_run, args=(rank, device, folder, telling), daemon=True))
+                ranks.append(context.Process(target=_run, args=(part, rank, device, folder, telling), daemon=True))
                 ranks[-1].start()
             telling.close()
             _watch(ranks, told, tell, folder / "error")
@@ -93,21 +59,18 @@ def fit_on_devices(work: Work, tell: Tell) -> Outcome:
                 if process.pid is not None:
                     process.kill()  # a process that waits for another would not heed a milder signal
                     process.join()
-        outcome: Outcome = torch.load(folder / "result", map_location="cpu", weights_only=False)
-    for callback, state in zip(work.callbacks, outcome.callbacks, strict=True):
-        callback.load_state_dict(state)
-    return outcome
+        return torch.load(folder / "result", map_location="cpu", weights_only=False)
 
 
-def _context(device: Device) -> ForkServerContext | SpawnContext:
+def _context(device: Device, module: str) -> ForkServerContext | SpawnContext:
     """How processes are started, each with a Python of its own.
 
-    On a CPU they are forked from one that has imported everything and done nothing; on CUDA, where an import that
+    On a CPU they are forked from one that has imported the module and done nothing; on CUDA, where an import that
     counts the devices would spoil that one, they start from nothing.
     """
     if device.where.type == "cuda":
         return multiprocessing.get_context("spawn")
-    multiprocessing.set_forkserver_preload([__name__])
+    multiprocessing.set_forkserver_preload([module])
     return multiprocessing.get_context("forkserver")
 
 
@@ -128,13 +91,15 @@ def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Pa
                     raise RankFailed(f"of {len(ranks)} processes that train a network, {why}")
 
 
-def _run(rank: int, device: Device, folder: Path, telling: Connection) -> None:
+def _run(part: Part, rank: int, device: Device, folder: Path, telling: Connection) -> None:
     """One process, from start to end."""
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
     code = 1
     try:
-        _train(rank, device, folder, telling.send)
+        result = part(rank, device, folder, telling.send)
+        if rank == 0:
+            torch.save(result, folder / "result")
         code = 0
     except BaseException:
         with contextlib.suppress(FileExistsError), (folder / "error").open("x") as file:  # the first is the cause
@@ -151,34 +116,3 @@ def _end_with_parent(folder: Path) -> None:
     parent.join()
     shutil.rmtree(folder, ignore_errors=True)
     os._exit(1)
-
-
-def _train(rank: int, device: Device, folder: Path, tell: Tell) -> None:
-    quiet_lightning()
-    device.prepare()
-    where = device.where
-    if where.type == "cuda":
-        where = torch.device("cuda", rank)
-        torch.cuda.set_device(where)
-    # on a CPU all processes share the images' memory
-    work: Work = torch.load(folder / "work", map_location=where, mmap=True, weights_only=False)
-    # Lightning's names; it leaves a process group that is there as it is, and threads that are said
-    os.environ.update(LOCAL_RANK=str(rank), NODE_RANK="0", OMP_NUM_THREADS=str(torch.get_num_threads()))
-    if "lo" in (name for _, name in socket.if_nameindex()):
-        os.environ.setdefault("GLOO_SOCKET_IFNAME", "lo")
-    nccl = where.type == "cuda" and distributed.is_nccl_available()
-    # they meet in a file: a port could be taken by another training
-    distributed.init_process_group(
-        "nccl" if nccl else "gloo",
-        store=distributed.FileStore(str(folder / "store"), device.devices),  # type: ignore[attr-defined]
-        rank=rank,
-        world_size=device.devices,
-        device_id=where if nccl else None,
-    )
-    data = work.data.shared(rank, device.devices, where)
-    module = SharedClassifier(work.network, work.masks, work.recipe, data, device, tell)
-    fit(module, device, work.epochs, callbacks=work.callbacks, strategy=Unwrapped())
-    if rank == 0:
-        states = [callback.state_dict() for callback in work.callbacks]
-        outcome = Outcome(work.network.state_dict(), module.courses, states, peak_memory(device))
-        torch.save(outcome, folder / "result")

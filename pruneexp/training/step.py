@@ -7,6 +7,7 @@ from torch.nn import functional
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import classifier
 from pruneexp.recipe import Recipe
+from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble
 
@@ -34,10 +35,13 @@ class Step:
         masks: by weight name, of an ensemble's stacked weights [members, ...]; empty for a dense network.
         recipe: optimiser and schedule.
         device: precision of the forward and backward pass.
+        reduction: of gradients, where other processes have shares of each batch; this one's may be empty.
     """
 
-    def __init__(self, network: nn.Module, masks: Masks, recipe: Recipe, device: Device) -> None:
-        self.network, self.recipe, self.device = network, recipe, device
+    def __init__(
+        self, network: nn.Module, masks: Masks, recipe: Recipe, device: Device, reduction: Reduction | None = None
+    ) -> None:
+        self.network, self.recipe, self.device, self.reduction = network, recipe, device, reduction
         self.plain = network.structure if isinstance(network, Ensemble) else network
         self.parameters = dict(network.named_parameters())
         self.pruned: list[torch.Tensor] = [self.parameters[name] for name in masks]
@@ -57,10 +61,14 @@ class Step:
             self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Make one step; the logits [members, b, classes] before it."""
+        """Make one step; the logits [members, b, classes] before it, of an empty share [0]."""
         self.sgd.zero_grad(set_to_none=True)
-        logits = self.logits(images)
-        losses(logits, labels, self.recipe.label_smoothing).mean(dim=1).sum().backward()
+        logits = images.new_empty(0)
+        if len(labels):
+            logits = self.logits(images)
+            losses(logits, labels, self.recipe.label_smoothing).mean(dim=1).sum().backward()
+        if self.reduction is not None:
+            self.reduction.gradients(self.parameters.values(), len(labels))
         self.sgd.step()
         self.mask()
         return logits.detach()

@@ -19,7 +19,7 @@ from pruneexp.training.classifier import Course, MaskedClassifier
 from pruneexp.training.device import Device
 from pruneexp.training.ensemble import Ensemble, stack_masks
 from pruneexp.training.fit import fit, peak_memory
-from pruneexp.training.processes import Work, fit_on_devices
+from pruneexp.training.fit_on_devices import Work, fit_on_devices
 
 
 @dataclass
@@ -67,49 +67,26 @@ def train_together(
     More than one are trained as an `Ensemble`; loggers are for one network. Each is reported with its share of the
     seconds, and with the memory of all.
     """
-    start = time.perf_counter()
+    start, epochs, several = time.perf_counter(), epochs or recipe.epochs, len(networks) > 1
+    if several and device.devices > 1:
+        raise UserError(f"{len(networks)} networks at once are trained on one device, not on {device.devices}.")
     if device.where.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
     for network, some in zip(networks, masks, strict=True):
         check(prunable(network), some)
-        # channels-last convolutions are the fast ones, on tensor cores and on a CPU
-        network.to(device.where).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
-    several = len(networks) > 1
+        device.place(network)
     if device.devices > 1:
-        if several:
-            raise UserError(f"{len(networks)} networks at once are trained on one device, not on {device.devices}.")
-        courses, memory = _on_devices(networks[0], masks[0], recipe, data, device, loggers, callbacks, epochs)
-        return [_trained(courses[0], time.perf_counter() - start, memory)]
-    trained = Ensemble(networks) if several else networks[0]
-    module = MaskedClassifier(trained, stack_masks(masks) if several else masks[0], recipe, data, device)
-    fit(module, device, epochs or recipe.epochs, loggers, callbacks)
-    if isinstance(trained, Ensemble):
-        trained.copy_to(networks)
+        outcome = fit_on_devices(Work(networks[0], masks[0], recipe, data, device, callbacks, epochs), loggers)
+        courses, memory = outcome.courses, outcome.peak_memory_bytes
+    else:
+        trained = Ensemble(networks) if several else networks[0]
+        module = MaskedClassifier(trained, stack_masks(masks) if several else masks[0], recipe, data, device)
+        fit(module, device, epochs, loggers, callbacks)
+        if isinstance(trained, Ensemble):
+            trained.copy_to(networks)
+        courses, memory = module.courses, peak_memory(device)
     seconds = (time.perf_counter() - start) / len(networks)
-    return [_trained(course, seconds, peak_memory(device)) for course in module.courses]
-
-
-def _on_devices(
-    network: nn.Module,
-    masks: Masks,
-    recipe: Recipe,
-    data: Resident,
-    device: Device,
-    loggers: Sequence[Logger],
-    callbacks: Sequence[lightning.Callback],
-    epochs: int | None,
-) -> tuple[list[Course], int]:
-    """Train the network in place on several devices; its course, and the first device's memory."""
-
-    def log(row: dict[str, float]) -> None:
-        for logger in loggers:  # as Lightning logs it: the step is that of the epoch's last batch
-            logger.log_metrics(row, step=(int(row["epoch"]) + 1) * data.chunks() - 1)
-
-    work = Work(network, masks, recipe, data, device, list(callbacks), epochs or recipe.epochs)
-    outcome = fit_on_devices(work, log)
-    network.load_state_dict(outcome.network)
-    network.cpu()  # where Lightning leaves it
-    return outcome.courses, outcome.peak_memory_bytes
+    return [_trained(course, seconds, memory) for course in courses]
 
 
 def _trained(course: Course, seconds: float, memory: int) -> Trained:

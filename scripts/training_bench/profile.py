@@ -1,6 +1,5 @@
 """What bounds a training step on CUDA, by torch's profiler: launches, bytes or arithmetic."""
 
-import copy
 import time
 from typing import Any
 
@@ -26,7 +25,7 @@ def bound(case: Case) -> dict[str, Any]:
     network, masks, recipe, dataset = prepared(case)
     device = Device("cuda")
     device.prepare()
-    network = copy.deepcopy(network).to("cuda").to(memory_format=torch.channels_last).train()  # type: ignore[call-overload]
+    device.place(network).train()
     batch = next(Resident(dataset, recipe, 0, device.where).epoch(0))[0]
     step = few_launches(Step(network, masks[0], recipe, device), device)
 

@@ -16,7 +16,7 @@ from pruneexp.models.vgg import vgg_small
 from pruneexp.network.initialise import initialise
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
-from pruneexp.training import cuda_graph as graphs
+from pruneexp.training import cuda_graph
 from pruneexp.training.cuda_graph import WARM_UP, Replayed, few_launches
 from pruneexp.training.device import Device
 from pruneexp.training.train import train
@@ -33,12 +33,12 @@ class Tape:
     def __init__(self) -> None:
         self.warm, self.recorded, self.replayed = 0, 0, 0
 
-    def warm_up(self, step: graphs.Step, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def warm_up(self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         self.warm += 1
         return step(images, labels)
 
     def record(
-        self, step: graphs.Step, images: torch.Tensor, labels: torch.Tensor
+        self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor
     ) -> tuple[Callable[[], None], torch.Tensor]:
         self.recorded += 1
         result = torch.full((1, len(labels), 4), torch.nan)
@@ -54,7 +54,7 @@ class Unrecordable(Tape):
     """As CUDA answers an operation that waits for the device."""
 
     def record(
-        self, step: graphs.Step, images: torch.Tensor, labels: torch.Tensor
+        self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor
     ) -> tuple[Callable[[], None], torch.Tensor]:
         self.recorded += 1
         raise RuntimeError("operation not permitted when stream is capturing\nand more lines")
@@ -85,7 +85,7 @@ def test_replayed_training_is_the_direct_training_bit_for_bit(monkeypatch: pytes
 def test_a_training_that_cannot_be_recorded_goes_on_directly_and_says_so_once(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    graphs._say.cache_clear()
+    cuda_graph._say.cache_clear()
     tapes = [Unrecordable(), Unrecordable()]
     direct = trained(monkeypatch, None)
     assert all(same(direct, trained(monkeypatch, tape)) for tape in tapes)
@@ -137,14 +137,14 @@ def modes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 def test_a_step_that_waits_for_the_device_is_not_recorded_but_made(
     modes: list[str], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    graphs._say.cache_clear()
+    cuda_graph._say.cache_clear()
 
     def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         if modes and modes[-1] == "warn":
             warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
         return 2 * images
 
-    replayed = Replayed(step, graphs.CudaGraph())
+    replayed = Replayed(step, cuda_graph.CudaGraph())
     images, labels = torch.ones(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64)
     for _ in range(WARM_UP + 2):
         assert torch.equal(replayed(images, labels), 2 * images)
@@ -157,14 +157,14 @@ def test_the_debug_mode_is_put_back_when_a_step_fails(modes: list[str]) -> None:
         raise ValueError("the network fails")
 
     with pytest.raises(ValueError, match="the network fails"):
-        graphs.CudaGraph().warm_up(step, torch.ones(1), torch.ones(1))
+        cuda_graph.CudaGraph().warm_up(step, torch.ones(1), torch.ones(1))
     assert modes == ["warn", "default"]
 
 
 def test_memory_that_runs_out_while_recording_is_not_taken_for_an_unrecordable_step() -> None:
     class Full(Tape):
         def record(
-            self, step: graphs.Step, images: torch.Tensor, labels: torch.Tensor
+            self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor
         ) -> tuple[Callable[[], None], torch.Tensor]:
             raise torch.OutOfMemoryError("no room")
 

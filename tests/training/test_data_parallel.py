@@ -69,7 +69,7 @@ class Exact(nn.Module):
 
 
 class Equal(lightning.Callback):
-    """Fails in each process unless parameters and BatchNorm's statistics are the same in all, and the masks are on."""
+    """Fails unless parameters and BatchNorm's statistics are the same in all processes, dropout's draws are not, and the masks are on."""
 
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
@@ -79,6 +79,9 @@ class Equal(lightning.Callback):
         both = [torch.empty_like(mine) for _ in range(2)]
         distributed.all_gather(both, mine)
         assert torch.equal(*both)
+        seeds = [torch.zeros(1, dtype=torch.int64) for _ in range(2)]
+        distributed.all_gather(seeds, torch.tensor([torch.initial_seed()]))
+        assert seeds[0] != seeds[1]
         assert pl_module.step.pruned
         for weight, kept in zip(pl_module.step.pruned, pl_module.step.kept, strict=True):
             assert not (weight * (1 - kept)).any()

@@ -1,0 +1,43 @@
+"""A network as it is in the middle of its training, kept in a file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import lightning
+import safetensors.torch
+
+from pruneexp.system import files
+from pruneexp.training.classifier import MaskedClassifier
+
+
+class Snapshot(lightning.Callback):
+    """Writes the network's state dict when so many epochs are done: what `train(..., epochs=after)` ends with.
+
+    Weights, BatchNorm's statistics and counters, on several devices those after the epoch's averaging. The file is
+    replaced at once or not at all. Nothing is written by a training that ends before, or that goes on from beyond.
+    A disk without room is told in a sentence, and the training goes on.
+
+    Args:
+        after: epochs.
+        path: the file, safetensors.
+        say: told the sentence.
+    """
+
+    def __init__(self, after: int, path: Path, say: Callable[[str], None]) -> None:
+        self.after, self.path, self.say = after, path, say
+
+    def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._write_if_due(trainer, pl_module)  # Lightning calls callbacks before the module ends its epoch: it has now
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._write_if_due(trainer, pl_module)  # no epoch starts after the last
+
+    def _write_if_due(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        assert isinstance(module, MaskedClassifier)
+        if not trainer.is_global_zero or len(module.history) != self.after:
+            return
+        state = {name: value.cpu().contiguous() for name, value in module.network.state_dict().items()}
+        try:
+            files.write(self.path, safetensors.torch.save(state))
+        except OSError as error:
+            self.say(f"no snapshot could be written to {self.path} ({error.strerror or error}); training goes on")
