@@ -23,7 +23,7 @@ def parser(doc: str | None) -> argparse.ArgumentParser:
 
 
 def made_by(study: str, arguments: Sequence[str] | None) -> str:
-    """The command and the commit; where files lie on this machine is left out.
+    """The command and the commit, which an installed wheel does not know; where files lie on this machine is left out.
 
     Args:
         study: its module below ``pruneexp.studies``.
@@ -33,7 +33,7 @@ def made_by(study: str, arguments: Sequence[str] | None) -> str:
     places.add_argument("--report-dir")
     places.add_argument("--data-dir")
     _, told = places.parse_known_args(arguments)
-    return f"{shlex.join(['python', '-m', f'pruneexp.studies.{study}', *told])}; commit {git_commit()}"
+    return f"{shlex.join(['python', '-m', f'pruneexp.studies.{study}', *told])}; commit {git_commit() or 'unknown'}"
 
 
 def folder(report_dir: Path, kind: str) -> Path:

@@ -44,6 +44,11 @@ def test_the_command_says_what_was_asked_but_not_where_things_lie() -> None:
     assert report.made_by("a", []) == f"python -m pruneexp.studies.a{commit}"
 
 
+def test_an_installed_copy_knows_no_commit(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(report, "git_commit", lambda: None)
+    assert report.made_by("a", []) == "python -m pruneexp.studies.a; commit unknown"
+
+
 def test_without_arguments_it_is_the_processs_command(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["program", "--seeds", "2"])
     assert report.made_by("a", None).startswith("python -m pruneexp.studies.a --seeds 2; commit ")
