@@ -47,7 +47,7 @@ test: .venv/tested ## lint, type check, and every test
 
 spectral-fig2: .venv/installed ## Laenen (2023), figure 2: four networks, three scores, Sparsify against Greedy
 	for experiment in $(FIG2); do $(RUN) +experiment=laenen_fig2_$$experiment $(RECIPE) $(ARGS) || exit 1; done
-	ls $(REPORT)/tables/laenen_fig2_*.csv > /dev/null 2>&1 && .venv/bin/python -m pruneexp.studies.laenen_fig2 --report-dir $(REPORT) || true
+	! ls $(REPORT)/tables/laenen_fig2_*.csv > /dev/null 2>&1 || .venv/bin/python -m pruneexp.studies.laenen.fig2 --report-dir $(REPORT)
 
 spectral-fig3: .venv/installed ## Laenen (2023), figures 3 and 4: VGG-11 pruned after training, lambda_2 of every layer
 	$(RUN) +experiment=laenen_fig3 $(RECIPE) $(ARGS)
@@ -56,7 +56,7 @@ spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laene
 	$(RUN) +experiment=laenen_extreme_tiny $(RECIPE) $(ARGS)
 
 connectivity: .venv/installed ## what each way of choosing edges leaves connected; nothing is trained
-	.venv/bin/python -m pruneexp.studies.connectivity
+	.venv/bin/python -m pruneexp.studies.connectivity --report-dir $(REPORT)
 
 spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against global Sparsify, time and accuracy
 	for experiment in laenen_table1_vgg16 laenen_table1_resnet20; do \
@@ -78,11 +78,11 @@ ramanujan-compare: .venv/installed ## ResNet-18 at one density: Ramanujan, fitte
 	$(RUN) +experiment=ramanujan_compare $(RECIPE) $(ARGS)
 
 ramanujan-shapes: .venv/installed ## certificates for the shapes of real layers, densities of the paper's masks; nothing is trained
-	.venv/bin/python -m pruneexp.studies.ramanujan_shapes
-	.venv/bin/python -m pruneexp.studies.ramanujan_densities
+	.venv/bin/python -m pruneexp.studies.ramanujan.shapes --report-dir $(REPORT)
+	.venv/bin/python -m pruneexp.studies.ramanujan.densities --report-dir $(REPORT)
 
 ramanujan-picture: .venv/installed ## adjacency matrices of the constructions
-	.venv/bin/python -m pruneexp.studies.ramanujan_picture
+	.venv/bin/python -m pruneexp.studies.ramanujan.picture --report-dir $(REPORT)
 
 topology-tables8-10: .venv/installed ## Cunegatti et al., Tables 8-10; DATASET= MODEL= METHOD= choose a part
 	for experiment in $(TOPOLOGY); do $(RUN) +experiment=$$experiment $(TOPOLOGY_PART) $(RECIPE) $(ARGS) || exit 1; done
@@ -95,22 +95,22 @@ topology-controls: .venv/installed ## SNIP's masks shuffled, inverted, with new 
 	$(RUN) +experiment=topology_controls $(RECIPE) $(ARGS)
 
 topology-table3: .venv/installed ## Cunegatti et al., Table 3: accuracy drop predicted from the metrics, on the published pool
-	.venv/bin/python -m pruneexp.studies.topology_table3 $(ARGS)
+	.venv/bin/python -m pruneexp.studies.topology.table3 --report-dir $(REPORT) $(ARGS)
 
 topology-table4: .venv/installed ## Tables 4, 11, 12: methods ranked by the metrics, in-sample and held out; no training
-	.venv/bin/python -m pruneexp.studies.topology_table4 $(ARGS)
+	.venv/bin/python -m pruneexp.studies.topology.tables4_11_12 --report-dir $(REPORT) $(ARGS)
 
 topology-figures: .venv/installed ## Figures 2 to 5: layer densities, importance of the metrics
-	.venv/bin/python -m pruneexp.studies.topology_figures $(ARGS)
+	.venv/bin/python -m pruneexp.studies.topology.figures2_to_5 --report-dir $(REPORT) $(ARGS)
 
 topology-fig2 topology-fig3 topology-fig4 topology-fig5: .venv/installed
-	.venv/bin/python -m pruneexp.studies.topology_figures $(@:topology-%=%) $(ARGS)
+	.venv/bin/python -m pruneexp.studies.topology.figures2_to_5 $(@:topology-%=%) --report-dir $(REPORT) $(ARGS)
 
 topology-methods: .venv/tested ## the metrics of every pruning method's masks on ResNet-20; nothing is trained
-	.venv/bin/python -m pruneexp.studies.topology_methods $(ARGS)
+	.venv/bin/python -m pruneexp.studies.topology.methods --report-dir $(REPORT) $(ARGS)
 
 topology-stride2: .venv/installed ## what mode=correct and mode=published make of a convolution of stride 2, drawn
-	.venv/bin/python -m pruneexp.studies.topology_stride2
+	.venv/bin/python -m pruneexp.studies.topology.stride2 --report-dir $(REPORT)
 
 bench-masks: .venv/tested ## time and accuracy of leverages, calibration and draw against a dense pseudo-inverse
 	.venv/bin/python -m scripts.bench_masks

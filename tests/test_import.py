@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -40,3 +41,14 @@ def test_every_public_name_is_there(name: str) -> None:
 def test_a_name_that_does_not_exist_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="no attribute 'prun'"):
         pruneexp.prun  # noqa: B018
+
+
+def test_every_package_is_shipped() -> None:
+    """Whoever installs the wheel has all of it: a folder that pyproject.toml leaves out would be missing there only."""
+    packages = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["packages"]
+    folders = {path.parent.relative_to(ROOT) for path in (ROOT / "pruneexp").rglob("*.py")}
+    there = {".".join(folder.parts) for folder in folders}
+    assert "pruneexp.studies.topology" in there
+    assert there | {"pruneexp.conf", "pruneexp.published"} == set(packages)
+    assert len(packages) == len(set(packages))
+    assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)

@@ -1,24 +1,18 @@
 """What each way of choosing edges leaves connected, at densities where Greedy takes layers apart.
 
-    python -m pruneexp.studies.connectivity [--networks vgg16 resnet18 resnet20] [--seeds 3]
+    python -m pruneexp.studies.connectivity [--report-dir results] [--networks vgg16 resnet18 resnet20] [--seeds 3]
 
-Networks at initialisation, magnitude scores, the same budget for all. Per mask, over all layers: `pieces` (components
-beyond the first of each layer), `collapsed` (layers whose largest component is a star, a single edge or nothing),
-`dead_filters` (outputs without a weight), `dead_channels` (on no input-output path of the channel graph), `effective`
-(weights on such a path, in percent of all), and the smallest lambda_2 of the layers that have not collapsed. Means over
-seeds, with the largest deviation from them. Nothing is trained.
-Prints a table and writes results/tables/connectivity.{csv,md}.
+Prints a table and writes tables/connectivity.{csv,md}; `LEGEND` says what its columns mean. Nothing is trained.
 """
 
-import argparse
 import math
-from collections.abc import Callable
-from pathlib import Path
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 import torch
 from torch import nn
 
+from pruneexp.components.options import Count, checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import reach
@@ -32,13 +26,11 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring, trace
 from pruneexp.pruning import mask
-from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
+from pruneexp.studies import report
 from pruneexp.sweep import named
-from pruneexp.system import files
 from pruneexp.treatments.repair import repair_paths
 
-OUT = Path("results") / "tables"
 NETWORKS: dict[str, Callable[[], nn.Module]] = {
     "vgg16": lambda: vgg(100, (3, 32, 32), 16),
     "resnet18": lambda: resnet_imagenet(200, (3, 64, 64), 18),
@@ -51,7 +43,15 @@ DENSITIES = {
     "resnet20": (0.1, 0.05, 0.02, 0.01, 0.005),
 }
 SHOWN = {"pieces": 1, "collapsed": 1, "dead_filters": 1, "dead_channels": 1, "effective": 4, "lambda2_min": 4}  # digits
+KEYS = ["network", "density", "method"]
 METHODS = ("greedy", "greedy_global", "greedy_matched", "sparsify", "sparsify_tree", "sparsify + repair")
+LEGEND = (
+    "Networks at initialisation, magnitude scores, the same budget for all. Per mask, over all layers: `pieces` (components beyond the "
+    "first of each layer), `collapsed` (layers whose largest component is a star, a single edge or nothing), `dead_filters` (outputs "
+    "without a weight), `dead_channels` (on no input-output path of the channel graph), `effective` (weights on such a path, in percent "
+    "of all), and the smallest lambda_2 of the layers that have not collapsed. Means over seeds, with the largest deviation from them. "
+    "Nothing is trained. bss is missing where a layer has fewer weights to keep than vertices."
+)
 
 
 def measure(masks: Masks, wiring: Wiring) -> dict[str, float]:
@@ -99,40 +99,41 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
     return rows
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
-    parser.add_argument("--seeds", type=int, default=3)
-    arguments = parser.parse_args()
-    rows = pd.DataFrame(
-        [row for name in arguments.networks for seed in range(arguments.seeds) for row in rows_of(name, seed)]
-    )
-    figures = [column for column in rows if column not in ("network", "density", "method", "seed")]
-    keys = ["network", "density", "method"]
-    groups = rows.groupby(keys, sort=False)[figures]
+@checked
+def connectivity(networks: Sequence[str], seeds: Count = 3) -> pd.DataFrame:
+    """A row for each network, density and method: mean and ``_spread`` of each figure over `n` seeds.
+
+    Raises:
+        UserError: seeds below 1.
+    """
+    rows = pd.DataFrame([row for name in networks for seed in range(seeds) for row in rows_of(name, seed)])
+    figures = [column for column in rows if column not in (*KEYS, "seed")]
+    groups = rows.groupby(KEYS, sort=False)[figures]
     deviations = (rows[figures] - groups.transform("mean")).abs()
-    spread = deviations.groupby([rows[key] for key in keys], sort=False).max().add_suffix("_spread")
+    spread = deviations.groupby([rows[key] for key in KEYS], sort=False).max().add_suffix("_spread")
     table = groups.mean().join(spread)
     table.insert(0, "n", groups.size())
-    names = " ".join(arguments.networks)
-    note = f"made by: python -m pruneexp.studies.connectivity --networks {names} --seeds {arguments.seeds}; commit {git_commit()}"
-    OUT.mkdir(parents=True, exist_ok=True)
-    files.write(OUT / "connectivity.csv", f"# {note}\n" + table.reset_index().to_csv(index=False, float_format="%.6g"))
-    text = readable(table.reset_index())
-    legend = " ".join((__doc__ or "").split("\n\n")[2].split("Prints")[0].split())
-    legend += " bss is missing where a layer has fewer weights to keep than vertices."
-    files.write(OUT / "connectivity.md", f"<!-- {note} -->\n{text}\n\n{legend}\n")
-    print(text)
+    return table.reset_index()
 
 
 def readable(table: pd.DataFrame) -> str:
     """Each figure's mean and spread in one column."""
-    shown = table[["network", "density", "method", "n"]].copy()
+    shown = table[[*KEYS, "n"]].copy()
     for column, digits in SHOWN.items():
         pairs = zip(table[column], table[f"{column}_spread"], strict=True)
         shown[column] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
-    return shown.to_markdown(index=False)
+    return str(shown.to_markdown(index=False))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = report.parser(__doc__)
+    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args(arguments)
+    table = connectivity(options.networks, options.seeds)
+    made = report.made_by("connectivity", arguments)
+    report.write_table(options.report_dir, "connectivity", table, f"{readable(table)}\n\n{LEGEND}", made)
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

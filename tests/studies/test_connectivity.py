@@ -3,10 +3,12 @@
 import math
 from pathlib import Path
 
+import pandas as pd
 import pytest
 import torch
 from torch import nn
 
+from pruneexp.errors import UserError
 from pruneexp.network.wiring import trace
 from pruneexp.studies import connectivity
 
@@ -73,11 +75,25 @@ def test_each_row_of_the_table_has_its_own_spread(
         ]
 
     monkeypatch.setattr(connectivity, "rows_of", made)
-    monkeypatch.setattr(connectivity, "OUT", tmp_path)
-    monkeypatch.setattr("sys.argv", ["connectivity", "--networks", "vgg16", "--seeds", "3"])
-    connectivity.main()
-    shown = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:]]
+    connectivity.main(["--networks", "vgg16", "--seeds", "3", "--report-dir", str(tmp_path)])
+    shown = [line.split("|") for line in capsys.readouterr().out.splitlines()[2:5]]
     assert [row[5].strip() for row in shown] == ["11.0 ± 1.0", "20.0 ± 0.0", "34.0 ± 4.0"]
     assert [row[4].strip() for row in shown] == ["3", "3", "3"]
-    assert "pieces_spread" in (tmp_path / "connectivity.csv").read_text()
-    assert "± 4.0" in (tmp_path / "connectivity.md").read_text()
+    text = (tmp_path / "tables" / "connectivity.csv").read_text()
+    assert text.startswith("# made by: python -m pruneexp.studies.connectivity --networks vgg16 --seeds 3; commit ")
+    assert "pieces_spread" in text
+    text = (tmp_path / "tables" / "connectivity.md").read_text()
+    assert "± 4.0" in text
+    assert "`dead_filters` (outputs without a weight)" in text
+
+
+def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connectivity, "NETWORKS", {"small": network})
+    monkeypatch.setattr(connectivity, "DENSITIES", {"small": (0.5,)})
+    connectivity.main(["--seeds", "2", "--report-dir", str(tmp_path)])
+    table = pd.read_csv(tmp_path / "tables" / "connectivity.csv", comment="#")
+    assert list(table["method"]) == list(connectivity.METHODS)
+    assert (table["n"] == 2).all()
+    assert (table["effective"] <= 100 * 10 / 20).all()  # ten of the twenty weights
+    with pytest.raises(UserError, match="seeds must be a whole number, at least 1"):
+        connectivity.main(["--seeds", "0"])

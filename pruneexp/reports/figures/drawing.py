@@ -38,6 +38,7 @@ def panels(rows: int, columns: int, size: tuple[float, float] = PANEL, **options
     return figure, figure.subplots(rows, columns, squeeze=False, **options)
 
 
+@styled
 def save(figure: Figure, stem: Path, command: str) -> list[Path]:
     """Write `stem`.png and `stem`.svg with the command in them."""
     paths = [stem.with_name(f"{stem.name}.{kind}") for kind in ("png", "svg")]

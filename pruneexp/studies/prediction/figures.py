@@ -1,17 +1,17 @@
 """Figures 2 to 5 of Cunegatti et al.: Ramanujan metrics beside layer density, and which metric goes with the accuracy drop."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.image import AxesImage
 from matplotlib.ticker import MaxNLocator
 
 from pruneexp.errors import UserError
-from pruneexp.reports.figures.drawing import COLOURS, MARKERS, panels, save
+from pruneexp.reports.figures.drawing import COLOURS, MARKERS, panels, styled
 from pruneexp.studies.prediction.importance import correlations
 from pruneexp.studies.prediction.pool import MODELS, RIVALS
 
@@ -30,7 +30,8 @@ CATEGORIES = {
 }
 
 
-def layers_figure(layers: pd.DataFrame, shown: Mapping[str, float], stem: Path, command: str) -> list[Path]:
+@styled
+def layers_figure(layers: pd.DataFrame, shown: Mapping[str, float]) -> Figure:
     """Figure 2: each metric over the layers, divided by its summed size, a panel for each model (`shown`: its sparsity) and method.
 
     Args:
@@ -61,10 +62,11 @@ def layers_figure(layers: pd.DataFrame, shown: Mapping[str, float], stem: Path, 
         row[0].set_ylabel("share of the sum of sizes")
     figure.legend(*axes[0][0].get_legend_handles_labels(), loc="outside lower center", ncols=len(RIVALS), frameon=False)
     figure.suptitle("Ramanujan metrics and layer density of every layer, CIFAR-10")
-    return save(figure, stem, command)
+    return figure
 
 
-def importance_figure(found: Mapping[str, pd.DataFrame], stem: Path, title: str, command: str) -> list[Path]:
+@styled
+def importance_figure(found: Mapping[str, pd.DataFrame], title: str) -> Figure:
     """Figures 3 and 4: correlation of every metric (columns) with the drop for every group (rows); one panel a way to take it."""
     height = 0.9 + 0.42 * max(len(table) for table in found.values())
     figure, axes = panels(len(found), 1, (9.5, height))
@@ -90,10 +92,11 @@ def importance_figure(found: Mapping[str, pd.DataFrame], stem: Path, title: str,
         axes[0][0].set_title("importance = " + next(iter(found)), loc="left", fontsize=9, pad=14)
     figure.colorbar(image, ax=axes, label="Pearson's r with the drop", shrink=0.8)
     figure.suptitle(title)
-    return save(figure, stem, command)
+    return figure
 
 
-def density_figure(layers: pd.DataFrame, stem: Path, command: str) -> list[Path]:
+@styled
+def density_figure(layers: pd.DataFrame) -> Figure:
     """Figure 5: over the layers, Pearson's r of each Ramanujan metric with the layer density; empty below five defined layers."""
     methods, sparsities = sorted(layers["method"].unique()), sorted(layers["sparsity"].unique())
     models = [name for name in MODELS if name in set(layers["model"])]
@@ -114,7 +117,7 @@ def density_figure(layers: pd.DataFrame, stem: Path, command: str) -> list[Path]
     figure.suptitle(
         "Ramanujan metrics against layer density over the layers, CIFAR-10 (uniform: density hardly varies)"
     )
-    return save(figure, stem, command)
+    return figure
 
 
 def heat(axis: Axes, values: np.ndarray, rows: list[str], columns: list[str], rotation: float = 40) -> AxesImage:

@@ -34,7 +34,7 @@ def load_pool(path: Path | None = None) -> pd.DataFrame:
     """
     path = path or published_dir() / "mge_pool.csv.gz"
     if not path.is_file():
-        raise UserError(f"there is no pool {path}; pruneexp.studies.make_mge_pool makes it.")
+        raise UserError(f"there is no pool {path}; pruneexp.studies.topology.mge_pool makes it.")
     frame = pd.read_csv(path)
     missing = [name for name in [*NETWORK, "accuracy", *METRICS, "layer_density"] if name not in frame]
     if missing:

@@ -1,12 +1,12 @@
 """Figure 2 put together from the tables of its columns."""
 
-import sys
 from pathlib import Path
 
 import pytest
 
+from pruneexp.errors import UserError
 from pruneexp.reports.report import write_report
-from pruneexp.studies import laenen_fig2
+from pruneexp.studies.laenen import fig2
 from pruneexp.sweep import expand
 from tests.reports.made_records import fill, record
 
@@ -28,29 +28,26 @@ def column(folder: Path, network: str, recipe: str) -> None:
     write_report(grid, "command")
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> None:
-    monkeypatch.setattr(sys, "argv", ["laenen_fig2", *arguments])
-    laenen_fig2.main()
-
-
-def test_the_columns_that_are_there_are_drawn_side_by_side(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_the_columns_that_are_there_are_drawn_side_by_side(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     column(tmp_path, "resnet20", "laenen_cifar_5")
     column(tmp_path, "vgg11", "laenen_cifar")
-    run(monkeypatch, "--report-dir", str(tmp_path))
+    fig2.main(["--report-dir", str(tmp_path)])
     figure = (tmp_path / "figures" / "laenen_fig2.svg").read_text()
     assert (tmp_path / "figures" / "laenen_fig2.png").stat().st_size > 1000
     assert str(tmp_path / "figures" / "laenen_fig2.png") in capsys.readouterr().out
+    made = "python -m pruneexp.studies.laenen.fig2; commit "
+    assert made in figure
+    assert "from laenen_fig2_vgg11-laenen_cifar.csv, laenen_fig2_resnet20-laenen_cifar_5.csv" in figure
+    assert str(tmp_path) not in figure
     for title in ("resnet20", "vgg11", "snip", "synflow", "laenen_cifar_5"):
         assert title in figure
-    run(monkeypatch, "--report-dir", str(tmp_path), "--recipe", "laenen_cifar")
+    fig2.main(["--report-dir", str(tmp_path), "--recipe", "laenen_cifar"])
     figure = (tmp_path / "figures" / "laenen_fig2.svg").read_text()
     assert "vgg11" in figure
     assert "laenen_cifar_5" not in figure
 
 
-def test_without_a_table_it_says_what_to_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(SystemExit, match=r"^no table .*run the experiments laenen_fig2_\*"):
-        run(monkeypatch, "--report-dir", str(tmp_path))
+def test_without_a_table_it_says_what_to_run(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match=r"^no table .*run the experiments laenen_fig2_\*"):
+        fig2.main(["--report-dir", str(tmp_path)])
     assert not list(tmp_path.iterdir())

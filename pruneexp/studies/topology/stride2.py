@@ -1,26 +1,23 @@
 """The stride-2 difference between mode=correct and mode=published, drawn.
 
-    python -m pruneexp.studies.topology_stride2
+    python -m pruneexp.studies.topology.stride2 [--report-dir results]
 
 One channel of 8x8 and a 3x3 convolution of stride 2 and padding 1 of which only the centre is kept: its sixteen edges as the network
-computes them, and as the authors' program numbered them. Writes results/figures/topology_stride2.{png,svg}.
+computes them, and as the authors' program numbered them. Writes figures/topology_stride2.{png,svg}.
 """
 
-import io
-from pathlib import Path
+from collections.abc import Sequence
 
-import matplotlib as mpl
-import matplotlib.pyplot as plt
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from torch import nn
 
-from pruneexp.system import files
+from pruneexp.studies import report
 from pruneexp.topology.edges import listed
 from pruneexp.topology.published import encode_published
 from pruneexp.topology.tracing import encode
 
-OUT = Path("results") / "figures"
 SIDE = 8
 RIGHT = SIDE + 4  # where the target's grid begins
 
@@ -54,11 +51,13 @@ def draw(axes: Axes, source: np.ndarray, target: np.ndarray, title: str) -> None
     axes.axis("off")
 
 
-def main() -> None:
+def stride2() -> Figure:
+    """Both encodings of `network`, side by side."""
     model = network()
     correct = listed(encode(model, (1, SIDE, SIDE)))
     published = encode_published(model, (1, SIDE, SIDE), None)
-    figure, panels = plt.subplots(1, 2, figsize=(11, 3))
+    figure = Figure(figsize=(11, 3))
+    panels = figure.subplots(1, 2)
     for axes, (source, target), title in (
         (panels[0], correct[:2], "as the network computes"),
         (panels[1], (published.source, published.target), "as published"),
@@ -66,14 +65,15 @@ def main() -> None:
         second = source >= SIDE**2  # behind the stem's partition
         draw(axes, source[second] - SIDE**2, target[second] - SIDE**2, title)
     figure.tight_layout()
-    OUT.mkdir(parents=True, exist_ok=True)
-    mpl.rcParams["svg.hashsalt"] = "pruneexp"
-    for suffix in (".png", ".svg"):
-        content = io.BytesIO()
-        figure.savefig(content, dpi=150, format=suffix[1:], metadata={"Date": None} if suffix == ".svg" else None)
-        files.write(OUT / f"topology_stride2{suffix}", content.getvalue())
-        print(OUT / f"topology_stride2{suffix}")
+    return figure
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = report.parser(__doc__).parse_args(arguments)
+    report.write_figure(
+        options.report_dir, "topology_stride2", stride2(), report.made_by("topology.stride2", arguments)
+    )
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

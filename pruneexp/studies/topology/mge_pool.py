@@ -1,23 +1,23 @@
 """The pool of Cunegatti et al. as one small file: a row for each of their networks, under this project's names.
 
-    python -m pruneexp.studies.make_mge_pool FOLDER
+    python -m pruneexp.studies.topology.mge_pool FOLDER [--report-dir results]
 
 FOLDER holds the authors' tables {unrolled,rolled,rolled_channel,ramanujan}.csv.gz (one row a network, one a layer, one a
-layer, one a layer). Writes results/published/mge_pool.csv.gz and, for figures 2 and 5, mge_pool_layers.csv.gz; what
+layer, one a layer). Writes published/mge_pool.csv.gz and, for figures 2 and 5, mge_pool_layers.csv.gz; what
 they hold and where each column comes from is said in mge_pool.md beside them.
 """
 
-import argparse
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from pruneexp.errors import UserError
+from pruneexp.studies import report
 from pruneexp.studies.prediction.pool import METRICS, NETWORK, RIVALS, ROLLED
 from pruneexp.system import files
 
-OUT = Path("results") / "published"
 MODELS = {"CONV-6": "conv6", "Resnet-20": "resnet20", "Resnet-32": "resnet32", "Wide-Resnet-28-2": "wrn28_2"}
 DATASETS = {"CIFAR-10": "cifar10", "CIFAR-100": "cifar100", "tinyimagenet": "tiny_imagenet32"}
 METHODS = ("snip", "grasp", "synflow", "prospr", "uniform", "er", "erk")
@@ -81,28 +81,41 @@ def ramanujan(rolled: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("folder", type=Path)
-    folder = parser.parse_args().folder
+def pool(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The networks, and the Ramanujan metrics of the layers of those on CIFAR-10, averaged over seeds.
+
+    Args:
+        folder: holds the authors' tables.
+
+    Raises:
+        UserError: one is missing, or two do not describe the same layers.
+    """
     unrolled, rolled, channel, measured = (read(folder, name) for name in TABLES)
     layers = chosen(ramanujan(rolled, measured))
-    pool = layers.groupby(NETWORK).agg({"accuracy": "first"} | dict.fromkeys(RIVALS, "mean"))
+    networks = layers.groupby(NETWORK).agg({"accuracy": "first"} | dict.fromkeys(RIVALS, "mean"))
     whole = chosen(unrolled).drop_duplicates(NETWORK).set_index(NETWORK)[["nodes", "edges", *UNROLLED]]
     whole.columns = pd.Index(["nodes", "edges", *METRICS])
-    pool = pool.join(whole).join(encoding(chosen(rolled), "rolled")).join(encoding(chosen(channel), "channel"))
-    pool = pool[["accuracy", "nodes", "edges", *METRICS, *RIVALS, *pool.filter(regex="^(rolled|channel)_").columns]]
-    pool = pool.astype({"nodes": "Int64", "edges": "Int64"}).reset_index()
-    of_layers = (
-        layers[layers["dataset"] == "cifar10"].groupby(["model", "method", "sparsity", "layer"])[list(RIVALS)].mean()
-    )
-    compression = {"method": "gzip", "mtime": 1}  # the same bytes each time
-    with files.writing(OUT / "mge_pool.csv.gz") as file:
-        pool.to_csv(file, index=False, float_format="%.7g", compression=compression)
-    with files.writing(OUT / "mge_pool_layers.csv.gz") as file:
-        of_layers.reset_index().to_csv(file, index=False, float_format="%.5g", compression=compression)
-    print(f"{len(pool)} networks, {int(pool['sink'].notna().sum())} with every metric; {len(of_layers)} layers")
+    networks = networks.join(whole).join(encoding(chosen(rolled), "rolled")).join(encoding(chosen(channel), "channel"))
+    features = networks.filter(regex="^(rolled|channel)_").columns
+    networks = networks[["accuracy", "nodes", "edges", *METRICS, *RIVALS, *features]]
+    networks = networks.astype({"nodes": "Int64", "edges": "Int64"}).reset_index()
+    keys = ["model", "method", "sparsity", "layer"]
+    of_layers = layers[layers["dataset"] == "cifar10"].groupby(keys)[list(RIVALS)].mean()
+    return networks, of_layers.reset_index()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = report.parser(__doc__)
+    parser.add_argument("folder", type=Path)
+    options = parser.parse_args(arguments)
+    networks, layers = pool(options.folder)
+    out = report.folder(options.report_dir, "published")
+    for table, name, digits in ((networks, "mge_pool", 7), (layers, "mge_pool_layers", 5)):
+        with files.writing(out / f"{name}.csv.gz") as file:
+            same = {"method": "gzip", "mtime": 1}  # the same bytes each time
+            table.to_csv(file, index=False, float_format=f"%.{digits}g", compression=same)
+    print(f"{len(networks)} networks, {int(networks['sink'].notna().sum())} with every metric; {len(layers)} layers")
 
 
 if __name__ == "__main__":
-    main()
+    report.run(main)

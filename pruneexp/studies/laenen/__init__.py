@@ -1,0 +1,1 @@
+"""Laenen (2023), spectral sparsification: what is put together from several experiments."""

@@ -1,0 +1,81 @@
+"""What every study shares: its command line, and files that say how they were made."""
+
+import argparse
+import shlex
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.figure import Figure
+
+from pruneexp.errors import UserError
+from pruneexp.records.provenance import git_commit
+from pruneexp.reports.figures.drawing import save
+from pruneexp.system import files
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """With --report-dir, described by the first line of the study's docstring `doc`."""
+    made = argparse.ArgumentParser(description=(doc or "").partition("\n")[0], allow_abbrev=False)
+    made.add_argument("--report-dir", type=Path, default=Path("results"), help="holds tables/, figures/ and published/")
+    return made
+
+
+def made_by(study: str, arguments: Sequence[str] | None) -> str:
+    """The command and the commit, which an installed wheel does not know; where files lie on this machine is left out.
+
+    Args:
+        study: its module below ``pruneexp.studies``.
+        arguments: those that its `parser` has read; the process's own for None.
+    """
+    places = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    places.add_argument("--report-dir")
+    places.add_argument("--data-dir")
+    _, told = places.parse_known_args(arguments)
+    return f"{shlex.join(['python', '-m', f'pruneexp.studies.{study}', *told])}; commit {git_commit() or 'unknown'}"
+
+
+def folder(report_dir: Path, kind: str) -> Path:
+    """The folder of this kind of file, made if missing.
+
+    Raises:
+        UserError: it cannot be made.
+    """
+    found = report_dir / kind
+    try:
+        found.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise UserError(f"{found} cannot be made: {error.strerror}; choose another with --report-dir.") from error
+    return found
+
+
+def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, made: str, digits: int = 6) -> None:
+    """Print `text`; write the whole table as tables/<name>.csv and `text` as .md, the command first in both.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    print(text)  # first: a folder that cannot be written must not lose what took minutes
+    stem = folder(report_dir, "tables") / name
+    rows = table.to_csv(index=False, float_format=f"%.{digits}g")
+    files.write(stem.with_name(f"{name}.csv"), f"# made by: {made}\n{rows}")
+    files.write(stem.with_name(f"{name}.md"), f"<!-- made by: {made} -->\n{text.strip()}\n")
+
+
+def write_figure(report_dir: Path, name: str, figure: Figure, made: str) -> None:
+    """Write figures/<name>.png and .svg with the command in them, and print where.
+
+    Raises:
+        UserError: the folder cannot be made.
+    """
+    print(*save(figure, folder(report_dir, "figures") / name, made), sep="\n")
+
+
+def run(main: Callable[[], None]) -> None:
+    """`main` as a program: a `UserError` is printed as its sentence and exits with code 2."""
+    try:
+        main()
+    except UserError as error:
+        print(error, file=sys.stderr)
+        sys.exit(2)
