@@ -92,13 +92,7 @@ class Artifacts:
     @functools.cached_property
     def initial(self) -> nn.Module:
         """The network at initialisation."""
-        job, dataset = self.job, self.dataset
-        network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
-        initialise(network, job.options.initialisation, stream(job.seed, "initialisation"))
-        if job.options.weights != "none":
-            architecture = job.setting.components["model"].options.get("architecture")
-            load_weights(network, job.options.weights, architecture)
-        return network.to(self.device.where)
+        return _drawn(self.job, self.dataset).to(self.device.where)
 
     @functools.cached_property
     def wiring(self) -> Wiring | None:
@@ -126,13 +120,8 @@ class Artifacts:
         Raises:
             UserError: damaged, or trained on other data.
         """
-        key, dataset = self.dense_cell.key, self.dataset
-        of_data = (self.store.read(key) or {}).get("data") or {}
-        if of_data.get("sha256") != dataset.digest:
-            raise UserError(
-                f"the dense network {key} was trained on another state of {dataset.name} than the one that is here: bring that"
-                " data back, or take another results_dir."
-            )
+        key = self.dense_cell.key
+        _check_data(key, self.store, self.dataset)
         return self._filled(safetensors.torch.load(self.store.file(key, "weights.safetensors")))
 
     @property
@@ -206,6 +195,24 @@ class Artifacts:
         network = copy.deepcopy(self.initial)
         network.load_state_dict(state)
         return network
+
+
+def _drawn(job: Job, dataset: Dataset) -> nn.Module:
+    network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
+    initialise(network, job.options.initialisation, stream(job.seed, "initialisation"))
+    if job.options.weights != "none":
+        architecture = job.setting.components["model"].options.get("architecture")
+        load_weights(network, job.options.weights, architecture)
+    return network
+
+
+def _check_data(key: str, store: Store, dataset: Dataset) -> None:
+    """Raise UserError where the dense network was trained on other data than those that are here."""
+    if ((store.read(key) or {}).get("data") or {}).get("sha256") != dataset.digest:
+        raise UserError(
+            f"the dense network {key} was trained on another state of {dataset.name} than the one that is here: bring that"
+            " data back, or take another results_dir."
+        )
 
 
 def _took_long(made: Tensors) -> bool:

@@ -19,10 +19,12 @@ from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
+from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, train, train_together
 from pruneexp.trial import Trial, files_of, last_figures, measure_later, prepare, record_of
 
 if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes lightning importable beside a CPU torch
+    from lightning import Callback
     from lightning.pytorch.loggers import Logger
 
 
@@ -134,7 +136,11 @@ class Run:
         shared, title = self.shared, self.countdown.title(trial.cell)
         means = (shared.recipe, shared.data, shared.device)
         resumed, progress = self.checkpoint(trial, title), CellProgress(title, console())
-        callbacks = [progress, *([resumed] if shared.device.checkpoint_seconds else [])]
+        callbacks: list[Callback] = [progress, *([resumed] if shared.device.checkpoint_seconds else [])]
+        if trial.cell.density == 1 and shared.rewound_path is not None:  # on the way to the dense network
+            callbacks.append(
+                Snapshot(self.job.options.rewind_epoch, shared.rewound_path, functools.partial(say, title))
+            )
         with self._loggers(trial) as loggers:
             try:
                 trained = train(trial.network, trial.masks, *means, loggers, callbacks)

@@ -121,19 +121,16 @@ class Store:
                 self.folder.mkdir(parents=True, exist_ok=True)
                 mine = stack.enter_context(lock(self.folder / ".claims", byte, wait))
             except OSError as error:
-                raise self._unwritable(str(error.strerror)) from error
+                raise _unwritable(self.folder, str(error.strerror)) from error
             yield mine
 
     def check_writable(self) -> None:
         """Raise UserError where the folder could not be made or written, as far as can be told without making it."""
         there = next(path for path in (self.folder, *self.folder.absolute().parents) if os.path.lexists(path))
         if not there.is_dir():
-            raise self._unwritable(os.strerror(errno.ENOTDIR))
+            raise _unwritable(self.folder, os.strerror(errno.ENOTDIR))
         if not os.access(there, os.W_OK | os.X_OK):
-            raise self._unwritable(os.strerror(errno.EACCES))
-
-    def _unwritable(self, why: str) -> UserError:
-        return UserError(f"results_dir={self.folder} cannot be written ({why}): choose another with results_dir=PATH.")
+            raise _unwritable(self.folder, os.strerror(errno.EACCES))
 
     def write(
         self, key: str, record: Record, files: Mapping[str, bytes], history: Sequence[Mapping[str, float]]
@@ -187,6 +184,10 @@ class Store:
         """Delete a finished cell's checkpoint, where one is left and can be deleted: nobody reads it any more."""
         with contextlib.suppress(OSError):
             self.checkpoint(key).unlink(missing_ok=True)
+
+
+def _unwritable(folder: Path, why: str) -> UserError:
+    return UserError(f"results_dir={folder} cannot be written ({why}): choose another with results_dir=PATH.")
 
 
 def read_records(path: Path) -> dict[str, Record]:

@@ -38,7 +38,7 @@ def write(path: Path, content: bytes | str) -> None:
         file.write(content.encode() if isinstance(content, str) else content)
 
 
-def write_sealed(path: Path, content: bytes) -> None:
+def write_sealed(path: Path, content: bytes | memoryview) -> None:
     """As `write`, with the content's SHA-256 before it: `read_sealed` tells damage from what was written.
 
     Raises:

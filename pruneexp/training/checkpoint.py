@@ -6,7 +6,6 @@ the optimiser's momentum, the epoch and the history. Learning rate, data order, 
 numbers of one that was never interrupted (bit for bit on a CPU).
 """
 
-import hashlib
 import io
 import time
 from collections.abc import Callable, Mapping
@@ -95,24 +94,21 @@ class Checkpoint(lightning.Callback):
     def _write(self, state: dict[str, Any]) -> None:
         content = io.BytesIO()
         torch.save(state, content)
-        with files.writing(self.path) as file:
-            file.write(hashlib.sha256(content.getbuffer()).digest())
-            file.write(content.getbuffer())
+        files.write_sealed(self.path, content.getbuffer())
 
     def _read(self) -> dict[str, Any] | None:
         """The checkpoint's state, or None where there is none that can be used."""
         try:
-            content = files.read(self.path)
+            content = files.read_sealed(self.path)
         except FileNotFoundError:
             return None
         except OSError as error:
             self.say(f"the checkpoint {self.path} cannot be read ({error.strerror or error}); starting anew")
             return None
-        digest, rest = content[:32], content[32:]
-        if hashlib.sha256(rest).digest() != digest:
+        except ValueError:
             self.say(f"the checkpoint {self.path} is damaged; starting anew")
             return None
-        state: dict[str, Any] = torch.load(io.BytesIO(rest), map_location="cpu", weights_only=True)
+        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
         differ = [name for name, value in self.identity.items() if state["identity"].get(name) != value]
         if differ:
             self.say(f"the checkpoint {self.path} is of another {' and '.join(differ)}; starting anew")

@@ -19,7 +19,7 @@ class Snapshot(lightning.Callback):
 
     Args:
         after: epochs.
-        path: the file, safetensors.
+        path: the file, safetensors after their digest (`pruneexp.system.files.write_sealed`).
         say: told the sentence.
     """
 
@@ -38,6 +38,7 @@ class Snapshot(lightning.Callback):
             return
         state = {name: value.cpu().contiguous() for name, value in module.network.state_dict().items()}
         try:
-            files.write(self.path, safetensors.torch.save(state))
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            files.write_sealed(self.path, safetensors.torch.save(state))
         except OSError as error:
             self.say(f"no snapshot could be written to {self.path} ({error.strerror or error}); training goes on")
