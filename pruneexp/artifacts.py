@@ -158,20 +158,10 @@ class Artifacts:
             found = timed(self.scored, self.method.scorer, self.data.for_scoring(), self.job.seed)
             return {**found.scores, SECONDS: torch.tensor(found.seconds, dtype=torch.float64)}
 
-        made = make() if self.method.scorer is None else self.shelf.get(self._scores_path, make, _took_long)
+        made = make() if self.method.scorer is None else self.shelf.get(_scores_path(self), make, _took_long)
         return Scored(
             {name: made[name].to(self.device.where) for name in made if name != SECONDS}, float(made[SECONDS])
         )  # fmt: skip
-
-    @property
-    def _scores_path(self) -> Path:
-        """Scores follow from all that a pruned cell is but for what comes after them."""
-        cell = self.job.cell(0.5, self.device.resolved_precision).description
-        later = {"masker", "density", "rewind", "rewind_epoch", *_after_scores(self.job)}
-        identity = {name: value for name, value in cell.items() if name not in later}
-        if self.scored is not self.initial:  # a dense network that was made again may be another one
-            identity["dense"] = (self.store.read(self.dense_cell.key) or {})["files"]["weights.safetensors"]
-        return self.shelf.path("scores", identity)
 
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""
@@ -215,9 +205,17 @@ def _check_data(key: str, store: Store, dataset: Dataset) -> None:
         )
 
 
+def _scores_path(shared: Artifacts) -> Path:
+    """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
+    job = shared.job
+    later = {"masker", "density", "rewind", "rewind_epoch"}
+    later |= {name for name, treatment in job.setting.treatments.items() if treatment.asks[0] != "scores"}
+    described = job.cell(0.5, shared.device.resolved_precision).description
+    identity = {name: value for name, value in described.items() if name not in later}
+    if shared.scored is not shared.initial:  # a dense network that was made again may be another one
+        identity["dense"] = (shared.store.read(shared.dense_cell.key) or {})["files"]["weights.safetensors"]
+    return shared.shelf.path("scores", identity)
+
+
 def _took_long(made: Tensors) -> bool:
     return float(made[SECONDS]) > WORTH
-
-
-def _after_scores(job: Job) -> list[str]:
-    return [name for name, treatment in job.setting.treatments.items() if treatment.asks[0] != "scores"]

@@ -102,9 +102,9 @@ def _seconds_an_image(
 ) -> float:
     """Seconds of a training step on random images, for each of them."""
     count = recipe.batch_size if device.where.type == "cuda" else min(recipe.batch_size, FEW)
-    images = torch.randn(count, *shape, device=device.where)
+    images = torch.randn(count, *shape, device=device.where).contiguous(memory_format=torch.channels_last)
     labels = torch.randint(classes, (count,), device=device.where)
-    return seconds(network.to(device.where), 1, recipe, device, (images, labels)) / count
+    return seconds(network, 1, recipe, device, (images, labels)) / count
 
 
 def _total(record: Record) -> float:

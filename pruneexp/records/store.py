@@ -98,7 +98,7 @@ class Store:
         Raises:
             UserError: the folder cannot be written.
         """
-        with self._locked(int(key[-15:], 16), wait) as mine:
+        with _locked(self.folder, int(key[-15:], 16), wait) as mine:
             if mine:
                 for path in (self.folder / key, self.folder / key / "record.json", self.checkpoint(key)):
                     disk.remove_leftovers(path)  # of a process that was killed
@@ -111,18 +111,8 @@ class Store:
         Raises:
             UserError: the folder cannot be written.
         """
-        with self._locked(REPORTING, wait=True):
+        with _locked(self.folder, REPORTING, wait=True):
             yield
-
-    @contextlib.contextmanager
-    def _locked(self, byte: int, wait: bool) -> Iterator[bool]:
-        with contextlib.ExitStack() as stack:
-            try:
-                self.folder.mkdir(parents=True, exist_ok=True)
-                mine = stack.enter_context(lock(self.folder / ".claims", byte, wait))
-            except OSError as error:
-                raise _unwritable(self.folder, str(error.strerror)) from error
-            yield mine
 
     def check_writable(self) -> None:
         """Raise UserError where the folder could not be made or written, as far as can be told without making it."""
@@ -184,6 +174,17 @@ class Store:
         """Delete a finished cell's checkpoint, where one is left and can be deleted: nobody reads it any more."""
         with contextlib.suppress(OSError):
             self.checkpoint(key).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, byte: int, wait: bool) -> Iterator[bool]:
+    with contextlib.ExitStack() as stack:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            mine = stack.enter_context(lock(folder / ".claims", byte, wait))
+        except OSError as error:
+            raise _unwritable(folder, str(error.strerror)) from error
+        yield mine
 
 
 def _unwritable(folder: Path, why: str) -> UserError:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 
-import matplotlib.pyplot as plt
+import matplotlib
 import numpy as np
 import pandas as pd
 from matplotlib.axes import Axes
@@ -122,7 +122,7 @@ def density_figure(layers: pd.DataFrame) -> Figure:
 
 def heat(axis: Axes, values: np.ndarray, rows: list[str], columns: list[str], rotation: float = 40) -> AxesImage:
     """values [rows, columns] in -1 ... 1 as colours with the numbers in them."""
-    colours = plt.get_cmap("RdBu_r").with_extremes(bad="#eeeeee")
+    colours = matplotlib.colormaps["RdBu_r"].with_extremes(bad="#eeeeee")
     image = axis.imshow(values, cmap=colours, vmin=-1, vmax=1, aspect="auto")
     axis.set_yticks(range(len(rows)), rows)
     axis.set_xticks(range(len(columns)), columns, rotation=rotation, ha="right" if rotation else "center")
