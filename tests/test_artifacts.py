@@ -1,6 +1,7 @@
 """Pruning after training: one dense network for all cells, and the weights that training starts from."""
 
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +13,7 @@ import torch
 from torch import nn
 
 from pruneexp.network.masks import Masks, load_masks
+from pruneexp.pruning import score
 from pruneexp.training.train import Trained, train
 from tests.command import SMALL, Outcome, in_process
 
@@ -108,15 +110,73 @@ def test_masks_come_from_the_trained_weights_and_training_starts_from_those_aske
 
 def test_rewinding_to_an_epoch_starts_from_the_weights_after_it(tmp_path: Path, run: Command, spy: Spy) -> None:
     run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=1")
-    assert spy.dense == [0]
-    assert spy.epochs == [None, 1, None]
-    assert same(spy.starts[1], spy.starts[0])
-    assert not same(spy.starts[2], spy.starts[0])
-    assert not same(spy.starts[2], trained_weights(tmp_path))
-    # after all its epochs it is the trained network
-    run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=2")
-    assert spy.dense == [0]
-    assert same(spy.starts[-1], trained_weights(tmp_path))
+    assert spy.epochs == [None, None]  # they came out of the dense training
+    assert not same(spy.starts[1], spy.starts[0])
+    assert not same(spy.starts[1], trained_weights(tmp_path))
+    # the dense network is there and has left none for this epoch: trained so far, once for all jobs
+    run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=2", "masker=greedy_global,greedy")
+    assert spy.epochs == [None, None, 2, None, None]
+    assert same(spy.starts[2], spy.starts[0])
+    assert same(spy.starts[3], trained_weights(tmp_path))
+    assert same(spy.starts[4], trained_weights(tmp_path))
+
+
+def test_a_network_rewound_out_of_the_dense_training_is_the_one_trained_so_far(
+    tmp_path: Path, run: Command, spy: Spy
+) -> None:
+    rewound = (*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=1")
+    run(*rewound)
+    shutil.rmtree(tmp_path / "results" / "runs" / ".artifacts")
+    run(*rewound, "masker=greedy")
+    assert spy.epochs == [None, None, 1, None]
+    assert same(spy.starts[3], spy.starts[1])
+    (path,) = (tmp_path / "results" / "runs" / ".artifacts").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    ran = run(*rewound, "masker=sparsify")
+    assert spy.epochs == [None, None, 1, None, 1, None]
+    assert same(spy.starts[5], spy.starts[1])
+    assert f"{path.name}: cannot be used" in ran.out
+
+
+def test_scores_are_made_once_for_all_maskers_and_densities(
+    tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[int] = []
+
+    def counting(model: nn.Module, scorer: Any, batches: Any, seed: int, part: int = 1) -> Any:
+        asked.append(seed)
+        return score(model, scorer, batches, seed, part)
+
+    monkeypatch.setattr("pruneexp.pruning.score", counting)
+    sweep = (*SMALL, "scorer=snip", "model=vgg_small", "densities=[0.2,0.1]", "masker=greedy_global,greedy", "seed=0,1")
+    run(*sweep, "results_dir=alone")
+    assert asked == [0, 1, 0, 1]  # too quick to be worth a file: each job makes its own
+    assert not (tmp_path / "alone" / ".artifacts").exists()
+    asked.clear()
+    monkeypatch.setattr("pruneexp.artifacts.WORTH", 0.0)
+    run(*sweep, "results_dir=shared")
+    assert asked == [0, 1]
+    alone, shared = (masks_in(tmp_path / folder) for folder in ("alone", "shared"))
+    assert len(shared) == 8
+    assert alone == shared
+    records = [json.loads(path.read_text()) for path in (tmp_path / "shared").glob("*/record.json")]
+    for seed in (0, 1):  # what they took is said of each cell that they were made for
+        (took,) = {record["seconds"]["scoring"] for record in records if record["seed"] == seed}
+        assert took > 0
+    # scores turned round are others; so are those of the trained network
+    asked.clear()
+    run(*sweep, "results_dir=shared", "treatment=invert")
+    assert asked == [0, 1]
+    run(*sweep, "results_dir=shared", "treatment=shuffle")
+    assert asked == [0, 1]
+    run(*sweep, "results_dir=shared", "when=trained")
+    assert asked == [0, 1, 0, 1]
+
+
+def masks_in(folder: Path) -> dict[str, str]:
+    """The digest of each cell's masks, by key."""
+    records = [json.loads(path.read_text()) for path in folder.glob("*/record.json")]
+    return {record["key"]: record["files"]["masks.safetensors"] for record in records}
 
 
 def test_a_repaired_cell_has_its_notes_and_is_another_cell(tmp_path: Path, run: Command, spy: Spy) -> None:
