@@ -3,7 +3,7 @@
 import torch
 from torch import nn
 
-from pruneexp.components.options import shown
+from pruneexp.components.values import shown
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks

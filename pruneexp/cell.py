@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from hydra.core.config_store import ConfigStore
 from pydantic import BaseModel, ConfigDict, Field
 
-from pruneexp.components.options import Count, Label, Line, Natural, Words
+from pruneexp.components.values import Count, Label, Line, Natural, Words
 
 Share = Annotated[float, Field(gt=0, le=1), Words("above 0 and at most 1, the share of weights kept")]
 Densities = Annotated[

@@ -6,7 +6,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from pruneexp.components.options import Count, Natural, NonNegative, Positive, Words, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Natural, NonNegative, Positive, Words
 from pruneexp.errors import UserError
 
 

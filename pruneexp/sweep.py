@@ -2,9 +2,11 @@
 
 import contextlib
 import functools
+import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -17,7 +19,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Cell, register
 from pruneexp.components.component import Component
-from pruneexp.components.options import shown
+from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.setting import Setting
@@ -26,6 +28,7 @@ from pruneexp.system.shipped import conf_dir
 
 ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
+SEARCHED = re.compile(r"file://([^,\]\"']+)")
 OF_SEED = re.compile(r"\$\{[^}]*\bseed\b")  # another option that follows from the seed
 SEED = re.compile(r"seed=(0|[1-9]\d*)")
 
@@ -107,9 +110,18 @@ def expand(arguments: list[str]) -> Grid:
 def setting_of(*overrides: str) -> Setting:
     """The one configuration that these overrides compose, for example ``setting_of("masker=erk", "hydra.searchpath=[file://MINE]")``.
 
+    It is composed once, and anew when a file has changed that it could be made of.
+
     Raises:
         UserError: an override that cannot be parsed, or names or values that do not exist.
     """
+    folders = [conf_dir(), *(Path(found) for override in overrides for found in SEARCHED.findall(override))]
+    times = [path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.yaml")]
+    return _setting_of(overrides, hash(tuple(times)), os.getcwd())
+
+
+@functools.lru_cache(maxsize=256)
+def _setting_of(overrides: tuple[str, ...], state: int, folder: str) -> Setting:
     with _hydra():
         words = ["figure=[]", *(opened(override) for override in overrides)]  # no report is made of it
         return Setting(compose("config", _of_today(words)))

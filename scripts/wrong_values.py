@@ -30,7 +30,8 @@ from omegaconf import OmegaConf
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, Logger, Options, hint
 from pruneexp.components.component import Component, configured
-from pruneexp.components.options import Label, allowed, options_of
+from pruneexp.components.options import options_of
+from pruneexp.components.values import Label, allowed
 from pruneexp.errors import UserError
 from pruneexp.records.provenance import git_commit
 from pruneexp.sweep import expand

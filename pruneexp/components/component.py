@@ -12,17 +12,13 @@ from pruneexp.components.options import (
     HYDRA,
     MADE_AT_ONCE,
     About,
-    Count,
-    Label,
-    allowed,
+    Option,
     called_with,
     check_options,
-    is_plain,
     offered_to,
     options_of,
-    shown,
-    value_of,
 )
+from pruneexp.components.values import Count, Label, allowed, is_plain, shown, value_of
 from pruneexp.errors import UserError, unknown
 from pruneexp.system.torchvision_compat import prepare
 
@@ -130,26 +126,40 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
             f"{group} must be a component, with _target_ the dotted name of a function or class, got {shown(got)}."
         )
     target = locate(group, node["_target_"])
-    if not isinstance(node.get("_partial_", False), bool):
-        raise UserError(f"{group}._partial_ must be true or false, got {shown(node['_partial_'])}.")
     about = getattr(target, "about", None) or About(kind, getattr(target, "__qualname__", str(node["_target_"])))
     if about.kind != kind:
         raise UserError(f"{group} must be a {kind}, and _target_={node['_target_']} is a {about.kind}.")
-    called = called_with(target, kind)
-    if node.get("_partial_", False) != bool(called) and (called or kind in MADE_AT_ONCE):
-        with_what = f"the program calls it, with {', '.join(called)}" if called else "the program takes what it returns"
-        raise UserError(f"{group}._partial_ must be {'true' if called else 'false'}: {with_what}.")
+    partial = _partial(group, node.get("_partial_", False), target, kind)
     given = {str(name): value for name, value in node.items() if name not in HYDRA}
     declared = options_of(target, kind)
-    label, stated = given.get("name", about.name), None
-    if kind == "source":
-        label = about.name
-    elif "name" not in declared:
-        given.pop("name", None)
+    label, stated = about.name if kind == "source" else given.get("name", about.name), None
     if kind != "source":
         label = value_of(f"{group}.name", Label, label)
+        if "name" not in declared:
+            given.pop("name", None)
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
+    inner = _inner(group, given, declared)
+    left = check_options(group, target, kind, {name: given[name] for name in given.keys() - inner.keys()}, set(inner))
+    if about.together is not None:
+        about.together(**{name: left.get(name, option.default) for name, option in declared.items()})
+    options = {name: inner.get(name, left.get(name)) for name in given}
+    return Component(target, options, about, str(label), node["_target_"].rpartition(".")[0], partial, stated)
+
+
+def _partial(group: str, said: Any, target: Any, kind: str) -> bool:
+    """Whether what is configured is called later; raises UserError where the configuration says otherwise."""
+    if not isinstance(said, bool):
+        raise UserError(f"{group}._partial_ must be true or false, got {shown(said)}.")
+    called = called_with(target, kind)
+    if said != bool(called) and (called or kind in MADE_AT_ONCE):
+        with_what = f"the program calls it, with {', '.join(called)}" if called else "the program takes what it returns"
+        raise UserError(f"{group}._partial_ must be {'true' if called else 'false'}: {with_what}.")
+    return said
+
+
+def _inner(group: str, given: Mapping[str, Any], declared: Mapping[str, Option]) -> dict[str, Component]:
+    """The components among a component's options."""
     inner = {
         name: configured(f"{group}.{name}", value, name)
         for name, value in given.items()
@@ -160,19 +170,7 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
             raise UserError(unknown("option", name, declared, f"{group}."))
         if is_plain(declared[name].hint):
             raise UserError(f"{group}.{name} must be {allowed(declared[name].hint)}, got a component.")
-    plain = {name: value for name, value in given.items() if name not in inner}
-    left = check_options(group, target, kind, plain, set(inner))
-    if about.together is not None:
-        about.together(**{name: left.get(name, option.default) for name, option in declared.items()})
-    return Component(
-        target,
-        {name: inner.get(name, left.get(name)) for name in given},
-        about,
-        str(label),
-        node["_target_"].rpartition(".")[0],
-        node.get("_partial_", False),
-        stated,
-    )
+    return inner
 
 
 def locate(where: str, target: str) -> Any:

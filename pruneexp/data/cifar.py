@@ -6,7 +6,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pruneexp.components.options import Words, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Words
 from pruneexp.data.dataset import Arrays
 from pruneexp.errors import UserError
 from pruneexp.system.torchvision_compat import prepare

@@ -12,7 +12,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
-from pruneexp.components.options import Count, Label, Natural, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Label, Natural
 from pruneexp.errors import UserError, first_line
 from pruneexp.system import files
 from pruneexp.system.locks import lock_folder

@@ -6,7 +6,8 @@ from typing import Annotated
 from PIL import Image
 from pydantic import Field
 
-from pruneexp.components.options import Words, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Words
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Sample, read_images
 from pruneexp.data.official import official

@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from scipy.sparse.csgraph import connected_components
 
-from pruneexp.components.options import Words, checked
+from pruneexp.components.options import checked
+from pruneexp.components.values import Words
 from pruneexp.errors import UserError
 
 TOLERANCE, MOST_STEPS = 1e-10, 10_000

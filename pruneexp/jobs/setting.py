@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, hint
 from pruneexp.components.component import Component, configured
-from pruneexp.components.options import Label, shown, value_of
+from pruneexp.components.values import Label, shown, value_of
 from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity

@@ -21,7 +21,8 @@ from typing import Annotated, Any
 
 from pydantic import Field
 
-from pruneexp.components.options import Count, Line, Natural, Positive, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Line, Natural, Positive
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Report, Task
 

@@ -9,7 +9,8 @@ import torch
 from pydantic import Field
 from sympy import prevprime
 
-from pruneexp.components.options import Count, Words, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Words
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.lps import lps

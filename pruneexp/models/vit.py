@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import fx, nn
 from torch.nn import functional
 
-from pruneexp.components.options import Count, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count
 from pruneexp.errors import UserError
 
 

@@ -6,7 +6,8 @@ import torch
 from pydantic import AfterValidator, Field
 from torch import nn
 
-from pruneexp.components.options import Words, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Words
 
 
 class PreActivationBlock(nn.Module):

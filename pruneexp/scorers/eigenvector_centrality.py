@@ -6,7 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
-from pruneexp.components.options import Count, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count
 from pruneexp.data.batches import Batches
 from pruneexp.graphs.centrality import Threshold, centrality, cosines, similarity_graph
 from pruneexp.network.prunable import prunable, prunable_layers

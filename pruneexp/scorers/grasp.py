@@ -4,7 +4,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.components.options import Count, Positive, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64

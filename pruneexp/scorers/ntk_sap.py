@@ -7,7 +7,8 @@ from pydantic import Field
 from torch import nn
 from torch.func import functional_call
 
-from pruneexp.components.options import Count, Positive, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.network.prunable import prunable

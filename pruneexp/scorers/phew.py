@@ -7,7 +7,8 @@ import torch
 from pydantic import Field
 from torch import nn
 
-from pruneexp.components.options import LARGEST, Words, component
+from pruneexp.components.options import component
+from pruneexp.components.values import LARGEST, Words
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import trace

@@ -8,7 +8,8 @@ from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
 
-from pruneexp.components.options import Count, Positive, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64

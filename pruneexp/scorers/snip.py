@@ -3,7 +3,8 @@
 import torch
 from torch import nn
 
-from pruneexp.components.options import Count, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count
 from pruneexp.data.batches import Batches
 from pruneexp.scorers.float64 import BatchNorm
 from pruneexp.scorers.sensitivity import weights_times_gradients

@@ -12,7 +12,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pruneexp.components.options import Count, checked
+from pruneexp.components.options import checked
+from pruneexp.components.values import Count
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import reach

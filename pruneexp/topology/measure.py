@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import nn
 
-from pruneexp.components.options import value_of
+from pruneexp.components.values import value_of
 from pruneexp.errors import UserError, unknown
 from pruneexp.network.masks import Masks
 from pruneexp.topology.connectivity import core_numbers

@@ -11,7 +11,8 @@ from pydantic import Field
 from threadpoolctl import threadpool_limits
 from torch import nn
 
-from pruneexp.components.options import Count, NonNegative, component
+from pruneexp.components.options import component
+from pruneexp.components.values import Count, NonNegative
 from pruneexp.errors import UserError
 
 

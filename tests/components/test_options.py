@@ -15,24 +15,8 @@ from pydantic import AfterValidator, Field
 from torch import nn
 
 from pruneexp.components.component import locate
-from pruneexp.components.options import (
-    About,
-    Count,
-    Label,
-    Natural,
-    NonNegative,
-    Option,
-    Positive,
-    Words,
-    allowed,
-    check_options,
-    checked,
-    component,
-    is_plain,
-    options_of,
-    takes_others,
-    value_of,
-)
+from pruneexp.components.options import About, Option, check_options, checked, component, options_of, takes_others
+from pruneexp.components.values import Count, Label, Natural, NonNegative, Positive, Words, allowed, is_plain, value_of
 from pruneexp.errors import UserError
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.system.shipped import conf_dir

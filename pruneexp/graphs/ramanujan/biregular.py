@@ -15,7 +15,8 @@ import scipy.sparse as sp
 from pydantic import Field
 from sympy import nextprime, prevprime
 
-from pruneexp.components.options import Natural, Words, checked
+from pruneexp.components.options import checked
+from pruneexp.components.values import Natural, Words
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify

@@ -31,7 +31,8 @@ from sklearn.linear_model import (
 from sklearn.model_selection import KFold
 from sklearn.pipeline import make_pipeline
 
-from pruneexp.components.options import Count, checked
+from pruneexp.components.options import checked
+from pruneexp.components.values import Count
 from pruneexp.errors import UserError
 from pruneexp.studies.prediction.pool import METRICS, ROLLED
 

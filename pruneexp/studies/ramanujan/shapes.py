@@ -17,7 +17,8 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pruneexp.components.options import Natural, checked
+from pruneexp.components.options import checked
+from pruneexp.components.values import Natural
 from pruneexp.graphs.ramanujan.biregular import search
 from pruneexp.models.resnet import resnet_imagenet
 from pruneexp.models.vgg import vgg
