@@ -53,6 +53,5 @@ def prune(
     images, labels = data if data is not None else (None, None)
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
-    return pruned(
-        Method.of(setting_of(f"scorer={scorer}", f"masker={masker}", *overrides)), model, density, seed, batches
-    ).masks
+    method = Method.of(setting_of(f"scorer={scorer}", f"masker={masker}", *overrides), seed)
+    return pruned(method, model, density, seed, batches).masks

@@ -1,15 +1,13 @@
-"""What the cells of a job share, each made once, when first needed: data, initial, dense and rewound network, scores.
+"""What the cells of a job share, when first needed: data, initial, dense and rewound network, scores.
 
-What takes long is stored where other jobs find it (`pruneexp.records.shelf`): the network that training is rewound to, and scores that
-took more than a second. The dense network lies in its cell's folder. The initial network follows from the seed alone, and
-is drawn faster than it would be read.
+What takes long is stored where other jobs find it (`pruneexp.records.artifact_store`): the network that training is rewound to, and
+scores that took more than a second. The dense network lies in its cell's folder, made by whoever runs the job before
+`dense` is asked for. The initial network follows from the seed alone, and is drawn faster than it would be read.
 """
 
 import copy
 import functools
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import safetensors.torch
 import torch
@@ -27,14 +25,14 @@ from pruneexp.network.weights import load_weights
 from pruneexp.network.wiring import Wiring, trace
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
+from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
 from pruneexp.records.provenance import git_commit
-from pruneexp.records.shelf import Shelf, Tensors
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.fit import quiet_lightning
 from pruneexp.training.train import train
-from pruneexp.treatments.treat import treat
+from pruneexp.treatments.treat import treat, treats
 
 WORTH = 1.0  # seconds that scores must have taken to be stored
 SECONDS = "/seconds"  # beside the scores, a name that no weight has
@@ -73,7 +71,7 @@ class Artifacts:
 
     @functools.cached_property
     def method(self) -> Method:
-        return Method.of(self.job.setting)
+        return Method.of(self.job.setting, self.job.seed)
 
     @property
     def made_by(self) -> dict[str, str]:
@@ -86,8 +84,8 @@ class Artifacts:
         }
 
     @functools.cached_property
-    def shelf(self) -> Shelf:
-        return Shelf(self.store, self.made_by | {"device": self.device.name})
+    def stored(self) -> ArtifactStore:
+        return ArtifactStore(self.store, self.made_by | {"device": self.device.name})
 
     @functools.cached_property
     def initial(self) -> nn.Module:
@@ -130,20 +128,20 @@ class Artifacts:
         options = self.job.options
         if options.rewind != "epoch":
             return None
-        return self.shelf.path("rewound", {"dense": self.dense_cell.description, "epochs": options.rewind_epoch})
+        return self.stored.path("rewound", {"dense": self.dense_cell.description, "epochs": options.rewind_epoch})
 
     @functools.cached_property
     def rewound(self) -> nn.Module:
         """The dense network after `rewind_epoch` epochs, out of its training; trained so far where that left none."""
         path = self.rewound_path
         assert path is not None
-
-        def make() -> Tensors:
-            network, epochs = copy.deepcopy(self.initial), self.job.options.rewind_epoch
-            train(network, {}, self.recipe, self.data, self.device, epochs=epochs)
-            return dict(network.state_dict())
-
-        return self._filled(self.shelf.get(path, make))
+        with self.stored.claimed(path) as found:
+            if found is None:
+                network, epochs = copy.deepcopy(self.initial), self.job.options.rewind_epoch
+                train(network, {}, self.recipe, self.data, self.device, epochs=epochs)
+                found = dict(network.state_dict())
+                put(path, found)
+        return self._filled(found)
 
     @property
     def scored(self) -> nn.Module:
@@ -153,32 +151,33 @@ class Artifacts:
     @functools.cached_property
     def scores(self) -> Scored:
         """Of the whole network, for all densities of one round."""
-
-        def make() -> Tensors:
-            found = timed(self.scored, self.method.scorer, self.data.for_scoring(), self.job.seed)
-            return {**found.scores, SECONDS: torch.tensor(found.seconds, dtype=torch.float64)}
-
-        made = make() if self.method.scorer is None else self.shelf.get(_scores_path(self), make, _took_long)
-        return Scored(
-            {name: made[name].to(self.device.where) for name in made if name != SECONDS}, float(made[SECONDS])
-        )  # fmt: skip
+        if self.method.scorer is None:
+            return timed(self.initial, None, Batches(), self.job.seed)
+        path = _scores_path(self)
+        with self.stored.claimed(path) as found:
+            if found is None:
+                made = timed(self.scored, self.method.scorer, self.data.for_scoring(), self.job.seed)
+                found = {**made.scores, SECONDS: torch.tensor(made.seconds, dtype=torch.float64)}
+                if made.seconds > WORTH:
+                    put(path, found)
+        seconds = float(found[SECONDS])
+        return Scored({n: value.to(self.device.where) for n, value in found.items() if n != SECONDS}, seconds)
 
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""
-        several = self.method.rounds > 1  # with one round the scores are the job's
-        batches = self.data.for_scoring() if several else Batches(input_shape=self.data.input_shape)
-        return pruned(self.method, self.scored, density, self.job.seed, batches, lambda: self.scores)
+        if self.method.rounds > 1:
+            return pruned(self.method, self.scored, density, self.job.seed, self.data.for_scoring())
+        batches = Batches(input_shape=self.data.input_shape)  # the scores are the job's
+        return pruned(self.method, self.scored, density, self.job.seed, batches, self.scores)
 
     def start(self, cell: Cell) -> nn.Module:
         """A copy of the network that the cell's training starts from, before its masks."""
         if cell.density == 1:
             return copy.deepcopy(self.initial)
-        from_where = {"none": lambda: self.dense, "epoch": lambda: self.rewound, "init": lambda: self.initial}
-        network = copy.deepcopy(from_where[self.job.options.rewind]())
-        offered: dict[str, Callable[[], Any]] = {
-            "seed": lambda: self.job.seed, "initialisation": lambda: self.job.options.initialisation,
-        }  # fmt: skip
-        treated: nn.Module = treat("network", network, self.job.setting.treatments, lambda name: offered)
+        rewind, initialisation = self.job.options.rewind, self.job.options.initialisation
+        network = copy.deepcopy(getattr(self, {"none": "dense", "epoch": "rewound", "init": "initial"}[rewind]))
+        treatments = self.job.setting.treatments
+        treated: nn.Module = treat("network", network, treatments, self.job.seed, initialisation=initialisation)
         return treated.to(self.device.where)
 
     def _filled(self, state: Tensors) -> nn.Module:
@@ -208,14 +207,10 @@ def _check_data(key: str, store: Store, dataset: Dataset) -> None:
 def _scores_path(shared: Artifacts) -> Path:
     """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
     job = shared.job
-    later = {"masker", "density", "rewind", "rewind_epoch"}
-    later |= {name for name, treatment in job.setting.treatments.items() if treatment.asks[0] != "scores"}
-    described = job.cell(0.5, shared.device.resolved_precision).description
+    later = {"masker", "rewind", "rewind_epoch"}
+    later |= {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
+    described = job.setting.described[False][1] | {"seed": job.seed}
     identity = {name: value for name, value in described.items() if name not in later}
     if shared.scored is not shared.initial:  # a dense network that was made again may be another one
         identity["dense"] = (shared.store.read(shared.dense_cell.key) or {})["files"]["weights.safetensors"]
-    return shared.shelf.path("scores", identity)
-
-
-def _took_long(made: Tensors) -> bool:
-    return float(made[SECONDS]) > WORTH
+    return shared.stored.path("scores", identity)

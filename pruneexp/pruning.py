@@ -1,11 +1,11 @@
-"""Score, then mask, in turns if asked, then treat: how a network gets its masks."""
+"""Score, mask, in turns if asked, each treated as asked: how a network gets its masks."""
 
 import copy
 import functools
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import Protocol
 
 import torch
 from torch import nn
@@ -21,7 +21,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import coupled
 from pruneexp.network.wiring import trace
 from pruneexp.seeding import stream
-from pruneexp.treatments.treat import treat
+from pruneexp.treatments.treat import asked_for, treat
 
 Scores = dict[str, torch.Tensor]
 
@@ -48,10 +48,11 @@ class Scored:
 
 @dataclass
 class Pruned:
-    """Masks by weight name, what the masker reported of them, and the seconds that scoring and masking took."""
+    """Masks by weight name, what the masker reported of them, the last scores, and the seconds that scoring and masking took."""
 
     masks: Masks
     notes: Notes = field(default_factory=dict)
+    scores: Scores = field(default_factory=dict)
     scoring: float = 0.0
     masking: float = 0.0
 
@@ -64,7 +65,8 @@ class Method:
         scorer: its scores are treated already; None where the masker looks at no score.
         masker: chooses from the scores.
         treatments: by name; those of masks come after the masker.
-        rounds, round_masker: as for `in_rounds`.
+        rounds: how often scorer and masker take turns.
+        round_masker: as for `in_rounds`.
     """
 
     scorer: Scorer | None
@@ -74,17 +76,19 @@ class Method:
     round_masker: str = "masker"
 
     @staticmethod
-    def of(setting: Setting) -> "Method":
-        """A configuration's."""
-        scorer, treatments, options = None, setting.treatments, setting.options
-        if setting.needs_scores:
-            plain: Scorer = setting.make("scorer")
+    def of(setting: Setting, seed: int) -> "Method":
+        """A configuration's, with its treatments of scores around its scorer."""
+        scorer = _treated(setting.make("scorer"), setting.treatments, seed) if setting.needs_scores else None
+        options = setting.options
+        return Method(scorer, setting.make("masker"), setting.treatments, setting.rounds, options.round_masker)
 
-            def scorer(model: nn.Module, batches: Batches, generator: torch.Generator) -> Scores:
-                scores: Scores = treat("scores", plain(model, batches, generator), treatments, lambda name: {})
-                return scores
 
-        return Method(scorer, setting.make("masker"), treatments, setting.rounds, options.round_masker)
+def _treated(scorer: Scorer, treatments: Mapping[str, Component], seed: int) -> Scorer:
+    def treated(model: nn.Module, batches: Batches, generator: torch.Generator) -> Scores:
+        scores: Scores = treat("scores", scorer(model, batches, generator), treatments, seed)
+        return scores
+
+    return treated
 
 
 def score(model: nn.Module, scorer: Scorer, batches: Batches, seed: int, part: int = 1) -> Scores:
@@ -165,12 +169,7 @@ def timed(model: nn.Module, scorer: Scorer | None, batches: Batches, seed: int, 
 
 
 def pruned(
-    method: Method,
-    model: nn.Module,
-    density: float,
-    seed: int,
-    batches: Batches,
-    scored: Callable[[], Scored] | None = None,
+    method: Method, model: nn.Module, density: float, seed: int, batches: Batches, scored: Scored | None = None
 ) -> Pruned:
     """The masks of one density: scored, masked, in as many rounds as the method has, treated.
 
@@ -180,32 +179,27 @@ def pruned(
         density: kept / prunable weights; 1 keeps everything.
         seed: of all random streams.
         batches: what scorers look at, and the shape of the input.
-        scored: where the scores of a single round come from; made here if left out.
+        scored: the scores of a single round where they are there already.
 
     Raises:
         UserError: what `score`, `mask` and the treatments raise.
     """
-    scored = scored or functools.partial(timed, model, method.scorer, batches, seed)
     if method.rounds > 1 and method.scorer is not None:
         found = in_rounds(
             model, method.scorer, method.masker, density, seed, batches, method.rounds, method.round_masker
         )
     else:
-        notes, scores = Notes(), scored()
-        begin = time.perf_counter()
-        masks = mask(scores.scores, method.masker, density, seed, notes, model, input_shape=batches.input_shape)
-        found = Pruned(masks, notes, scores.seconds, time.perf_counter() - begin)
+        scored = scored or timed(model, method.scorer, batches, seed)
+        begin, notes = time.perf_counter(), Notes()
+        masks = mask(scored.scores, method.masker, density, seed, notes, model, input_shape=batches.input_shape)
+        found = Pruned(masks, notes, scored.scores, scored.seconds, time.perf_counter() - begin)
     if density == 1:
         return found
-
-    def offered(name: str) -> dict[str, Callable[[], Any]]:
-        return {
-            "scores": lambda: scored().scores, "wiring": lambda: trace(model), "seed": lambda: seed,
-            "generator": lambda: stream(seed, name, str(density)), "notes": lambda: found.notes,
-        }  # fmt: skip
-
     begin, before = time.perf_counter(), found.masks
-    found.masks = treat("masks", before, method.treatments, offered)
+    offered = {"scores": found.scores, "notes": found.notes}
+    if asked_for("wiring", "masks", method.treatments):
+        offered["wiring"] = trace(model)
+    found.masks = treat("masks", before, method.treatments, seed, str(density), **offered)
     _check_treated(before, found.masks)
     found.masking += time.perf_counter() - begin
     return found
@@ -244,7 +238,7 @@ def in_rounds(
         share, shape, previous = density ** (k / rounds), batches.input_shape, found.masks or None
         masks = mask(scored.scores, chooser, share, seed, notes, model, previous, part=k, input_shape=shape)
         apply_masks(so_far, masks)
-        found = Pruned(masks, notes, found.scoring + scored.seconds)
+        found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds)
     found.masking = time.perf_counter() - begin - found.scoring
     return found
 

@@ -1,17 +1,23 @@
-"""One job: for each density score, mask, treat, measure, train, record; several densities in one training if asked."""
+"""One job as the algorithm: for each density score, mask, treat, measure, train, record."""
 
 import contextlib
 import functools
-from collections.abc import Iterator
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+import safetensors.torch
 from omegaconf import DictConfig
 
 from pruneexp.artifacts import Artifacts
 from pruneexp.cell import Cell
 from pruneexp.jobs.job import Job
-from pruneexp.measuring.asked import is_measured
+from pruneexp.measuring.always import always
+from pruneexp.network.masks import everything
+from pruneexp.network.prunable import prunable
+from pruneexp.pruning import Pruned
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.system.console import console, say
@@ -21,7 +27,8 @@ from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, train, train_together
-from pruneexp.trial import Trial, files_of, last_figures, measure_later, prepare, record_of
+from pruneexp.trial import Trial, files_of, last_figures, measure, measure_later, record_of, trainee_of
+from pruneexp.worklist import Countdown, Worklist
 
 if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes lightning importable beside a CPU torch
     from lightning import Callback
@@ -46,122 +53,111 @@ def run(config: DictConfig, command: str = "", first: int = 0, total: int = 0, w
     """
     job = Job.of(config)
     git_commit()  # as it is now, not when the last cell is done
-    Run(job, command, first, total, workers).all_cells()
+    store = Store(job.options.results_dir, job.options.records)
+    shared = Artifacts(job, store)
+    cells = job.cells(shared.device.resolved_precision)
+    work = Worklist(job, store, cells)
+    maker = Maker(shared, Countdown(cells, first, total or len(cells), workers), command)
+    if shared.needs_dense and any(cell.density < 1 for cell in work.missing()):
+        with work.claimed([shared.dense_cell], wait=True, here=True) as mine:
+            maker.finish(mine)
+    missing = work.missing()
+    for group in work.groups(missing, maker.members(missing)):
+        with work.claimed(group) as mine:
+            maker.finish(mine)
+    for cell in cells:  # that other processes have worked on
+        with work.claimed([cell], wait=True) as mine:
+            maker.finish(mine)
 
 
-class Run:
-    """A job under way.
+@dataclass
+class Maker:
+    """Makes cells.
 
-    Args:
-        job: the job.
-        command, first, total, workers: as for `run`.
+    Attributes:
+        shared: what the job's cells share.
+        countdown: tells people how far the sweep is.
+        command: that runs just this job, for the records.
     """
 
-    def __init__(self, job: Job, command: str, first: int, total: int, workers: int) -> None:
-        self.job, self.command = job, command
-        self.store = Store(job.options.results_dir, job.options.records)
-        self.shared = Artifacts(job, self.store)
-        self.cells = job.cells(self.shared.device.resolved_precision)
-        self.countdown = Countdown(self.cells, first, total or len(self.cells), workers)
+    shared: Artifacts
+    countdown: Countdown
+    command: str
 
-    def all_cells(self) -> None:
-        missing = [cell for cell in self.cells if not self.complete(cell)]
-        if self.shared.needs_dense and any(cell.density < 1 for cell in missing):
-            self.finish(self.shared.dense_cell, wait=True, folder=True)
-            missing = [cell for cell in missing if cell.density < 1]
-        new = [cell for cell in missing if not self.store.has_folder(cell.key)]
-        for cells in [[cell] for cell in missing if cell not in new] + self.grouped(new):
-            if len(cells) == 1:
-                self.finish(cells[0], wait=False)
-            else:
-                self.finish_together(cells)
-        for cell in self.cells:
-            self.finish(cell, wait=True)
-
-    def grouped(self, cells: list[Cell]) -> list[list[Cell]]:
-        """The cells in groups that are trained at once."""
-        shared, members = self.shared, 1
-        if (
-            cells and shared.device.members != 1 and not self.job.setting.removes_neurons
-        ):  # what is left differs in shape
-            members = choose(shared.initial, shared.recipe, shared.data, shared.device, len(cells))
-            if shared.device.members == "auto":
-                console().print(f"trainer.members=auto: {members} at once.")
-        return [cells[k : k + members] for k in range(0, len(cells), members)]
-
-    def complete(self, cell: Cell) -> bool:
-        """Whether the cell is recorded, with what was asked to be measured."""
-        record = self.store.read(cell.key)
-        return record is not None and is_measured(record, self.job.setting.measurements)
-
-    def finish(self, cell: Cell, wait: bool, folder: bool = False) -> None:
-        """Make and record a cell, unless it is recorded or (without `wait`) another process works on it.
-
-        With `folder` it is made here though its record came from elsewhere: its weights are needed.
-        """
-        if self.complete(cell) and (self.store.has_folder(cell.key) or not folder):
-            return
-        with self.store.claim(cell.key, wait) as mine:
-            if mine and not self.store.has_folder(cell.key):
-                self.make([cell])
-            elif mine and not self.complete(cell):
-                self.store.amend(cell.key, measure_later(cell, self.shared))
-                console().print(f"{cell.key}: measured.", soft_wrap=True)
-
-    def finish_together(self, cells: list[Cell]) -> None:
-        """Make and record cells in one training, but those that are recorded or that other processes work on."""
-        with contextlib.ExitStack() as claims:
-            mine = [cell for cell in cells if claims.enter_context(self.store.claim(cell.key))]
-            self.make([cell for cell in mine if not self.store.has_folder(cell.key)])
-
-    def make(self, cells: list[Cell]) -> None:
-        """Prune, measure, train and record cells, more than one in one training; the caller holds their claims."""
-        trials = [prepare(cell, self.shared) for cell in cells]
+    def finish(self, cells: Sequence[Cell]) -> None:
+        """Make and record cells, new ones in one training; a finished one is only measured. The caller holds their claims."""
+        store = self.shared.store
+        for cell in [cell for cell in cells if store.has_folder(cell.key)]:
+            store.amend(cell.key, measure_later(cell, self.shared))
+            console().print(f"{cell.key}: measured.", soft_wrap=True)
+        trials = [self.prepared(cell) for cell in cells if not store.has_folder(cell.key)]
         for trial, trained, devices in self.trained(trials):
             record = record_of(trial, trained, self.shared, devices, self.command)
-            self.countdown.tell(trial, trained)
-            self.store.write(trial.cell.key, record, files_of(trial, self.shared), trained.history)
-            if self.job.densities == [1.0]:  # its weights are what the job is for
-                path = self.store.folder / trial.cell.key / "weights.safetensors"
+            store.write(trial.cell.key, record, files_of(trial, self.shared), trained.history)
+            self.countdown.tell(trial.cell, record)
+            if self.shared.job.densities == [1.0]:  # its weights are what the job is for
+                path = store.folder / trial.cell.key / "weights.safetensors"
                 console().print(f"its weights: {path}", soft_wrap=True)
 
-    def trained(self, trials: list[Trial]) -> Iterator[tuple[Trial, Trained, list[str]]]:
+    def prepared(self, cell: Cell) -> Trial:
+        """Score, mask, treat, and measure what is left.
+
+        Raises:
+            UserError: what scorer, masker, treatments and measurements raise.
+        """
+        shared = self.shared
+        pruned = shared.prune(cell.density) if cell.density < 1 else Pruned({})
+        network = shared.start(cell)
+        begin = time.perf_counter()
+        trainee = trainee_of(cell, shared, network, pruned.masks)
+        fields = always(network, pruned.masks, trainee, shared.data.input_shape, shared.wiring)
+        fields |= measure(shared, network, pruned.masks, trainee)
+        seconds = {"scoring": pruned.scoring, "masking": pruned.masking, "measuring": time.perf_counter() - begin}
+        masks = safetensors.torch.save(pruned.masks or everything(prunable(network)))
+        left = pruned.masks if trainee is network else {}
+        return Trial(cell, trainee, left, pruned.notes, fields, seconds, masks)
+
+    def trained(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Trained, list[str]]]:
         """Each trial with how its training went, and the hardware that it ran on."""
         if len(trials) == 1:
-            yield self._train(trials[0])
+            yield self._alone(trials[0])
         elif trials:
-            yield from self._train_together(trials)
+            yield from self._together(trials)
 
-    def _train(self, trial: Trial) -> tuple[Trial, Trained, list[str]]:
+    def _alone(self, trial: Trial) -> tuple[Trial, Trained, list[str]]:
         shared, title = self.shared, self.countdown.title(trial.cell)
-        means = (shared.recipe, shared.data, shared.device)
-        resumed, progress = self.checkpoint(trial, title), CellProgress(title, console())
-        callbacks: list[Callback] = [progress, *([resumed] if shared.device.checkpoint_seconds else [])]
+        progress, told = (
+            CellProgress(title, console()),
+            functools.partial(say, title),
+        )  # they may go into other processes
+        every, key = shared.device.checkpoint_seconds, trial.cell.key
+        identity = {"cell": key, "mask": trial.masks_digest, **shared.made_by}
+        checkpoint = Checkpoint(shared.store.checkpoint(key), identity, shared.device.name, every, told)
+        callbacks: list[Callback] = [progress, *([checkpoint] if every else [])]
         if trial.cell.density == 1 and shared.rewound_path is not None:  # on the way to the dense network
-            callbacks.append(
-                Snapshot(self.job.options.rewind_epoch, shared.rewound_path, functools.partial(say, title))
-            )
+            callbacks.append(Snapshot(shared.job.options.rewind_epoch, shared.rewound_path, told))
         with self._loggers(trial) as loggers:
             try:
+                means = (shared.recipe, shared.data, shared.device)
                 trained = train(trial.network, trial.masks, *means, loggers, callbacks)
             finally:
                 progress.stop()
             _log_end(trial, trained, loggers, shared.recipe.epochs)
-        trial.seconds["training"] = trained.seconds + resumed.seconds_before
-        return trial, trained, resumed.devices
+        trial.seconds["training"] = trained.seconds + checkpoint.seconds_before
+        return trial, trained, checkpoint.devices
 
-    def _train_together(self, trials: list[Trial]) -> Iterator[tuple[Trial, Trained, list[str]]]:
+    def _together(self, trials: Sequence[Trial]) -> Iterator[tuple[Trial, Trained, list[str]]]:
         """Train all, then log one after another: loggers know one run at a time."""
         shared = self.shared
-        means = (shared.recipe, shared.data, shared.device)
-        progress = CellProgress(self.countdown.title_of_all(trials), console())
+        progress = CellProgress(self.countdown.title_of_all([trial.cell for trial in trials]), console())
         try:
             networks, masks = [trial.network for trial in trials], [trial.masks for trial in trials]
+            means = (shared.recipe, shared.data, shared.device)
             results = train_together(networks, masks, *means, callbacks=[progress])
         finally:
             progress.stop()
         for trial, trained in zip(trials, results, strict=True):
-            trial.pruned.notes["members"] = len(trials)
+            trial.notes["members"] = len(trials)
             trial.seconds["training"] = trained.seconds
             with self._loggers(trial) as loggers:
                 for row in trained.history:
@@ -170,60 +166,23 @@ class Run:
                 _log_end(trial, trained, loggers, shared.recipe.epochs)
             yield trial, trained, [shared.device.name]
 
-    def checkpoint(self, trial: Trial, title: str) -> Checkpoint:
-        """Where the cell's training goes on if it was interrupted."""
-        device, key = self.shared.device, trial.cell.key
-        identity = {"cell": key, "mask": trial.masks_digest, **self.shared.made_by}
-        told = functools.partial(say, title)  # it may have to go into another process
-        return Checkpoint(self.store.checkpoint(key), identity, device.name, device.checkpoint_seconds, told)
+    def members(self, cells: Sequence[Cell]) -> int:
+        """How many of the cells are trained at once."""
+        shared, job = self.shared, self.shared.job
+        new = [cell for cell in cells if not shared.store.has_folder(cell.key)]
+        if not new or shared.device.members == 1 or job.setting.removes_neurons:  # what is left differs in shape
+            return 1
+        members = choose(shared.initial, shared.recipe, shared.data, shared.device, len(new))
+        if shared.device.members == "auto":
+            console().print(f"trainer.members=auto: {members} at once.")
+        return members
 
     def _loggers(self, trial: Trial) -> contextlib.AbstractContextManager[list["Logger"]]:
-        cell, options = trial.cell, self.job.options
-        about = {**cell.names, **cell.description}
-        return logging_to(self.job.setting.logger, Path(options.results_dir) / ".logs", options.name, cell.key, about)
+        cell, job = trial.cell, self.shared.job
+        folder, about = Path(job.options.results_dir) / ".logs", {**cell.names, **cell.description}
+        return logging_to(job.setting.logger, folder, job.options.name, cell.key, about)
 
 
-def _log_end(trial: Trial, trained: Trained, loggers: list["Logger"], step: int) -> None:
+def _log_end(trial: Trial, trained: Trained, loggers: Sequence["Logger"], step: int) -> None:
     for logger in loggers:
         logger.log_metrics(last_figures(trial, trained), step=step)
-
-
-class Countdown:
-    """Tells which cell of how many is worked on, how it ended, and how long the others will take.
-
-    Args:
-        cells: the job's.
-        first: number of the sweep's cells before them.
-        total: the sweep's cells.
-        workers: processes that work on them.
-    """
-
-    def __init__(self, cells: list[Cell], first: int, total: int, workers: int) -> None:
-        self.numbers = {cell.key: number for number, cell in enumerate(cells, start=first + 1)}
-        self.total, self.workers = total, workers
-        self.took: list[float] = []
-
-    def title(self, cell: Cell) -> str:
-        names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
-        number = self.numbers.get(cell.key, "(dense)")
-        return f"cell {number} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
-
-    def title_of_all(self, trials: list[Trial]) -> str:
-        return f"cells {', '.join(str(self.numbers[trial.cell.key]) for trial in trials)} of {self.total}"
-
-    def tell(self, trial: Trial, trained: Trained) -> None:
-        """One line for a cell that is trained."""
-        outcome = "diverged" if trained.diverged else f"accuracy {trained.accuracy:.2f} %"
-        if trial.fields["effective_density"] == 0:
-            outcome += " (no input-output path is left)"
-        took = sum(trial.seconds.values())
-        self.took.append(took)
-        console().print(
-            f"{self.title(trial.cell)}: {outcome}, {took:.1f} s; {self.time_left(trial.cell)}", soft_wrap=True
-        )
-
-    def time_left(self, cell: Cell) -> str:
-        """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
-        cells = self.total - self.numbers.get(cell.key, 0)
-        minutes = cells * sum(self.took) / len(self.took) / self.workers / 60
-        return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"

@@ -1,8 +1,7 @@
-"""A cell under way: pruned and measured, then trained, then a record."""
+"""A cell under way, and what is left of it: its record, its files, its last figures."""
 
 import hashlib
 import math
-import time
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,13 +12,12 @@ from torch import nn
 from pruneexp.artifacts import Artifacts
 from pruneexp.cell import Cell
 from pruneexp.jobs.job import Job
-from pruneexp.measuring.always import always
+from pruneexp.maskers.layer import Notes
 from pruneexp.measuring.asked import measured, with_names
 from pruneexp.network.export import exported
-from pruneexp.network.masks import Masks, everything
+from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import remove
-from pruneexp.pruning import Pruned
 from pruneexp.records.provenance import provenance
 from pruneexp.records.record import Record
 from pruneexp.training.train import Trained
@@ -31,49 +29,32 @@ OF_THIS_MACHINE = (
 
 @dataclass
 class Trial:
-    """A cell about to be trained.
+    """A cell that is pruned and measured, before and after its training.
 
     Attributes:
         cell: which.
-        network: to be trained, in place.
+        network: what is trained, in place.
         masks: on it; none where what they prune was removed.
-        pruned: its masks before that, and how they were made.
+        notes: what the masker, treatments and training have to report.
         fields: of the record, measured.
-        seconds: that scoring, masking and measuring took.
-        files: contents that its folder will hold, by name.
+        seconds: that scoring, masking and measuring took, and then training.
+        pruned: all its masks, as the content of a file.
     """
 
     cell: Cell
     network: nn.Module
     masks: Masks
-    pruned: Pruned
+    notes: Notes
     fields: Record
     seconds: dict[str, float]
-    files: dict[str, bytes]
+    pruned: bytes
 
     @property
     def masks_digest(self) -> str:
-        return hashlib.sha256(self.files["masks.safetensors"]).hexdigest()
+        return hashlib.sha256(self.pruned).hexdigest()
 
 
-def prepare(cell: Cell, shared: Artifacts) -> Trial:
-    """Prune the cell's network and measure what is left.
-
-    Raises:
-        UserError: what scorer, masker, treatments and measurements raise.
-    """
-    found = shared.prune(cell.density) if cell.density < 1 else Pruned({})
-    network = shared.start(cell)
-    begin = time.perf_counter()
-    trainee = trained_of(cell, shared, network, found.masks)
-    fields = always(network, found.masks, trainee, shared.data.input_shape, shared.wiring)
-    fields |= measure(shared, network, found.masks, trainee)
-    seconds = {"scoring": found.scoring, "masking": found.masking, "measuring": time.perf_counter() - begin}
-    files = {"masks.safetensors": safetensors.torch.save(found.masks or everything(prunable(network)))}
-    return Trial(cell, trainee, found.masks if trainee is network else {}, found, fields, seconds, files)
-
-
-def trained_of(cell: Cell, shared: Artifacts, network: nn.Module, masks: Masks) -> nn.Module:
+def trainee_of(cell: Cell, shared: Artifacts, network: nn.Module, masks: Masks) -> nn.Module:
     """What is trained of a network: all of it, or a smaller one where neurons are removed."""
     removes = shared.job.setting.removes_neurons and cell.density < 1
     return remove(network, masks, shared.data.input_shape) if removes else network
@@ -81,18 +62,18 @@ def trained_of(cell: Cell, shared: Artifacts, network: nn.Module, masks: Masks) 
 
 def measure(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:
     """What the job asks to be measured, as fields of the record."""
+    wanted, shape = shared.job.setting.measurements, shared.data.input_shape
     return measured(
-        shared.job.setting.measurements, network=lambda: network, masks=lambda: masks, trainee=lambda: trainee,
-        input_shape=lambda: shared.data.input_shape, device=lambda: shared.device,
+        wanted, network=network, masks=masks, trainee=trainee, input_shape=shape, device=shared.device
     )  # fmt: skip
 
 
 def measure_later(cell: Cell, shared: Artifacts) -> Record:
-    """The same of a cell that is finished."""
+    """What `measure` gives, of a cell that is finished: of its stored masks and the network that its training started from."""
     network = shared.start(cell)
     found = safetensors.torch.load(shared.store.file(cell.key, "masks.safetensors"))  # in no fixed order
     masks = {name: found[name] for name in prunable(network)}
-    fields = measure(shared, network, masks, trained_of(cell, shared, network, masks))
+    fields = measure(shared, network, masks, trainee_of(cell, shared, network, masks))
     return with_names(fields, shared.store.read(cell.key))
 
 
@@ -114,7 +95,7 @@ def record_of(trial: Trial, trained: Trained, shared: Artifacts, devices: list[s
         "epochs": len(trained.history),
         "seconds": {name: round(value, 3) for name, value in trial.seconds.items()},
         "peak_memory_bytes": trained.peak_memory_bytes,
-        "notes": trial.pruned.notes,
+        "notes": trial.notes,
         **provenance(command, " + ".join(devices), shared.device.resolved_precision),
         "data": {"name": shared.dataset.name, "sha256": shared.dataset.digest},
         "config": _portable(job),
@@ -123,11 +104,12 @@ def record_of(trial: Trial, trained: Trained, shared: Artifacts, devices: list[s
 
 def files_of(trial: Trial, shared: Artifacts) -> dict[str, bytes]:
     """What the folder of a trained cell holds besides its record: masks, and the trained network of some."""
+    files = {"masks.safetensors": trial.pruned}
     if trial.cell.density == 1:
-        return {**trial.files, "weights.safetensors": _packed(trial.network)}
-    if shared.job.setting.removes_neurons:
-        return {**trial.files, "network.pt2": exported(trial.network, shared.data.input_shape)}
-    return trial.files
+        files["weights.safetensors"] = _packed(trial.network)
+    elif shared.job.setting.removes_neurons:
+        files["network.pt2"] = exported(trial.network, shared.data.input_shape)
+    return files
 
 
 def last_figures(trial: Trial, trained: Trained) -> dict[str, float]:

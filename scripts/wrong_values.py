@@ -28,7 +28,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, Logger, Options, hint
+from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Logger, Options, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.options import options_of
 from pruneexp.components.values import Label, allowed
@@ -73,7 +73,7 @@ class Place:
     @property
     def group(self) -> str:
         group = self.option.partition(".")[0]
-        return group if group in (*GROUPS, *OTHERS) else "options"
+        return group if group in (*GROUPS, *OTHERS, *SEVERAL) else "options"
 
     def command(self, value: str, **others: str) -> list[str]:
         """The command line that gives it a value of `VALUES`, beside other settings."""
@@ -94,6 +94,10 @@ def places() -> Iterator[Place]:
             for key, place in _inside(group, group, path):
                 found.setdefault(key, place)
         yield from found.values()
+    for group in SEVERAL:
+        yield Place(group, f"names of files of conf/{group}")
+        for path in sorted((conf_dir() / group).glob("*.yaml")):
+            yield from (place for _, place in _inside(group, f"{group}.{path.stem}", path))
 
 
 def _inside(group: str, where: str, path: Path) -> Iterator[tuple[str, Place]]:
@@ -106,7 +110,7 @@ def _inside(group: str, where: str, path: Path) -> Iterator[tuple[str, Place]]:
             yield f"{name} without _target_", Place(f"{where}.{name}", words, chosen)
         return
     yield from _of_component(where, configured(group, node), chosen)
-    if group != "dataset":  # whose name is an option of its own
+    if group not in ("dataset", *SEVERAL):  # whose name is an option of its own, or stands in no file
         yield "name", Place(f"{where}.name", allowed(Label), chosen)
 
 

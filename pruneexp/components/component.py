@@ -3,7 +3,7 @@
 import functools
 import importlib
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,13 +89,9 @@ class Component:
         """Which of the arguments that the program has for it it takes, in the order of its signature."""
         return offered_to(self.target, self.about.kind)
 
-    def call(self, **offered: Callable[[], Any]) -> Any:
-        """What it returns for what the program offers.
-
-        Args:
-            offered: by the argument's name, how its value is had; what the signature does not name is never made.
-        """
-        return self.make()(**{name: offered[name]() for name in self.asks if name in offered})
+    def call(self, **offered: Any) -> Any:
+        """What it returns for those of the program's arguments that its signature names."""
+        return self.make()(**{name: offered[name] for name in self.asks if name in offered})
 
     def short(self) -> str:
         """For the key's readable part: the label that is an option of its own, or the name with the values it cannot do without."""

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pruneexp.cell import Options
 from pruneexp.components.component import Component
 from pruneexp.errors import UserError
+from pruneexp.treatments.treat import treats
 
 
 def check_together(options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component]) -> None:
@@ -21,7 +22,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
 
 
 def _check_treatment(name: str, treatment: Component, options: Options, masker: Component) -> None:
-    if treatment.asks[0] == "masks" and masker.about.removes_neurons:
+    if treats(treatment) == "masks" and masker.about.removes_neurons:
         raise UserError(f"treatment={name} moves single weights, and masker={masker.label} removes neurons.")
     if "scores" in treatment.asks and not masker.about.needs_scores:
         raise UserError(f"treatment={name} goes by scores, and masker={masker.label} has none.")

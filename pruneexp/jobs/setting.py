@@ -13,6 +13,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
 from pruneexp.jobs.rules import check_together
+from pruneexp.treatments.treat import treats
 
 
 class Setting:
@@ -102,7 +103,7 @@ def _side_by_side(kind: str, nodes: Any) -> dict[str, Component]:
             )
     found = {str(name): configured(f"{kind}.{name}", node, kind) for name, node in nodes.items()}
     for name, one in found.items():
-        if kind == "treatment" and (not one.asks or one.asks[0] not in ("scores", "masks", "network")):
+        if kind == "treatment" and treats(one) not in ("scores", "masks", "network"):
             raise UserError(
                 f"treatment.{name}'s first argument must be scores, masks or network: it says what is treated."
             )

@@ -1,6 +1,6 @@
 """What a job asks to be measured of its cells besides what every record says."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from pruneexp.components.component import Component
@@ -8,12 +8,12 @@ from pruneexp.errors import UserError
 from pruneexp.records.record import shown_of
 
 
-def measured(measurements: Mapping[str, Component], **offered: Callable[[], Any]) -> dict[str, Any]:
+def measured(measurements: Mapping[str, Component], **offered: Any) -> dict[str, Any]:
     """The fields that the measurements add to a record.
 
     Args:
         measurements: by name, made in the order of their names.
-        offered: by argument, how what they may take is had: network, masks, trainee, input_shape, device.
+        offered: what they may take, by argument: network, masks, trainee, input_shape, device.
 
     Raises:
         UserError: one does not give the field that it says it provides.

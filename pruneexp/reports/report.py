@@ -1,8 +1,7 @@
-"""Write a grid's table, figure and compact records."""
+"""Write a grid's table, figures and records."""
 
-import functools
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -80,15 +79,13 @@ def _write(
         folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
     }
     paths = _write_texts(texts)
-    layers = functools.cache(lambda: layer_table(cells, records))
-    offered: dict[str, Callable[[], Any]] = {
-        "table": lambda: table, "layers": layers, "stem": lambda: folder / "figures" / stem, "title": lambda: stem,
-        "command": lambda: command,
-    }  # fmt: skip
+    by_layer = any("layers" in figure.asks for figure in figures.values())
+    layers = layer_table(cells, records) if by_layer else None
+    offered = {"table": table, "layers": layers, "stem": folder / "figures" / stem, "title": stem, "command": command}
     for figure in figures.values():
         paths += figure.call(**offered)
-    if any("layers" in figure.asks for figure in figures.values()):
-        paths += _write_layers(layers(), folder / "tables" / f"{stem}-layers", note)
+    if layers is not None:
+        paths += _write_layers(layers, folder / "tables" / f"{stem}-layers", note)
     return paths
 
 

@@ -31,8 +31,8 @@ def network() -> nn.Module:
 
 def fields_of(name: str, model: nn.Module, masks: Masks) -> dict[str, Any]:
     return measured(
-        setting_of(f"measurement={name}").measurements, network=lambda: model, masks=lambda: masks, trainee=lambda: model,
-        input_shape=lambda: SHAPE, device=lambda: Device("cpu"),
+        setting_of(f"measurement={name}").measurements, network=model, masks=masks, trainee=model,
+        input_shape=SHAPE, device=Device("cpu"),
     )  # fmt: skip
 
 

@@ -36,12 +36,10 @@ def of(name: str) -> Component:
 
 
 def treated(name: str, value: Any, seed: int = 0) -> Any:
-    model = network()
-    offered = {
-        "scores": scores, "wiring": lambda: trace(model), "generator": lambda: stream(seed, name), "seed": lambda: seed,
-        "initialisation": lambda: "kaiming_normal", "notes": dict,
-    }  # fmt: skip
-    return treat(treats(of(name)), value, {name: of(name)}, lambda _: offered)  # type: ignore[arg-type]
+    offered = {"scores": scores(), "wiring": trace(network()), "initialisation": "kaiming_normal", "notes": {}}
+    what = treats(of(name))
+    offered.pop(what, None)
+    return treat(what, value, {name: of(name)}, seed, **offered)  # type: ignore[arg-type]
 
 
 def scores() -> dict[str, torch.Tensor]:

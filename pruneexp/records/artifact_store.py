@@ -3,7 +3,8 @@
 What is there can be deleted at any time: it is made again by whoever needs it next.
 """
 
-from collections.abc import Callable, Mapping
+import contextlib
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ from pruneexp.system.console import say
 Tensors = dict[str, torch.Tensor]
 
 
-class Shelf:
+class ArtifactStore:
     """The artifacts beside a folder of records.
 
     Args:
@@ -39,30 +40,21 @@ class Shelf:
         """
         return self.store.folder / ".artifacts" / f"{kind}-{digest({**self.made_by, **identity})}"
 
-    def get(
-        self, path: Path, make: Callable[[], Tensors], worth: Callable[[Tensors], bool] = lambda made: True
-    ) -> Tensors:
-        """The tensors at `path`, on the CPU; where they are not there, or damaged, they are made, and stored for others.
-
-        Processes that want them meanwhile wait for the one that makes them.
-
-        Args:
-            make: makes them.
-            worth: whether they are stored.
+    @contextlib.contextmanager
+    def claimed(self, path: Path) -> Iterator[Tensors | None]:
+        """The tensors at `path`, on the CPU; or None where they are not there, or damaged: then the block makes and `put`s them, and
+        processes that want them meanwhile wait for it.
 
         Raises:
-            UserError: the folder cannot be written, or what `make` raises.
+            UserError: the folder cannot be written.
         """
-        if (found := _read(path)) is not None:
-            return found
+        found = _read(path)
+        if found is not None:
+            yield found
+            return
         with self.store.claim(path.name, wait=True):
-            if (found := _read(path)) is not None:
-                return found
             files.remove_leftovers(path)
-            made = make()
-            if worth(made):
-                put(path, made)
-            return made
+            yield _read(path)
 
 
 def put(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:

@@ -3,20 +3,31 @@
 import errno
 import multiprocessing
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import torch
 
-from pruneexp.records.shelf import Shelf, Tensors, put
+from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
 from pruneexp.records.store import Store
 from pruneexp.system import files
 
 MADE = {"a.weight": torch.arange(6.0).reshape(2, 3), "b": torch.tensor(3, dtype=torch.int64)}
 
 
-def shelf(folder: Path, **made_by: str) -> Shelf:
-    return Shelf(Store(folder), {"data": "d", **made_by})
+def store(folder: Path, **made_by: str) -> ArtifactStore:
+    return ArtifactStore(Store(folder), {"data": "d", **made_by})
+
+
+def get(where: ArtifactStore, path: Path, make: Callable[[], Tensors], stored: bool = True) -> Tensors:
+    """As whoever needs an artifact does."""
+    with where.claimed(path) as found:
+        if found is None:
+            found = make()
+            if stored:
+                put(path, found)
+    return found
 
 
 def never() -> Tensors:
@@ -28,28 +39,28 @@ def same(one: Tensors, other: Tensors) -> bool:
 
 
 def test_it_is_made_once(tmp_path: Path) -> None:
-    path = shelf(tmp_path).path("scores", {"seed": 0})
-    assert same(shelf(tmp_path).get(path, lambda: dict(MADE)), MADE)
-    assert same(shelf(tmp_path).get(path, never), MADE)
+    path = store(tmp_path).path("scores", {"seed": 0})
+    assert same(get(store(tmp_path), path, lambda: dict(MADE)), MADE)
+    assert same(get(store(tmp_path), path, never), MADE)
     assert [found.name for found in path.parent.iterdir()] == [path.name]
 
 
 def test_another_identity_code_or_data_is_another_file(tmp_path: Path) -> None:
     paths = [
-        shelf(tmp_path).path("scores", {"seed": 0}), shelf(tmp_path).path("scores", {"seed": 1}),
-        shelf(tmp_path).path("rewound", {"seed": 0}), shelf(tmp_path, data="e").path("scores", {"seed": 0}),
-        shelf(tmp_path, code="2").path("scores", {"seed": 0}),
+        store(tmp_path).path("scores", {"seed": 0}), store(tmp_path).path("scores", {"seed": 1}),
+        store(tmp_path).path("rewound", {"seed": 0}), store(tmp_path, data="e").path("scores", {"seed": 0}),
+        store(tmp_path, code="2").path("scores", {"seed": 0}),
     ]  # fmt: skip
     assert len(set(paths)) == len(paths)
-    assert paths[0] == shelf(tmp_path).path("scores", {"seed": 0})
+    assert paths[0] == store(tmp_path).path("scores", {"seed": 0})
 
 
 @pytest.mark.parametrize("damage", [b"", b"x" * 40, "last byte", "cut"])
 def test_a_damaged_one_is_made_again_after_a_sentence(
     tmp_path: Path, damage: bytes | str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    path = shelf(tmp_path).path("scores", {})
-    shelf(tmp_path).get(path, lambda: dict(MADE))
+    path = store(tmp_path).path("scores", {})
+    get(store(tmp_path), path, lambda: dict(MADE))
     content = path.read_bytes()
     broken = {"last byte": content[:-1] + bytes([content[-1] ^ 1]), "cut": content[:-5]}
     path.write_bytes(damage if isinstance(damage, bytes) else broken[damage])
@@ -59,15 +70,15 @@ def test_a_damaged_one_is_made_again_after_a_sentence(
         asked.append(1)
         return dict(MADE)
 
-    assert same(shelf(tmp_path).get(path, make), MADE)
+    assert same(get(store(tmp_path), path, make), MADE)
     assert asked == [1]
     assert f"{path.name}: cannot be used" in capsys.readouterr().out
     assert path.read_bytes() == content
 
 
 def test_what_is_not_worth_it_is_not_stored(tmp_path: Path) -> None:
-    path = shelf(tmp_path).path("scores", {})
-    assert same(shelf(tmp_path).get(path, lambda: dict(MADE), lambda made: False), MADE)
+    path = store(tmp_path).path("scores", {})
+    assert same(get(store(tmp_path), path, lambda: dict(MADE), stored=False), MADE)
     assert not path.exists()
 
 
@@ -77,15 +88,15 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    path = shelf(tmp_path).path("scores", {})
+    path = store(tmp_path).path("scores", {})
     monkeypatch.setattr(files, "write_sealed", full)
-    assert same(shelf(tmp_path).get(path, lambda: dict(MADE)), MADE)
+    assert same(get(store(tmp_path), path, lambda: dict(MADE)), MADE)
     assert "could not be written (No space left on device); it will be made again" in capsys.readouterr().out
     assert not path.exists()
 
 
 def _ask(folder: Path, log: Path) -> None:
-    made = shelf(folder)
+    made = store(folder)
 
     def slowly() -> Tensors:
         with log.open("a") as file:
@@ -93,7 +104,7 @@ def _ask(folder: Path, log: Path) -> None:
         time.sleep(0.5)
         return dict(MADE)
 
-    assert same(made.get(made.path("scores", {}), slowly), MADE)
+    assert same(get(made, made.path("scores", {}), slowly), MADE)
 
 
 def test_processes_wait_for_the_one_that_makes_it(tmp_path: Path) -> None:
@@ -114,4 +125,4 @@ def test_tensors_of_any_layout_come_back_as_they_were(tmp_path: Path) -> None:
         "view": torch.zeros(5)[1:3],
     }
     put(tmp_path / "x" / "a-0123456789abcdef", strange)
-    assert same(shelf(tmp_path).get(tmp_path / "x" / "a-0123456789abcdef", never), strange)
+    assert same(get(store(tmp_path), tmp_path / "x" / "a-0123456789abcdef", never), strange)
