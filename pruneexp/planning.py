@@ -28,8 +28,8 @@ def print_plan(grid: Grid) -> None:
     """Print the grid and run none of it.
 
     Cells of one setting are one row. Weights and MACs are density times the dense network's; where
-    layers differ in density, the record has the exact MACs. The time of a missing cell is the median of the recorded ones with the
-    same model and recipe on the same device; where there is none, a few timed training steps on random images.
+    layers differ in density, the record has the exact MACs. The time of a missing cell is the median of the grid's recorded ones
+    with the same data set, model and recipe on the same device; where there is none, a few timed training steps on random images.
     """
     options, setting = grid.jobs[0].options, grid.jobs[0].setting
     store, out = Store(options.results_dir, options.records), console()

@@ -20,14 +20,14 @@ from pruneexp.training.members import check_members
 
 
 def check_sweep(grid: Grid, store: Store) -> bool:
-    """Whether anything is left to do; then everything that a job of the grid needs is there.
+    """Whether anything is left to do; where it is, what each job of the grid needs has been found to be there.
 
     Raises:
         UserError: it is not; nothing has been written.
     """
     records = [
         store.read(cell.key) for cell in cells_there(grid)
-    ]  # each is read: a damaged one is told before any training
+    ]  # all of them: a damaged one is told before any training
     measurements = grid.jobs[0].setting.measurements
     for record in records:
         if record is not None:

@@ -26,7 +26,9 @@ from pruneexp.jobs.setting import Setting
 from pruneexp.jobs.words import NOW, group_of, of_today, opened
 from pruneexp.system.shipped import conf_dir
 
-ONCE = ("mode", "name", "launcher", "data_dir", "results_dir", "report_dir")  # options of the whole sweep
+ONCE = (  # options of the whole sweep
+    "mode", "name", "launcher", "measurement", "figure", "records", "data_dir", "results_dir", "report_dir",
+)  # fmt: skip
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
 SEARCHED = re.compile(r"file://([^,\]\"']+)")
 OF_SEED = re.compile(r"\$\{[^}]*\bseed\b")  # another option that follows from the seed
@@ -45,14 +47,9 @@ class Grid:
     jobs: list[Job]
     overrides: list[list[str]]
 
-    @property
-    def config(self) -> DictConfig:
-        """The first job's: mode, name and folders are those of every job."""
-        return self.jobs[0].config
-
     @functools.cached_property
     def slots(self) -> list["Slot"]:
-        """Every cell that is asked for once, in the order of the jobs."""
+        """The cells that are asked for, each once though several jobs may ask for it, in the order of the jobs."""
         slots: dict[str, Slot] = {}
         for job in self.jobs:
             for density in job.densities:
@@ -184,7 +181,8 @@ def _refuse(overrides: list[Override]) -> None:
     """Raise UserError for overrides that Hydra takes and that mean nothing here."""
     for override in overrides:
         name = override.key_or_group
-        if override.is_sweep_override() and name.split(".")[0] in ONCE:
+        group = group_of(name) if name in NOW else name.split(".")[0]
+        if override.is_sweep_override() and group in ONCE:
             raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
         if name.startswith(("hydra.", "hydra/")) and not name.startswith(OF_HYDRA):
             raise UserError(
@@ -203,7 +201,7 @@ def _refuse(overrides: list[Override]) -> None:
 def _refuse_choice(group: str, value: object) -> None:
     """Raise UserError where a group's choice is no name of a file, or, of a group of which several are chosen, no list of names."""
     several = group in SEVERAL and isinstance(value, list)
-    for name in value if isinstance(value, list) and several else [value]:
+    for name in value if isinstance(value, list) and group in SEVERAL else [value]:
         if not isinstance(name, str) or "${" in name or len(name) > 200:
             what = "names of files" if several else "the name of a file"
             raise UserError(f"{group} must be {what} in conf/{group}, got {shown(value)}.")

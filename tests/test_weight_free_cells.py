@@ -222,7 +222,7 @@ def settings(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
     """The tables' rows of all experiments on Ramanujan graphs, one seed of each."""
     folder = tmp_path_factory.mktemp("ramanujan")
     grids = [filled(folder / name, f"+experiment={name}", "seed=0") for name in RAMANUJAN]
-    return pd.concat([aggregate(collect(grid)[0]).assign(name=grid.config.name) for grid in grids])
+    return pd.concat([aggregate(collect(grid)[0]).assign(name=grid.jobs[0].config.name) for grid in grids])
 
 
 @pytest.mark.parametrize(("table", "rows"), [(4, 32), (5, 12)])

@@ -44,14 +44,14 @@ def weights_of(options: Options) -> str:
 
 
 def as_cell(by_group: Mapping[str, Any], needs_scores: bool, dense: bool) -> dict[str, Any]:
-    """What is said of each group, as of a cell: of a dense one scorer and masker do not matter, of some maskers the scorer."""
+    """What is said of each group, but that a dense cell has neither scorer nor masker, and one whose masker needs no scores no scorer."""
     if dense:
         return {**by_group, "scorer": "dense", "masker": "dense"}
     return dict(by_group) if needs_scores else {**by_group, "scorer": "none"}
 
 
 def changed(options: Options, name: str, needs_scores: bool, dense: bool) -> Any:
-    """The value of one of the schema's options where it makes a cell another one than the default would, else None."""
+    """One of the schema's options as the description has it; None where the cell is the same with the option at its default."""
     value = getattr(options, name)
     if value == ROOT[name] or (dense and name not in marked("dense")):
         return None

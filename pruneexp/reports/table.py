@@ -28,7 +28,7 @@ def interval95(values: pd.Series) -> float:
 
 
 def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row for each (dataset, model, scorer, masker, recipe, precision, asked density), in order of first appearance.
+    """One row for each (dataset, model, scorer, masker, recipe, precision, asked density), networks in order, densities falling.
 
     Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means
     over seeds of lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers,
