@@ -21,7 +21,7 @@ from pruneexp.training.device import Device
 from pruneexp.training.members import seconds
 
 COLUMNS = ("density", "seeds", "done", "weights", "MACs", "min/cell")
-FEW = 32  # images of a step on a CPU
+FEW = 16  # images of a step on a CPU
 
 
 def print_plan(grid: Grid) -> None:

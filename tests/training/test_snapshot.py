@@ -12,6 +12,7 @@ import torch
 from torch import nn
 
 from pruneexp.recipe import Recipe
+from pruneexp.system import files
 from pruneexp.training.device import Device
 from pruneexp.training.processes import RankFailed
 from pruneexp.training.snapshot import Snapshot
@@ -58,7 +59,7 @@ def is_state_after(path: Path, epochs: int, device: Device = CPU, make: Callable
     """Whether the file holds just what a training of so many epochs ends with, bit for bit."""
     network = make()
     run(network, device=device, epochs=epochs)
-    expected, found = network.state_dict(), safetensors.torch.load(path.read_bytes())
+    expected, found = network.state_dict(), safetensors.torch.load(files.read_sealed(path))
     return found.keys() == expected.keys() and all(
         found[name].dtype == value.dtype and torch.equal(found[name], value) for name, value in expected.items()
     )

@@ -17,6 +17,7 @@ from pruneexp.artifacts import Artifacts
 from pruneexp.errors import UserError
 from pruneexp.measuring.topology import topology
 from pruneexp.network.masks import Masks
+from pruneexp.pruning import pruned
 from pruneexp.records.store import Store
 from pruneexp.studies import report
 from pruneexp.sweep import expand
@@ -65,7 +66,7 @@ def compared(
             continue
         made_by = bench(scorer, masker, setting)
         try:
-            masks = made_by.prune(density).masks
+            masks = pruned(made_by.method, made_by.initial, density, 0, made_by.data.for_scoring()).masks
         except UserError as error:
             refused.append(f"{masker}: {error}")
             print(refused[-1], flush=True)
