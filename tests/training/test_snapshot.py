@@ -134,11 +134,12 @@ def test_a_training_that_ends_before_writes_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize("device", [CPU, TWO], ids=["one", "two"])
 @pytest.mark.parametrize("after", [1, 3])
 def test_a_disk_that_fails_ends_no_training_and_leaves_nothing(tmp_path: Path, after: int, device: Device) -> None:
-    path, told = tmp_path / "missing" / "file", tmp_path / "told"
+    path, told = tmp_path / "in the way" / "file", tmp_path / "told"
+    path.parent.write_text("a file")
     trained = run(small(), Snapshot(after, path, functools.partial(append, told)), device=device)
     assert trained.history == run(small(), device=device).history
-    assert told.read_text() == f"no snapshot could be written to {path} (No such file or directory); training goes on\n"
-    assert list(tmp_path.iterdir()) == [told]
+    assert told.read_text() == f"no snapshot could be written to {path} (File exists); training goes on\n"
+    assert sorted(tmp_path.iterdir()) == [path.parent, told]
 
 
 def test_a_snapshot_takes_the_place_of_an_older_one(tmp_path: Path) -> None:
