@@ -17,6 +17,7 @@ from pruneexp.jobs.job import Job
 from pruneexp.measuring.always import always
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
+from pruneexp.outcome import Trial, files_of, last_figures, measure, measure_later, record_of, trainee_of
 from pruneexp.pruning import Pruned
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
@@ -27,7 +28,6 @@ from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, train, train_together
-from pruneexp.trial import Trial, files_of, last_figures, measure, measure_later, record_of, trainee_of
 from pruneexp.worklist import Countdown, Worklist
 
 if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes lightning importable beside a CPU torch
