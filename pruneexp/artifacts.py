@@ -21,12 +21,13 @@ from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.network.initialise import initialise
+from pruneexp.network.prunable import prunable
 from pruneexp.network.weights import load_weights
 from pruneexp.network.wiring import Wiring, trace
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
 from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
-from pruneexp.records.provenance import git_commit
+from pruneexp.records.provenance import code_digest, git_commit
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
@@ -85,7 +86,7 @@ class Artifacts:
 
     @functools.cached_property
     def stored(self) -> ArtifactStore:
-        return ArtifactStore(self.store, self.made_by | {"device": self.device.name})
+        return ArtifactStore(self.store, self.made_by | {"device": self.device.name, "code": code_digest()})
 
     @functools.cached_property
     def initial(self) -> nn.Module:
@@ -161,7 +162,8 @@ class Artifacts:
                 if made.seconds > WORTH:
                     put(path, found)
         seconds = float(found[SECONDS])
-        return Scored({n: value.to(self.device.where) for n, value in found.items() if n != SECONDS}, seconds)
+        # in the network's order, which a file does not keep: maskers lay the layers end to end
+        return Scored({name: found[name].to(self.device.where) for name in prunable(self.initial)}, seconds)
 
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""

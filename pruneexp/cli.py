@@ -83,6 +83,8 @@ def _main(arguments: list[str]) -> int:
         return check(options.results_dir, options.records)
     store = Store(options.results_dir, options.records)
     code = _run(grid, store) if options.mode == "run" else 0
+    if code and grid.jobs[0].setting.components["launcher"].about.name == "local":
+        return code  # it has stopped at the first failure
     if code and not any(cell.key in store for slot in grid.slots for cell in slot.cells):
         return code
     from pruneexp.reports.report import write_report

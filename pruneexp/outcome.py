@@ -73,8 +73,12 @@ def measure_later(cell: Cell, shared: Artifacts) -> Record:
     network = shared.start(cell)
     found = safetensors.torch.load(shared.store.file(cell.key, "masks.safetensors"))  # in no fixed order
     masks = {name: found[name] for name in prunable(network)}
+    record = shared.store.read(cell.key) or {}
     fields = measure(shared, network, masks, trainee_of(cell, shared, network, masks))
-    return with_names(fields, shared.store.read(cell.key))
+    for name, value in fields.items():  # what was measured before stays
+        if isinstance(value, dict) and isinstance(record.get(name), dict):
+            fields[name] = record[name] | value
+    return with_names(fields, record)
 
 
 def record_of(trial: Trial, trained: Trained, shared: Artifacts, devices: list[str], command: str) -> Record:

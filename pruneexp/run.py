@@ -58,7 +58,9 @@ def run(config: DictConfig, command: str = "", first: int = 0, total: int = 0, w
     cells = job.cells(shared.device.resolved_precision)
     work = Worklist(job, store, cells)
     maker = Maker(shared, Countdown(cells, first, total or len(cells), workers), command)
-    if shared.needs_dense and any(cell.density < 1 for cell in work.missing()):
+    pruned = [cell for cell in work.missing() if cell.density < 1]
+    starts = [cell for cell in pruned if not store.has_folder(cell.key) or job.options.rewind == "none"]
+    if shared.needs_dense and starts and not store.has_folder(shared.dense_cell.key):
         with work.claimed([shared.dense_cell], wait=True, here=True) as mine:
             maker.finish(mine)
     missing = work.missing()

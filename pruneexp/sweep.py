@@ -23,7 +23,7 @@ from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.setting import Setting
-from pruneexp.jobs.words import NOW, group_of, of_today, opened
+from pruneexp.jobs.words import NOW, check_off, group_of, last_words, of_today, opened
 from pruneexp.system.shipped import conf_dir
 
 ONCE = (  # options of the whole sweep
@@ -153,7 +153,7 @@ def _hydra() -> Iterator[None]:
 
 
 def _of_today(overrides: list[str]) -> list[str]:
-    return [word for override in overrides for word in of_today(override)]
+    return [word for override in last_words(overrides) for word in of_today(override)]
 
 
 def _composed(jobs: list[list[str]], known: DictConfig | None = None) -> list[Job]:
@@ -172,6 +172,8 @@ def _composed(jobs: list[list[str]], known: DictConfig | None = None) -> list[Jo
             found.append(Job(shared[rest].setting, seeds[-1]))
             continue
         found.append(Job.of(compose("config", _of_today(overrides)) if known is None else known))
+        setting = found[-1].setting
+        check_off(last_words(overrides), [*setting.treatments, *setting.measurements])
         if not OF_SEED.search(OmegaConf.to_yaml(found[-1].setting.config)):  # no other option follows from it
             shared[rest] = found[-1]
     return found
@@ -181,7 +183,7 @@ def _refuse(overrides: list[Override]) -> None:
     """Raise UserError for overrides that Hydra takes and that mean nothing here."""
     for override in overrides:
         name = override.key_or_group
-        group = group_of(name) if name in NOW else name.split(".")[0]
+        group = group_of(name) if name in NOW else {"figures": "figure"}.get(name, name.split(".")[0])
         if override.is_sweep_override() and group in ONCE:
             raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
         if name.startswith(("hydra.", "hydra/")) and not name.startswith(OF_HYDRA):

@@ -148,7 +148,14 @@ def test_scores_are_made_once_for_all_maskers_and_densities(
         return score(model, scorer, batches, seed, part)
 
     monkeypatch.setattr("pruneexp.pruning.score", counting)
-    sweep = (*SMALL, "scorer=snip", "model=vgg_small", "densities=[0.2,0.1]", "masker=greedy_global,greedy", "seed=0,1")
+    sweep = (
+        *SMALL,
+        "scorer=snip",
+        "model=vgg_small",
+        "densities=[0.2,0.1]",
+        "masker=greedy_global,sparsify",
+        "seed=0,1",
+    )
     run(*sweep, "results_dir=alone")
     assert asked == [0, 1, 0, 1]  # too quick to be worth a file: each job makes its own
     assert not (tmp_path / "alone" / ".artifacts").exists()

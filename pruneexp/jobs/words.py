@@ -1,6 +1,7 @@
 """The words of a command line: as a user types them, and as Hydra takes them."""
 
 import re
+from collections.abc import Collection, Sequence
 
 from pruneexp.cell import GROUPS, SEVERAL
 from pruneexp.errors import UserError
@@ -36,7 +37,7 @@ def of_today(override: str) -> list[str]:
         return [f"figure={value}"]
     if name not in NOW:
         return [override]
-    value = value.lower()
+    value = value.lower() if value.lower() in ("true", "false") else value
     if value not in NOW[name]:
         *most, last = NOW[name]
         raise UserError(
@@ -44,6 +45,26 @@ def of_today(override: str) -> list[str]:
         )
     choice = NOW[name][value]
     return [] if choice is None else [f"+{choice[0]}@{choice[0]}.{choice[1]}={choice[1]}"]
+
+
+def last_words(overrides: Sequence[str]) -> list[str]:
+    """The overrides with only the last of each option of earlier versions, which counts."""
+    last = {name: k for k, override in enumerate(overrides) if (name := name_of(override)) in NOW}
+    return [override for k, override in enumerate(overrides) if last.get(name_of(override), k) == k]
+
+
+def name_of(override: str) -> str:
+    return override.lstrip("+").partition("=")[0]
+
+
+def check_off(overrides: Sequence[str], chosen: Collection[str]) -> None:
+    """Raise UserError where an override of earlier versions switches off what the groups' choices have."""
+    for override in overrides:
+        name = name_of(override)
+        if name in NOW and not of_today(override):
+            for choice in {one[1] for one in NOW[name].values() if one is not None} & set(chosen):
+                group = group_of(name)
+                raise UserError(f"{override}, and {group}= has {choice}: type {group}=[...] without it.")
 
 
 def group_of(name: str) -> str:

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from pruneexp.components.component import Component
+from pruneexp.components.values import shown
 from pruneexp.errors import UserError
 from pruneexp.records.record import shown_of
 
@@ -24,7 +25,12 @@ def measured(measurements: Mapping[str, Component], **offered: Any) -> dict[str,
         found = one.call(**offered)
         if not isinstance(found, Mapping) or not _has(found, provided(one)):
             raise UserError(
-                f"measurement.{name} must give the field {provided(one)} of the record, and gave {sorted(found)}."
+                f"measurement.{name} must give the field {provided(one)} of the record, and gave {shown(found)}."
+            )
+        allowed = {provided(one).partition(".")[0], f"{provided(one).partition('.')[0]}_layers"}
+        if not found.keys() <= allowed or not all(map(_numbers, found.values())):
+            raise UserError(
+                f"measurement.{name} may give numbers under {' and '.join(sorted(allowed))} alone, and gave {shown(found)}."
             )
         fields |= found
     return with_names(fields) if fields else {}
@@ -44,6 +50,13 @@ def is_measured(record: Mapping[str, Any], measurements: Mapping[str, Component]
 def provided(measurement: Component) -> str:
     """The field, dotted where it is nested, that tells that a measurement was made."""
     return measurement.about.provides or measurement.about.name
+
+
+def _numbers(value: Any) -> bool:
+    """Whether it is a number or none, or numbers by name."""
+    if isinstance(value, Mapping):
+        return all(map(_numbers, value.values()))
+    return value is None or (isinstance(value, (int, float)) and not isinstance(value, bool))
 
 
 def _has(fields: Mapping[str, Any], name: str) -> bool:

@@ -1,6 +1,7 @@
 """Where a number comes from: code version, packages, hardware."""
 
 import functools
+import hashlib
 import os
 import platform
 import re
@@ -22,6 +23,13 @@ def provenance(command: str, device: str, precision: str) -> dict[str, Any]:
         "device": device,
         "precision": precision,
     }
+
+
+@functools.cache
+def code_digest() -> str:
+    """SHA-256 over pruneexp's own files and the versions of the packages that it computes with, as they are when first asked for."""
+    parts = [hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(PACKAGE.rglob("*.py"))]
+    return hashlib.sha256("".join([*parts, *(str(_version(name)) for name in PACKAGES)]).encode()).hexdigest()
 
 
 def _version(name: str) -> str | None:

@@ -10,7 +10,7 @@ from pruneexp.reports.table import AGGREGATED, KNOWN
 
 SHOWN = ["dataset", "model", "scorer", "masker", "recipe", "precision"]
 NETWORK = ["dataset", "model", "recipe"]
-FEW = 4  # columns of a measurement that a page has room for; the CSV has all
+FEW = 3  # columns of a measurement that a page has room for; the CSV has all
 BELOW = "below chance"  # in a published figure's source: printed as *
 
 

@@ -199,6 +199,16 @@ def test_todays_words_are_the_same_cell(option: str) -> None:
 
 
 @pytest.mark.parametrize("option", OPTIONS)
+def test_the_last_word_counts_and_none_is_unsaid(option: str) -> None:
+    assert only(f"{option}=true", f"{option}=false")[1] == only()[1]
+    assert only(f"{option}=false", f"{option}=true")[1] == only(f"treatment={option}")[1]
+    with pytest.raises(
+        UserError, match=rf"^{option}=false, and treatment= has {option}: type treatment=\[\.\.\.\] without it\.$"
+    ):
+        only(f"treatment={option}", f"{option}=false")
+
+
+@pytest.mark.parametrize("option", OPTIONS)
 def test_what_is_not_true_or_false_is_refused(option: str) -> None:
     with pytest.raises(
         UserError, match=rf"^{option} must be true or false, got 'yes'; it is a choice of treatment= now\.$"
