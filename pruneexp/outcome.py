@@ -18,6 +18,7 @@ from pruneexp.network.export import exported
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import remove
+from pruneexp.network.weights import packed
 from pruneexp.records.provenance import provenance
 from pruneexp.records.record import Record
 from pruneexp.training.train import Trained
@@ -110,7 +111,7 @@ def files_of(trial: Trial, shared: Artifacts) -> dict[str, bytes]:
     """What the folder of a trained cell holds besides its record: masks, and the trained network of some."""
     files = {"masks.safetensors": trial.pruned}
     if trial.cell.density == 1:
-        files["weights.safetensors"] = _packed(trial.network)
+        files["weights.safetensors"] = packed(trial.network.state_dict())
     elif shared.job.setting.removes_neurons:
         files["network.pt2"] = exported(trial.network, shared.data.input_shape)
     return files
@@ -126,10 +127,6 @@ def last_figures(trial: Trial, trained: Trained) -> dict[str, float]:
         figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]
         figures[f"graph/bound_gap/{row['name']}"] = row["bound_gap"]
     return {name: value for name, value in figures.items() if value is not None}
-
-
-def _packed(network: nn.Module) -> bytes:
-    return safetensors.torch.save({name: tensor.cpu().contiguous() for name, tensor in network.state_dict().items()})
 
 
 def _finite(value: float) -> float | None:

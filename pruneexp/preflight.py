@@ -25,9 +25,8 @@ def check_sweep(grid: Grid, store: Store) -> bool:
     Raises:
         UserError: it is not; nothing has been written.
     """
-    records = [
-        store.read(cell.key) for cell in cells_there(grid)
-    ]  # all of them: a damaged one is told before any training
+    # all of them: a damaged one is told before any training
+    records = [store.read(cell.key) for cell in cells_there(grid)]
     measurements = grid.jobs[0].setting.measurements
     for record in records:
         if record is not None:

@@ -58,12 +58,13 @@ def run(config: DictConfig, command: str = "", first: int = 0, total: int = 0, w
     cells = job.cells(shared.device.resolved_precision)
     work = Worklist(job, store, cells)
     maker = Maker(shared, Countdown(cells, first, total or len(cells), workers), command)
-    pruned = [cell for cell in work.missing() if cell.density < 1]
+    missing = work.missing()
+    pruned = [cell for cell in missing if cell.density < 1]
     starts = [cell for cell in pruned if not store.has_folder(cell.key) or job.options.rewind == "none"]
     if shared.needs_dense and starts and not store.has_folder(shared.dense_cell.key):
         with work.claimed([shared.dense_cell], wait=True, here=True) as mine:
             maker.finish(mine)
-    missing = work.missing()
+        missing = pruned
     for group in work.groups(missing, maker.members(missing)):
         with work.claimed(group) as mine:
             maker.finish(mine)
@@ -128,10 +129,8 @@ class Maker:
 
     def _alone(self, trial: Trial) -> tuple[Trial, Trained, list[str]]:
         shared, title = self.shared, self.countdown.title(trial.cell)
-        progress, told = (
-            CellProgress(title, console()),
-            functools.partial(say, title),
-        )  # they may go into other processes
+        # both may have to go into other processes
+        progress, told = CellProgress(title, console()), functools.partial(say, title)
         every, key = shared.device.checkpoint_seconds, trial.cell.key
         identity = {"cell": key, "mask": trial.masks_digest, **shared.made_by}
         checkpoint = Checkpoint(shared.store.checkpoint(key), identity, shared.device.name, every, told)

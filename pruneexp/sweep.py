@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from hydra import compose, initialize_config_dir
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -23,7 +24,7 @@ from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.setting import Setting
-from pruneexp.jobs.words import NOW, check_off, group_of, last_words, of_today, opened
+from pruneexp.jobs.words import GROUP_OF, check_off, last_words, of_today, opened
 from pruneexp.system.shipped import conf_dir
 
 ONCE = (  # options of the whole sweep
@@ -92,7 +93,7 @@ def expand(arguments: list[str]) -> Grid:
         first = compose("config", _of_today(fixed), return_hydra_config=True)
         sweeper = first.hydra.sweeper.get("params") or {}
         given = {override.key_or_group for override in parsed}
-        given |= {group_of(name) for name in given & NOW.keys()}
+        given |= {GROUP_OF[name] for name in given & GROUP_OF.keys()}
         sweeps = [opened(f"{key!s}={value!s}") for key, value in sweeper.items() if key not in given] + swept
         combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
         composed = [fixed + combination for combination in combinations]
@@ -183,8 +184,7 @@ def _refuse(overrides: list[Override]) -> None:
     """Raise UserError for overrides that Hydra takes and that mean nothing here."""
     for override in overrides:
         name = override.key_or_group
-        group = group_of(name) if name in NOW else {"figures": "figure"}.get(name, name.split(".")[0])
-        if override.is_sweep_override() and group in ONCE:
+        if override.is_sweep_override() and GROUP_OF.get(name, name.split(".")[0]) in ONCE:
             raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
         if name.startswith(("hydra.", "hydra/")) and not name.startswith(OF_HYDRA):
             raise UserError(
@@ -200,10 +200,10 @@ def _refuse(overrides: list[Override]) -> None:
             raise UserError(f"there is no option {name!r} to add: only an experiment is added with a plus.")
 
 
-def _refuse_choice(group: str, value: object) -> None:
+def _refuse_choice(group: str, value: Any) -> None:
     """Raise UserError where a group's choice is no name of a file, or, of a group of which several are chosen, no list of names."""
     several = group in SEVERAL and isinstance(value, list)
-    for name in value if isinstance(value, list) and group in SEVERAL else [value]:
+    for name in value if several else [value]:
         if not isinstance(name, str) or "${" in name or len(name) > 200:
             what = "names of files" if several else "the name of a file"
             raise UserError(f"{group} must be {what} in conf/{group}, got {shown(value)}.")

@@ -14,6 +14,10 @@ NOW: dict[str, dict[str, tuple[str, str] | None]] = {
     "latency": {"true": ("measurement", "latency"), "false": None},
     "topology": {"none": None, "ramanujan": ("measurement", "ramanujan"), "full": ("measurement", "topology")},
 }
+# the group that each of them is a choice of
+GROUP_OF = {name: next(choice[0] for choice in choices.values() if choice) for name, choices in NOW.items()} | {
+    "figures": "figure"
+}
 
 
 def opened(argument: str) -> str:
@@ -32,16 +36,16 @@ def of_today(override: str) -> list[str]:
     Raises:
         UserError: a value that the option never had.
     """
-    name, _, value = override.lstrip("+").partition("=")
+    name, value = name_of(override), override.partition("=")[2]
     if name == "figures":
-        return [f"figure={value}"]
+        return [f"{GROUP_OF[name]}={value}"]
     if name not in NOW:
         return [override]
     value = value.lower() if value.lower() in ("true", "false") else value
     if value not in NOW[name]:
         *most, last = NOW[name]
         raise UserError(
-            f"{name} must be {', '.join(most)} or {last}, got {value!r}; it is a choice of {group_of(name)}= now."
+            f"{name} must be {', '.join(most)} or {last}, got {value!r}; it is a choice of {GROUP_OF[name]}= now."
         )
     choice = NOW[name][value]
     return [] if choice is None else [f"+{choice[0]}@{choice[0]}.{choice[1]}={choice[1]}"]
@@ -49,7 +53,7 @@ def of_today(override: str) -> list[str]:
 
 def last_words(overrides: Sequence[str]) -> list[str]:
     """The overrides with only the last of each option of earlier versions, which counts."""
-    last = {name: k for k, override in enumerate(overrides) if (name := name_of(override)) in NOW}
+    last = {name: k for k, override in enumerate(overrides) if (name := name_of(override)) in GROUP_OF}
     return [override for k, override in enumerate(overrides) if last.get(name_of(override), k) == k]
 
 
@@ -63,10 +67,5 @@ def check_off(overrides: Sequence[str], chosen: Collection[str]) -> None:
         name = name_of(override)
         if name in NOW and not of_today(override):
             for choice in {one[1] for one in NOW[name].values() if one is not None} & set(chosen):
-                group = group_of(name)
+                group = GROUP_OF[name]
                 raise UserError(f"{override}, and {group}= has {choice}: type {group}=[...] without it.")
-
-
-def group_of(name: str) -> str:
-    """The group that an option of earlier versions is a choice of now."""
-    return next(choice[0] for choice in NOW[name].values() if choice is not None)

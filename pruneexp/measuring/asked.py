@@ -21,13 +21,11 @@ def measured(measurements: Mapping[str, Component], **offered: Any) -> dict[str,
     """
     fields: dict[str, Any] = {}
     for name in sorted(measurements):
-        one = measurements[name]
-        found = one.call(**offered)
-        if not isinstance(found, Mapping) or not _has(found, provided(one)):
-            raise UserError(
-                f"measurement.{name} must give the field {provided(one)} of the record, and gave {shown(found)}."
-            )
-        allowed = {provided(one).partition(".")[0], f"{provided(one).partition('.')[0]}_layers"}
+        field, found = provided(measurements[name]), measurements[name].call(**offered)
+        if not isinstance(found, Mapping) or not _has(found, field):
+            raise UserError(f"measurement.{name} must give the field {field} of the record, and gave {shown(found)}.")
+        first = field.partition(".")[0]
+        allowed = {first, f"{first}_layers"}
         if not found.keys() <= allowed or not all(map(_numbers, found.values())):
             raise UserError(
                 f"measurement.{name} may give numbers under {' and '.join(sorted(allowed))} alone, and gave {shown(found)}."

@@ -3,6 +3,7 @@
 import functools
 import hashlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 import safetensors.torch
@@ -53,6 +54,12 @@ def load_weights(network: nn.Module, weights: str, architecture: str | None = No
             f" {_shape(wanted, differ[0])} here ({len(differ)} such tensors); choose the model they were trained with."
         )
     network.load_state_dict({**own, **{name: state[name] for name in wanted}})
+
+
+def packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
+    """Tensors of any device and layout, such as a state dict, as the content of a safetensors file."""
+    plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
+    return safetensors.torch.save(plain)
 
 
 def _shape(shapes: dict[str, torch.Size], name: str) -> str:

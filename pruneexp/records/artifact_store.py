@@ -13,6 +13,7 @@ import torch
 from safetensors import SafetensorError
 
 from pruneexp.cell import digest
+from pruneexp.network.weights import packed
 from pruneexp.records.store import Store
 from pruneexp.system import files
 from pruneexp.system.console import say
@@ -61,10 +62,7 @@ def put(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
     """Store tensors at `path`; where there is no room for them a sentence says so, and they are made again when needed."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        plain = {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()
-        }
-        files.write_sealed(path, safetensors.torch.save(plain))
+        files.write_sealed(path, packed(tensors))
     except OSError as error:
         say(str(path), f"could not be written ({error.strerror or error}); it will be made again")
 

@@ -107,9 +107,8 @@ class MaskedClassifier(lightning.LightningModule):
         for member in going:
             self.courses[member].add(self.current_epoch, (*trained[member], *held_out[member]), rate)
         if self.trainer.loggers and len(self.courses) == 1:
-            self.log_dict(
-                {name: value for name, value in self.history[-1].items() if name != "epoch"}
-            )  # Lightning adds it
+            # Lightning adds the epoch
+            self.log_dict({name: value for name, value in self.history[-1].items() if name != "epoch"})
         if lost := [member for member in going if self.courses[member].diverged]:
             self._test(lost)
         self.trainer.should_stop |= not self._going()

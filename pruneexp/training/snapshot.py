@@ -4,8 +4,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import lightning
-import safetensors.torch
 
+from pruneexp.network.weights import packed
 from pruneexp.system import files
 from pruneexp.training.classifier import MaskedClassifier
 
@@ -36,9 +36,8 @@ class Snapshot(lightning.Callback):
         assert isinstance(module, MaskedClassifier)
         if not trainer.is_global_zero or len(module.history) != self.after:
             return
-        state = {name: value.cpu().contiguous() for name, value in module.network.state_dict().items()}
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_sealed(self.path, safetensors.torch.save(state))
+            files.write_sealed(self.path, packed(module.network.state_dict()))
         except OSError as error:
             self.say(f"no snapshot could be written to {self.path} ({error.strerror or error}); training goes on")
