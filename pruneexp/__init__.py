@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from pruneexp import graphs
-    from pruneexp.api import prune
+    from pruneexp.api import prune, run
     from pruneexp.components.options import component
     from pruneexp.errors import UserError
     from pruneexp.network.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
@@ -24,6 +24,7 @@ __all__ = [
     "load_masks",
     "prune",
     "remove",
+    "run",
     "save_masks",
     "to_torch_prune",
 ]
@@ -36,6 +37,7 @@ _HOME = {
     "load_masks": "network.masks",
     "prune": "api",
     "remove": "network.removal",
+    "run": "api",
     "save_masks": "network.masks",
     "to_torch_prune": "network.masks",
 }

@@ -1,14 +1,24 @@
-"""What people call from Python, besides what other modules have: masks for any network."""
+"""What people call from Python, besides what other modules have: masks for any network, and whole sweeps."""
 
+import signal
+import sys
+from collections.abc import Sequence
+
+import pandas as pd
 import torch
 from torch import nn
 
 from pruneexp.components.values import shown
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
+from pruneexp.jobs.composing import Source
+from pruneexp.launchers.task import spelled
 from pruneexp.network.masks import Masks
+from pruneexp.program import do
 from pruneexp.pruning import Method, pruned
+from pruneexp.reports.frame import collect
 from pruneexp.sweep import setting_of
+from pruneexp.system.signals import Stopped, heeded
 
 
 def prune(
@@ -55,3 +65,39 @@ def prune(
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
     method = Method.of(setting_of(f"scorer={scorer}", f"masker={masker}", *overrides), seed)
     return pruned(method, model, density, seed, batches).masks
+
+
+def run(overrides: Sequence[str] = (), config_dir: str | None = None, config_name: str = Source().name) -> pd.DataFrame:
+    """Run a whole sweep, as ``python -m pruneexp`` does with the same words: what is recorded is not made again.
+
+    Progress, the table and the cells that could not be made are printed, and the report is written to ``report_dir``. An interrupted
+    call leaves what an interrupted command does: called again it goes on.
+
+    Args:
+        overrides: such as ``["+experiment=vgg16_c100_sweep", "seed=0,1"]``; with ``mode=report`` nothing is made.
+        config_dir: a folder of your own with recipe/, model/, experiment/ and so on.
+        config_name: a configuration of your own in place of config.yaml.
+
+    Returns:
+        A row for each cell that is recorded: its experiment, data set, model, scorer, masker, density, seed, and what was measured.
+
+    Raises:
+        UserError: a mistake in the overrides, or something that is needed is not there.
+        KeyboardInterrupt: the call was interrupted.
+    """
+    source = Source(config_name, config_dir)
+    try:
+        with heeded():
+            done = do(list(overrides), source, spelled(list(overrides)))
+    except Stopped as stopped:
+        if stopped.number == signal.SIGINT:
+            raise KeyboardInterrupt from stopped
+        sys.exit(stopped.code)
+    if (mode := done.grids[0].jobs[0].options.mode) not in ("run", "report"):
+        raise UserError(f"mode={mode} prints something and has no rows: call run with mode=run or mode=report.")
+    frames = []
+    for grid in done.grids:
+        rows = collect(grid)[0]
+        rows.insert(0, "experiment", grid.jobs[0].options.name)
+        frames.append(rows)
+    return pd.concat(frames, ignore_index=True)

@@ -76,9 +76,10 @@ class Options(BaseModel):
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
-    mode: Literal["run", "plan", "report", "check"] = option(
+    mode: Literal["run", "plan", "status", "report", "check"] = option(
         "run",
-        "run; plan: the grid and its cost; report: from the records; check: does each record fit its files and itself",
+        "run; plan: the grid and its cost; status: what is done, worked on, failed; report: from the records; check: does each record"
+        " fit its files and itself",
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     records: Annotated[list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]")] = option(

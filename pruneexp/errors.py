@@ -11,6 +11,10 @@ class UserError(Exception):
     """
 
 
+class UnwritableError(UserError):
+    """The folder of results cannot be written: no cell can be recorded any more, and a sweep ends."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says in its first line, to be put into a sentence; its type if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

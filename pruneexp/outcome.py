@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import safetensors.torch
-from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp.artifacts import Artifacts
@@ -135,5 +134,4 @@ def _finite(value: float) -> float | None:
 
 def _portable(job: Job) -> dict[str, Any]:
     """The job's configuration without what belongs to one machine."""
-    plain: dict[str, Any] = OmegaConf.to_container(job.config, resolve=True)  # type: ignore[assignment]
-    return {name: value for name, value in plain.items() if name not in OF_THIS_MACHINE}
+    return {name: value for name, value in job.config.items() if name not in OF_THIS_MACHINE}

@@ -14,14 +14,15 @@ from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
-from pruneexp.reports.frame import Labels
-from pruneexp.sweep import Grid, Slot
+from pruneexp.reports.frame import rows_of
+from pruneexp.sweep import Grid
 from pruneexp.system.console import console
 from pruneexp.training.device import Device
 from pruneexp.training.members import seconds
 
 COLUMNS = ("density", "seeds", "done", "weights", "MACs", "min/cell")
 FEW = 16  # images of a step on a CPU
+SOME = 200  # recorded cells, over the whole grid, whose times are looked at
 
 
 def print_plan(grid: Grid) -> None:
@@ -38,7 +39,7 @@ def print_plan(grid: Grid) -> None:
     table = Table(*GROUPS, *COLUMNS, title=f"{options.name}, {len(grid.slots)} cells")
     probes: dict[tuple[str, ...], Probe] = {}
     left, there = 0.0, 0
-    for names, members in _rows(grid).items():
+    for names, members in rows_of(grid).items():
         job, cell = members[0].job, members[0].cells[0]
         pair = (cell.names["dataset"], cell.names["model"], cell.names["recipe"])
         if pair not in probes:
@@ -58,17 +59,6 @@ def print_plan(grid: Grid) -> None:
     )
 
 
-def _rows(grid: Grid) -> dict[tuple[str, ...], list[Slot]]:
-    """The grid's cells by what is said of them, their seeds aside."""
-    rows: dict[tuple[str, ...], list[Slot]] = {}
-    labels = Labels(grid.jobs)
-    for slot in grid.slots:
-        names = dict(slot.cells[0].names)
-        names["masker"] += labels.variant(slot.job.setting, dense=slot.density == 1)
-        rows.setdefault((*names.values(), f"{slot.density:g}"), []).append(slot)
-    return rows
-
-
 class Probe:
     """Weights, MACs and seconds per cell of one (dataset, model, recipe)."""
 
@@ -80,13 +70,14 @@ class Probe:
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         self.macs = sum(multiply_accumulates(network, shape).values())
         names = job.setting.names()
-        mates = (
-            cell
+        mates = [
+            cell.key
             for slot in grid.slots
             for cell in slot.cells
-            if all(cell.names[g] == names[g] for g in ("dataset", "model", "recipe"))
-        )
-        recorded = [record for cell in mates if (record := store.read(cell.key)) and record["device"] == device.name]
+            if all(cell.names[g] == names[g] for g in ("dataset", "model", "recipe")) and cell.key in store
+        ]
+        some = mates[:: 1 + len(mates) // SOME]
+        recorded = [record for key in some if (record := store.read(key)) and record["device"] == device.name]
         if recorded:
             self.seconds, self.how = statistics.median(map(_total, recorded)), "from recorded cells"
         else:

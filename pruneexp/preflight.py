@@ -1,58 +1,111 @@
 """What a sweep needs, looked at before anything is trained or written."""
 
+import functools
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
+from torch import nn
 
-from pruneexp.cell import Cell
 from pruneexp.components.component import Component
 from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
-from pruneexp.launchers.task import precision_there
 from pruneexp.maskers.layer import Layer, kept_count
 from pruneexp.measuring.asked import is_measured
 from pruneexp.network.prunable import prunable
-from pruneexp.records.record import Record
+from pruneexp.network.weights import load_weights
 from pruneexp.records.store import Store
-from pruneexp.sweep import Grid
+from pruneexp.sweep import Grid, Slot
 from pruneexp.training.device import Device
 from pruneexp.training.members import check_members
 
 
-def check_sweep(grid: Grid, store: Store) -> bool:
-    """Whether anything is left to do; where it is, what each job of the grid needs has been found to be there.
+@dataclass(frozen=True)
+class Found:
+    """What is there of a sweep.
+
+    Attributes:
+        left: the cells that have no record with all that is to be measured, each once.
+        seen: by name and digest of the data that records have seen, the key of one of them.
+    """
+
+    left: list[Slot]
+    seen: dict[tuple[str, str], str]
+
+
+def look(grids: Sequence[Grid], store: Store) -> Found:
+    """Look at all records of the sweep, so that a damaged one is told before any training.
 
     Raises:
-        UserError: it is not; nothing has been written.
+        UserError: one cannot be believed.
     """
-    # all of them: a damaged one is told before any training
-    records = [store.read(cell.key) for cell in cells_there(grid)]
-    measurements = grid.jobs[0].setting.measurements
-    for record in records:
-        if record is not None:
-            store.forget(record["key"])
-    if all(record is not None and is_measured(record, measurements) for record in records):
-        return False
+    left: dict[str, Slot] = {}
+    seen: dict[tuple[str, str], str] = {}
+    for grid in grids:
+        for slot in grid.slots:
+            key, wanted = slot.cell.key, slot.job.setting.measurements
+            if (data := store.data_of(key)) is not None:
+                seen.setdefault(data, key)
+            if key not in store or (wanted and not is_measured(store.read(key) or {}, wanted)):
+                left.setdefault(key, slot)
+    store.seen.save()
+    return Found(list(left.values()), seen)
+
+
+def check_sweep(store: Store, found: Found) -> None:
+    """Look whether what the sweep needs is there.
+
+    Raises:
+        UserError: it is not; nothing has been written but data that was missing.
+    """
     store.check_writable()
-    for weights in {job.options.weights for job in grid.jobs}:
+    found.left[0].job.setting.make("launcher")  # one that cannot work here says so
+    jobs = {id(slot.job.setting): slot.job for slot in found.left}.values()
+    for weights in {job.options.weights for job in jobs}:
         _check_weights(Path(weights))
-    seen = [record for record in records if record is not None]
-    layers: dict[str, list[Layer]] = {}  # by data set and model
-    for job in {id(job.setting): job for job in grid.jobs}.values():
+    networks: dict[str, Network] = {}  # by weights, data set and model
+    for job in jobs:
         trainer = _trainer(job)
-        names = str([job.setting.components[group].identity() for group in ("dataset", "model")])
-        if names not in layers:
-            layers[names] = _check_network(job, trainer, seen)
+        names = str(
+            [job.options.weights, *(job.setting.components[group].identity() for group in ("dataset", "model"))]
+        )
+        if names not in networks:
+            networks[names] = Network.of(job)
+            check_members(trainer, networks[names].module, networks[names].input_shape)
         for density in job.densities:
-            kept_count(layers[names], density)
+            kept_count(networks[names].layers, density)
+    for job in {str(job.setting.components["dataset"].identity()): job for job in jobs}.values():
+        _check_data(job, found.seen)  # last: what is missing is fetched
     with store.claim("0" * 16):
         pass  # the folder can be written
-    return True
 
 
-def cells_there(grid: Grid) -> list[Cell]:
-    """The grid's cells in the precision that they are trained in where the launcher puts them."""
-    return [slot.job.cell(slot.density, precision_there(slot.job)) for slot in grid.slots]
+@dataclass(frozen=True)
+class Network:
+    """A job's network with the weights that it is given, and what it takes."""
+
+    module: nn.Module
+    input_shape: tuple[int, ...]
+
+    @staticmethod
+    def of(job: Job) -> "Network":
+        """As the data set's options describe it; one of the user's that has no such options is made first."""
+        options = job.setting.components["dataset"]
+        shape, classes = options.value("image_shape"), options.value("classes")
+        if shape is None or classes is None:
+            dataset = job.setting.dataset()
+            shape, classes = dataset.input_shape, dataset.classes
+        module: nn.Module = job.setting.make("model", num_classes=classes, input_shape=tuple(shape))
+        if job.options.weights != "none":
+            load_weights(module, job.options.weights, job.setting.components["model"].options.get("architecture"))
+        return Network(module, tuple(shape))
+
+    @functools.cached_property
+    def layers(self) -> list[Layer]:
+        """With no scores."""
+        weights = prunable(self.module)
+        return [Layer(name, weight, torch.ones_like(weight, dtype=torch.bool)) for name, weight in weights.items()]
 
 
 def _check_weights(weights: Path) -> None:
@@ -81,17 +134,12 @@ def _trainer(job: Job) -> Device:
     return device
 
 
-def _check_network(job: Job, trainer: Device, records: list[Record]) -> list[Layer]:
-    """The network's layers; raises UserError where data or network are not to be had, or are not what records have seen."""
+def _check_data(job: Job, seen: Mapping[tuple[str, str], str]) -> None:
+    """Raise UserError where the data is not to be had, or is not what records have seen."""
     dataset = job.setting.dataset()
-    for record in records:
-        data = record["data"]
-        if data is not None and data["name"] == dataset.name and data["sha256"] != dataset.digest:
+    for (name, digest), key in seen.items():
+        if name == dataset.name and digest != dataset.digest:
             raise UserError(
-                f"the arrays of {dataset.name} are not those that {record['key']} was trained and tested on (sha256"
-                f" {dataset.digest[:16]} and {data['sha256'][:16]}): bring those back, or take another results_dir for the new ones."
+                f"the arrays of {dataset.name} are not those that {key} was trained and tested on (sha256"
+                f" {dataset.digest[:16]} and {digest[:16]}): bring those back, or take another results_dir for the new ones."
             )
-    network = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
-    check_members(trainer, network, dataset.input_shape)
-    weights = prunable(network)
-    return [Layer(name, weight, torch.ones_like(weight, dtype=torch.bool)) for name, weight in weights.items()]

@@ -1,62 +1,61 @@
-"""A command line as a grid of jobs: composed and checked before anything runs."""
+"""A command line as grids of jobs: composed and checked before anything runs."""
 
-import contextlib
 import functools
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from hydra import compose, initialize_config_dir
-from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
-from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
-from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
-from omegaconf import DictConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Cell, register
+from pruneexp.cell import Cell
 from pruneexp.components.component import Component
-from pruneexp.components.values import shown
-from pruneexp.errors import UserError, first_line, unknown
+from pruneexp.errors import UserError
+from pruneexp.jobs.combining import SEED, Combinations
+from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, plain
 from pruneexp.jobs.job import Job
+from pruneexp.jobs.overrides import Parser, by_experiment
 from pruneexp.jobs.setting import Setting
-from pruneexp.jobs.words import GROUP_OF, check_off, last_words, of_today, opened
+from pruneexp.jobs.words import GROUP_OF, check_off, last_words, opened
 from pruneexp.system.shipped import conf_dir
 
-ONCE = (  # options of the whole sweep
-    "mode", "name", "launcher", "measurement", "figure", "records", "data_dir", "results_dir", "report_dir",
-)  # fmt: skip
-OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
 SEARCHED = re.compile(r"file://([^,\]\"']+)")
-OF_SEED = re.compile(r"\$\{[^}]*\bseed\b")  # another option that follows from the seed
-SEED = re.compile(r"seed=(0|[1-9]\d*)")
+AT_ONCE = ("mode", "launcher", "data_dir", "results_dir", "records")  # of all experiments of a command
 
 
 @dataclass(frozen=True)
 class Grid:
-    """The jobs that a command line asks for.
+    """The jobs that one experiment asks for.
 
     Attributes:
         jobs: in the order they run.
         overrides: that compose each of the jobs.
+        primary: the name of the configuration that they are applied to.
     """
 
     jobs: list[Job]
     overrides: list[list[str]]
+    primary: str = Source.name
+
+    @functools.cached_property
+    def by_job(self) -> list[list["Slot"]]:
+        """The cells that each job asks for; one that several ask for is one object."""
+        slots: dict[str, Slot] = {}
+        found = []
+        for job in self.jobs:
+            own = [
+                Slot(job, density, [job.cell(density, precision) for precision in job.precisions()])
+                for density in job.densities
+            ]
+            found.append([slots.setdefault(slot.cells[0].key, slot) for slot in own])
+        return found
 
     @functools.cached_property
     def slots(self) -> list["Slot"]:
-        """The cells that are asked for, each once though several jobs may ask for it, in the order of the jobs."""
-        slots: dict[str, Slot] = {}
-        for job in self.jobs:
-            for density in job.densities:
-                cells = [job.cell(density, precision) for precision in job.precisions()]
-                slots.setdefault(cells[0].key, Slot(job, density, cells))
-        return list(slots.values())
+        """The cells that are asked for, each once, in the order of the jobs."""
+        return list({slot.cells[0].key: slot for own in self.by_job for slot in own}.values())
 
 
 @dataclass(frozen=True)
@@ -73,36 +72,129 @@ class Slot:
     density: float
     cells: list[Cell]
 
+    @functools.cached_property
+    def cell(self) -> Cell:
+        """In the precision that it is trained in where the launcher puts it, as far as can be told from here."""
+        there = precision_there(self.job)
+        return next(cell for cell in self.cells if cell.precision == there)
 
-def expand(arguments: list[str]) -> Grid:
-    """Compose every job of the grid.
+
+def precision_there(job: Job) -> str:
+    """The precision that the job's cells are trained in where its launcher puts it, as far as can be told from here."""
+    precisions, launcher = job.precisions(), job.setting.components.get("launcher")
+    if len(precisions) == 1:
+        return precisions[0]
+    if launcher is not None and launcher.about.name == "slurm":  # its nodes' GPUs are not this machine's
+        return "bf16" if launcher.value("gpus_per_node") else "float32"
+    import torch
+
+    return "bf16" if torch.cuda.is_available() else "float32"
+
+
+def expand(arguments: Sequence[str], source: Source | None = None) -> Grid:
+    """The one grid that these overrides ask for; see `grids`.
+
+    Raises:
+        UserError: as `grids`; or they name several experiments.
+    """
+    first, *others = grids(arguments, source)
+    if others:
+        raise UserError(f"these overrides name {len(others) + 1} experiments: name one.")
+    return first
+
+
+def grids(arguments: Sequence[str], source: Source | None = None) -> list[Grid]:
+    """Compose every job that a command line asks for: a grid for each experiment, which has its own sweep, name and report.
 
     Args:
         arguments: overrides as typed, for example ``["+experiment=vgg16_c100_sweep", "seed=0,1"]``.
+        source: where configurations come from, unless from pruneexp alone.
 
     Raises:
         UserError: an override that cannot be parsed, or names or values that do not exist.
     """
-    overrides = [opened(argument) for argument in arguments if argument not in ("-m", "--multirun")]
-    with _hydra():
-        parser = OverridesParser.create()
-        parsed = parser.parse_overrides(overrides)
-        _refuse(parsed)
-        fixed = [text for text, override in zip(overrides, parsed, strict=True) if not override.is_sweep_override()]
-        swept = [text for text, override in zip(overrides, parsed, strict=True) if override.is_sweep_override()]
-        first = compose("config", _of_today(fixed), return_hydra_config=True)
-        sweeper = first.hydra.sweeper.get("params") or {}
-        given = {override.key_or_group for override in parsed}
-        given |= {GROUP_OF[name] for name in given & GROUP_OF.keys()}
-        sweeps = [opened(f"{key!s}={value!s}") for key, value in sweeper.items() if key not in given] + swept
-        combinations = BasicSweeper.split_arguments(parser.parse_overrides(sweeps), max_batch_size=None)[0]
-        composed = [fixed + combination for combination in combinations]
-        with open_dict(first):
-            del first["hydra"]
-        jobs = _composed(composed, first if combinations == [[]] else None)
+    source = source or Source()
+    with hydra(source) as loader:
+        parser = Parser(loader)
+        each = by_experiment(parser, parser.parse(arguments))
+        found = [_grid(parser, source.name, overrides) for overrides in each]
+    _check_at_once(found)
+    return found
+
+
+def first_words(arguments: Sequence[str], source: Source) -> list[str]:
+    """The overrides, none of which sweeps, that compose the first job.
+
+    Raises:
+        UserError: as `grids`.
+    """
+    with hydra(source) as loader:
+        parser = Parser(loader)
+        overrides = by_experiment(parser, parser.parse(arguments))[0]
+        fixed, swept = _split(parser, source.name, overrides)
+        return [*fixed, *(word for one in swept for word in parser.dimension(one).words[:1])]
+
+
+def first_config(arguments: Sequence[str], source: Source) -> Any:
+    """The configuration of the first job, interpolations as they are, with Hydra's own node; for people to look at.
+
+    Raises:
+        UserError: as `grids`.
+    """
+    words = first_words(arguments, source)
+    with hydra(source):
+        return composed(source.name, words, whole=True)
+
+
+def _grid(parser: Parser, name: str, overrides: Sequence[Override]) -> Grid:
+    fixed, swept = _split(parser, name, overrides)
+    dimensions = [parser.dimension(override) for override in swept]
+    experiment = next((str(override.value()) for override in overrides if override.key_or_group == "experiment"), None)
+    said, followed = _said(parser, name, experiment, overrides), choosers(parser.loader, name, experiment)
+    combinations = Combinations(lambda words: composed(name, words), fixed, dimensions, said, followed)
+    shared: dict[int, Setting] = {}  # by configuration
+    known: dict[str, Component] = {}
+    jobs, words = [], []
+    for combination, config in combinations:
+        own = [*fixed, *combination]
+        seeds = [int(word.partition("=")[2]) for word in own if SEED.fullmatch(word)]
+        if id(config) not in shared:
+            shared[id(config)] = setting = Setting(config, known)
+            check_off(last_words(own), [*setting.treatments, *setting.measurements])
+        setting = shared[id(config)]
+        jobs.append(Job(setting, seeds[-1] if seeds else setting.options.seed))
+        words.append(own)
     if not jobs:
         raise UserError("this command line asks for no cell: one of its sweeps is empty.")
-    return Grid(jobs, composed)
+    return Grid(jobs, words, name)
+
+
+def _said(parser: Parser, name: str, experiment: str | None, overrides: Sequence[Override]) -> set[str] | None:
+    """The nodes of which something besides their files says something."""
+    said = bodies(parser.loader, name, experiment)
+    typed = {override.key_or_group.partition(".")[0] for override in overrides if "." in override.key_or_group}
+    return None if said is None or any(override.package for override in overrides) else said | typed
+
+
+def _split(parser: Parser, name: str, overrides: Sequence[Override]) -> tuple[list[str], list[Override]]:
+    """The overrides that all jobs have; and those that sweep, of the configuration's own sweep first."""
+    fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
+    given = {override.key_or_group for override in overrides}
+    given |= {GROUP_OF[name] for name in given & GROUP_OF.keys()}
+    sweeper = composed(name, fixed, whole=True).hydra.sweeper.get("params") or {}
+    own = parser.parse([f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given])
+    return fixed, own + [override for override in overrides if override.is_sweep_override()]
+
+
+def _check_at_once(found: Sequence[Grid]) -> None:
+    """Raise UserError where the experiments of one command cannot run in one."""
+    for name in AT_ONCE:
+        first, *others = [grid.jobs[0].setting.config.get(name) for grid in found]
+        if differ := [other for other in others if other != first]:
+            raise UserError(
+                f"the experiments of one command have one {name}, got {first!r} and {differ[0]!r}: run them one after another, or add"
+                f" {name}=VALUE."
+            )
 
 
 def setting_of(*overrides: str) -> Setting:
@@ -120,9 +212,9 @@ def setting_of(*overrides: str) -> Setting:
 
 @functools.lru_cache(maxsize=256)
 def _setting_of(overrides: tuple[str, ...], state: int, folder: str) -> Setting:
-    with _hydra():
+    with hydra(Source()):
         words = ["figure=[]", *(opened(override) for override in overrides)]  # no report is made of it
-        return Setting(compose("config", _of_today(words)))
+        return Setting(plain(composed("config", words)))
 
 
 def named(group: str, name: str, *overrides: str) -> Component:
@@ -132,98 +224,3 @@ def named(group: str, name: str, *overrides: str) -> Component:
         UserError: there is no such file, or it configures nothing.
     """
     return setting_of(f"{group}={name}", *overrides).components[group]
-
-
-@contextlib.contextmanager
-def _hydra() -> Iterator[None]:
-    """Hydra with our configurations; one that this process is in already has its state back afterwards.
-
-    Raises:
-        UserError: for whatever Hydra says of overrides and configurations.
-    """
-    register()
-    running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
-    try:
-        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
-            try:
-                yield
-            except (HydraException, OmegaConfBaseException, ValueError) as error:
-                raise UserError(_sentence(error)) from error
-    finally:
-        GlobalHydra.instance().hydra = running
-
-
-def _of_today(overrides: list[str]) -> list[str]:
-    return [word for override in last_words(overrides) for word in of_today(override)]
-
-
-def _composed(jobs: list[list[str]], known: DictConfig | None = None) -> list[Job]:
-    """The jobs that these overrides compose; those that differ in nothing but their seeds share one composition.
-
-    Args:
-        jobs: overrides.
-        known: the composition of the only job, where it is known.
-    """
-    shared: dict[tuple[str, ...], Job] = {}
-    found = []
-    for overrides in jobs:
-        rest = tuple(override for override in overrides if not SEED.fullmatch(override))
-        seeds = [int(override.partition("=")[2]) for override in overrides if SEED.fullmatch(override)]
-        if rest in shared and seeds:
-            found.append(Job(shared[rest].setting, seeds[-1]))
-            continue
-        found.append(Job.of(compose("config", _of_today(overrides)) if known is None else known))
-        setting = found[-1].setting
-        check_off(last_words(overrides), [*setting.treatments, *setting.measurements])
-        if not OF_SEED.search(OmegaConf.to_yaml(found[-1].setting.config)):  # no other option follows from it
-            shared[rest] = found[-1]
-    return found
-
-
-def _refuse(overrides: list[Override]) -> None:
-    """Raise UserError for overrides that Hydra takes and that mean nothing here."""
-    for override in overrides:
-        name = override.key_or_group
-        if override.is_sweep_override() and GROUP_OF.get(name, name.split(".")[0]) in ONCE:
-            raise UserError(f"{name} has one value for all jobs of a sweep, got several.")
-        if name.startswith(("hydra.", "hydra/")) and not name.startswith(OF_HYDRA):
-            raise UserError(
-                f"{name} is Hydra's own and cannot be set, only {' and '.join(OF_HYDRA)}; where jobs run says launcher=."
-            )
-        if override.is_delete() and name in (*FIELDS, *GROUPS, *OTHERS, *SEVERAL):
-            raise UserError(f"{name} cannot be taken away: give it another value.")
-        if name in (*GROUPS, *OTHERS, *SEVERAL, "experiment") and not override.is_delete():
-            for value in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
-                _refuse_choice(name, value)
-        plain = "/" not in name and "." not in name and "@" not in name
-        if override.is_add() and not override.is_force_add() and name != "experiment" and plain:
-            raise UserError(f"there is no option {name!r} to add: only an experiment is added with a plus.")
-
-
-def _refuse_choice(group: str, value: Any) -> None:
-    """Raise UserError where a group's choice is no name of a file, or, of a group of which several are chosen, no list of names."""
-    several = group in SEVERAL and isinstance(value, list)
-    for name in value if several else [value]:
-        if not isinstance(name, str) or "${" in name or len(name) > 200:
-            what = "names of files" if several else "the name of a file"
-            raise UserError(f"{group} must be {what} in conf/{group}, got {shown(value)}.")
-
-
-def _sentence(error: Exception) -> str:
-    """One sentence for what Hydra or OmegaConf says in several lines."""
-    text = str(error)
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file and "/" in error.missing_cfg_file:
-        group, _, name = error.missing_cfg_file.rpartition("/")
-        return unknown(group, name, error.options or GlobalHydra.instance().config_loader().get_group_options(group))
-    key = re.search(r"Could not (?:override|append to config\S*) '(\S+?)'", text) or re.search(
-        r"Key '(\S+)' is not in struct", text
-    )
-    if isinstance(error, ConfigCompositionException) and key:
-        option = key.group(1).lstrip("+~").partition("=")[0]
-        if option == "experiment":
-            typed = re.search(r"\+experiment=\S+", text)  # Hydra says it too, in its own words
-            return f"an experiment is added with a plus: type {typed.group() if typed else '+experiment=NAME'}."
-        return unknown("option", option, [*FIELDS, *GROUPS, *OTHERS, *SEVERAL])
-    if isinstance(error, OmegaConfBaseException) and error.full_key:
-        return f"{error.full_key} has no value: {first_line(error)}."
-    return " ".join(text.split()).rstrip(".") + "."

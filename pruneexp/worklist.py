@@ -1,11 +1,13 @@
 """Which of a job's cells are left to make, shared out among the processes that work on them; and how far they are."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 
 from pruneexp.cell import Cell
 from pruneexp.jobs.job import Job
 from pruneexp.measuring.asked import is_measured
+from pruneexp.records import marks
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
 from pruneexp.system.console import console
@@ -49,44 +51,70 @@ class Worklist:
         """
         with contextlib.ExitStack() as claims:
             left = [cell for cell in cells if not self.finished(cell, here)]
-            mine = [cell for cell in left if claims.enter_context(self.store.claim(cell.key, wait))]
-            yield [cell for cell in mine if not self.finished(cell, here)]
+            held = [cell for cell in left if claims.enter_context(self.store.claim(cell.key, wait))]
+            mine = [cell for cell in held if not self.finished(cell, here)]
+            for cell in mine:
+                claims.enter_context(marks.working(self.store, cell.key))
+            yield mine
+
+
+class TimeLeft:
+    """How long the cells that a sweep lacks will take, at the pace at which they have come since it began, whoever made them.
+
+    Args:
+        store: where they come.
+        keys: the cells'.
+    """
+
+    def __init__(self, store: Store, keys: Iterable[str]) -> None:
+        self.store, self.keys = store, set(keys)
+        self.total, self.start = len(self.keys), time.monotonic()
+
+    def drop(self, keys: Iterable[str]) -> None:
+        """Cells that will not come."""
+        gone = self.keys & set(keys)
+        self.keys -= gone
+        self.total -= len(gone)
+
+    def __call__(self) -> str:
+        self.keys = {key for key in self.keys if not self.store.has_folder(key)}
+        if not self.keys:
+            return "that was the last"
+        made = self.total - len(self.keys)
+        if not made:
+            return f"{len(self.keys)} left"
+        minutes = len(self.keys) * (time.monotonic() - self.start) / made / 60
+        return f"{len(self.keys)} left, " + (f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
 
 
 class Countdown:
-    """Tells which cell of how many is worked on, how it ended, and how long the others will take.
+    """Tells which cell of how many is worked on, and how it ended.
 
     Args:
-        cells: the job's.
-        first: number of the sweep's cells before them.
-        total: the sweep's cells.
-        workers: processes that work on them.
+        numbers: of the sweep's cells that are to be made, those of this job by density.
+        total: how many they are.
+        left: says how long the others will take; None where whoever started this process does.
     """
 
-    def __init__(self, cells: list[Cell], first: int, total: int, workers: int) -> None:
-        self.numbers = {cell.key: number for number, cell in enumerate(cells, start=first + 1)}
-        self.total, self.workers = total, workers
-        self.took: list[float] = []
+    def __init__(self, numbers: Mapping[float, int], total: int, left: Callable[[], str] | None) -> None:
+        self.numbers, self.total, self.left = numbers, total, left
+
+    @staticmethod
+    def name(cell: Cell) -> str:
+        names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
+        return f"{names} density {cell.density:g} seed {cell.seed}"
 
     def title(self, cell: Cell) -> str:
-        names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
-        number = self.numbers.get(cell.key, "(dense)")
-        return f"cell {number} of {self.total}  {names} density {cell.density:g} seed {cell.seed}"
+        number = self.numbers.get(cell.density)
+        return f"{'dense cell' if number is None else f'cell {number} of {self.total}'}  {self.name(cell)}"
 
     def title_of_all(self, cells: Sequence[Cell]) -> str:
-        return f"cells {', '.join(str(self.numbers[cell.key]) for cell in cells)} of {self.total}"
+        return f"cells {', '.join(str(self.numbers.get(cell.density, '-')) for cell in cells)} of {self.total}"
 
     def tell(self, cell: Cell, record: Record) -> None:
         """One line for a cell that is recorded."""
         outcome = "diverged" if record["diverged"] else f"accuracy {record['accuracy']:.2f} %"
         if record["effective_density"] == 0:
             outcome += " (no input-output path is left)"
-        took = sum(record["seconds"].values())
-        self.took.append(took)
-        console().print(f"{self.title(cell)}: {outcome}, {took:.1f} s; {self.time_left(cell)}", soft_wrap=True)
-
-    def time_left(self, cell: Cell) -> str:
-        """For the sweep's cells after this one, at the mean pace of this job's; finished ones will not need it."""
-        cells = self.total - self.numbers.get(cell.key, 0)
-        minutes = cells * sum(self.took) / len(self.took) / self.workers / 60
-        return f"about {minutes:.0f} min left" if minutes >= 1 else "less than a minute left"
+        left = "" if self.left is None else f"; {self.left()}"
+        console().print(f"{self.title(cell)}: {outcome}, {sum(record['seconds'].values()):.1f} s{left}", soft_wrap=True)

@@ -5,7 +5,7 @@
 makes a small digits sweep in FOLDER, and a training that was killed at a checkpoint. Then, time after time, one file of a fresh copy is
 corrupted, and the commands that read it are run. A corruption is
 
-* refused: exit code 2 and one sentence that names the file or the cell;
+* refused: exit code 2, or 1 where a cell could not be made, and one sentence that names the file or the cell;
 * told missing: a report or plan says that cells are missing, and what it shows is right;
 * remade: what was lost is trained again, to the same numbers;
 * named: the same numbers, times aside, and mode=check names the file;

@@ -3,10 +3,10 @@
     python -m scripts.slurm_here start FOLDER [--install]   # prints what to export; --install: apt-get install what is missing
     python -m scripts.slurm_here stop FOLDER
 
-Needs root and Debian's slurm-wlm, munge, slurmdbd and mariadb-server. Everything listens on the loopback address and lives in
-FOLDER; the machine's own configuration is neither read nor changed. Processes are tracked through /proc and tasks bound to
-nothing, so that no cgroups are needed (proctrack/linuxproc, task/none). A job that asks for memory or cores beyond the
-machine's waits for ever, here as on any cluster.
+Needs root and Debian's slurm-wlm, munge, slurmdbd and mariadb-server. Everything lives in FOLDER and listens on the loopback address
+only (munge on a socket in FOLDER): Slurm's daemons bind to what the machine's own name resolves to, which must therefore be a loopback
+address, as Debian has it; the machine's own configuration is neither read nor changed. Processes are tracked through /proc and tasks
+bound to nothing, so that no cgroups are needed (proctrack/linuxproc, task/none).
 """
 
 import argparse
@@ -27,7 +27,7 @@ PROGRAMS = ["munged", "mariadbd", "mariadb-install-db", "slurmdbd", "slurmctld",
 ORDER = ["munged", "mariadbd", "slurmdbd", "slurmctld", "slurmd"]
 SLURM = """\
 ClusterName=here
-SlurmctldHost={host}(127.0.0.1)
+SlurmctldHost={host}({address})
 SlurmUser=root
 SlurmdUser=root
 AuthType=auth/munge
@@ -50,20 +50,22 @@ ReturnToService=2
 JobRequeue=1
 KillWait=5
 MinJobAge=60
+CommunicationParameters=NoCtldInAddrAny,NoInAddrAny
 AccountingStorageType=accounting_storage/slurmdbd
-AccountingStorageHost=127.0.0.1
+AccountingStorageHost={address}
 AccountingStoragePass={folder}/munge.socket
 AccountingStoragePort={third_port}
 JobAcctGatherType=jobacct_gather/linux
-NodeName={host} NodeAddr=127.0.0.1 CPUs={cores} RealMemory={memory} State=UNKNOWN
+NodeName={host} NodeAddr={address} CPUs={cores} RealMemory={memory} State=UNKNOWN
 PartitionName=all Nodes={host} Default=YES MaxTime=INFINITE State=UP OverSubscribe=FORCE:{slots}
 """
 DATABASE = """\
 AuthType=auth/munge
 AuthInfo=socket={folder}/munge.socket
-DbdAddr=127.0.0.1
+DbdAddr={address}
 DbdHost={host}
 DbdPort={third_port}
+CommunicationParameters=NoInAddrAny
 SlurmUser=root
 LogFile={folder}/slurmdbd.log
 PidFile={folder}/slurmdbd.pid
@@ -109,6 +111,19 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
+def loopback(name: str) -> str:
+    """The address of this machine's name, which Slurm's daemons bind to; one that others can reach ends the program."""
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        address = "nothing"
+    if not address.startswith("127."):
+        sys.exit(
+            f"{name} resolves to {address}, and Slurm would listen there: add `127.0.0.1 {name}` to /etc/hosts, before other lines"
+        )
+    return address
+
+
 def spawn(folder: Path, *command: str, **options: str) -> None:
     """Start a server in the background; its process id is kept for `stop`."""
     name = Path(command[0]).name
@@ -127,6 +142,7 @@ def start(folder: Path) -> None:
         sys.exit(f"{', '.join(missing)} missing: apt-get install {' '.join(PACKAGES)}, or add --install")
     if os.getuid() != 0:
         sys.exit("slurmd starts jobs under their users' names: run this as root")
+    address = loopback(socket.gethostname())
     if (folder / "slurm.conf").exists():
         sys.exit(f"{folder} holds a Slurm: stop it first")
     for path in (folder, folder / "state", folder / "spool"):
@@ -136,8 +152,8 @@ def start(folder: Path) -> None:
     memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2**20
     cores = os.cpu_count() or 1
     words = {
-        "folder": folder, "host": socket.gethostname().split(".")[0], "cores": cores, "memory": memory - memory // 10, "slots": 4,
-        "password": secrets.token_hex(16),
+        "folder": folder, "host": socket.gethostname().split(".")[0], "address": address, "cores": cores, "memory": memory - memory // 10,
+        "slots": 4, "password": secrets.token_hex(16),
     } | dict(zip(("first_port", "second_port", "third_port", "fourth_port"), ports, strict=True))  # fmt: skip
     files.write(folder / "slurm.conf", SLURM.format(**words))
     files.write(folder / "slurmdbd.conf", DATABASE.format(**words))

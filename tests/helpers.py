@@ -7,9 +7,8 @@ import numpy as np
 from pruneexp.cell import Cell
 from pruneexp.data.dataset import Dataset
 from pruneexp.jobs.job import Job
-from pruneexp.launchers.task import precision_there
 from pruneexp.recipe import Recipe
-from pruneexp.sweep import Grid
+from pruneexp.sweep import Grid, precision_there
 
 
 def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 0) -> Dataset:

@@ -60,7 +60,8 @@ def job(**changes: Any) -> Job:
         for group, name in CHOSEN.items()
     }
     other = {"densities": [0.1], "seed": 0, "initialisation": "kaiming_normal", "data_dir": "data"}
-    return Job.of(OmegaConf.create({**groups, **other, **changes}))
+    config: Any = OmegaConf.to_container(OmegaConf.create({**groups, **other, **changes}), resolve=True)
+    return Job.of(config)
 
 
 def only(this: Job) -> dict[str, Any]:

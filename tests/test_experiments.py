@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp.maskers.layer import Layer
@@ -55,7 +56,7 @@ def test_there_are_experiments() -> None:
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name.endswith("_sweep") and name not in CENTRALITY])
 def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: str) -> None:
     grid = expand([f"+experiment={name}"])
-    assert grid.jobs[0].config.name == name
+    assert OmegaConf.create(grid.jobs[0].config).name == name
     assert {job.setting.names()["masker"] for job in grid.jobs} == {"sparsify", "greedy", "greedy_matched"}
     assert {job.seed for job in grid.jobs} == {0, 1, 2}
     assert len(grid.jobs) == 9
@@ -70,7 +71,7 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
 def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    whole = expand([f"+experiment={name}"]).jobs[0].config
+    whole = OmegaConf.create(expand([f"+experiment={name}"]).jobs[0].config)
     dataset = whole.dataset
     train, test = fake_data(tmp_path / "data", dataset)
     small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
@@ -108,7 +109,7 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
 def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset = expand([f"+experiment={name}", "seed=0", "masker=ramanujan"]).jobs[0].config.dataset
+    dataset = OmegaConf.create(expand([f"+experiment={name}", "seed=0", "masker=ramanujan"]).jobs[0].config).dataset
     train, test = fake_data(tmp_path / "data", dataset)
     small = [f"+experiment={name}", "recipe=smoke", f"recipe.train_images={train}", f"recipe.test_images={test}"]
     small += [f"dataset.train_count={train}", f"dataset={dataset.name}", "logger=none", "trainer.threads=1"]
@@ -158,7 +159,10 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
 def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    dataset, dense = expand([f"+experiment={name}", "weights=none"]).jobs[0].config.dataset, name in PRETRAIN
+    dataset, dense = (
+        OmegaConf.create(expand([f"+experiment={name}", "weights=none"]).jobs[0].config).dataset,
+        name in PRETRAIN,
+    )
     dataset.image_shape = [3, 32, 32]
     train, test = fake_data(tmp_path / "data", dataset)
     # no weights, for there are none of ImageNet to be had, and a small network for torchvision's

@@ -13,8 +13,9 @@ PACKAGE = Path(pruneexp.__file__).resolve().parent
 # from the ground up: a room imports only those before it, or those beside it in its own line where one knows the other
 ROOMS = [
     "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
-    "maskers", "treatments", "training", "records", "measuring", "jobs", "sweep", "pruning", "artifacts", "outcome", "worklist", "run",
-    "launchers", "preflight", "reports", "planning", "api", "cli", "studies",
+    "maskers", "treatments", "training", "records", "measuring", "jobs", "sweep", "pruning", "artifacts", "outcome", "failures",
+    "worklist", "trials", "running", "launchers", "preflight", "reports", "planning", "status", "program", "api", "commandline",
+    "cli", "studies",
 ]  # fmt: skip
 NEVER = [  # what no file of the first may import, though it lies below it
     ("graphs", "training", "they know nothing of how networks are trained"),
@@ -31,8 +32,9 @@ NEVER = [  # what no file of the first may import, though it lies below it
     ("training", "records", "training knows no folder of records"),
 ]
 TRUNK = [
-    "api", "artifacts", "cell", "cli", "components", "jobs", "launchers", "measuring", "planning", "preflight", "pruning", "recipe",
-    "records", "reports", "run", "studies", "sweep", "training", "treatments", "outcome", "worklist",
+    "api", "artifacts", "cell", "cli", "commandline", "components", "failures", "jobs", "launchers", "measuring", "outcome",
+    "planning", "preflight", "program", "pruning", "recipe", "records", "reports", "running", "status", "studies", "sweep",
+    "training", "treatments", "trials", "worklist",
 ]  # fmt: skip
 LONGEST_CLASS, LONGEST_FUNCTION = 150, 60
 
@@ -113,6 +115,18 @@ def test_no_class_and_no_function_of_the_trunk_is_longer_than_a_page() -> None:
 def test_the_check_sees_an_import_within_a_function(tmp_path: Path) -> None:
     path = tmp_path / "a.py"
     path.write_text(
-        "def f():\n    from pruneexp import cell\n    from pruneexp.run import run\n    import pruneexp.cli\n"
+        "def f():\n    from pruneexp import cell\n    from pruneexp.running import run\n    import pruneexp.cli\n"
     )
-    assert imported(path) == {"cell", "run", "cli"}
+    assert imported(path) == {"cell", "running", "cli"}
+
+
+def test_of_hydra_only_what_is_public_is_imported() -> None:
+    found = {
+        f"{name}: {alias}"
+        for name, path in files()
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, (ast.Import, ast.ImportFrom))
+        for alias in [*(one.name for one in node.names), str(getattr(node, "module", ""))]
+        if alias.startswith("hydra") and any(part.startswith("_") for part in alias.split("."))
+    }
+    assert found == set()

@@ -29,7 +29,7 @@ def test_graphs_come_without_lightning() -> None:
 
 def test_a_worker_process_can_import_the_experiment_first() -> None:
     """Beside a CPU torch torchvision has to be prepared before lightning is imported."""
-    assert python("import pruneexp.run; print('imported')") == "imported"
+    assert python("import pruneexp.running; print('imported')") == "imported"
 
 
 @pytest.mark.parametrize("name", pruneexp.__all__)

@@ -1,4 +1,4 @@
-"""A sweep that is killed -9 and restarted ends as an uninterrupted one does."""
+"""A sweep that signals end and that is started again ends as an uninterrupted one does."""
 
 import shutil
 from pathlib import Path
@@ -9,13 +9,14 @@ from scripts.kill_and_restart import RUNS, TABLE, differences
 from tests.command import ROOT, command
 
 
-def test_three_kills_at_random_moments_change_nothing_and_leave_nothing(tmp_path: Path) -> None:
-    arguments = [str(tmp_path / "sweeps"), "--kills", "3", "--seed", "1"]
+def test_signals_at_random_moments_change_nothing_and_leave_nothing(tmp_path: Path) -> None:
+    arguments = [str(tmp_path / "sweeps"), "--kills", "4", "--layouts", "one", "--seed", "1"]
     done = command(ROOT, *arguments, interpreter=("-m", "scripts.kill_and_restart"))
     assert done.code == 0, done.out + done.err
     lines = done.out.splitlines()
-    assert sum(line.startswith("kill ") for line in lines) == 3
-    assert lines[-1].startswith("PASS: 3 kills")
+    came = [line for line in lines if line.startswith("one ")]
+    assert {line.split()[2] for line in came} == {"SIGTERM", "SIGINT", "SIGKILL", "SIGSTOP"}
+    assert lines[-1].startswith("PASS: 4 signals")
     assert str(tmp_path) not in done.out
 
 

@@ -1,9 +1,10 @@
 """The same command through every launcher leaves the same results, whichever of its processes is killed."""
 
 import contextlib
+import dataclasses
+import json
 import os
 import signal
-import sys
 import threading
 import time
 from collections import Counter
@@ -12,8 +13,11 @@ from pathlib import Path
 
 import pytest
 
+from pruneexp.failures import Failure
 from pruneexp.launchers.task import Outcome as Ended
 from pruneexp.launchers.task import Report, Task, tasks
+from pruneexp.preflight import look
+from pruneexp.records.store import Store
 from pruneexp.sweep import expand
 from scripts.kill_and_restart import without_seconds
 from tests.command import SMALL, Outcome, command, environment, files, in_process
@@ -98,36 +102,35 @@ def test_gpus_with_a_worker_killed_in_a_cell(tmp_path: Path, local: Path) -> Non
     assert processes("pruneexp.launchers.gpu_worker", tmp_path) == []
 
 
-def test_slurm_local(run: Run, tmp_path: Path, local: Path) -> None:
-    outcome = run(*SWEEP, "launcher=slurm_local", f"data_dir={local / 'data'}")
-    assert outcome.code == 0, outcome.err
-    assert set(finished(outcome.out).values()) == {1}
-    same_results(tmp_path, local)
-
-
-def test_how_jobs_end_is_told_once_and_the_sweep_ends_with_the_worst(capsys: pytest.CaptureFixture[str]) -> None:
+def test_where_the_program_is_at_fault_is_told_once(capsys: pytest.CaptureFixture[str]) -> None:
     report = Report()
-    for outcome in (Ended(), Ended(2, "no room."), Ended(1, "Traceback\n"), Ended(2, "no room.")):
-        report.add(outcome)
-    assert report.code == 2
-    assert capsys.readouterr().err == "pruneexp: no room.\nTraceback\n"
+    for key in ("a", "b"):
+        report.add(Ended((Failure(key, key, "no room."), Failure(f"{key}2", key, "TypeError: x", "Traceback\n  x"))))
+    assert set(report.failures) == {"a", "a2", "b", "b2"}
+    assert capsys.readouterr().err == "Traceback\n  x\n"
 
 
 def test_a_task_returns_what_goes_wrong(tmp_path: Path) -> None:
     grid = expand([*SWEEP, f"data_dir={tmp_path}", f"results_dir={tmp_path / 'runs'}"])
-    first, second = tasks(grid)
-    assert (first.title, first.first) == ("digits vgg_small magnitude sparsify seed 0", 0)
-    assert (second.title, second.first) == ("digits vgg_small magnitude greedy seed 0", 2)
+    first, second = tasks([grid], look([grid], Store(tmp_path / "runs")).left)
+    assert first.title == "digits vgg_small magnitude sparsify seed 0"
+    assert second.title == "digits vgg_small magnitude greedy seed 0"
+    assert [[one.number for one in task.todo] for task in (first, second)] == [
+        [1, 2],
+        [1, 3],
+    ]  # they share the dense one
+    assert {first.total, second.total} == {3}
     assert "data_dir" not in first.command
     assert first.command.startswith("python -m pruneexp recipe=smoke ")
     assert first.command.endswith("seed=0 densities=[1.0,0.1] masker=sparsify")
+    assert Task.of(json.loads(json.dumps(dataclasses.asdict(first)))) == first
     (tmp_path / "runs").write_text("not a folder")
     outcome = first.run()
-    assert outcome.code == 2
-    assert "results_dir=PATH" in outcome.told
-    broken = Task({}, "", 0, 0, "").run()
-    assert broken.code == 1
-    assert broken.told.startswith("Traceback")
+    assert "results_dir=PATH" in outcome.stopped
+    broken = Task({}, "", "x seed 0", first.todo, 2).run()
+    assert [failure.title for failure in broken.failures] == ["x density 1 seed 0", "x density 0.1 seed 0"]
+    assert all(failure.trace.startswith("Traceback") for failure in broken.failures)
+    assert all(failure.why.startswith("KeyError") for failure in broken.failures)
 
 
 @pytest.mark.parametrize(
@@ -142,9 +145,6 @@ def test_a_task_returns_what_goes_wrong(tmp_path: Path) -> None:
         (["launcher=gpus", "launcher.device=2"], "there is no option 'launcher.device'"),
         (["launcher=local,gpus"], "launcher has one value for all jobs of a sweep"),
         (["launcher=gpus", "launcher.devices=1,2"], "launcher.devices has one value for all jobs of a sweep"),
-        (["launcher=slurm_local", "launcher.parallel=0"], "launcher.parallel must be a whole number, at least 1"),
-        (["launcher=slurm", "launcher.mem_gb=-1"], "launcher.mem_gb must be a finite number, above 0"),
-        (["launcher=slurm"], "launcher=slurm needs Slurm's sbatch, which is not on the PATH"),
     ],
 )
 def test_a_mistake_is_one_sentence_before_anything_runs(
@@ -157,60 +157,3 @@ def test_a_mistake_is_one_sentence_before_anything_runs(
     assert outcome.err.count("\n") == 1
     assert told in outcome.err
     assert list(tmp_path.iterdir()) == []
-
-
-@pytest.mark.parametrize("launcher", ["slurm", "slurm_local"])
-def test_submitit_is_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch, launcher: str) -> None:
-    monkeypatch.setitem(sys.modules, "submitit", None)
-    outcome = run(*SWEEP, f"launcher={launcher}")
-    assert outcome.code == 2
-    assert f"launcher={launcher} needs the submitit package: pip install 'pruneexp[slurm]'." in outcome.err
-
-
-@pytest.fixture
-def false_slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Programs of Slurm's names on the PATH: sbatch takes jobs and runs none, squeue lists none."""
-    folder = tmp_path / "bin"
-    folder.mkdir()
-    for name, script in {"sbatch": "echo Submitted batch job 17", "squeue": "", "srun": "", "scancel": ""}.items():
-        (folder / name).write_text(f"#!/bin/sh\n{script}\n")
-        (folder / name).chmod(0o755)
-    monkeypatch.setenv("PATH", f"{folder}{os.pathsep}{os.environ['PATH']}")
-    return folder
-
-
-SLURM = ("launcher=slurm", "launcher.lost_seconds=0.3", "launcher.unreachable_min=0.005", "launcher.poll_seconds=0.05")
-
-
-@pytest.mark.parametrize("squeue", ["", "exit 1"])
-def test_slurm_jobs_that_are_lost_are_not_waited_for_for_ever(
-    run: Run, local: Path, false_slurm: Path, squeue: str
-) -> None:
-    (false_slurm / "squeue").write_text(f"#!/bin/sh\n{squeue}\n")
-    outcome = run(*SWEEP, *SLURM, f"data_dir={local / 'data'}")
-    assert outcome.code == 1
-    assert "2 Slurm jobs: 17; their logs are in" in outcome.out
-    assert outcome.err.count("ended without a result") == 2
-
-
-def test_slurm_that_takes_no_jobs_is_one_sentence(run: Run, local: Path, false_slurm: Path) -> None:
-    (false_slurm / "sbatch").write_text("#!/bin/sh\necho invalid partition >&2\nexit 1\n")
-    outcome = run(*SWEEP, *SLURM, f"data_dir={local / 'data'}")
-    assert outcome.code == 2
-    assert "Slurm does not take the jobs" in outcome.err
-    assert "invalid partition" in outcome.err
-
-
-def test_what_sbatch_is_given(run: Run, tmp_path: Path, local: Path, false_slurm: Path) -> None:
-    (false_slurm / "sbatch").write_text(f"#!/bin/sh\ncp $1 {tmp_path}/script\necho Submitted batch job 17\n")
-    run(
-        *SWEEP, *SLURM, f"data_dir={local / 'data'}", "launcher.partition=long", "launcher.array_parallelism=1",
-        "+launcher.sbatch.reservation=mine", "launcher.setup=[module load cuda]", "trainer.accelerator=cuda",
-    )  # fmt: skip
-    script = (tmp_path / "script").read_text()
-    for line in (
-        "#SBATCH --requeue", "#SBATCH --array=0-1%1", "#SBATCH --partition=long", "#SBATCH --gpus-per-node=1", "#SBATCH --time=240",
-        "#SBATCH --mem=16384MB", "#SBATCH --cpus-per-task=4", "#SBATCH --signal=USR2@120", "#SBATCH --reservation=mine",
-        "module load cuda",
-    ):  # fmt: skip
-        assert line in script

@@ -135,7 +135,7 @@ def test_what_cannot_be_removed_is_refused_in_one_sentence_on_the_command_line(
 ) -> None:
     model = [option for option in MODEL if "model=vit_small" not in options]
     ran = in_process(tmp_path, monkeypatch, capsys, *FEW, "densities=[0.5]", *model, *options)
-    assert ran.code == 2, ran.err
+    assert ran.code in (1, 2), ran.err
     assert sentence in ran.err
     assert "Traceback" not in ran.err
     assert len(ran.err.strip().splitlines()) == 1

@@ -1,9 +1,8 @@
 """A job: one (dataset, model, scorer, masker, seed) and its densities; and the cells it stands for."""
 
-import functools
+from collections.abc import Mapping
 from dataclasses import dataclass
-
-from omegaconf import DictConfig, OmegaConf
+from typing import Any
 
 from pruneexp.cell import Cell, Options
 from pruneexp.jobs.setting import Setting
@@ -24,7 +23,7 @@ class Job:
     seed: int
 
     @staticmethod
-    def of(config: DictConfig) -> "Job":
+    def of(config: Mapping[str, Any]) -> "Job":
         """The job that a configuration describes.
 
         Raises:
@@ -33,10 +32,10 @@ class Job:
         setting = Setting(config)
         return Job(setting, setting.options.seed)
 
-    @functools.cached_property
-    def config(self) -> DictConfig:
+    @property
+    def config(self) -> dict[str, Any]:
         """The job's own configuration, as composed."""
-        return OmegaConf.merge(self.setting.config, {"seed": self.seed})  # type: ignore[return-value]
+        return {**self.setting.config, "seed": self.seed}
 
     @property
     def options(self) -> Options:

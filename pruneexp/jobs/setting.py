@@ -1,10 +1,9 @@
 """A job's configuration, its seed aside, checked; what it configures can be made from it."""
 
 import functools
+import json
 from collections.abc import Mapping
 from typing import Any
-
-from omegaconf import DictConfig, OmegaConf
 
 from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, hint
 from pruneexp.components.component import Component, configured
@@ -20,22 +19,28 @@ class Setting:
     """A job's configuration; of a sweep's jobs that differ in their seeds alone it is one object.
 
     Attributes:
-        config: as composed.
+        config: as composed, interpolations resolved.
         options: the schema's.
         components: dataset, model, scorer, masker, recipe, trainer and launcher.
         treatments, measurements, figures: components by the name that they stand under.
         logger: name and options of where curves go.
 
+    Args:
+        config: interpolations resolved.
+        known: components that other settings have, by what configures them; added to.
+
     Raises:
         UserError: a value that no job can have; what needs data or a network is checked when they are made.
     """
 
-    def __init__(self, config: DictConfig) -> None:
-        self.config = config
-        plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    def __init__(self, config: Mapping[str, Any], known: dict[str, Component] | None = None) -> None:
+        self.config, plain = config, dict(config)
+        self.known = {} if known is None else known
         self.logger = _logger(plain.pop("logger", {"name": "none"}))
         self.components = {
-            group: configured(group, plain.pop(group)) for group in (*GROUPS, "trainer", "launcher") if group in plain
+            group: self._configured(group, plain.pop(group))
+            for group in (*GROUPS, "trainer", "launcher")
+            if group in plain
         }
         self.treatments, self.measurements, self.figures = (
             _side_by_side(kind, plain.pop(kind, {})) for kind in SEVERAL
@@ -47,6 +52,12 @@ class Setting:
         self.options = Options.model_construct(**values)
         identity.weights_of(self.options)
         check_together(self.options, self.components, self.treatments)
+
+    def _configured(self, group: str, node: Any) -> Component:
+        key = f"{group} {json.dumps(node, sort_keys=True, default=str)}"
+        if key not in self.known:
+            self.known[key] = configured(group, node)
+        return self.known[key]
 
     @property
     def needs_scores(self) -> bool:

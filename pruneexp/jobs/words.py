@@ -51,6 +51,11 @@ def of_today(override: str) -> list[str]:
     return [] if choice is None else [f"+{choice[0]}@{choice[0]}.{choice[1]}={choice[1]}"]
 
 
+def today(overrides: Sequence[str]) -> list[str]:
+    """Overrides in today's words, of several of earlier versions' the last, which counts."""
+    return [word for override in last_words(overrides) for word in of_today(override)]
+
+
 def last_words(overrides: Sequence[str]) -> list[str]:
     """The overrides with only the last of each option of earlier versions, which counts."""
     last = {name: k for k, override in enumerate(overrides) if (name := name_of(override)) in GROUP_OF}

@@ -1,7 +1,8 @@
-"""A worker process of ``launcher=gpus``: ``python -m pruneexp.launchers.gpu_worker REPLIES WORKERS``.
+"""A worker process of ``launcher=gpus``: ``python -m pruneexp.launchers.gpu_worker REPLIES``.
 
 It takes tasks from standard input, one line of JSON each, and answers each with a line of JSON on the file descriptor
-REPLIES. Standard input that ends means that no one waits for it any more, busy or not: then it ends at once.
+REPLIES. Standard input that ends means that no one waits for it any more, busy or not: then it ends at once. SIGTERM ends
+it in order: a training that is under way leaves its last epoch's state.
 """
 
 import dataclasses
@@ -12,24 +13,29 @@ import sys
 import threading
 
 from pruneexp.launchers.task import Task
+from pruneexp.system.signals import Stopped, heeded
 
 
 def _listen(tasks: "queue.Queue[Task]") -> None:
     for line in sys.stdin:
-        tasks.put(Task(**json.loads(line)))
+        tasks.put(Task.of(json.loads(line)))
     os._exit(0)  # a cell under way is left as a killed process leaves it
 
 
 def main() -> None:
-    replies, workers = map(int, sys.argv[1:])
+    replies = int(sys.argv[1])
     tasks: queue.Queue[Task] = queue.Queue()
     threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
     with os.fdopen(replies, "w") as answers:
         while True:
-            outcome = tasks.get().run(workers)
+            outcome = tasks.get().run()
             sys.stdout.flush()
             print(json.dumps(dataclasses.asdict(outcome)), file=answers, flush=True)
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        with heeded(again=False):
+            main()
+    except Stopped as stopped:
+        sys.exit(stopped.code)

@@ -8,6 +8,8 @@ import queue
 import subprocess
 import sys
 import threading
+import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Annotated, Literal
 
@@ -15,8 +17,13 @@ from pydantic import Field
 
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
+from pruneexp.failures import Failure
 from pruneexp.launchers.task import Outcome, Report, Task
+from pruneexp.records.store import Store
+from pruneexp.system.signals import Stopped
+from pruneexp.worklist import TimeLeft
 
+SECONDS = 5.0  # that workers have to leave their last epochs' states
 ATTEMPTS = 2  # a worker may be killed by accident once; a job that kills every worker ends here
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -37,7 +44,7 @@ class Worker:
         incoming, outgoing = os.pipe()
         # a session of its own: Ctrl-C reaches this process alone, which ends its workers
         self.process = subprocess.Popen(
-            [sys.executable, "-u", "-m", "pruneexp.launchers.gpu_worker", str(outgoing), str(workers)],
+            [sys.executable, "-u", "-m", "pruneexp.launchers.gpu_worker", str(outgoing)],
             env=environment,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -58,13 +65,24 @@ class Worker:
         with contextlib.suppress(BrokenPipeError):  # it died while idle, or will not answer
             print(json.dumps(dataclasses.asdict(task)), file=self.process.stdin, flush=True)
         answer = self.replies.readline()
-        return Outcome(**json.loads(answer)) if answer else None
+        if not answer:
+            return None
+        plain = json.loads(answer)
+        return Outcome(tuple(Failure(**one) for one in plain["failures"]), plain["stopped"])
 
-    def end(self) -> None:
-        """End the process, whatever it does."""
+    def end(self, seconds: float = 0.0) -> None:
+        """End the process, whatever it does; in order, if it manages that in so many seconds."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            if seconds:
+                self.process.wait(seconds)
         self.process.kill()
         self.process.wait()
         self.output.join(timeout=5)  # a process it has started might still hold its output
+        if not (seconds or self.output.is_alive()):  # no other thread reads them
+            for stream in (self.replies, self.process.stdin, self.process.stdout):
+                with contextlib.suppress(OSError):
+                    if stream is not None:
+                        stream.close()
 
 
 def _pass_on(output: IO[str], prefix: str) -> None:
@@ -83,6 +101,9 @@ class Gpus:
     """
 
     devices: Literal["auto"] | Annotated[int, Field(ge=1, le=1024)] = "auto"
+
+    def __post_init__(self) -> None:
+        self.visible()
 
     def visible(self) -> list[str]:
         """CUDA_VISIBLE_DEVICES of each worker.
@@ -105,48 +126,60 @@ class Gpus:
             raise UserError(f"launcher.devices={self.devices}, and torch sees {len(gpus)} CUDA GPUs here.")
         return gpus if self.devices == "auto" else gpus[: int(self.devices)]
 
-    def launch(self, tasks: list[Task], folder: str) -> int:
-        """Run the tasks, all to their end whatever becomes of one; the sweep's exit code.
+    def launch(self, tasks: Sequence[Task], folder: str) -> Report:
+        """Run the tasks, all to their end whatever becomes of one; what is known of the sweep then.
 
         Raises:
             UserError: there are not so many GPUs.
         """
-        return _Pool(self.visible()[: len(tasks)], tasks).run()
+        return _Pool(self.visible()[: len(tasks)], tasks, Store(folder)).run()
 
 
 class _Pool:
     """A thread for each worker, which hands it tasks."""
 
-    def __init__(self, visible: list[str], tasks: list[Task]) -> None:
-        self.visible = visible
+    def __init__(self, visible: list[str], tasks: Sequence[Task], store: Store) -> None:
+        self.visible, self.store = visible, store
         self.tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
         for task in tasks:
             self.tasks.put(task)
         self.report, self.lock = Report(), threading.Lock()
+        self.left = TimeLeft(store, {one.key for task in tasks for one in task.todo})
         self.workers: dict[int, Worker] = {}
         self.stopping = False
 
-    def run(self) -> int:
+    def run(self) -> Report:
         threads = [threading.Thread(target=self._serve, args=(k,), daemon=True) for k in range(len(self.visible))]
         try:
             for thread in threads:
                 thread.start()
             for thread in threads:
                 thread.join()
-        finally:
-            with self.lock:
-                self.stopping = True
-                for worker in self.workers.values():
-                    worker.end()
-        return self.report.code
+        except Stopped:
+            self._end(SECONDS)
+            raise
+        self._end()
+        return self.report
+
+    def _end(self, seconds: float = 0.0) -> None:
+        """End the workers; in order, if they manage that in so many seconds."""
+        with self.lock:
+            self.stopping = True
+            until = time.monotonic() + seconds
+            for worker in self.workers.values() if seconds else ():
+                worker.process.terminate()
+            for worker in self.workers.values():
+                worker.end(max(0.0, until - time.monotonic()))
 
     def _serve(self, number: int) -> None:
         with contextlib.suppress(queue.Empty):
-            while not self.stopping:
+            while not self.stopping and not self.report.stopped:
                 outcome = self._attempt(number, self.tasks.get_nowait())
                 with self.lock:
                     if not self.stopping:
                         self.report.add(outcome)
+                        self.left.drop(self.report.failures)
+                        print(self.left(), flush=True)
 
     def _attempt(self, number: int, task: Task) -> Outcome:
         code: int | None = None
@@ -166,4 +199,5 @@ class _Pool:
                     del self.workers[number]
                     code = worker.process.returncode
                     print(f"[{number}] the worker died (exit code {code}) in {task.title}", flush=True)
-        return Outcome(1, f"{task.title}: {ATTEMPTS} workers died of it, the last with exit code {code}.")
+        ended = task.failed(f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}.")
+        return Outcome(tuple(failure for failure in ended.failures if not self.store.has_folder(failure.key)))

@@ -1,9 +1,12 @@
 """Jobs in turn, in this process."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pruneexp.components.options import component
 from pruneexp.launchers.task import Report, Task
+from pruneexp.records.store import Store
+from pruneexp.worklist import TimeLeft
 
 
 @component("launcher", name="local")
@@ -11,11 +14,13 @@ from pruneexp.launchers.task import Report, Task
 class Local:
     """Runs jobs one after another."""
 
-    def launch(self, tasks: list[Task], folder: str) -> int:
-        """Run the tasks until one goes wrong; the sweep's exit code."""
+    def launch(self, tasks: Sequence[Task], folder: str) -> Report:
+        """Run the tasks, all to their end whatever becomes of one; what is known of the sweep then."""
         report = Report()
+        left = TimeLeft(Store(folder), {one.key for task in tasks for one in task.todo})
         for task in tasks:
-            report.add(task.run())
-            if report.code:
+            report.add(task.run(left))
+            if report.stopped:
                 break
-        return report.code
+            left.drop(report.failures)
+        return report

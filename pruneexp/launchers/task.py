@@ -1,20 +1,19 @@
-"""A job as it travels to another process, and what comes back."""
+"""A job as it travels to another process, what comes back, and what is told of it."""
 
 import re
 import shlex
 import sys
-import traceback
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import OmegaConf
-
-from pruneexp.errors import UserError
+from pruneexp.errors import UnwritableError
+from pruneexp.failures import Failure
+from pruneexp.jobs.composing import Source
 from pruneexp.jobs.words import typed
 
 if TYPE_CHECKING:
-    from pruneexp.jobs.job import Job
-    from pruneexp.sweep import Grid
+    from pruneexp.sweep import Grid, Slot
 
 HERE = (
     "hydra.", "data_dir=", "results_dir=", "report_dir=", "records=", "launcher=", "launcher.",
@@ -23,10 +22,24 @@ HERE = (
 
 @dataclass(frozen=True)
 class Outcome:
-    """How a job ended: exit code 0, 1 for a failure, 2 for a user's mistake; and what is to be said of it."""
+    """How a job ended.
 
-    code: int = 0
-    told: str = ""
+    Attributes:
+        failures: the cells that could not be made.
+        stopped: why no cell of the sweep can be recorded any more.
+    """
+
+    failures: tuple[Failure, ...] = ()
+    stopped: str = ""
+
+
+@dataclass(frozen=True)
+class Todo:
+    """A cell to make: its key where the launcher puts it, its density, its number among those that the sweep makes."""
+
+    key: str
+    density: float
+    number: int
 
 
 @dataclass(frozen=True)
@@ -34,90 +47,105 @@ class Task:
     """One job.
 
     Attributes:
-        config: its whole configuration, resolved.
+        config: its whole configuration, plain.
         command: that runs just this job, for the records.
-        first: number of the sweep's cells before this job's.
-        total: the sweep's cells.
         title: what sets it apart from the sweep's other jobs.
+        todo: its cells that have no record.
+        total: how many the sweep makes.
     """
 
     config: dict[str, Any]
     command: str
-    first: int
-    total: int
     title: str
+    todo: tuple[Todo, ...]
+    total: int
 
-    def run(self, workers: int = 1) -> Outcome:
-        """Run the job in this process, one of so many at work; what goes wrong is returned, not raised."""
+    @staticmethod
+    def of(plain: dict[str, Any]) -> "Task":
+        """The task that `dataclasses.asdict` and JSON have carried."""
+        return Task(**{**plain, "todo": tuple(Todo(**one) for one in plain["todo"])})
+
+    def run(self, left: Callable[[], str] | None = None) -> Outcome:
+        """Run the job in this process; what goes wrong is returned, not raised.
+
+        Args:
+            left: says how long the sweep's other cells will take.
+        """
         try:
             from pruneexp.system.torchvision_compat import prepare
 
             prepare()  # before anything imports torchvision
-            from pruneexp.run import run
+            from pruneexp.running import run
 
-            run(OmegaConf.create(self.config), self.command, self.first, self.total, workers)
-        except (UserError, OSError) as error:
-            return Outcome(2, str(error))
-        except Exception:
-            return Outcome(1, traceback.format_exc())
-        return Outcome()
+            numbers = {one.density: one.number for one in self.todo}
+            return Outcome(tuple(run(self.config, self.command, numbers, self.total, left)))
+        except UnwritableError as error:
+            return Outcome(stopped=str(error))
+        except Exception as error:
+            return self.failed(error)
+
+    def failed(self, error: Exception | str) -> Outcome:
+        """None of the job's cells could be made."""
+        if isinstance(error, str):
+            return Outcome(tuple(Failure(one.key, self.name(one), error) for one in self.todo))
+        return Outcome(tuple(Failure.of(one.key, self.name(one), error) for one in self.todo))
+
+    def name(self, one: Todo) -> str:
+        """One of the job's cells, as people are told of it."""
+        job, _, seed = self.title.rpartition(" seed ")
+        return f"{job} density {one.density:g} seed {seed}"
 
 
+@dataclass
 class Report:
-    """Tells people how jobs end, the same thing only once, and remembers the sweep's exit code.
+    """What is known of a sweep when its jobs have ended.
 
-    A user's mistake (2) goes before a failure (1): it is the one that can be put right.
+    Attributes:
+        failures: the cells that could not be made, by key.
+        stopped: why no cell can be recorded any more.
     """
 
-    def __init__(self) -> None:
-        self.code = 0
-        self.said: set[str] = set()
+    failures: dict[str, Failure] = field(default_factory=dict)
+    stopped: str = ""
+    told: set[str] = field(default_factory=set)
 
     def add(self, outcome: Outcome) -> None:
-        self.code = max(self.code, outcome.code)
-        if outcome.told and outcome.told not in self.said:
-            self.said.add(outcome.told)
-            said = f"pruneexp: {outcome.told}" if outcome.code == 2 else outcome.told.rstrip()
-            print(said, file=sys.stderr, flush=True)
+        """Take a job's end into account; where the program is at fault, where, but the same thing only once."""
+        self.stopped = self.stopped or outcome.stopped
+        for failure in outcome.failures:
+            self.failures[failure.key] = failure
+            if failure.trace and failure.trace not in self.told:
+                self.told.add(failure.trace)
+                print(failure.trace, file=sys.stderr, flush=True)
 
 
-def command_of(overrides: list[str]) -> str:
+def command_of(grid: "Grid", overrides: Sequence[str]) -> str:
     """The command that runs one job, as typed, without what belongs to this run and this machine."""
-    words = [typed(override) for override in overrides]
-    quoted = [
-        shlex.quote(word) if re.search(r"[\s'\"$;&|<>\\]", word) else word
-        for word in words
-        if not word.startswith(HERE)
-    ]
+    words = [word for word in map(typed, overrides) if not word.startswith(HERE)]
+    return spelled([*([] if grid.primary == Source.name else ["-cn", grid.primary]), *words])
+
+
+def spelled(words: Sequence[str]) -> str:
+    """The command line that a shell takes for these words."""
+    quoted = [shlex.quote(word) if re.search(r"[\s'\"$;&|<>\\]", word) else word for word in words]
     return " ".join(["python -m pruneexp", *quoted])
 
 
-def precision_there(job: "Job") -> str:
-    """The precision that the job's cells are trained in where its launcher puts it, as far as can be told from here."""
-    import torch
+def tasks(grids: "Sequence[Grid]", left: "Sequence[Slot]") -> list[Task]:
+    """The jobs of some grids that have something to do, in their order.
 
-    precisions, launcher = job.precisions(), job.setting.components.get("launcher")
-    if len(precisions) == 1:
-        return precisions[0]
-    if launcher is not None and launcher.about.name == "slurm":  # its nodes' GPUs are not this machine's
-        return "bf16" if launcher.make().gpus_per_node else "float32"
-    return "bf16" if torch.cuda.is_available() else "float32"
-
-
-def tasks(grid: "Grid") -> list[Task]:
-    """The grid's jobs that have something to do, in its order."""
-    from pruneexp.measuring.asked import is_measured
-    from pruneexp.records.store import Store
-
-    options = grid.jobs[0].options
-    store, first, found = Store(options.results_dir, options.records), 0, []
-    total = sum(len(job.densities) for job in grid.jobs)
-    for job, overrides in zip(grid.jobs, grid.overrides, strict=True):
-        records = [store.read(cell.key) for cell in job.cells(precision_there(job))]
-        if not all(record and is_measured(record, job.setting.measurements) for record in records):
-            config: dict[str, Any] = OmegaConf.to_container(job.config, resolve=True)  # type: ignore[assignment]
-            names = " ".join(job.setting.names()[group] for group in ("dataset", "model", "scorer", "masker"))
-            task = Task(config, command_of(overrides), first, total, f"{names} seed {job.seed}")
-            found.append(task)
-        first += len(job.densities)
+    Args:
+        grids: the sweep's.
+        left: the cells to make, each once.
+    """
+    numbers = {slot.cell.key: number for number, slot in enumerate(left, start=1)}
+    found = []
+    for grid in grids:
+        for job, slots, overrides in zip(grid.jobs, grid.by_job, grid.overrides, strict=True):
+            keys = [(slot.cell.key, slot.density) for slot in slots]
+            todo = tuple(Todo(key, density, numbers[key]) for key, density in keys if key in numbers)
+            if todo:
+                names = " ".join(job.setting.names()[group] for group in ("dataset", "model", "scorer", "masker"))
+                title = f"{names} seed {job.seed}"
+                found.append(Task(job.config, command_of(grid, overrides), title, todo, len(left)))
     return found

@@ -29,6 +29,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
         UserError: there is no such folder, or a source cannot be believed.
     """
     store, out = Store(results_dir, sources), console()
+    store.seen.states.clear()  # each is looked at anew
     if not store.folder.is_dir() and not sources:
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
     keys = sorted(path.name for path in store.folder.glob("*") if KEY.search(path.name))
@@ -91,7 +92,7 @@ def _counts(record: Record, content: bytes) -> str | None:
     except SafetensorError as error:
         return f"{MASKS} cannot be read ({error}): delete the cell's folder to have it made again."
     said = {layer["name"]: layer["kept"] for layer in record["layers"]}
-    if "kept_neurons" not in record["notes"] and kept != said:
+    if "kept_neurons" not in record.get("notes", {}) and kept != said:
         differ = next(name for name in {**kept, **said} if kept.get(name) != said.get(name))
         return (
             f"its masks keep {kept.get(differ)} weights of {differ}, and its record says {said.get(differ)}:"

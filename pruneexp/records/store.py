@@ -11,22 +11,24 @@ system lets go of it when the process dies, so there is no stale lock to clean u
 import contextlib
 import csv
 import errno
+import functools
 import hashlib
 import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from pruneexp.errors import UserError, first_line
+from pydantic_core import from_json  # three times as fast as Python's own
+
+from pruneexp.errors import UnwritableError, UserError, first_line
+from pruneexp.records.claims import Claims, ends_sweep
 from pruneexp.records.record import Record, problem, sealed
+from pruneexp.records.seen import Seen, state_of
 from pruneexp.system import files as disk
-from pruneexp.system.locks import lock
-
-REPORTING = 2**61  # above every cell's byte
 
 
-class Store:
+class Store(Claims):
     """The records under one folder, and those of files that others have left.
 
     Args:
@@ -38,7 +40,7 @@ class Store:
     """
 
     def __init__(self, results_dir: str | Path, sources: Sequence[str | Path] = ()) -> None:
-        self.folder = Path(results_dir)
+        super().__init__(Path(results_dir))
         self.sourced: dict[str, Record] = {}
         for source in sources:
             for key, record in read_records(Path(source)).items():
@@ -50,10 +52,6 @@ class Store:
     def __contains__(self, key: str) -> bool:
         return self.has_folder(key) or key in self.sourced
 
-    def has_folder(self, key: str) -> bool:
-        """Whether the finished cell's own folder is here, with its masks."""
-        return os.path.lexists(self.folder / key / "record.json")
-
     def read(self, key: str) -> Record | None:
         """The record of a finished cell, or None.
 
@@ -62,7 +60,9 @@ class Store:
         """
         path = self.folder / key / "record.json"
         try:
-            record = json.loads(disk.read(path))
+            with disk.opened(path) as file:
+                state = state_of(os.fstat(file.fileno()))
+                record = from_json(file.read())
         except (FileNotFoundError, NotADirectoryError) as error:
             if path.is_symlink():
                 raise _damaged(path, "it is a link to nothing") from error
@@ -71,10 +71,31 @@ class Store:
             raise _unreadable(path, error) from error
         except (ValueError, RecursionError) as error:
             raise _damaged(path, _said(error)) from error
-        if why := problem(record, key):
-            raise _damaged(path, why)
+        if not self.seen.sound(key, state):
+            if why := problem(record, key):
+                raise _damaged(path, why)
+            data = record["data"]
+            self.seen.add(key, state, None if data is None else (data["name"], data["sha256"]))
         found: Record = record
         return found
+
+    @functools.cached_property
+    def seen(self) -> Seen:
+        """Which records were found sound before."""
+        return Seen(self.folder)
+
+    def data_of(self, key: str) -> tuple[str, str] | None:
+        """Name and digest of the data that a finished cell has seen; None where there is no record, or it does not know.
+
+        Raises:
+            UserError: as `read`, which is only needed where the record was not seen before.
+        """
+        with contextlib.suppress(OSError):
+            if self.seen.sound(key, state_of(os.lstat(self.folder / key / "record.json"))):
+                return self.seen.data(key)
+        record = self.read(key)
+        data = None if record is None else record["data"]
+        return None if data is None else (data["name"], data["sha256"])
 
     def file(self, key: str, name: str) -> bytes:
         """The content of one of a finished cell's files.
@@ -90,37 +111,6 @@ class Store:
         if record is None or record["files"].get(name) != hashlib.sha256(content).hexdigest():
             raise _damaged(path, "it has another digest than its record says")
         return content
-
-    @contextlib.contextmanager
-    def claim(self, key: str, wait: bool = False) -> Iterator[bool]:
-        """Hold a cell against other processes; yields False where another one holds it (or waits for it).
-
-        Raises:
-            UserError: the folder cannot be written.
-        """
-        with _locked(self.folder, int(key[-15:], 16), wait) as mine:
-            if mine:
-                for path in (self.folder / key, self.folder / key / "record.json", self.checkpoint(key)):
-                    disk.remove_leftovers(path)  # of a process that was killed
-            yield mine
-
-    @contextlib.contextmanager
-    def reporting(self) -> Iterator[None]:
-        """Hold the writing of reports against other processes.
-
-        Raises:
-            UserError: the folder cannot be written.
-        """
-        with _locked(self.folder, REPORTING, wait=True):
-            yield
-
-    def check_writable(self) -> None:
-        """Raise UserError where the folder could not be made or written, as far as can be told without making it."""
-        there = next(path for path in (self.folder, *self.folder.absolute().parents) if os.path.lexists(path))
-        if not there.is_dir():
-            raise _unwritable(self.folder, os.strerror(errno.ENOTDIR))
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise _unwritable(self.folder, os.strerror(errno.EACCES))
 
     def write(
         self, key: str, record: Record, files: Mapping[str, bytes], history: Sequence[Mapping[str, float]]
@@ -147,7 +137,8 @@ class Store:
                 disk.write(scratch / "record.json", _json({**record, "files": digests}))
             self.forget(key)
         except OSError as error:
-            raise UserError(
+            kind = UnwritableError if ends_sweep(error) else UserError
+            raise kind(
                 f"the record of {key} could not be written to {self.folder} ({error.strerror or error}): make room there and run"
                 " the same command again; finished cells are kept."
             ) from error
@@ -162,33 +153,10 @@ class Store:
         try:
             disk.write(path, _json({**(self.read(key) or {}), **fields}))
         except OSError as error:
-            raise UserError(
+            kind = UnwritableError if ends_sweep(error) else UserError
+            raise kind(
                 f"the record of {key} could not be amended ({error.strerror or error}): make room there."
             ) from error
-
-    def checkpoint(self, key: str) -> Path:
-        """Where the training of a cell leaves its checkpoint until the cell is finished."""
-        return self.folder / f".{key}.checkpoint"
-
-    def forget(self, key: str) -> None:
-        """Delete a finished cell's checkpoint, where one is left and can be deleted: nobody reads it any more."""
-        with contextlib.suppress(OSError):
-            self.checkpoint(key).unlink(missing_ok=True)
-
-
-@contextlib.contextmanager
-def _locked(folder: Path, byte: int, wait: bool) -> Iterator[bool]:
-    with contextlib.ExitStack() as stack:
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            mine = stack.enter_context(lock(folder / ".claims", byte, wait))
-        except OSError as error:
-            raise _unwritable(folder, str(error.strerror)) from error
-        yield mine
-
-
-def _unwritable(folder: Path, why: str) -> UserError:
-    return UserError(f"results_dir={folder} cannot be written ({why}): choose another with results_dir=PATH.")
 
 
 def read_records(path: Path) -> dict[str, Record]:
@@ -208,7 +176,7 @@ def read_records(path: Path) -> dict[str, Record]:
         if not line.strip():
             continue
         try:
-            record = json.loads(line)
+            record = from_json(line)
             why = problem(record)
         except (ValueError, RecursionError) as error:
             why = _said(error)

@@ -14,7 +14,7 @@ from pruneexp.jobs.job import Job
 from pruneexp.jobs.setting import Setting
 from pruneexp.records.record import Record, shown_of
 from pruneexp.records.store import Store
-from pruneexp.sweep import Grid
+from pruneexp.sweep import Grid, Slot
 
 COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
 LATER = [
@@ -57,6 +57,7 @@ def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
         row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
         row["training_seconds"] = record["seconds"]["training"]
         rows.append(row)
+    store.seen.save()
     _of_one_data(records)
     return pd.DataFrame(rows), records
 
@@ -146,3 +147,14 @@ def _facts(chosen: Component) -> dict[str, Any]:
     identity = chosen.identity()
     facts = {"function": identity["name"], "version": identity["version"], "code": identity.get("code")}
     return facts | identity.get("options", {})
+
+
+def rows_of(grid: Grid) -> dict[tuple[str, ...], list[Slot]]:
+    """The grid's cells by what is said of them, their seeds aside."""
+    rows: dict[tuple[str, ...], list[Slot]] = {}
+    labels = Labels(grid.jobs)
+    for slot in grid.slots:
+        names = dict(slot.cells[0].names)
+        names["masker"] += labels.variant(slot.job.setting, dense=slot.density == 1)
+        rows.setdefault((*names.values(), f"{slot.density:g}"), []).append(slot)
+    return rows

@@ -1,17 +1,16 @@
 """Write a grid's table, figures and records."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+from pydantic_core import to_json
 from rich.markup import escape
 from rich.table import Table
 
 from pruneexp.components.component import Component
 from pruneexp.errors import UserError
-from pruneexp.records.store import Store
 from pruneexp.reports.frame import collect
 from pruneexp.reports.layers import layer_table
 from pruneexp.reports.readable import footnote, readable
@@ -19,6 +18,7 @@ from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid
 from pruneexp.system import files
 from pruneexp.system.console import console
+from pruneexp.system.locks import lock_folder
 
 
 def write_report(grid: Grid, command: str) -> int:
@@ -42,8 +42,10 @@ def write_report(grid: Grid, command: str) -> int:
     table = aggregate(cells)
     stem = f"{options.name}-{grid.jobs[0].setting.components['recipe'].label}"
     try:
-        with Store(options.results_dir).reporting():  # another process may have finished the same sweep
-            paths = _write(table, cells, records, Path(options.report_dir), stem, command, grid.jobs[0].setting.figures)
+        folder = Path(options.report_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        with lock_folder(folder):  # another process may have finished the same sweep
+            paths = _write(table, cells, records, folder, stem, command, grid.jobs[0].setting.figures)
             for path in paths:
                 files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
@@ -72,11 +74,11 @@ def _write(
         (folder / kind).mkdir(parents=True, exist_ok=True)
     shown, told = readable(table), footnote(table, _of_unknown_data(records))
     note = f"made by: {command}"
-    texts = {
+    texts: dict[Path, str | bytes] = {
         folder / "tables" / f"{stem}.csv": f"# {note}\n{table.to_csv(index=False, float_format='%.6g')}",
         folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n{told}",
         folder / "tables" / f"{stem}.tex": f"% {note}\n{shown.to_latex(index=False, escape=True)}",
-        folder / "records" / f"{stem}.jsonl": "".join(json.dumps(record, sort_keys=True) + "\n" for record in records),
+        folder / "records" / f"{stem}.jsonl": b"".join(to_json(record) + b"\n" for record in records),
     }
     paths = _write_texts(texts)
     by_layer = any("layers" in figure.asks for figure in figures.values())
@@ -95,7 +97,7 @@ def _write_layers(layers: pd.DataFrame, stem: Path, note: str) -> list[Path]:
     return _write_texts({stem.with_name(f"{stem.name}.csv"): csv, stem.with_name(f"{stem.name}.md"): markdown})
 
 
-def _write_texts(texts: dict[Path, str]) -> list[Path]:
+def _write_texts(texts: Mapping[Path, str | bytes]) -> list[Path]:
     for path, text in texts.items():
         files.write(path, text)
     return list(texts)

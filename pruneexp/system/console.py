@@ -12,4 +12,4 @@ def console() -> Console:
 
 def say(title: str, sentence: str) -> None:
     """One line about what has this title."""
-    console().print(f"{title}: {sentence}", soft_wrap=True)
+    console().print(f"{title}: {sentence}", soft_wrap=True, markup=False)

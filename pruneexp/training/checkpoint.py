@@ -1,4 +1,4 @@
-"""The training of one network that was interrupted goes on from its last checkpoint.
+"""The training of one network that was interrupted goes on from its last checkpoint, or its last epoch's end after a signal.
 
 A checkpoint holds what the rest of the training depends on at the end of an epoch: weights and BatchNorm statistics,
 the optimiser's momentum, the epoch and the history. Learning rate, data order, augmentation and dropout follow from
@@ -6,6 +6,7 @@ the optimiser's momentum, the epoch and the history. Learning rate, data order, 
 numbers of one that was never interrupted (bit for bit on a CPU).
 """
 
+import copy
 import io
 import time
 from collections.abc import Callable, Mapping
@@ -16,11 +17,14 @@ import lightning
 import torch
 
 from pruneexp.system import files
+from pruneexp.system.signals import Stopped
 from pruneexp.training.classifier import MaskedClassifier
 
 
 class Checkpoint(lightning.Callback):
     """Writes a checkpoint at the end of an epoch, no more often than every `every` seconds; goes on from one it finds.
+
+    A training that a signal ends (`pruneexp.system.signals.Stopped`) leaves that of its last epoch's end at once.
 
     The file is replaced at once or not at all, and begins with the digest of what follows. One that is damaged, or that
     another training made, is left unused with a sentence, and the training starts anew; so is a disk without room.
@@ -43,6 +47,7 @@ class Checkpoint(lightning.Callback):
         self.devices = [device]
         self.seconds_before = 0.0
         self.start = self.saved = time.perf_counter()
+        self.kept: dict[str, Any] | None = None  # the state of the last epoch's end, where it is not written
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
@@ -67,22 +72,40 @@ class Checkpoint(lightning.Callback):
             self.say(f"goes on after epoch {epoch} of {trainer.max_epochs}")
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
-        assert isinstance(pl_module, MaskedClassifier)
-        if not trainer.is_global_zero or len(pl_module.history) == 0 or time.perf_counter() - self.saved < self.every:
-            return
-        state = {
-            "identity": self.identity,
-            "network": pl_module.network.state_dict(),
-            "optimiser": pl_module.step.sgd.state_dict(),
-            "history": pl_module.history,
-            "seconds": self.seconds_before + time.perf_counter() - self.start,
-            "devices": self.devices,
-        }
+        self._keep(trainer, pl_module)
+        if self.kept is not None and time.perf_counter() - self.saved >= self.every:
+            self._save()
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        self._keep(trainer, pl_module)
+
+    def on_exception(
+        self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
+    ) -> None:
+        """Where a signal ends the training, nothing of it is lost but the epoch that is under way."""
+        if isinstance(exception, Stopped) and self.kept is not None:
+            self._save()
+
+    def _keep(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
+        """Keep the state at an epoch's end; the next epoch changes what it is a copy of."""
+        assert isinstance(module, MaskedClassifier)
+        if trainer.is_global_zero and module.history:
+            self.kept = {
+                "identity": self.identity,
+                "network": copy.deepcopy(module.network.state_dict()),
+                "optimiser": copy.deepcopy(module.step.sgd.state_dict()),
+                "history": [dict(row) for row in module.history],
+                "seconds": self.seconds_before + time.perf_counter() - self.start,
+                "devices": self.devices,
+            }
+
+    def _save(self) -> None:
+        assert self.kept is not None
         try:
-            self._write(state)
+            self._write(self.kept)
         except OSError as error:
             self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}); training goes on")
-        self.saved = time.perf_counter()
+        self.kept, self.saved = None, time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
         """What a fit in another process has to hand back."""

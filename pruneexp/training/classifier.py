@@ -12,6 +12,7 @@ from pruneexp.data.resident import Resident, Split
 from pruneexp.network.masks import Masks
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.system.signals import check
 from pruneexp.training.cuda_graph import few_launches
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
@@ -94,7 +95,10 @@ class MaskedClassifier(lightning.LightningModule):
         torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch, *share).initial_seed())
 
     def training_step(self, chunk: list[Split], _: int) -> None:
-        logits = [self.make_step(images, labels) for images, labels in chunk]
+        logits = []
+        for images, labels in chunk:
+            check()  # a signal whose exception was lost
+            logits.append(self.make_step(images, labels))
         labels = torch.cat([labels for _, labels in chunk])
         self.tally.count(torch.cat(logits, dim=1), labels, self.recipe.label_smoothing)
 

@@ -2,6 +2,8 @@
 
 import logging
 import resource
+import signal
+import threading
 import warnings
 from collections.abc import Sequence
 
@@ -38,7 +40,7 @@ def fit(
             # Lightning neither starts processes nor, in a Slurm job, requeues it
             plugins=[LightningEnvironment()],
             logger=list(loggers) or False,
-            callbacks=list(callbacks),
+            callbacks=[_OwnSignals(), *callbacks],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
@@ -50,6 +52,20 @@ def fit(
             trainer.fit(module)
 
 
+class _OwnSignals(lightning.Callback):
+    """Leaves SIGTERM to whoever had it before.
+
+    Lightning's handler ends a training with exit code 0, and where several processes train, waits for the others, which wait for it.
+    """
+
+    def __init__(self) -> None:
+        self.before = signal.getsignal(signal.SIGTERM)
+
+    def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if self.before is not None and threading.current_thread() is threading.main_thread():
+            signal.signal(signal.SIGTERM, self.before)
+
+
 def peak_memory(device: Device) -> int:
     """On CUDA the most that this network's training had allocated, on a CPU the process's largest resident size."""
     if device.where.type == "cuda":
@@ -58,6 +74,6 @@ def peak_memory(device: Device) -> int:
 
 
 def quiet_lightning() -> None:
-    """Lightning's banners about devices are not news in every cell."""
-    for name in ("lightning.pytorch.utilities.rank_zero", "lightning.pytorch.accelerators.cuda"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+    """Lightning's banners about devices are not news in every cell, nor is it news that a signal has come."""
+    for name in ("utilities.rank_zero", "accelerators.cuda", "trainer.connectors.signal_connector"):
+        logging.getLogger(f"lightning.pytorch.{name}").setLevel(logging.WARNING)

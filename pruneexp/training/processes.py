@@ -9,7 +9,7 @@ import sys
 import tempfile
 import threading
 import traceback
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from multiprocessing.connection import Connection, wait
 from multiprocessing.context import ForkServerContext, SpawnContext
 from multiprocessing.process import BaseProcess
@@ -18,8 +18,11 @@ from typing import Any
 
 import torch
 
+from pruneexp.system.signals import Stopped, heeded
 from pruneexp.training.device import Device
 
+LEAVE = signal.SIGUSR1  # has the first process leave its last epoch's state, and end
+SECONDS = 5.0  # for that
 Tell = Callable[[Any], None]
 Part = Callable[[int, Device, Path, Tell], Any]
 
@@ -48,11 +51,17 @@ def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
         told, telling = context.Pipe(duplex=False)
         ranks: list[BaseProcess] = []
         try:
-            for rank in range(device.devices):
-                ranks.append(context.Process(target=_run, args=(part, rank, device, folder, telling), daemon=True))
-                ranks[-1].start()
+            with _deaf():
+                for rank in range(device.devices):
+                    ranks.append(context.Process(target=_run, args=(part, rank, device, folder, telling), daemon=True))
+                    ranks[-1].start()
             telling.close()
             _watch(ranks, told, tell, folder / "error")
+        except Stopped:
+            if ranks and (number := ranks[0].pid) is not None:
+                os.kill(number, LEAVE)  # for which it needs the others
+                ranks[0].join(SECONDS)
+            raise
         finally:
             told.close()
             for process in ranks:
@@ -60,6 +69,17 @@ def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
                     process.kill()  # a process that waits for another would not heed a milder signal
                     process.join()
         return torch.load(folder / "result", map_location="cpu", weights_only=False)
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """Processes that are started in the block hear neither SIGTERM nor Slurm's notice, which all processes of a job get: the one that
+    starts the others would end at once, and the first be killed with it before it has left anything."""
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGTERM, signal.SIGUSR2})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _context(device: Device, module: str) -> ForkServerContext | SpawnContext:
@@ -94,13 +114,17 @@ def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Pa
 def _run(part: Part, rank: int, device: Device, folder: Path, telling: Connection) -> None:
     """One process, from start to end."""
     threading.Thread(target=_end_with_parent, args=(folder,), daemon=True).start()
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is for the parent, which ends this process
+    for number in (signal.SIGINT, signal.SIGTERM):  # for the parent, which ends these processes
+        signal.signal(number, signal.SIG_IGN)
     code = 1
     try:
-        result = part(rank, device, folder, telling.send)
+        with heeded(again=False, also=[] if rank else [LEAVE]):
+            result = part(rank, device, folder, telling.send)
         if rank == 0:
             torch.save(result, folder / "result")
         code = 0
+    except Stopped as stopped:
+        code = stopped.code
     except BaseException:
         with contextlib.suppress(FileExistsError), (folder / "error").open("x") as file:  # the first is the cause
             file.write(f"process {rank} failed:\n{traceback.format_exc()}")

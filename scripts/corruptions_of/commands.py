@@ -13,7 +13,7 @@ from pathlib import Path
 
 LIMIT = 60.0  # seconds after which a command hangs
 NEEDED = (
-    "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.run", "pruneexp.records.check", "pruneexp.planning",
+    "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.running", "pruneexp.records.check", "pruneexp.planning",
     "pruneexp.reports.report", "pruneexp.topology", "sklearn.datasets",
 )  # fmt: skip
 

@@ -87,10 +87,10 @@ class Judge:
 
     def _as_advised(self, case: Case, copy: Path, last: Outcome) -> tuple[str, Outcome] | None:
         """Whether a refused command's advice, to delete a folder and make it again, brings back the sound table; each time it is given."""
-        if last.code != 2 or not ADVICE.search(last.err):
+        if not refuses(last) or not ADVICE.search(last.err):
             return None
         again, rows = last, Rows()
-        while again.code == 2 and (advice := ADVICE.search(again.err)):
+        while refuses(again) and (advice := ADVICE.search(again.err)):
             said = advice.group(1).rstrip(".,:")
             where = copy / (case.file.parent if said == "to" else said)
             if not where.exists():
@@ -117,7 +117,7 @@ def word(case: Case, words: list[str], left: Sound, expected: Sound, before: str
         return HANG
     if "Traceback" in text or outcome.code not in (0, 1, 2):
         return TRACEBACK
-    if outcome.code == 2:
+    if refuses(outcome):
         told = [line for line in outcome.err.splitlines() if line.strip()]
         told_missing = re.search(r"none of the \d+ cells? (is|are) recorded", text)
         if told_missing and not same:
@@ -139,6 +139,11 @@ def word(case: Case, words: list[str], left: Sound, expected: Sound, before: str
         anew = "starting anew" in text or (after in GONE and GOES_ON not in text)
         return REMADE if anew else SILENT
     return REMADE if trained(outcome) > trained(sound) else HARMLESS
+
+
+def refuses(outcome: Outcome) -> bool:
+    """Whether a command does nothing, or does not make a cell, and says why."""
+    return outcome.code == 2 or (outcome.code == 1 and "could not be made: " in outcome.err)
 
 
 def trained(outcome: Outcome) -> int:

@@ -21,7 +21,7 @@ def growth(cells: int, threads: int, *overrides: str) -> dict[str, Any]:
     import torch  # so that it is no part of the seconds
 
     from pruneexp.cli import main
-    from pruneexp.run import run
+    from pruneexp.running import run
 
     assert callable(run)
     if threads:

@@ -25,7 +25,7 @@ def opened(data_dir: Path, *options: str) -> Dataset:
 @pytest.mark.parametrize("name", DATASETS)
 def test_arrays_put_in_place_are_opened(name: str, tmp_path: Path) -> None:
     (job,) = expand([f"dataset={name}", *ONE]).jobs
-    config: Any = job.config.dataset
+    config: Any = OmegaConf.create(job.config).dataset
     (tmp_path / name).mkdir()
     for split in ("train", "test"):
         np.save(tmp_path / name / f"{split}_images.npy", np.zeros((2, *config.image_shape), dtype=np.uint8))
@@ -53,7 +53,7 @@ def test_the_photos_have_a_side() -> None:
 @pytest.mark.parametrize("name", WITH_SIDE)
 def test_the_shape_follows_the_side_and_needs_another_name(name: str, tmp_path: Path) -> None:
     options = [f"dataset={name}", "dataset.source.side=40"]
-    assert expand([*options, *ONE]).jobs[0].config.dataset.image_shape == [3, 40, 40]
+    assert OmegaConf.create(expand([*options, *ONE]).jobs[0].config).dataset.image_shape == [3, 40, 40]
     with pytest.raises(UserError, match=r"dataset\.name must be \w+_40"):
         opened(tmp_path, *options)
     assert list(tmp_path.iterdir()) == []

@@ -225,8 +225,8 @@ def refused(store: Store, path: Path) -> str:
     [
         (json.dumps(RECORD, indent=1)[:40].encode(), "line"),
         (json.dumps(RECORD, indent=1)[:-1].encode(), "line"),
-        (b"", "Expecting value"),
-        (b"\xff\xfe\x00", "codec"),
+        (b"", "EOF while parsing"),
+        (b"\xff\xfe\x00", "expected value"),
         (b"[1, 2]", "no JSON object"),
         (b"null", "no JSON object"),
         (b"[" * 100_000, "recursion"),
@@ -461,12 +461,12 @@ def test_records_from_files_count_as_finished_and_have_no_folder(tmp_path: Path)
 @pytest.mark.parametrize(
     ("line", "part"),
     [
-        (json.dumps(told())[:-1], "delimiter"),
+        (json.dumps(told())[:-1], "EOF while parsing"),
         (json.dumps(told() | {"accuracy": 51.0}), "it was changed after it was written"),
         (json.dumps(sealed(told() | {"seed": 1})), "its seed is 1"),
         (json.dumps(sealed(told() | {"key": OTHER})), "its key is not that of its description"),
         ("[]", "no JSON object"),
-        ("\xff", "codec|Expecting value"),
+        ("\xff", "expected value"),
         ("[" * 100_000, "recursion"),
     ],
     ids=["truncated", "changed", "another seed", "another key", "list", "no JSON", "deep"],
@@ -542,10 +542,10 @@ def test_what_the_system_fails_to_read_is_not_called_damaged(
     store = Store(tmp_path)
     store.write(KEY, RECORD, MASKS, HISTORY)
 
-    def failing(path: Path) -> bytes:
+    def failing(path: Path) -> Any:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr("pruneexp.system.files.read", failing)
+    monkeypatch.setattr("pruneexp.system.files.opened", failing)
     with pytest.raises(UserError, match=r"cannot be read .*try again") as error:
         store.read(KEY)
     assert "delete" not in str(error.value)

@@ -56,9 +56,9 @@ def of_all_models(folder: Path, name: str) -> Grid:
     for sweep in (WEIGHT_FREE, SCORED):
         grid = expand([f"results_dir={folder}", "seed=0", f"+experiment={name}", f"model={models[0]}", *sweep])
         for model, job in itertools.product(models, grid.jobs):
-            config = job.config.copy()
-            OmegaConf.set_struct(config, False)
-            config.model = OmegaConf.load(conf_dir() / "model" / f"{model}.yaml")
+            config = job.config | {
+                "model": OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{model}.yaml"))
+            }
             assert model != models[0] or config == job.config
             jobs.append(Job.of(config))
     return Grid(jobs, [])

@@ -306,13 +306,23 @@ def test_what_is_no_file_gives_a_sentence_wherever_it_stands(irregular: Path, tm
 # (file, call): why it is not through pruneexp.system.files
 EXCEPTIONS = {
     ("pruneexp/launchers/gpu_worker.py", "os.fdopen"): "a pipe",
-    ("pruneexp/launchers/slurm.py", "tempfile.mkdtemp"): "submitit's logs, deleted after the jobs",
+    (
+        "pruneexp/launchers/slurm_local.py",
+        "Path(self.job.paths.stderr).open",
+    ): "the log that a started process appends to",
+    (
+        "pruneexp/launchers/slurm_local.py",
+        "Path(self.job.paths.stdout).open",
+    ): "the log that a started process appends to",
+    ("pruneexp/launchers/slurm_local.py", "submission.dump"): "in the folder of submitit's logs",
+    ("pruneexp/launchers/submitted.py", "tempfile.mkdtemp"): "submitit's logs, deleted after the jobs",
     ("pruneexp/system/locks.py", "os.open"): "a lock, in which nothing is written",
     ("pruneexp/training/processes.py", "(folder / 'error').open"): "in a private temporary folder",
     ("pruneexp/training/processes.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("pruneexp/training/processes.py", "torch.save"): "in a private temporary folder",
-    ("scripts/bench_report.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
-    ("scripts/kill_and_restart.py", "(folder / 'output.txt').open"): "the log that a started process appends to",
+    ("scripts/bench_sweep.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
+    ("scripts/bench_sweep.py", "tempfile.TemporaryFile"): "a private temporary file",
+    ("scripts/kill_and_restart.py", "(self.folder / 'output.txt').open"): "the log that a started process appends to",
     ("scripts/slurm_here.py", "(folder / f'{name}.out').open"): "the log that a started process appends to",
     ("scripts/wrong_values.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/training_bench/growth.py", "tempfile.TemporaryDirectory"): "a private temporary folder",

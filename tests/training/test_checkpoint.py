@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import lightning
 import pandas as pd
 import pytest
 import torch
@@ -18,6 +19,7 @@ from pruneexp.errors import UserError
 from pruneexp.network.initialise import initialise
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.system.signals import Stopped, heeded
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
@@ -147,6 +149,132 @@ def test_a_checkpoint_that_cannot_be_written_stops_nothing(tmp_path: Path) -> No
 def test_a_time_between_checkpoints_that_is_none(seconds: float) -> None:
     with pytest.raises(UserError, match=r"Device's checkpoint_seconds must be a finite number"):
         Device("cpu", checkpoint_seconds=seconds)
+
+
+# a signal leaves the state of the last epoch's end, however long ago the last checkpoint was
+
+
+def signalled(
+    network: nn.Module, path: Path, told: list[str], passes: int = 0, number: int = signal.SIGTERM
+) -> Trained:
+    """Train with a checkpoint every hour; with `passes` this process is sent the signal at that forward pass."""
+    left = itertools.count(passes, -1)
+
+    def send(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
+        if next(left) == 1:
+            os.kill(os.getpid(), number)
+
+    network.register_forward_pre_hook(send)
+    with heeded():
+        return run(network, checkpoint(path, told, every=3600))
+
+
+def same(one: nn.Module, other: nn.Module) -> bool:
+    return all(torch.equal(value, other.state_dict()[name]) for name, value in one.state_dict().items())
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize(
+    ("passes", "epoch"), [(7, 1), (10, 1), (11, 2), (12, 2), (20, 3), (21, 4)]
+)  # an epoch has five, the last of them the validation; the 21st is the test
+def test_a_signal_loses_nothing_but_the_epoch_under_way(tmp_path: Path, passes: int, epoch: int, number: int) -> None:
+    whole, resumed = with_dropout(), with_dropout()
+    expected = run(whole)
+    told: list[str] = []
+    with pytest.raises(Stopped) as stopped:
+        signalled(with_dropout(), tmp_path / "file", told, passes, number)
+    assert stopped.value.number == number
+    assert told == []
+    found = signalled(resumed, tmp_path / "file", told)
+    assert told == [f"goes on after epoch {epoch} of 4"]
+    assert found.history == expected.history
+    assert (found.accuracy, found.loss) == (expected.accuracy, expected.loss)
+    assert same(resumed, whole)
+
+
+def test_a_training_signalled_again_and_again_ends_as_one_that_was_not(tmp_path: Path) -> None:
+    whole, resumed = small(), small()
+    expected = run(whole)
+    told: list[str] = []
+    for passes in (
+        3,
+        8,
+        2,
+        7,
+        8,
+        1,
+    ):  # before the first epoch's end, in the second, at once, in the third, in the fourth, testing
+        with pytest.raises(Stopped):
+            signalled(small(), tmp_path / "file", told, passes)
+    found = signalled(resumed, tmp_path / "file", told)
+    assert told == [f"goes on after epoch {epoch} of 4" for epoch in (1, 1, 2, 3, 3)]
+    assert found.history == expected.history
+    assert same(resumed, whole)
+
+
+def test_a_signal_in_the_first_epoch_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(Stopped):
+        signalled(small(), tmp_path / "file", [], passes=3)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_disk_that_is_full_does_not_hold_up_a_signal(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(Stopped):
+        signalled(small(), tmp_path / "missing" / "file", told, passes=12)
+    assert len(told) == 1
+    assert "no checkpoint could be written" in told[0]
+
+
+def test_another_error_leaves_no_checkpoint_of_its_own(tmp_path: Path) -> None:
+    with pytest.raises(Interrupted):
+        run(small(), checkpoint(tmp_path / "file", every=3600), passes=12)
+    assert list(tmp_path.iterdir()) == []
+
+
+class Signals(lightning.Callback):
+    """Has the first process send its parent a signal, in an epoch or after the last, and wait for what becomes of it."""
+
+    def __init__(self, epoch: int) -> None:
+        self.epoch, self.parent = epoch, os.getpid()
+
+    def on_train_batch_start(self, trainer: lightning.Trainer, *_: object) -> None:
+        if trainer.is_global_zero and trainer.current_epoch == self.epoch:
+            self.send()
+
+    def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
+        if trainer.is_global_zero and self.epoch == trainer.max_epochs:
+            self.send()
+
+    def send(self) -> None:
+        os.kill(self.parent, signal.SIGTERM)
+        time.sleep(60)
+
+
+@pytest.mark.parametrize("epoch", [2, 4])
+def test_a_signal_to_a_training_on_two_devices(tmp_path: Path, epoch: int) -> None:
+    def trained(network: nn.Module, *callbacks: lightning.Callback) -> Trained:
+        data = resident(RECIPE, validation=20)
+        with heeded():
+            return train(network, random_masks(network), RECIPE, data, Device("cpu", devices=2), (), callbacks)
+
+    def hourly(told: Callable[[str], None]) -> Checkpoint:
+        return Checkpoint(tmp_path / "file", IDENTITY, "one", 3600, told)
+
+    whole, resumed = small(), small()
+    expected = trained(whole)
+    start = time.monotonic()
+    with pytest.raises(Stopped):
+        trained(small(), hourly(print), Signals(epoch))
+    assert time.monotonic() - start < 50
+    assert (tmp_path / "file").exists()
+    found = trained(resumed, hourly(print))
+    assert found.history == expected.history
+    assert (found.accuracy, found.loss) == (expected.accuracy, expected.loss)
+    assert same(resumed, whole)
+
+
+# the command, killed
 
 
 ARGUMENTS = (

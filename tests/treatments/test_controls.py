@@ -344,7 +344,7 @@ def test_a_run_with_each_option_leaves_a_record_of_its_own(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spy = Spy()
-    monkeypatch.setattr("pruneexp.run.train", spy)
+    monkeypatch.setattr("pruneexp.trials.train", spy)
     run("densities=[1.0,0.1]", "reinit=true")  # first, so that the dense network is this job's
     run("shuffle=true")
     run("invert=true")
@@ -374,7 +374,7 @@ def test_new_weights_after_training_are_new_and_the_masks_those_of_the_trained_o
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spy = Spy()
-    monkeypatch.setattr("pruneexp.run.train", spy)
+    monkeypatch.setattr("pruneexp.trials.train", spy)
     records = run("when=trained", "reinit=true")
     dense, anew = spy.starts
     (folder,) = (made["folder"] for made in records if made["asked_density"] == 1)

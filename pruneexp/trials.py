@@ -1,4 +1,4 @@
-"""One job as the algorithm: for each density score, mask, treat, measure, train, record."""
+"""Cells under way: pruned and measured, then trained, alone or several at once."""
 
 import contextlib
 import functools
@@ -9,18 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import safetensors.torch
-from omegaconf import DictConfig
 
 from pruneexp.artifacts import Artifacts
 from pruneexp.cell import Cell
-from pruneexp.jobs.job import Job
 from pruneexp.measuring.always import always
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
-from pruneexp.outcome import Trial, files_of, last_figures, measure, measure_later, record_of, trainee_of
+from pruneexp.outcome import Trial, last_figures, measure, trainee_of
 from pruneexp.pruning import Pruned
-from pruneexp.records.provenance import git_commit
-from pruneexp.records.store import Store
 from pruneexp.system.console import console, say
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to
@@ -28,79 +24,24 @@ from pruneexp.training.members import choose
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, train, train_together
-from pruneexp.worklist import Countdown, Worklist
+from pruneexp.worklist import Countdown
 
 if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes lightning importable beside a CPU torch
     from lightning import Callback
     from lightning.pytorch.loggers import Logger
 
 
-def run(config: DictConfig, command: str = "", first: int = 0, total: int = 0, workers: int = 1) -> None:
-    """Make the job's cells that have no record yet.
-
-    Cells that another process is working on are left to it and looked at again at the end, so that the job ends
-    when all its cells are recorded, whoever made them.
-
-    Args:
-        config: one job's configuration.
-        command: that runs just this job, for the records.
-        first: number of cells in the sweep before this job's, for the progress display.
-        total: of the sweep; 0: the job's alone.
-        workers: processes that work on the sweep, for the time left.
-
-    Raises:
-        UserError: a configuration or data fault, or no room for a record.
-    """
-    job = Job.of(config)
-    git_commit()  # as it is now, not when the last cell is done
-    store = Store(job.options.results_dir, job.options.records)
-    shared = Artifacts(job, store)
-    cells = job.cells(shared.device.resolved_precision)
-    work = Worklist(job, store, cells)
-    maker = Maker(shared, Countdown(cells, first, total or len(cells), workers), command)
-    missing = work.missing()
-    pruned = [cell for cell in missing if cell.density < 1]
-    starts = [cell for cell in pruned if not store.has_folder(cell.key) or job.options.rewind == "none"]
-    if shared.needs_dense and starts and not store.has_folder(shared.dense_cell.key):
-        with work.claimed([shared.dense_cell], wait=True, here=True) as mine:
-            maker.finish(mine)
-        missing = pruned
-    for group in work.groups(missing, maker.members(missing)):
-        with work.claimed(group) as mine:
-            maker.finish(mine)
-    for cell in cells:  # that other processes have worked on
-        with work.claimed([cell], wait=True) as mine:
-            maker.finish(mine)
-
-
 @dataclass
-class Maker:
-    """Makes cells.
+class Trials:
+    """Makes trials of cells, and trains them.
 
     Attributes:
         shared: what the job's cells share.
-        countdown: tells people how far the sweep is.
-        command: that runs just this job, for the records.
+        countdown: knows their titles.
     """
 
     shared: Artifacts
     countdown: Countdown
-    command: str
-
-    def finish(self, cells: Sequence[Cell]) -> None:
-        """Make and record cells, new ones in one training; a finished one is only measured. The caller holds their claims."""
-        store = self.shared.store
-        for cell in [cell for cell in cells if store.has_folder(cell.key)]:
-            store.amend(cell.key, measure_later(cell, self.shared))
-            console().print(f"{cell.key}: measured.", soft_wrap=True)
-        trials = [self.prepared(cell) for cell in cells if not store.has_folder(cell.key)]
-        for trial, trained, devices in self.trained(trials):
-            record = record_of(trial, trained, self.shared, devices, self.command)
-            store.write(trial.cell.key, record, files_of(trial, self.shared), trained.history)
-            self.countdown.tell(trial.cell, record)
-            if self.shared.job.densities == [1.0]:  # its weights are what the job is for
-                path = store.folder / trial.cell.key / "weights.safetensors"
-                console().print(f"its weights: {path}", soft_wrap=True)
 
     def prepared(self, cell: Cell) -> Trial:
         """Score, mask, treat, and measure what is left.

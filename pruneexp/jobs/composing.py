@@ -1,0 +1,157 @@
+"""Configurations composed by Hydra, from files and overrides; its public interface is all that is used of it."""
+
+import contextlib
+import re
+from collections.abc import Iterator, Sequence
+from contextvars import ContextVar
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.plugins import Plugins
+from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.plugins.search_path_plugin import SearchPathPlugin
+from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, register
+from pruneexp.errors import UserError, first_line, unknown
+from pruneexp.jobs.words import today
+from pruneexp.system.shipped import conf_dir
+
+BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
+
+
+@dataclass(frozen=True)
+class Source:
+    """Where configurations come from.
+
+    Attributes:
+        name: of the primary one, as Hydra's --config-name has it.
+        folder: searched after pruneexp's own, as Hydra's --config-dir has it.
+    """
+
+    name: str = "config"
+    folder: str | None = None
+
+
+class OwnFolder(SearchPathPlugin):
+    """Has Hydra search the folder of a `Source` too: other than hydra.searchpath it is known before the primary configuration."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        if (folder := BESIDE.get()) is not None:
+            search_path.append("--config-dir", f"file://{folder}")
+
+
+@contextlib.contextmanager
+def hydra(source: Source) -> Iterator[ConfigLoader]:
+    """Hydra with the configurations of a source; one that this process is in already has its state back afterwards.
+
+    Raises:
+        UserError: there is no such folder; and for whatever Hydra says of overrides and configurations.
+    """
+    register()
+    Plugins.instance().register(OwnFolder)
+    folder = None if source.folder is None else Path(source.folder).absolute()
+    if folder is not None and not folder.is_dir():
+        raise UserError(f"--config-dir={source.folder} is no folder: name one that holds recipe/, model/ and so on.")
+    running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
+    token = BESIDE.set(folder)
+    try:
+        with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
+            try:
+                yield GlobalHydra.instance().config_loader()
+            except (HydraException, OmegaConfBaseException) as error:
+                raise UserError(_sentence(error)) from error
+    finally:
+        BESIDE.reset(token)
+        GlobalHydra.instance().hydra = running
+
+
+def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictConfig:
+    """What the overrides, in the words of today or of earlier versions, make of the primary configuration.
+
+    Args:
+        name: the primary configuration's.
+        overrides: none of which sweeps.
+        whole: with Hydra's own node.
+    """
+    return compose(name, today(overrides), return_hydra_config=whole)
+
+
+def plain(config: DictConfig) -> dict[str, Any]:
+    """The configuration as dicts, lists and values, its interpolations resolved."""
+    found: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
+    return found
+
+
+def contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] | None:
+    """What conf/<group>/<name>.yaml says, by the configuration's nodes; None where it chooses other files, too."""
+    found, header = _file(loader, f"{group}/{name}")
+    if found is None or "defaults" in found:
+        return None
+    package = header.get("package") or group
+    said: Any = found
+    for part in [] if package == "_global_" else reversed(package.split(".")):
+        said = {part: said}
+    return {str(node): value for node, value in said.items()}
+
+
+def bodies(loader: ConfigLoader, name: str, experiment: str | None) -> set[str] | None:
+    """The nodes that the primary configuration and an experiment say something of, besides choosing files; None where more do."""
+    if name != Source().name:
+        return None
+    said: set[str] = set()
+    for path in [name, *([] if experiment is None else [f"experiment/{experiment}"])]:
+        found, _ = _file(loader, path)
+        if found is None or (path != name and not all(map(_only_overrides, found.get("defaults") or []))):
+            return None
+        said |= found.keys()
+    return said - {"hydra", "defaults"}
+
+
+def choosers(loader: ConfigLoader, name: str, experiment: str | None) -> set[str]:
+    """What the primary configuration's and an experiment's choices of files follow: ``dataset`` for ``recipe: mine_${dataset}``."""
+    found = [_file(loader, path)[0] or {} for path in (name, f"experiment/{experiment}")]
+    return set(re.findall(r"\w+", " ".join(re.findall(r"\$\{([^}]*)", str([one.get("defaults") for one in found])))))
+
+
+def _only_overrides(default: Any) -> bool:
+    return default == "_self_" or (
+        isinstance(default, dict) and all(str(key).startswith("override ") for key in default)
+    )
+
+
+def _file(loader: ConfigLoader, path: str) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
+    """What a file says, its list of defaults among it, and its header; None where there is none."""
+    for source in loader.get_sources():
+        if source.scheme() in ("file", "pkg") and source.is_config(path):
+            found = source.load_config(path)
+            said: Any = OmegaConf.to_container(found.config) if isinstance(found.config, DictConfig) else None
+            return said, found.header
+    return None, {}
+
+
+def _sentence(error: Exception) -> str:
+    """One sentence for what Hydra or OmegaConf says in several lines."""
+    text = str(error)
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = error.missing_cfg_file.rpartition("/")
+        known = error.options or GlobalHydra.instance().config_loader().get_group_options(group)
+        return unknown(group, name, known) if group else unknown("configuration", name, known)
+    key = re.search(r"Could not (?:override|append to config\S*) '(\S+?)'", text) or re.search(
+        r"Key '(\S+)' is not in struct", text
+    )
+    if isinstance(error, ConfigCompositionException) and key:
+        option = key.group(1).lstrip("+~").partition("=")[0]
+        if option == "experiment":
+            typed = re.search(r"\+experiment=\S+", text)  # Hydra says it too, in its own words
+            return f"an experiment is added with a plus: type {typed.group() if typed else '+experiment=NAME'}."
+        return unknown("option", option, [*FIELDS, *GROUPS, *OTHERS, *SEVERAL])
+    if isinstance(error, OmegaConfBaseException) and error.full_key:
+        return f"{error.full_key} has no value: {first_line(error)}."
+    return " ".join(text.split()).rstrip(".") + "."

@@ -1,0 +1,168 @@
+"""A job as submitit runs it, on a cluster or on this machine, and what it leaves for whoever waits for it."""
+
+import contextlib
+import dataclasses
+import importlib.util
+import os
+import shutil
+import signal
+import sys
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pruneexp.errors import UserError
+from pruneexp.launchers.task import Outcome, Task
+from pruneexp.records.store import Store
+from pruneexp.system.signals import Stopped, heeded
+
+NOTICE = signal.SIGUSR2  # what submitit has a job told before its time is up
+SECONDS = 5.0  # that a job has to leave its last epoch's state
+
+
+@dataclass(frozen=True)
+class RunTask:
+    """What submitit runs. A signal ends it in order: a training that is under way leaves its last epoch's state.
+
+    After a notice submitit's own handler submits the job again as it was; it then goes on from that state.
+
+    Attributes:
+        attended: whether standard input ends when no one waits for the job any more, and the job then with it.
+    """
+
+    attended: bool = False
+
+    def __call__(self, task: Task) -> Outcome:
+        again = signal.getsignal(NOTICE)  # submitit's
+        try:
+            with heeded(again=False, also=[NOTICE]):
+                if self.attended:
+                    threading.Thread(target=_end_with_input, daemon=True).start()
+                outcome = task.run()
+        except Stopped as stopped:
+            sys.stdout.flush()
+            if stopped.number == NOTICE and callable(again):
+                return _submitted_again(again, task)
+            sys.exit(stopped.code)
+        sys.stdout.flush()
+        return outcome
+
+    def checkpoint(self, task: Task) -> Any:
+        """The job as it is submitted again."""
+        from submitit.helpers import DelayedSubmission
+
+        return DelayedSubmission(self, task)
+
+
+def _submitted_again(again: Any, task: Task) -> Outcome:
+    """Call submitit's handler, which ends the process unless the job has been submitted too often."""
+    from submitit.core.utils import UncompletedJobError
+
+    with contextlib.suppress(UncompletedJobError):
+        again(NOTICE, None)
+    return task.failed(
+        "its job ran out of its time as often as launcher.max_num_timeout allows; the same command goes on from its last epoch,"
+        " launcher.timeout_min gives it more time."
+    )
+
+
+def _end_with_input() -> None:
+    sys.stdin.read()
+    os.kill(os.getpid(), signal.SIGTERM)
+    time.sleep(SECONDS)
+    os._exit(1)
+
+
+@dataclass(frozen=True, eq=False)
+class Submitted:
+    """A job that someone waits for.
+
+    Attributes:
+        number: that it goes by.
+        folder: of its logs and its result.
+        task: what it is waited for.
+    """
+
+    number: str
+    folder: Path
+    task: Task
+
+    @property
+    def paths(self) -> Any:
+        """Where submitit has what belongs to it."""
+        from submitit.core.utils import JobPaths
+
+        return JobPaths(self.folder, job_id=self.number)
+
+    def left_a_result(self) -> bool:
+        """Whether it has ended, and in order; or it had, and someone else who waited for it has deleted the folder."""
+        return self.paths.result_pickle.exists() or not self.folder.exists()
+
+    def last_words(self) -> str:
+        """The end of what it wrote as its errors, in a sentence of its own, if anything."""
+        last = " ".join(_text(self.paths.stderr).split()[-30:])
+        return f" The end of {self.paths.stderr}: {last}" if last else ""
+
+    def conclude(self, store: Store, why: str) -> Outcome:
+        """Pass on what the ended job printed, and say how it ended.
+
+        Args:
+            store: the records; a cell that has one has not failed.
+            why: there might be no result.
+        """
+        for line in _text(self.paths.stdout).splitlines():
+            if not line.startswith("submitit "):
+                print(f"[{self.number}] {line}", flush=True)
+        outcome = result(self.paths.result_pickle, self.task) or self.task.failed(why)
+        failures = tuple(one for one in outcome.failures if not store.has_folder(one.key))
+        return Outcome(failures, outcome.stopped)
+
+
+def result(path: Path, task: Task) -> Outcome | None:
+    """How a job ended by the result that submitit has written, if it has."""
+    from submitit.core.utils import pickle_load
+
+    try:
+        kind, found = pickle_load(path)
+    except FileNotFoundError:
+        return None
+    if kind == "success":
+        ended: Outcome = found
+        return ended
+    failed = task.failed(found.strip().splitlines()[-1])  # the job's Python could not even start the task
+    return Outcome(tuple(dataclasses.replace(one, trace=found.rstrip()) for one in failed.failures))
+
+
+def _text(path: Path) -> str:
+    try:
+        return path.read_text(errors="replace")
+    except FileNotFoundError:
+        return ""
+
+
+def need_submitit(launcher: str) -> None:
+    """Raise UserError where submitit is not installed."""
+    if importlib.util.find_spec("submitit") is None:
+        raise UserError(f"launcher={launcher} needs the submitit package: pip install 'pruneexp[slurm]'.")
+
+
+def new_folder(results: str) -> Path:
+    """A new folder for jobs' logs and results."""
+    parent = home(results)
+    parent.mkdir(exist_ok=True)
+    return Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=parent))
+
+
+def home(results: str) -> Path:
+    """Where such folders are."""
+    return Path(results).resolve() / ".submitit"
+
+
+def remove(folder: Path) -> None:
+    """Delete such a folder, and that where they are after the last."""
+    shutil.rmtree(folder, ignore_errors=True)
+    with contextlib.suppress(OSError):  # others are in it
+        folder.parent.rmdir()
