@@ -30,7 +30,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-report \
+	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
 	centrality-table centrality-small centrality-sweep pretrain bench-centrality clean
 
 help: ## list the targets
@@ -141,8 +141,8 @@ centrality-table: .venv/installed ## four ImageNet networks, three small data se
 bench-centrality: .venv/tested ## seconds of similarity graph and centrality for layers of up to 4096 neurons
 	.venv/bin/python -m scripts.bench_centrality
 
-bench-report: .venv/tested ## time of a report on ten thousand records
-	.venv/bin/python -m scripts.bench_report $(ARGS)
+bench-sweep: .venv/tested ## processor time of status, plan, report and a restart of 18,000 finished cells
+	.venv/bin/python -m scripts.bench_sweep $(ARGS)
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss
