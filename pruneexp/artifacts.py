@@ -22,7 +22,6 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.weights import load_weights
 from pruneexp.network.wiring import Wiring, trace
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
@@ -191,9 +190,7 @@ class Artifacts:
 def _drawn(job: Job, dataset: Dataset) -> nn.Module:
     network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
     initialise(network, job.options.initialisation, stream(job.seed, "initialisation"))
-    if job.options.weights != "none":
-        architecture = job.setting.components["model"].options.get("architecture")
-        load_weights(network, job.options.weights, architecture)
+    job.setting.load_weights(network)
     return network
 
 

@@ -14,7 +14,6 @@ from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Layer, kept_count
 from pruneexp.measuring.asked import is_measured
 from pruneexp.network.prunable import prunable
-from pruneexp.network.weights import load_weights
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
 from pruneexp.training.device import Device
@@ -60,7 +59,6 @@ def check_sweep(store: Store, found: Found) -> None:
         UserError: it is not; nothing has been written but data that was missing.
     """
     store.check_writable()
-    found.left[0].job.setting.make("launcher")  # one that cannot work here says so
     jobs = {id(slot.job.setting): slot.job for slot in found.left}.values()
     for weights in {job.options.weights for job in jobs}:
         _check_weights(Path(weights))
@@ -97,8 +95,7 @@ class Network:
             dataset = job.setting.dataset()
             shape, classes = dataset.input_shape, dataset.classes
         module: nn.Module = job.setting.make("model", num_classes=classes, input_shape=tuple(shape))
-        if job.options.weights != "none":
-            load_weights(module, job.options.weights, job.setting.components["model"].options.get("architecture"))
+        job.setting.load_weights(module)
         return Network(module, tuple(shape))
 
     @functools.cached_property

@@ -61,7 +61,8 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
 
             return Done(check(options.results_dir, options.records), found, [])
         case "report":
-            _report(found, Store(options.results_dir, options.records), command)
+            recorded = _recorded(found, Store(options.results_dir, options.records))
+            _report(recorded or found[:1], command)  # which says that nothing is recorded
         case "run":
             return _run(found, command)
     return Done(0, found, [])
@@ -82,21 +83,24 @@ def _run(found: list[Grid], command: str) -> Done:
         raise UserError(report.stopped)
     done = Done(1 if report.failures else 0, found, list(report.failures.values()))
     try:
-        recorded = any(cell.key in store for grid in found for slot in grid.slots for cell in slot.cells)
-        missing = _report(found, store, command) if recorded else 0
+        missing = _report(_recorded(found, store), command)
     finally:
         if done.failures:
             print(f"pruneexp: {done.summary()}", file=sys.stderr)
     return replace(done, code=1) if missing else done
 
 
-def _report(found: list[Grid], store: Store, command: str) -> int:
-    """Write the reports of those that have a record; how many cells they lack.
+def _recorded(found: list[Grid], store: Store) -> list[Grid]:
+    """Those of which a cell has a record."""
+    return [grid for grid in found if any(cell.key in store for slot in grid.slots for cell in slot.cells)]
+
+
+def _report(found: list[Grid], command: str) -> int:
+    """Write the reports; how many cells they lack.
 
     Raises:
-        UserError: none has; or a report cannot be written.
+        UserError: nothing of one is recorded, or it cannot be written.
     """
     from pruneexp.reports.report import write_report
 
-    there = [grid for grid in found if any(cell.key in store for slot in grid.slots for cell in slot.cells)]
-    return sum(write_report(grid, command) for grid in there or found[:1])
+    return sum(write_report(grid, command) for grid in found)

@@ -8,7 +8,8 @@ from rich.table import Table
 
 from pruneexp.cell import GROUPS
 from pruneexp.preflight import look
-from pruneexp.records.marks import WORKING, Mark, mark_of
+from pruneexp.records.claims import FAILED, WORKING
+from pruneexp.records.marks import Mark, mark_of
 from pruneexp.records.store import Store
 from pruneexp.reports.frame import rows_of
 from pruneexp.sweep import Grid
@@ -38,7 +39,7 @@ def print_status(grids: Sequence[Grid]) -> None:
             table.add_row(*map(escape, names), *(str(counts[state] or "") for state in STATES))
         out.print(table)
         out.print(", ".join(f"{whole[state]} {state}" for state in STATES) + ".")
-    for kind, verb in ((WORKING, "since"), ("failed", "failed")):
+    for kind, verb in ((WORKING, "since"), (FAILED, FAILED)):
         some = [(Countdown.name(left[key]), mark) for key, mark in marks.items() if mark.kind == kind]
         for name, mark in some[:SHOWN]:
             why = f": {mark.why}" if mark.why else ""

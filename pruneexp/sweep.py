@@ -129,10 +129,7 @@ def first_words(arguments: Sequence[str], source: Source) -> list[str]:
         UserError: as `grids`.
     """
     with hydra(source) as loader:
-        parser = Parser(loader)
-        overrides = by_experiment(parser, parser.parse(arguments))[0]
-        fixed, swept = _split(parser, source.name, overrides)
-        return [*fixed, *(word for one in swept for word in parser.dimension(one).words[:1])]
+        return _first_words(Parser(loader), arguments, source)
 
 
 def first_config(arguments: Sequence[str], source: Source) -> Any:
@@ -141,9 +138,14 @@ def first_config(arguments: Sequence[str], source: Source) -> Any:
     Raises:
         UserError: as `grids`.
     """
-    words = first_words(arguments, source)
-    with hydra(source):
-        return composed(source.name, words, whole=True)
+    with hydra(source) as loader:
+        return composed(source.name, _first_words(Parser(loader), arguments, source), whole=True)
+
+
+def _first_words(parser: Parser, arguments: Sequence[str], source: Source) -> list[str]:
+    overrides = by_experiment(parser, parser.parse(arguments))[0]
+    fixed, swept = _split(parser, source.name, overrides)
+    return [*fixed, *(word for one in swept for word in parser.dimension(one).words[:1])]
 
 
 def _grid(parser: Parser, name: str, overrides: Sequence[Override]) -> Grid:

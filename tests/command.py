@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +29,9 @@ class Outcome:
 def environment() -> dict[str, str]:
     """This checkout first, and one thread."""
     return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+
+
+Run = Callable[..., Outcome]
 
 
 def command(folder: Path, *arguments: str, interpreter: tuple[str, ...] = ("-m", "pruneexp")) -> Outcome:
@@ -60,6 +64,22 @@ def in_process(
         code = 1
     text = capsys.readouterr()
     return Outcome(code or 0, text.out, text.err)
+
+
+def with_workers(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], *more: str) -> Run:
+    """``run(overrides...)``: `in_process` with these words at its end; the processes that it starts find this checkout."""
+    for name, value in environment().items():
+        monkeypatch.setenv(name, value)
+    return lambda *arguments: in_process(folder, monkeypatch, capsys, *arguments, *more)
+
+
+def refused(outcome: Outcome, told: str, folder: Path) -> None:
+    """A mistake was answered in one sentence, before anything was made in the folder."""
+    assert (outcome.code, outcome.out) == (2, "")
+    assert outcome.err.startswith("pruneexp: ")
+    assert outcome.err.count("\n") == 1
+    assert told in outcome.err
+    assert list(folder.iterdir()) == []
 
 
 def files(folder: Path) -> list[str]:

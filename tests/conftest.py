@@ -1,8 +1,20 @@
-"""What holds for all tests."""
+"""What holds for all tests, and the data that some of them share."""
 
 import signal
+from pathlib import Path
 
-if (
-    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-):  # as where a shell has started them in the background: Ctrl-C is tested too
+import pytest
+
+# where a shell has started the tests in the background SIGINT is ignored, and Ctrl-C is tested too
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A data_dir that has the digits."""
+    from pruneexp.sweep import expand
+
+    folder = tmp_path_factory.mktemp("data")
+    expand(["seed=0", "masker=greedy", f"data_dir={folder}"]).jobs[0].setting.dataset()
+    return folder

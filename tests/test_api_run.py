@@ -11,7 +11,6 @@ import pytest
 
 import pruneexp
 from pruneexp.errors import UserError
-from pruneexp.sweep import expand
 from tests.command import SMALL
 
 SWEEP = [*SMALL, "seed=0,1", "masker=greedy", "densities=[1.0,0.2]"]
@@ -19,14 +18,6 @@ EXPERIMENT = (
     "# @package _global_\ndefaults:\n  - override /recipe: smoke\nname: {}\ndensities: [{}]\n"
     "hydra:\n  sweeper:\n    params:\n      masker: greedy\n      seed: 0\n"
 )  # fmt: skip
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data_dir that has the digits."""
-    folder = tmp_path_factory.mktemp("data")
-    expand(["seed=0", "masker=greedy", f"data_dir={folder}"]).jobs[0].setting.dataset()
-    return folder
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ import errno
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -13,29 +12,16 @@ import pytest
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure, summary
 from pruneexp.records.store import Store
-from tests.command import SMALL, Outcome, environment, in_process
+from tests.command import SMALL, Run, with_workers
 
-Run = Callable[..., Outcome]
 SWEEP = (*SMALL, "seed=0", "masker=ramanujan_fit,greedy", "densities=[0.004,0.2]")  # one is too sparse for graphs
 WHY = "digits vgg_small none ramanujan_fit density 0.004 seed 0: "
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data_dir that has the digits."""
-    from pruneexp.sweep import expand
-
-    folder = tmp_path_factory.mktemp("data")
-    expand(["seed=0", "masker=greedy", f"data_dir={folder}"]).jobs[0].setting.dataset()
-    return folder
 
 
 @pytest.fixture
 def run(tmp_path: Path, data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """``run(overrides...)``: the command in this process, in an empty folder, its workers in theirs."""
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    return lambda *words: in_process(tmp_path, monkeypatch, capsys, *words, f"data_dir={data}")
+    return with_workers(tmp_path, monkeypatch, capsys, f"data_dir={data}")
 
 
 def made(folder: Path) -> list[str]:

@@ -8,7 +8,6 @@ import signal
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -20,13 +19,11 @@ from pruneexp.preflight import look
 from pruneexp.records.store import Store
 from pruneexp.sweep import expand
 from scripts.kill_and_restart import without_seconds
-from tests.command import SMALL, Outcome, command, environment, files, in_process
+from tests.command import SMALL, Run, command, files, refused, with_workers
 
 ROWS = ("recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
 SWEEP = (*SMALL, *ROWS)  # two jobs, sparsify and greedy, of one dense and one pruned cell; the dense one is the same
 TABLE = Path("results/runs/reports/tables/quickstart-smoke.csv")
-
-Run = Callable[..., Outcome]
 
 
 @pytest.fixture(scope="module")
@@ -42,9 +39,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """``run(overrides...)``: the command in this process, in an empty folder, its workers in theirs."""
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    return lambda *arguments: in_process(tmp_path, monkeypatch, capsys, *arguments)
+    return with_workers(tmp_path, monkeypatch, capsys)
 
 
 def processes(module: str, folder: Path) -> list[int]:
@@ -151,9 +146,4 @@ def test_a_mistake_is_one_sentence_before_anything_runs(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    outcome = run(*SWEEP, *arguments)
-    assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.startswith("pruneexp: ")
-    assert outcome.err.count("\n") == 1
-    assert told in outcome.err
-    assert list(tmp_path.iterdir()) == []
+    refused(run(*SWEEP, *arguments), told, tmp_path)

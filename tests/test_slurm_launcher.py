@@ -21,12 +21,10 @@ from pruneexp.launchers.slurm_words import Reasons, why_ended
 from pruneexp.launchers.submitted import Submitted
 from pruneexp.launchers.task import Outcome, Task, Todo
 from pruneexp.system.signals import Stopped
-from tests.command import SMALL, command, environment, in_process
-from tests.command import Outcome as Ended
+from tests.command import SMALL, Run, command, environment, refused, with_workers
 from tests.test_launchers import finished, processes, same_results
 
 SWEEP = (*SMALL, "recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
-Run = Callable[..., Ended]
 
 
 @pytest.fixture(scope="module")
@@ -41,9 +39,7 @@ def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture
 def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
     """``run(overrides...)``: the command in this process, in an empty folder, its jobs in theirs."""
-    for name, value in environment().items():
-        monkeypatch.setenv(name, value)
-    return lambda *arguments: in_process(tmp_path, monkeypatch, capsys, *arguments)
+    return with_workers(tmp_path, monkeypatch, capsys)
 
 
 class FalseSlurm:
@@ -325,12 +321,7 @@ def test_a_mistake_is_one_sentence_before_anything_runs(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    outcome = run(*SWEEP, *arguments)
-    assert (outcome.code, outcome.out) == (2, "")
-    assert outcome.err.startswith("pruneexp: ")
-    assert outcome.err.count("\n") == 1
-    assert told in outcome.err
-    assert list(tmp_path.iterdir()) == []
+    refused(run(*SWEEP, *arguments), told, tmp_path)
 
 
 @pytest.mark.parametrize("launcher", ["slurm", "slurm_local"])

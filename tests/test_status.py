@@ -4,7 +4,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -13,9 +13,8 @@ import pytest
 from pruneexp.records import marks
 from pruneexp.records.store import Store
 from pruneexp.sweep import expand
-from tests.command import SMALL, Outcome, environment, in_process
+from tests.command import SMALL, Run, environment, in_process
 
-Run = Callable[..., Outcome]
 SWEEP = (*SMALL, "seed=0", "masker=ramanujan_fit,greedy", "densities=[0.004,0.2]")  # one is too sparse for graphs
 NAME = "digits vgg_small {} density {:g} seed 0"
 HOLD = """
@@ -28,14 +27,6 @@ with store.claim(sys.argv[2]), marks.working(store, sys.argv[2]):
     print("held", flush=True)
     sys.stdin.read()
 """
-
-
-@pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data_dir that has the digits."""
-    folder = tmp_path_factory.mktemp("data")
-    expand(["seed=0", "masker=greedy", f"data_dir={folder}"]).jobs[0].setting.dataset()
-    return folder
 
 
 @pytest.fixture

@@ -5,6 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from torch import nn
+
 from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.values import Label, shown, value_of
@@ -12,6 +14,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
 from pruneexp.jobs.rules import check_together
+from pruneexp.network.weights import load_weights
 from pruneexp.treatments.treat import treats
 
 
@@ -77,6 +80,15 @@ class Setting:
     def make(self, group: str, **arguments: Any) -> Any:
         """What a group's configuration describes; see `Component.make`."""
         return self.components[group].make(**arguments)
+
+    def load_weights(self, network: nn.Module) -> None:
+        """Give the network the weights that the job starts from, if there are any.
+
+        Raises:
+            UserError: there are none such, or they are another network's.
+        """
+        if self.options.weights != "none":
+            load_weights(network, self.options.weights, self.components["model"].options.get("architecture"))
 
     def dataset(self) -> Dataset:
         """The job's data set, made first where it is missing.

@@ -8,7 +8,6 @@ import queue
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Annotated, Literal
@@ -20,10 +19,9 @@ from pruneexp.errors import UserError
 from pruneexp.failures import Failure
 from pruneexp.launchers.task import Outcome, Report, Task
 from pruneexp.records.store import Store
-from pruneexp.system.signals import Stopped
+from pruneexp.system.signals import Stopped, end_in_order
 from pruneexp.worklist import TimeLeft
 
-SECONDS = 5.0  # that workers have to leave their last epochs' states
 ATTEMPTS = 2  # a worker may be killed by accident once; a job that kills every worker ends here
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 
@@ -70,15 +68,16 @@ class Worker:
         plain = json.loads(answer)
         return Outcome(tuple(Failure(**one) for one in plain["failures"]), plain["stopped"])
 
-    def end(self, seconds: float = 0.0) -> None:
-        """End the process, whatever it does; in order, if it manages that in so many seconds."""
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            if seconds:
-                self.process.wait(seconds)
+    def end(self, read: bool = False) -> None:
+        """End the process, whatever it does.
+
+        Args:
+            read: whether a thread may still read what it answers.
+        """
         self.process.kill()
         self.process.wait()
         self.output.join(timeout=5)  # a process it has started might still hold its output
-        if not (seconds or self.output.is_alive()):  # no other thread reads them
+        if not (read or self.output.is_alive()):
             for stream in (self.replies, self.process.stdin, self.process.stdout):
                 with contextlib.suppress(OSError):
                     if stream is not None:
@@ -156,20 +155,19 @@ class _Pool:
             for thread in threads:
                 thread.join()
         except Stopped:
-            self._end(SECONDS)
+            self._end(busy=True)
             raise
         self._end()
         return self.report
 
-    def _end(self, seconds: float = 0.0) -> None:
-        """End the workers; in order, if they manage that in so many seconds."""
+    def _end(self, busy: bool = False) -> None:
+        """End the workers; busy ones in order, if they manage that in time."""
         with self.lock:
             self.stopping = True
-            until = time.monotonic() + seconds
-            for worker in self.workers.values() if seconds else ():
-                worker.process.terminate()
+            if busy:
+                end_in_order(worker.process for worker in self.workers.values())
             for worker in self.workers.values():
-                worker.end(max(0.0, until - time.monotonic()))
+                worker.end(read=busy)
 
     def _serve(self, number: int) -> None:
         with contextlib.suppress(queue.Empty):
@@ -200,4 +198,4 @@ class _Pool:
                     code = worker.process.returncode
                     print(f"[{number}] the worker died (exit code {code}) in {task.title}", flush=True)
         ended = task.failed(f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}.")
-        return Outcome(tuple(failure for failure in ended.failures if not self.store.has_folder(failure.key)))
+        return ended.of_missing(self.store)

@@ -5,12 +5,12 @@ on another cluster, or one that starts anew, the name does not - and of each the
 """
 
 import contextlib
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from pruneexp.cell import digest
 from pruneexp.launchers.slurm_queue import Listed
 from pruneexp.launchers.submitted import Submitted, home, remove, result
 from pruneexp.launchers.task import Task
@@ -80,5 +80,4 @@ def tidy(results: str) -> None:
 
 def _digest(task: Task) -> str:
     """Of what a job does with its cells, whichever they are."""
-    does = {name: value for name, value in task.config.items() if name not in ASIDE}
-    return hashlib.sha256(json.dumps(does, sort_keys=True, default=str).encode()).hexdigest()
+    return digest({name: value for name, value in task.config.items() if name not in ASIDE})

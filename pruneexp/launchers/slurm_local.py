@@ -19,9 +19,10 @@ from pydantic import Field
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count
-from pruneexp.launchers.submitted import NOTICE, SECONDS, RunTask, Submitted, need_submitit, new_folder, remove
+from pruneexp.launchers.submitted import NOTICE, RunTask, Submitted, need_submitit, new_folder, remove
 from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
+from pruneexp.system.signals import end_in_order
 from pruneexp.worklist import TimeLeft
 
 AGAIN = 144  # how submitit's local jobs exit that are to be started again
@@ -65,7 +66,9 @@ class SlurmLocal:
                     print(left(), flush=True)
                 time.sleep(0.1)
         finally:
-            _end(running)
+            end_in_order(one.process for one in running)
+            for one in running:
+                one.kill()
             if not report.failures and not report.stopped:
                 remove(path)
         return report
@@ -131,14 +134,3 @@ class _Process:
             os.killpg(self.process.pid, signal.SIGKILL)
         with self.process:  # waits for it
             pass
-
-
-def _end(running: Sequence[_Process]) -> None:
-    """End processes in order, if they manage that in time."""
-    until = time.monotonic() + SECONDS
-    for one in running:
-        one.process.terminate()
-    for one in running:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            one.process.wait(max(0.0, until - time.monotonic()))
-        one.kill()

@@ -17,10 +17,9 @@ from typing import Any
 from pruneexp.errors import UserError
 from pruneexp.launchers.task import Outcome, Task
 from pruneexp.records.store import Store
-from pruneexp.system.signals import Stopped, heeded
+from pruneexp.system.signals import GRACE, Stopped, heeded
 
 NOTICE = signal.SIGUSR2  # what submitit has a job told before its time is up
-SECONDS = 5.0  # that a job has to leave its last epoch's state
 
 
 @dataclass(frozen=True)
@@ -72,7 +71,7 @@ def _submitted_again(again: Any, task: Task) -> Outcome:
 def _end_with_input() -> None:
     sys.stdin.read()
     os.kill(os.getpid(), signal.SIGTERM)
-    time.sleep(SECONDS)
+    time.sleep(GRACE)
     os._exit(1)
 
 
@@ -116,9 +115,7 @@ class Submitted:
         for line in _text(self.paths.stdout).splitlines():
             if not line.startswith("submitit "):
                 print(f"[{self.number}] {line}", flush=True)
-        outcome = result(self.paths.result_pickle, self.task) or self.task.failed(why)
-        failures = tuple(one for one in outcome.failures if not store.has_folder(one.key))
-        return Outcome(failures, outcome.stopped)
+        return (result(self.paths.result_pickle, self.task) or self.task.failed(why)).of_missing(store)
 
 
 def result(path: Path, task: Task) -> Outcome | None:
@@ -138,7 +135,7 @@ def result(path: Path, task: Task) -> Outcome | None:
 
 def _text(path: Path) -> str:
     try:
-        return path.read_text(errors="replace")
+        return path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return ""
 

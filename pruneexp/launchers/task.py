@@ -4,7 +4,7 @@ import re
 import shlex
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from pruneexp.errors import UnwritableError
@@ -13,6 +13,7 @@ from pruneexp.jobs.composing import Source
 from pruneexp.jobs.words import typed
 
 if TYPE_CHECKING:
+    from pruneexp.records.store import Store
     from pruneexp.sweep import Grid, Slot
 
 HERE = (
@@ -31,6 +32,10 @@ class Outcome:
 
     failures: tuple[Failure, ...] = ()
     stopped: str = ""
+
+    def of_missing(self, store: "Store") -> "Outcome":
+        """The same without the cells that have a record, whoever made it."""
+        return replace(self, failures=tuple(one for one in self.failures if not store.has_folder(one.key)))
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,11 @@ from pruneexp.errors import UnwritableError, UserError
 from pruneexp.system import files as disk
 from pruneexp.system.locks import lock
 
-UNFINISHED = ("checkpoint", "working", "failed")  # what ``.<key>.`` files of a cell without a record end with
+CHECKPOINT, WORKING, FAILED = UNFINISHED = (
+    "checkpoint",
+    "working",
+    "failed",
+)  # what is left of a cell without a record
 
 
 class Claims:
@@ -64,20 +68,24 @@ class Claims:
 
     def checkpoint(self, key: str) -> Path:
         """Where the training of a cell leaves its checkpoint until the cell is finished."""
-        return self.folder / f".{key}.checkpoint"
+        return self.unfinished(key, CHECKPOINT)
+
+    def unfinished(self, key: str, kind: str) -> Path:
+        """Where something of a cell is left that is not finished: one of `UNFINISHED`."""
+        return self.folder / f".{key}.{kind}"
 
     def forget(self, key: str) -> None:
         """Delete what a finished cell had before, where some is left and can be deleted: nobody reads it any more."""
-        for ending in UNFINISHED:
+        for kind in UNFINISHED:
             with contextlib.suppress(OSError):
-                (self.folder / f".{key}.{ending}").unlink(missing_ok=True)
+                self.unfinished(key, kind).unlink(missing_ok=True)
 
     def forget_finished(self) -> None:
         """Delete what finished cells had before, of processes that were killed just then."""
         with contextlib.suppress(OSError):
             for name in os.listdir(self.folder):
-                key, _, ending = name.removeprefix(".").rpartition(".")
-                if name.startswith(".") and ending in UNFINISHED and self.has_folder(key):
+                key, _, kind = name.removeprefix(".").rpartition(".")
+                if name.startswith(".") and kind in UNFINISHED and self.has_folder(key):
                     self.forget(key)
 
 

@@ -14,10 +14,9 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+from pruneexp.records.claims import FAILED, WORKING
 from pruneexp.records.store import Store
 from pruneexp.system import files
-
-WORKING, FAILED = "working", "failed"
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class Mark:
 @contextlib.contextmanager
 def working(store: Store, key: str) -> Iterator[None]:
     """Leave word in the block that this process works on the cell, whose claim it holds."""
-    path = _path(store.folder, key, WORKING)
+    path = store.unfinished(key, WORKING)
     _leave(path, "")
     try:
         yield
@@ -51,19 +50,15 @@ def working(store: Store, key: str) -> Iterator[None]:
 
 def failed(store: Store, key: str, why: str) -> None:
     """Leave word of why the cell could not be made."""
-    _leave(_path(store.folder, key, FAILED), why)
+    _leave(store.unfinished(key, FAILED), why)
 
 
 def mark_of(store: Store, key: str) -> Mark | None:
     """What is known of a cell that has no record; that someone works on it only while someone does."""
-    mark = _read(store.folder, key, WORKING)
+    mark = _read(store, key, WORKING)
     if mark is not None and store.is_claimed(key):
         return mark
-    return _read(store.folder, key, FAILED)
-
-
-def _path(folder: Path, key: str, kind: str) -> Path:
-    return folder / f".{key}.{kind}"
+    return _read(store, key, FAILED)
 
 
 def _leave(path: Path, why: str) -> None:
@@ -73,8 +68,8 @@ def _leave(path: Path, why: str) -> None:
         files.write(path, json.dumps(said))
 
 
-def _read(folder: Path, key: str, kind: str) -> Mark | None:
+def _read(store: Store, key: str, kind: str) -> Mark | None:
     with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-        said: dict[str, Any] = json.loads(files.read(_path(folder, key, kind)))
+        said: dict[str, Any] = json.loads(files.read(store.unfinished(key, kind)))
         return Mark(kind, str(said["when"]), str(said["by"]), str(said["why"]))
     return None

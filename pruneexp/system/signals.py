@@ -7,12 +7,15 @@ one ends the process at once. Handlers belong to a process, and so does what the
 import contextlib
 import os
 import signal
+import subprocess
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from types import FrameType
+from typing import Any
 
 NUMBERS = (signal.SIGTERM, signal.SIGINT)
+GRACE = 5.0  # seconds that a process has to leave what it has to leave
 SAME = 0.2  # seconds in which a second signal is the first once more: timeout(1) sends it to a process and to its group
 
 
@@ -82,6 +85,16 @@ def check() -> None:
     """Raise `Stopped` where a signal has come; what it raised may have been lost, in a destructor or another library's hands."""
     if _heard.number is not None and not _heard.shields:
         raise Stopped(_heard.number)
+
+
+def end_in_order(processes: Iterable[subprocess.Popen[Any]]) -> None:
+    """Send processes SIGTERM, and wait until they have ended, `GRACE` at most; to end those that have not is the caller's."""
+    asked, until = list(processes), time.monotonic() + GRACE
+    for process in asked:
+        process.terminate()
+    for process in asked:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(0.0, until - time.monotonic()))
 
 
 def _hear(number: int, _: FrameType | None) -> None:

@@ -18,11 +18,10 @@ from typing import Any
 
 import torch
 
-from pruneexp.system.signals import Stopped, heeded
+from pruneexp.system.signals import GRACE, Stopped, heeded
 from pruneexp.training.device import Device
 
 LEAVE = signal.SIGUSR1  # has the first process leave its last epoch's state, and end
-SECONDS = 5.0  # for that
 Tell = Callable[[Any], None]
 Part = Callable[[int, Device, Path, Tell], Any]
 
@@ -60,7 +59,7 @@ def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
         except Stopped:
             if ranks and (number := ranks[0].pid) is not None:
                 os.kill(number, LEAVE)  # for which it needs the others
-                ranks[0].join(SECONDS)
+                ranks[0].join(GRACE)
             raise
         finally:
             told.close()
@@ -107,7 +106,11 @@ def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Pa
                 number = running.pop(sentinel)
                 ranks[number].join()
                 if code := ranks[number].exitcode:
-                    why = error.read_text() if error.exists() else f"process {number} ended with exit code {code}."
+                    why = (
+                        error.read_text(encoding="utf-8")
+                        if error.exists()
+                        else f"process {number} ended with exit code {code}."
+                    )
                     raise RankFailed(f"of {len(ranks)} processes that train a network, {why}")
 
 
@@ -126,7 +129,10 @@ def _run(part: Part, rank: int, device: Device, folder: Path, telling: Connectio
     except Stopped as stopped:
         code = stopped.code
     except BaseException:
-        with contextlib.suppress(FileExistsError), (folder / "error").open("x") as file:  # the first is the cause
+        with (
+            contextlib.suppress(FileExistsError),
+            (folder / "error").open("x", encoding="utf-8") as file,
+        ):  # the first is the cause
             file.write(f"process {rank} failed:\n{traceback.format_exc()}")
     finally:
         sys.stdout.flush()

@@ -32,7 +32,9 @@ def networks(options: argparse.Namespace) -> pd.DataFrame:
     if not options.records.is_file():
         raise UserError(f"there is no file {options.records}.")
     try:
-        return from_records(json.loads(line) for line in options.records.read_text().splitlines() if line.strip())
+        return from_records(
+            json.loads(line) for line in options.records.read_text(encoding="utf-8").splitlines() if line.strip()
+        )
     except json.JSONDecodeError as error:
         raise UserError(f"{options.records} is not one JSON object a line: {error}.") from None
 
