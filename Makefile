@@ -31,7 +31,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
-	centrality-table centrality-small centrality-sweep pretrain bench-centrality clean
+	centrality-table centrality-small centrality-sweep pretrain bench-centrality results-page clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,7 +47,7 @@ test: .venv/tested ## lint, type check, and every test
 
 spectral-fig2: .venv/installed ## Laenen (2023), figure 2: four networks, three scores, Sparsify against Greedy
 	for experiment in $(FIG2); do $(RUN) +experiment=laenen_fig2_$$experiment $(RECIPE) $(ARGS) || exit 1; done
-	! ls $(REPORT)/tables/laenen_fig2_*.csv > /dev/null 2>&1 || .venv/bin/python -m pruneexp.studies.laenen.fig2 --report-dir $(REPORT)
+	$(RUN) mode=report from=[laenen_fig2_vgg11,laenen_fig2_resnet20,laenen_fig2_vgg16,laenen_fig2_resnet18] name=laenen_fig2 $(RECIPE) $(ARGS)
 
 spectral-fig3: .venv/installed ## Laenen (2023), figures 3 and 4: VGG-11 pruned after training, lambda_2 of every layer
 	$(RUN) +experiment=laenen_fig3 $(RECIPE) $(ARGS)
@@ -146,6 +146,9 @@ bench-sweep: .venv/tested ## processor time of status, plan, report and a restar
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss
+
+results-page: .venv/tested ## results/README.md and the README's table from the tables; ARGS=--again makes the reports from records anew
+	.venv/bin/python -m scripts.results_page $(ARGS)
 
 clean: ## remove .venv and caches; data and results stay
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache build *.egg-info

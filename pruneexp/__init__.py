@@ -11,8 +11,10 @@ if TYPE_CHECKING:
     from pruneexp.api import prune, run
     from pruneexp.components.options import component
     from pruneexp.errors import UserError
+    from pruneexp.loading import load_cell
     from pruneexp.network.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
     from pruneexp.network.removal import remove
+    from pruneexp.reports.frame import load_results
 
 __version__ = "0.1.0"
 __all__ = [
@@ -21,7 +23,9 @@ __all__ = [
     "component",
     "from_torch_prune",
     "graphs",
+    "load_cell",
     "load_masks",
+    "load_results",
     "prune",
     "remove",
     "run",
@@ -34,7 +38,9 @@ _HOME = {
     "apply_masks": "network.masks",
     "component": "components.options",
     "from_torch_prune": "network.masks",
+    "load_cell": "loading",
     "load_masks": "network.masks",
+    "load_results": "reports.frame",
     "prune": "api",
     "remove": "network.removal",
     "run": "api",

@@ -16,8 +16,9 @@ from pruneexp.launchers.task import spelled
 from pruneexp.network.masks import Masks
 from pruneexp.program import do
 from pruneexp.pruning import Method, pruned
-from pruneexp.reports.frame import collect
-from pruneexp.sweep import setting_of
+from pruneexp.records.store import Store
+from pruneexp.reports.frame import chosen, frame_of, load_results
+from pruneexp.sweep import Grid, setting_of
 from pruneexp.system.signals import Stopped, heeded
 
 
@@ -79,7 +80,7 @@ def run(overrides: Sequence[str] = (), config_dir: str | None = None, config_nam
         config_name: a configuration of your own in place of config.yaml.
 
     Returns:
-        A row for each cell that is recorded: its experiment, data set, model, scorer, masker, density, seed, and what was measured.
+        A row for each cell that is recorded, with its experiment (of from=: the folder or file) and everything that `load_results` tells.
 
     Raises:
         UserError: a mistake in the overrides, or something that is needed is not there.
@@ -95,9 +96,14 @@ def run(overrides: Sequence[str] = (), config_dir: str | None = None, config_nam
         sys.exit(stopped.code)
     if (mode := done.grids[0].jobs[0].options.mode) not in ("run", "report"):
         raise UserError(f"mode={mode} prints something and has no rows: call run with mode=run or mode=report.")
-    frames = []
-    for grid in done.grids:
-        rows = collect(grid)[0]
-        rows.insert(0, "experiment", grid.jobs[0].options.name)
+    options = done.grids[0].jobs[0].options
+    store, frames = Store(options.results_dir, options.records), []
+    for one in done.sources or done.grids:
+        if isinstance(one, Grid):
+            name, cells = one.jobs[0].options.name, frame_of(one, store)
+        else:
+            name, cells = one.resolve().name.removesuffix(".jsonl"), load_results(one)
+        rows = chosen(cells, options.where)
+        rows.insert(0, "experiment", name)
         frames.append(rows)
     return pd.concat(frames, ignore_index=True)

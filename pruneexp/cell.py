@@ -12,7 +12,7 @@ An option added at its default changes no key; a changed default would, unnotice
 import functools
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
@@ -76,6 +76,7 @@ class Options(BaseModel):
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
+    title: Line = option("none", "of the report, for people; none: the name")
     mode: Literal["run", "plan", "status", "report", "check"] = option(
         "run",
         "run; plan: the grid and its cost; status: what is done, worked on, failed; report: from the records; check: does each record"
@@ -84,6 +85,16 @@ class Options(BaseModel):
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     records: Annotated[list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]")] = option(
         [], "files of finished cells, as reports leave them: their cells count as done"
+    )
+    columns: Annotated[list[Label], Words("a list of names of files in conf/column such as [n,accuracy,drop]")] = option(
+        [
+            "n", "accuracy", "pairs", "drop", "published", "density_achieved", "effective", "neurons", "dead_filters", "collapsed",
+            "imdb", "lambda2_min", "pruning_seconds", "measured",
+        ],
+        "of a report's tables, after those that say what a row is of; those that have nothing to say are left out",
+    )  # fmt: skip
+    where: Annotated[Line, Words("none, or a comparison of columns such as \"masker == 'greedy'\"")] = option(
+        "none", "which rows a report shows, as in \"masker == 'greedy' and asked_density < 0.1\"; none: all"
     )
     data_dir: Folder = option("data", "<data_dir>/<dataset>/{train,test}_{images,labels}.npy, or the official files")
     results_dir: Folder = option("results/runs", "one folder for each finished cell")
@@ -140,12 +151,12 @@ class Cell:
 
     @functools.cached_property
     def key(self) -> str:
-        return key_of(self.short, self.description)
+        """The readable part, and the hash of the description."""
+        return self.key_with(digest(self.description))
 
-
-def key_of(short: str, description: Mapping[str, Any]) -> str:
-    """A readable part, and the hash of the description."""
-    return f"{short}-d{description['density']:g}-s{description['seed']}-{digest(description)}"
+    def key_with(self, hashed: str) -> str:
+        """The key, where the digest of the description is known."""
+        return f"{self.short}-d{self.density:g}-s{self.seed}-{hashed}"
 
 
 def canonical(content: Any) -> bytes:
@@ -156,3 +167,20 @@ def canonical(content: Any) -> bytes:
 def digest(description: Any) -> str:
     """The first 16 hex digits of SHA-256 over the canonical JSON of `description`."""
     return hashlib.sha256(canonical(description)).hexdigest()[:16]
+
+
+def digests(known: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
+    """The `digest` of ``known | others`` as a function of others: of thousands of cells that differ in a few fields, the rest is encoded
+    once."""
+    encoded = {name: _field(name, value) for name, value in known.items()}
+
+    def digest_with(others: Mapping[str, Any]) -> str:
+        fields = encoded | {name: _field(name, value) for name, value in others.items()}
+        content = b",".join(fields[name] for name in sorted(fields))
+        return hashlib.sha256(b"{" + content + b"}").hexdigest()[:16]
+
+    return digest_with
+
+
+def _field(name: str, value: Any) -> bytes:
+    return canonical({name: value})[1:-1]

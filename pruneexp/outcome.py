@@ -13,6 +13,7 @@ from pruneexp.cell import Cell
 from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Notes
 from pruneexp.measuring.asked import measured, with_names
+from pruneexp.network.compaction import compact
 from pruneexp.network.export import exported
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
@@ -23,7 +24,8 @@ from pruneexp.records.record import Record
 from pruneexp.training.train import Trained
 
 OF_THIS_MACHINE = (
-    "data_dir", "results_dir", "report_dir", "launcher", "logger", "mode", "figure", "measurement", "weights", "records",
+    "data_dir", "results_dir", "report_dir", "launcher", "logger", "mode", "title", "where", "columns", "figure", "measurement",
+    "weights", "records",
 )  # fmt: skip
 
 
@@ -102,18 +104,19 @@ def record_of(trial: Trial, trained: Trained, shared: Artifacts, devices: list[s
         "notes": trial.notes,
         **provenance(command, " + ".join(devices), shared.device.resolved_precision),
         "data": {"name": shared.dataset.name, "sha256": shared.dataset.digest},
+        "classes": shared.dataset.classes,
+        "input_shape": list(shared.dataset.input_shape),
         "config": _portable(job),
     }
 
 
 def files_of(trial: Trial, shared: Artifacts) -> dict[str, bytes]:
-    """What the folder of a trained cell holds besides its record: masks, and the trained network of some."""
-    files = {"masks.safetensors": trial.pruned}
-    if trial.cell.density == 1:
-        files["weights.safetensors"] = packed(trial.network.state_dict())
-    elif shared.job.setting.removes_neurons:
-        files["network.pt2"] = exported(trial.network, shared.data.input_shape)
-    return files
+    """What the folder of a trained cell holds besides its record: masks and trained network; see `pruneexp.loading`."""
+    if shared.job.setting.removes_neurons and trial.cell.density < 1:
+        network = {"network.pt2": exported(trial.network, shared.data.input_shape)}
+    else:
+        network = {"weights.safetensors": packed(compact(trial.network.state_dict(), trial.masks))}
+    return {"masks.safetensors": trial.pruned, **network}
 
 
 def last_figures(trial: Trial, trained: Trained) -> dict[str, float]:

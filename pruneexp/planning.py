@@ -14,7 +14,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
-from pruneexp.reports.frame import rows_of
+from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import Grid
 from pruneexp.system.console import console
 from pruneexp.training.device import Device
@@ -36,7 +36,7 @@ def print_plan(grid: Grid) -> None:
     store, out = Store(options.results_dir, options.records), console()
     device: Device = setting.make("trainer")
     device.prepare()
-    table = Table(*GROUPS, *COLUMNS, title=f"{options.name}, {len(grid.slots)} cells")
+    table = Table(*GROUPS, "options", *COLUMNS, title=f"{options.name}, {len(grid.slots)} cells")
     probes: dict[tuple[str, ...], Probe] = {}
     left, there = 0.0, 0
     for names, members in rows_of(grid).items():

@@ -3,14 +3,17 @@
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure, summary
 from pruneexp.jobs.composing import Source
+from pruneexp.jobs.sources import taken_from
 from pruneexp.launchers.task import Report, tasks
 from pruneexp.preflight import check_sweep, look
 from pruneexp.records.store import Store
-from pruneexp.sweep import Grid, grids
+from pruneexp.reports.presets import Presets
+from pruneexp.sweep import Grid, expand, grids
 
 
 @dataclass(frozen=True)
@@ -21,11 +24,13 @@ class Done:
         code: its exit code.
         grids: what it asked for.
         failures: the cells that could not be made.
+        sources: what a report was put together of, where from= says so: grids, folders and files.
     """
 
     code: int
     grids: list[Grid]
     failures: list[Failure]
+    sources: tuple[Grid | Path, ...] = ()
 
     def summary(self) -> str:
         """How many cells could not be made, and why; nothing where all could."""
@@ -44,8 +49,13 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
     Raises:
         UserError: a mistake in the overrides, or something that is needed is not there.
     """
+    sources, overrides = taken_from(overrides, source)
+    if sources:
+        return _report_from(sources, overrides, source, command)
     found = grids(overrides, source)
     options = found[0].jobs[0].options
+    for grid in found:
+        Presets(grid.folders).chosen("column", grid.jobs[0].options.columns, make=False)
     match options.mode:
         case "plan":
             from pruneexp.planning import print_plan
@@ -61,8 +71,9 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
 
             return Done(check(options.results_dir, options.records), found, [])
         case "report":
-            recorded = _recorded(found, Store(options.results_dir, options.records))
-            _report(recorded or found[:1], command)  # which says that nothing is recorded
+            store = Store(options.results_dir, options.records)
+            recorded = _recorded(found, store)
+            _report(recorded or found[:1], command, store)  # which says that nothing is recorded
         case "run":
             return _run(found, command)
     return Done(0, found, [])
@@ -83,7 +94,7 @@ def _run(found: list[Grid], command: str) -> Done:
         raise UserError(report.stopped)
     done = Done(1 if report.failures else 0, found, list(report.failures.values()))
     try:
-        missing = _report(_recorded(found, store), command)
+        missing = _report(_recorded(found, store), command, store)
     finally:
         if done.failures:
             print(f"pruneexp: {done.summary()}", file=sys.stderr)
@@ -92,10 +103,12 @@ def _run(found: list[Grid], command: str) -> Done:
 
 def _recorded(found: list[Grid], store: Store) -> list[Grid]:
     """Those of which a cell has a record."""
-    return [grid for grid in found if any(cell.key in store for slot in grid.slots for cell in slot.cells)]
+    return [
+        grid for grid in found if any(cell.key in store for slot in (grid.whole or grid).slots for cell in slot.cells)
+    ]
 
 
-def _report(found: list[Grid], command: str) -> int:
+def _report(found: list[Grid], command: str, store: Store) -> int:
     """Write the reports; how many cells they lack.
 
     Raises:
@@ -103,4 +116,27 @@ def _report(found: list[Grid], command: str) -> int:
     """
     from pruneexp.reports.report import write_report
 
-    return sum(write_report(grid, command) for grid in found)
+    return sum(write_report(grid, command, store) for grid in found)
+
+
+def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Source, command: str) -> Done:
+    """One report of several experiments, and of whatever lies in folders and files of records.
+
+    Raises:
+        UserError: there is no such experiment, folder or file, or nothing is recorded of them.
+    """
+    from pruneexp.reports.report import write
+    from pruneexp.reports.subject import of_file, of_grid, together
+
+    found = [Path(one) if Path(one).exists() else expand([f"+experiment={one}", *overrides], source) for one in sources]
+    named = [one for one in found if isinstance(one, Grid)]
+    asked = named[0] if named else expand(overrides, source)
+    options = asked.jobs[0].options
+    if options.mode != "report":
+        raise UserError(f"from= puts what is recorded into one report: type mode=report, got mode={options.mode}.")
+    store = Store(options.results_dir, options.records)
+    typed = {word.partition("=")[0] for word in overrides}
+    own = options.name if "name" in typed else None
+    subject = together([of_grid(one, store) if isinstance(one, Grid) else of_file(one, own) for one in found])
+    write(replace(subject, title=options.title) if "title" in typed else subject, asked, command)
+    return Done(0, named or [asked], [], tuple(found))

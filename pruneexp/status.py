@@ -11,7 +11,7 @@ from pruneexp.preflight import look
 from pruneexp.records.claims import FAILED, WORKING
 from pruneexp.records.marks import Mark, mark_of
 from pruneexp.records.store import Store
-from pruneexp.reports.frame import rows_of
+from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import Grid
 from pruneexp.system.console import console
 from pruneexp.worklist import Countdown
@@ -31,7 +31,9 @@ def print_status(grids: Sequence[Grid]) -> None:
     left = {slot.cell.key: slot.cell for slot in look(grids, store).left}
     marks = {key: mark for key in left if (mark := mark_of(store, key)) is not None}
     for grid in grids:
-        table = Table(*GROUPS, "density", *STATES, title=f"{grid.jobs[0].options.name}, {len(grid.slots)} cells")
+        table = Table(
+            *GROUPS, "options", "density", *STATES, title=f"{grid.jobs[0].options.name}, {len(grid.slots)} cells"
+        )
         whole: Counter[str] = Counter()
         for names, slots in rows_of(grid).items():
             counts = Counter(_state(slot.cell.key, left, marks) for slot in slots)

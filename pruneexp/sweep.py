@@ -4,7 +4,7 @@ import functools
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from pruneexp.components.component import Component
 from pruneexp.errors import UserError
 from pruneexp.jobs.combining import SEED, Combinations
 from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, plain
+from pruneexp.jobs.declared import Declared, declared
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.overrides import Parser, by_experiment
 from pruneexp.jobs.setting import Setting
@@ -32,12 +33,38 @@ class Grid:
     Attributes:
         jobs: in the order they run.
         overrides: that compose each of the jobs.
-        primary: the name of the configuration that they are applied to.
+        source: where configurations come from.
+        typed: the overrides of the command line.
     """
 
     jobs: list[Job]
     overrides: list[list[str]]
-    primary: str = Source.name
+    source: Source = field(default_factory=Source)
+    typed: tuple[Override, ...] = ()
+
+    @functools.cached_property
+    def declared(self) -> Declared:
+        """How the command line stands to the grid that its experiment declares."""
+        with hydra(self.source) as loader:
+            return declared(Parser(loader), self.source.name, self.typed, self.jobs[0].options.name)
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """Those that are searched for configurations besides pruneexp's own."""
+        return _searched(self.source, self.overrides[0] if self.overrides else [])
+
+    @functools.cached_property
+    def whole(self) -> "Grid | None":
+        """The grid that this one is a part of, as the experiment declares it; itself where it is all of it, None where it is no part:
+        words that choose some of its values mean something else without them."""
+        if not self.declared.narrows:
+            return self
+        try:
+            found = expand(self.declared.whole, self.source)
+        except UserError:
+            return None
+        keys = {cell.key for slot in found.slots for cell in slot.cells}
+        return found if all(slot.cells[0].key in keys for slot in self.slots) else None
 
     @functools.cached_property
     def by_job(self) -> list[list["Slot"]]:
@@ -117,7 +144,7 @@ def grids(arguments: Sequence[str], source: Source | None = None) -> list[Grid]:
     with hydra(source) as loader:
         parser = Parser(loader)
         each = by_experiment(parser, parser.parse(arguments))
-        found = [_grid(parser, source.name, overrides) for overrides in each]
+        found = [_grid(parser, source, overrides) for overrides in each]
     _check_at_once(found)
     return found
 
@@ -148,7 +175,8 @@ def _first_words(parser: Parser, arguments: Sequence[str], source: Source) -> li
     return [*fixed, *(word for one in swept for word in parser.dimension(one).words[:1])]
 
 
-def _grid(parser: Parser, name: str, overrides: Sequence[Override]) -> Grid:
+def _grid(parser: Parser, source: Source, overrides: Sequence[Override]) -> Grid:
+    name = source.name
     fixed, swept = _split(parser, name, overrides)
     dimensions = [parser.dimension(override) for override in swept]
     experiment = next((str(override.value()) for override in overrides if override.key_or_group == "experiment"), None)
@@ -168,7 +196,13 @@ def _grid(parser: Parser, name: str, overrides: Sequence[Override]) -> Grid:
         words.append(own)
     if not jobs:
         raise UserError("this command line asks for no cell: one of its sweeps is empty.")
-    return Grid(jobs, words, name)
+    return Grid(jobs, words, source, tuple(overrides))
+
+
+def _searched(source: Source, overrides: Sequence[str]) -> tuple[Path, ...]:
+    """The folders of configurations that are named besides pruneexp's own."""
+    own = [] if source.folder is None else [source.folder]
+    return tuple(Path(found) for found in (*own, *(one for word in overrides for one in SEARCHED.findall(word))))
 
 
 def _said(parser: Parser, name: str, experiment: str | None, overrides: Sequence[Override]) -> set[str] | None:
@@ -207,7 +241,7 @@ def setting_of(*overrides: str) -> Setting:
     Raises:
         UserError: an override that cannot be parsed, or names or values that do not exist.
     """
-    folders = [conf_dir(), *(Path(found) for override in overrides for found in SEARCHED.findall(override))]
+    folders = [conf_dir(), *_searched(Source(), overrides)]
     times = [path.stat().st_mtime_ns for folder in folders for path in folder.rglob("*.yaml")]
     return _setting_of(overrides, hash(tuple(times)), os.getcwd())
 

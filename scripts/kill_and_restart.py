@@ -9,7 +9,7 @@ started again, until all have completed. If a layout's sweep completes before it
 anew in another folder. At the end of each round
 
 * the table equals the uninterrupted one byte for byte, its ``*_seconds`` columns and its command aside;
-* the masks and the training history of every cell are the same bytes;
+* the masks, the trained weights and the training history of every cell are the same bytes;
 * there is no file that the uninterrupted sweep has not, nothing in the folder of temporary files, and no process is left.
 
 A process that SIGTERM ends has the exit code 143, of SIGINT 130; SIGKILL gives what shells show as 137.
@@ -31,7 +31,8 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = Path("results") / "runs"
-TABLE = RUNS / "reports" / "tables" / "quickstart-smoke.csv"
+SHORT = ("recipe=smoke", "recipe.epochs=12", "recipe.train_images=256", "recipe.test_images=0")
+TABLE = RUNS / "reports" / "tables" / f"quickstart-{'+'.join([SHORT[0], *sorted(SHORT[1:])])}.csv"
 LAYOUTS = {"one": 1, "two": 2, "four": 4, "gpus": 1}
 SIGNALS = {"TERM": 143, "INT": 130, "KILL": -signal.SIGKILL, "STOP": None}
 LIMIT = 900.0  # seconds after which a process hangs
@@ -45,10 +46,7 @@ def sweep(kills: int) -> list[str]:
         "densities=[1.0,0.1,0.05]",
         f"seed={seeds}",
         "masker=sparsify,greedy",
-        "recipe=smoke",
-        "recipe.epochs=12",
-        "recipe.train_images=256",
-        "recipe.test_images=0",
+        *SHORT,
     ]
     return [sys.executable, "-m", "pruneexp", *overrides, "logger=none", "trainer.accelerator=cpu", "trainer.threads=1"]
 
@@ -204,12 +202,10 @@ def running_in(folder: Path) -> list[str]:
 
 
 def without_seconds(table: Path) -> str:
-    """The table without its time columns and what is said of its command's launcher."""
-    comment, *lines = table.read_text().splitlines()
-    rows = list(csv.reader(lines))
-    keep = [k for k, name in enumerate(rows[0]) if not name.endswith("_seconds")]
-    own = " ".join(word for word in comment.split() if not word.startswith("launcher"))
-    return "\n".join([own, *(repr([row[k] for k in keep]) for row in rows)])
+    """The table without what differs from run to run: times and the processes' memory."""
+    rows = list(csv.reader(table.read_text().splitlines()))
+    keep = [k for k, name in enumerate(rows[0]) if not name.endswith("_seconds") and name != "peak_memory_bytes"]
+    return "\n".join(repr([row[k] for k in keep]) for row in rows)
 
 
 def listing(folder: Path) -> set[str]:
@@ -226,7 +222,7 @@ def differences(expected: Path, found: Path) -> list[str]:
     if without_seconds(expected / TABLE) != without_seconds(found / TABLE):
         faults.append("the tables differ")
     for record in sorted((expected / RUNS).glob("*/record.json")):
-        for name in ("masks.safetensors", "history.csv"):
+        for name in ("masks.safetensors", "weights.safetensors", "history.csv"):
             path = record.with_name(name).relative_to(expected)
             if (expected / path).read_bytes() != (found / path).read_bytes():
                 faults.append(f"{path} differs")

@@ -31,7 +31,7 @@ from omegaconf import OmegaConf
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Logger, Options, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.options import options_of
-from pruneexp.components.values import Label, allowed
+from pruneexp.components.values import Label, Line, allowed
 from pruneexp.errors import UserError
 from pruneexp.records.provenance import git_commit
 from pruneexp.sweep import expand
@@ -52,7 +52,7 @@ VALUES = {  # as told to a reader: as typed
 BASE = {  # the smallest other settings
     "seed": "0", "dataset": "digits", "masker": "greedy", "recipe": "smoke", "launcher": "local", "logger": "none",
     "densities": "[0.5]",
-    "recipe.train_images": "64", "recipe.test_images": "32", "figures": "[]",
+    "recipe.train_images": "64", "recipe.test_images": "32", "figure": "[]",
 }  # fmt: skip
 
 
@@ -110,6 +110,8 @@ def _inside(group: str, where: str, path: Path) -> Iterator[tuple[str, Place]]:
             yield f"{name} without _target_", Place(f"{where}.{name}", words, chosen)
         return
     yield from _of_component(where, configured(group, node), chosen)
+    if "title" in node:
+        yield "title", Place(f"{where}.title", allowed(Line), chosen)
     if group not in ("dataset", *SEVERAL):  # whose name is an option of its own, or stands in no file
         yield "name", Place(f"{where}.name", allowed(Label), chosen)
 

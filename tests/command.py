@@ -15,6 +15,8 @@ from pruneexp.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
 SMALL = ("recipe=smoke", "recipe.train_images=128", "recipe.test_images=64", "logger=none", "trainer.threads=1")
+STEM = "quickstart-recipe=smoke+recipe.test_images=64+recipe.train_images=128"  # what reports of it are called
+TABLES = "results/runs/reports/tables"
 
 
 @dataclass(frozen=True)

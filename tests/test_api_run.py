@@ -11,7 +11,7 @@ import pytest
 
 import pruneexp
 from pruneexp.errors import UserError
-from tests.command import SMALL
+from tests.command import SMALL, STEM, TABLES
 
 SWEEP = [*SMALL, "seed=0,1", "masker=greedy", "densities=[1.0,0.2]"]
 EXPERIMENT = (
@@ -46,7 +46,7 @@ def test_a_row_for_each_cell_and_again_without_training(
     told = records(folder)
     assert sorted(map(float, found["accuracy"])) == sorted(float(str(record["accuracy"])) for record in told.values())
     assert "accuracy" in capsys.readouterr().out
-    assert (folder / "results/runs/reports/tables/quickstart-smoke.csv").exists()
+    assert (folder / TABLES / f"{STEM}.csv").exists()
 
     stamps = {path: path.stat().st_mtime_ns for path in folder.glob("results/runs/*/*.json")}
     for more in ([], ["mode=report"]):
@@ -71,10 +71,9 @@ def test_two_experiments_are_told_apart(folder: Path, data: Path) -> None:
     assert found["accuracy"][1] == found["accuracy"][2]  # one cell
     assert len(records(folder)) == 2
     assert pruneexp.run([*words, "mode=report"], "mine").equals(found)
-    assert {path.name for path in folder.glob("results/runs/reports/tables/*.csv")} == {
-        "first-smoke.csv",
-        "second-smoke.csv",
-    }
+    assert {path.stem for path in folder.glob(f"{TABLES}/*.csv")} == {
+        f"{name}-{STEM.removeprefix('quickstart-recipe=smoke+')}" for name in ("first", "second")
+    }  # the experiments' own recipe is smoke
 
 
 def test_a_configuration_of_ones_own(folder: Path, data: Path) -> None:

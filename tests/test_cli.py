@@ -9,24 +9,16 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.command import SMALL, Outcome, command, environment, files, in_process
+from tests.command import SMALL, STEM, TABLES, Outcome, command, environment, files, in_process
 
 Command = Callable[..., Outcome]
 SWEEP = (*SMALL, "seed=0,1", "densities=[1.0,0.1]")  # sparsify and greedy: 2 dense + 2 x 2 pruned cells
-REPORT = [
-    f"results/runs/reports/{kind}/quickstart-smoke.{ending}"
-    for kind, ending in (
-        ("tables", "csv"),
-        ("tables", "md"),
-        ("tables", "tex"),
-        ("records", "jsonl"),
-        ("figures", "png"),
-        ("figures", "svg"),
-    )
-]
+ENDINGS = ("tables csv", "tables md", "tables tex", "tables json", "records jsonl", "figures png", "figures svg")
+REPORT = [f"results/runs/reports/{kind}/{STEM}.{ending}" for kind, ending in map(str.split, ENDINGS)]
 
 
 @pytest.fixture
@@ -75,8 +67,9 @@ def test_a_sweep_ends_well_and_leaves_every_file(swept: tuple[Path, Outcome]) ->
     assert outcome.err == ""
     assert len(cells(folder)) == 6
     for cell in cells(folder):
-        dense = {"weights.safetensors"} if "-dense-" in cell.name else set()
-        assert {path.name for path in cell.iterdir()} == {"record.json", "masks.safetensors", "history.csv"} | dense
+        assert {path.name for path in cell.iterdir()} == {
+            "record.json", "masks.safetensors", "weights.safetensors", "history.csv",
+        }  # fmt: skip
     assert all((folder / path).stat().st_size > 0 for path in REPORT)
     assert [path for path in files(folder) if "partial" in path] == []
 
@@ -85,7 +78,9 @@ def test_it_prints_each_cell_the_table_and_the_paths(swept: tuple[Path, Outcome]
     out = swept[1].out
     assert out.count("accuracy") >= 6
     assert "digits vgg_small magnitude sparsify density 0.1 seed 1" in out
-    assert [line for line in out.splitlines() if line.startswith("results/")] == REPORT
+    told = [line for line in out.splitlines() if line.startswith("results/")]
+    assert told[: len(REPORT)] == REPORT
+    assert {Path(line).name.rpartition(".")[0] for line in told} == {STEM}
     for method in ("dense", "sparsify", "greedy"):
         assert f"│ {method}" in out
 
@@ -189,7 +184,7 @@ def test_a_changed_field_is_a_new_cell(run: Command, tmp_path: Path, data: Path)
     # logger, threads and names of folders define nothing
     assert run(*base, "trainer.threads=2", "name=other", "report_dir=elsewhere").code == 0
     assert len(cells(tmp_path)) == 4
-    assert (tmp_path / "elsewhere" / "tables" / "other-smoke.csv").exists()
+    assert (tmp_path / "elsewhere" / "tables" / f"{STEM.replace('quickstart', 'other')}.csv").exists()
 
 
 def test_two_processes_on_one_sweep_share_the_cells(tmp_path: Path, data: Path) -> None:
@@ -246,9 +241,12 @@ def test_a_diverging_cell_is_recorded_and_the_sweep_goes_on(run: Command, tmp_pa
     for record in records:
         assert record["diverged"] == (record["config"]["recipe"]["lr"] > 1)
         assert (record["loss"] is None) == record["diverged"]
-    table = (tmp_path / REPORT[0]).read_text()
-    assert "smoke[lr=1000000000.0]" in table
-    assert "(1 diverged)" in (tmp_path / REPORT[1]).read_text()
+    (table,) = tmp_path.glob(f"{TABLES}/*.csv")
+    assert "smoke[" in table.read_text()
+    assert "lr=1000000000.0" in table.read_text()
+    shown = table.with_suffix(".md").read_text()
+    assert shown.count("1 (1 diverged)") == 2
+    assert "2 of 4 cells diverged" in shown
 
 
 def test_layers_without_an_imdb_still_make_a_report(run: Command, data: Path) -> None:
@@ -395,7 +393,7 @@ def test_a_results_dir_that_cannot_be_written(run: Command, tmp_path: Path) -> N
 
 
 def test_a_report_of_nothing(run: Command, tmp_path: Path) -> None:
-    assert "none of the 6 cells is recorded" in sentence(run(*SWEEP, "mode=report"))
+    assert "none of the 27 cells is recorded" in sentence(run(*SWEEP, "mode=report"))
     assert list(tmp_path.iterdir()) == []
 
 
@@ -493,9 +491,9 @@ def test_a_dense_network_of_other_data_is_not_pruned(run: Command, tmp_path: Pat
 def test_two_methods_of_one_label_are_two_rows(run: Command, tmp_path: Path, data: Path) -> None:
     outcome = run(*SMALL, f"data_dir={data}", "seed=0", "densities=[0.1]", "masker=greedy,sparsify", "masker.name=mine")
     assert outcome.code == 0, outcome.err
-    table = (tmp_path / "results/runs/reports/tables/quickstart-smoke.csv").read_text()
-    assert "mine[function=greedy]" in table
-    assert "mine[function=sparsify]" in table
+    rows = pd.read_csv(next(tmp_path.glob(f"{TABLES}/*.csv")))
+    assert len(rows) == rows["masker"].nunique() == 2
+    assert rows["masker"].str.startswith("mine").all()
 
 
 def test_check_names_what_is_left_of_a_cell(run: Command, copied: Path) -> None:

@@ -14,7 +14,7 @@ from pruneexp.maskers.layer import Layer
 from pruneexp.network.prunable import prunable
 from pruneexp.sweep import expand
 from pruneexp.system.shipped import conf_dir
-from tests.command import in_process
+from tests.command import TABLES, in_process
 from tests.helpers import cells_of
 
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
@@ -67,6 +67,17 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert len(cells_of(grid)) == 9 * len([density for density in densities if density < 1]) + dense
 
 
+def reported(folder: Path, name: str, *figures: str) -> None:
+    """There is one report, called by the experiment and what changes it, with a figure, and others of these endings."""
+    (table,) = (path for path in folder.glob(f"{TABLES}/*.csv") if not path.stem.endswith("-layers"))
+    assert table.stem.startswith(f"{name}-")
+    told = json.loads(table.with_suffix(".json").read_text())["name"]
+    assert told.startswith(f"{name}[")
+    assert "recipe=smoke" in told
+    for end in ("", *figures):
+        assert (table.parents[1] / "figures" / f"{table.stem}{end}.svg").exists()
+
+
 @pytest.mark.parametrize("name", [name for name in EXPERIMENTS if name not in (*RAMANUJAN, *CENTRALITY, *PRETRAIN)])
 def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -95,8 +106,7 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     assert record["kept"] == round(density * record["prunable"])
     assert 0 <= record["accuracy"] <= 100
     assert record["config"]["name"] == name
-    for path in (f"tables/{name}-smoke.csv", f"figures/{name}-smoke.svg"):
-        assert (tmp_path / "results" / "runs" / "reports" / path).exists()
+    reported(tmp_path, name)
     planned = in_process(tmp_path, monkeypatch, capsys, *small, "masker=greedy,sparsify", "mode=plan")
     assert planned.code == 0, planned.err
     cells = len(cells_of(expand([*small, "masker=greedy,sparsify"])))
@@ -143,8 +153,7 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
     assert 0 <= record["accuracy"] <= 100
     assert record["config"]["name"] == name
     assert record["description"]["initialisation"] == "kaiming_uniform"
-    for report in (f"tables/{name}-smoke.csv", f"figures/{name}-smoke.svg"):
-        assert (tmp_path / "results" / "runs" / "reports" / report).exists()
+    reported(tmp_path, name)
     around = [*one[:-1], f"densities=[1.0,{density}]" if density < 1 else "densities=[1.0]"]
     planned = in_process(tmp_path, monkeypatch, capsys, *around, "mode=plan")
     assert planned.code == 0, planned.err
@@ -180,11 +189,7 @@ def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_i
     assert sorted(records, reverse=True) == densities
     assert all(record["config"]["name"] == name and 0 <= record["accuracy"] <= 100 for record in records.values())
     assert ("its weights: " in ran.out) == (densities == [1.0])
-    reports = ["tables/{}-smoke.csv"] + (
-        ["figures/{}-smoke.svg"] if dense else ["figures/{}-smoke.svg", "figures/{}-smoke-macs.svg"]
-    )
-    for path in reports:
-        assert (tmp_path / "results" / "runs" / "reports" / path.format(name)).exists()
+    reported(tmp_path, name, *([] if dense else ["-macs"]))
     if not dense:
         assert records[0.5]["names"]["masker"] == "structured"
         notes = records[0.5]["notes"]

@@ -7,12 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure, summary
 from pruneexp.records.store import Store
-from tests.command import SMALL, Run, with_workers
+from tests.command import SMALL, TABLES, Run, with_workers
 
 SWEEP = (*SMALL, "seed=0", "masker=ramanujan_fit,greedy", "densities=[0.004,0.2]")  # one is too sparse for graphs
 WHY = "digits vgg_small none ramanujan_fit density 0.004 seed 0: "
@@ -51,8 +52,8 @@ def test_a_cell_that_cannot_be_made_is_named_and_the_others_are_made(
         for end in ("magnitude-greedy-d0.004-s0", "magnitude-greedy-d0.2-s0", "none-ramanujan_fit-d0.2-s0")
     ]
     assert "1 of 4 cells are missing" in outcome.out
-    table = (tmp_path / "results/runs/reports/tables/quickstart-smoke.csv").read_text()
-    assert table.count("\n") == 2 + 3
+    (table,) = tmp_path.glob(f"{TABLES}/*.csv")
+    assert len(pd.read_csv(table)) == 3
     found = numbers(outcome.out)
     assert {total for _, total in found} == {4}
     assert {number for number, _ in found} == {1, 2, 3, 4}
@@ -132,7 +133,8 @@ def test_a_scorer_of_ones_own_that_raises(run: Run, tmp_path: Path, mine: Path, 
         f"pruneexp: 2 of 4 cells could not be made: digits vgg_small {name} greedy density 0.1 seed 0 and 1 other: {why}"
     )
     assert made(tmp_path) == [f"digits-vgg_small-magnitude-greedy-d{density}-s0" for density in (0.1, 0.2)]
-    assert (tmp_path / "results/runs/reports/tables/quickstart-smoke.csv").exists()
+    (table,) = tmp_path.glob(f"{TABLES}/*.csv")
+    assert pd.read_csv(table)["scorer"].tolist() == ["magnitude"] * 2
 
 
 # a dense network that others need

@@ -26,21 +26,21 @@ def both(tmp_path: Path) -> tuple[Path, Path]:
     first, second = tmp_path / "first", tmp_path / "second"
     cell = first / RUNS / "cell"
     cell.mkdir(parents=True)
-    for name in ("record.json", "masks.safetensors", "history.csv"):
+    for name in ("record.json", "masks.safetensors", "weights.safetensors", "history.csv"):
         (cell / name).write_text(name)
     (first / TABLE).parent.mkdir(parents=True)
-    (first / TABLE).write_text("# made by: x\nmasker,accuracy,training_seconds\ngreedy,50,1.5\n")
+    (first / TABLE).write_text("masker,accuracy,training_seconds\ngreedy,50,1.5\n")
     shutil.copytree(first, second)
     return first, second
 
 
 def test_the_comparison_lets_times_differ(both: tuple[Path, Path]) -> None:
-    (both[1] / TABLE).write_text("# made by: x\nmasker,accuracy,training_seconds\ngreedy,50,9.5\n")
+    (both[1] / TABLE).write_text("masker,accuracy,training_seconds\ngreedy,50,9.5\n")
     assert differences(*both) == []
 
 
-def test_the_comparison_sees_another_accuracy_or_command(both: tuple[Path, Path]) -> None:
-    for text in ("# made by: x\nmasker,accuracy,training_seconds\ngreedy,51,1.5\n", "# made by: y\nmasker,accuracy\n"):
+def test_the_comparison_sees_another_accuracy_or_a_missing_row(both: tuple[Path, Path]) -> None:
+    for text in ("masker,accuracy,training_seconds\ngreedy,51,1.5\n", "masker,accuracy,training_seconds\n"):
         (both[1] / TABLE).write_text(text)
         assert differences(*both) == ["the tables differ"]
 

@@ -69,6 +69,7 @@ def test_a_value_of_the_wrong_kind_is_named(field: str, value: Any) -> None:
 def test_every_recipe_in_conf_is_valid_named_like_its_file_and_gives_its_source(path: Path) -> None:
     node: Any = OmegaConf.to_container(OmegaConf.load(path))
     assert node.pop("name") == path.stem
+    assert node.pop("title")
     assert node.pop("_target_") == "pruneexp.recipe.Recipe"
     recipe = Recipe(**node)
     assert all(milestone < recipe.epochs for milestone in recipe.milestones)
@@ -77,7 +78,7 @@ def test_every_recipe_in_conf_is_valid_named_like_its_file_and_gives_its_source(
 
 def test_the_papers_recipe_is_as_published() -> None:
     node: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "recipe" / "laenen_cifar.yaml"))
-    del node["name"], node["_target_"]
+    del node["name"], node["title"], node["_target_"]
     recipe = Recipe(**node)
     assert (recipe.epochs, recipe.batch_size, recipe.momentum, recipe.weight_decay) == (160, 256, 0.9, 1e-4)
     rates = [recipe.learning_rate(epoch) for epoch in (0, 79, 80, 119, 120, 159)]

@@ -74,7 +74,7 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 def rows(out: str) -> list[list[str]]:
     """The table's rows: masker, density and the four counts."""
     cells = [[part.strip() for part in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
-    return [[row[3], row[5], *row[6:]] for row in cells]
+    return [[row[3], row[6], *row[7:]] for row in cells]
 
 
 def test_before_nothing_is_there_and_nothing_is_written(run: Run, tmp_path: Path) -> None:

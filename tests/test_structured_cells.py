@@ -14,9 +14,10 @@ from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
 from pruneexp.sweep import expand
 from pruneexp.training.device import Device
-from tests.command import SMALL, in_process
+from tests.command import SMALL, TABLES, in_process
 
-FEW = (*SMALL, "masker=structured", "scorer=l2", "seed=0", "densities=[1.0,0.5]", "figures=[accuracy,macs]")
+FEW = (*SMALL, "masker=structured", "scorer=l2", "seed=0", "densities=[1.0,0.5]", "figures=[accuracy,macs]",
+       "columns=[n,accuracy,neurons,parameters,macs,latency]")  # fmt: skip
 
 
 def tiny(num_classes: int, input_shape: tuple[int, int, int]) -> nn.Sequential:
@@ -40,7 +41,8 @@ def test_a_cells_record_files_and_report_by_hand_and_its_latency_added_later(
         return ran.out
 
     run()
-    assert "cpu ms" not in (tmp_path / "results/runs/reports/tables/quickstart-smoke.md").read_text()
+    (stem,) = {path.stem for path in (tmp_path / TABLES).iterdir()}
+    assert "cpu ms" not in (tmp_path / TABLES / f"{stem}.md").read_text()
     runs = tmp_path / "results" / "runs"
     folders = {record["asked_density"]: folder for folder, record in records(runs)}
     whole, half = (json.loads((folders[density] / "record.json").read_text()) for density in (1.0, 0.5))
@@ -85,11 +87,11 @@ def test_a_cells_record_files_and_report_by_hand_and_its_latency_added_later(
     assert ": measured." not in run("latency=true")
 
     reports = runs / "reports"
-    assert (reports / "figures" / "quickstart-smoke-macs.svg").exists()
-    table = pd.read_csv(reports / "tables" / "quickstart-smoke.csv", comment="#")
+    assert (reports / "figures" / f"{stem}-macs.svg").exists()
+    table = pd.read_csv(reports / "tables" / f"{stem}.csv")
     assert table["neurons"].tolist()[1:] == [0.5]
     assert table["parameters"].tolist() == [whole["parameters"], half["parameters"]]
-    shown = (reports / "tables" / "quickstart-smoke.md").read_text()
+    shown = (reports / "tables" / f"{stem}.md").read_text()
     assert "parameters (M)" in shown
     assert "cpu ms, batch 64" in shown
     assert f"{half['macs'] / 1e6:.1f} ({100 * half['macs'] / whole['macs']:.3g} %)" in shown

@@ -17,14 +17,14 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
 from pruneexp.pruning import mask
-from pruneexp.reports.frame import collect
+from pruneexp.reports.frame import frame_of
 from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid, expand, named
 from pruneexp.system.shipped import conf_dir, published_dir
-from tests.command import SMALL, in_process
+from tests.command import SMALL, TABLES, in_process
 from tests.helpers import cells_of
-from tests.reports.made_records import fill, record
+from tests.reports.made_records import fill, framed, grid_of, record
 
 MASKERS = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
 SCORERS = sorted(path.stem for path in (conf_dir() / "scorer").glob("*.yaml"))
@@ -147,7 +147,8 @@ def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     assert made["imdb_sum"] == pytest.approx(sum(imdbs))
     assert made["imdb"] == pytest.approx(sum(imdbs) / len(imdbs))
     # the report of both scorers has one row, and knows no scorer
-    (row,) = pd.read_csv(tmp_path / "results/runs/reports/tables/quickstart-smoke.csv", comment="#").to_dict("records")
+    (path_of_table,) = (tmp_path / TABLES).glob("*.csv")
+    (row,) = pd.read_csv(path_of_table).to_dict("records")
     assert (row["scorer"], row["masker"], row["n"]) == ("none", "erk", 1)
     # run again, or with another scorer, it is done
     again = in_process(tmp_path, monkeypatch, capsys, *SMALL, *ONE, "masker=erk", "scorer=random", "mode=plan")
@@ -183,23 +184,24 @@ def filled(folder: Path, *arguments: str) -> Grid:
 
 def test_reports_name_the_scorer_none_and_give_the_drop(tmp_path: Path) -> None:
     grid = filled(tmp_path, "seed=0,1", "densities=[1.0,0.1]", "scorer=magnitude,synflow", "masker=erk,greedy")
-    cells, _ = collect(grid)
-    table = aggregate(cells).set_index(["scorer", "masker"])
+    table = aggregate(frame_of(grid)).set_index(["scorer", "masker"])
     assert table["n"].to_dict() == {
         ("dense", "dense"): 2,
         ("none", "erk"): 2,
         ("magnitude", "greedy"): 2,
         ("synflow", "greedy"): 2,
     }
-    assert table["drop"].tolist() == [0, 10, 10, 10]
+    assert table["drop"].tolist()[1:] == [10, 10, 10]
+    assert table["pairs"].tolist() == [0, 2, 2, 2]
     assert table["imdb_sum"].tolist() == [1.5] * 4
     write_report(grid, "command")
-    shown = (tmp_path / "runs" / "reports" / "tables" / "quickstart-digits.md").read_text()
-    (line,) = (line for line in shown.splitlines() if "| erk" in line)
+    (path,) = (tmp_path / "runs" / "reports" / "tables").glob("*.md")
+    lines = path.read_text().splitlines()
+    (line,) = (line for line in lines if "| erk" in line)
     assert "| none " in line
-    assert "10.00" in line
-    for title in ("drop", "published_imdb"):
-        assert title in shown.splitlines()[2] or title in shown.splitlines()[1]
+    assert "10.00, 10.00" in line
+    (head,) = (line for line in lines if line.startswith("| scorer"))
+    assert {"drop", "pairs"} <= {word.strip() for word in head.split("|")}
 
 
 @pytest.mark.parametrize(
@@ -212,8 +214,8 @@ def test_reports_name_the_scorer_none_and_give_the_drop(tmp_path: Path) -> None:
 def test_a_sweep_over_rounds_does_not_show_in_the_name_of_a_masker_without_them(
     swept: list[str], tmp_path: Path
 ) -> None:
-    cells, _ = collect(filled(tmp_path, *ONE, "masker=erk", *swept))
-    assert cells["masker"].tolist() == ["erk"]
+    cells = frame_of(filled(tmp_path, *ONE, "masker=erk", *swept))
+    assert cells[["masker", "options"]].to_numpy().tolist() == [["erk", ""]]
 
 
 RAMANUJAN = ["ramanujan_table4", "ramanujan_table4_unpruned", "ramanujan_compare"]
@@ -222,13 +224,9 @@ RAMANUJAN += [f"ramanujan_table5_{network}" for network in ("vgg", "alexnet", "r
 
 
 @pytest.fixture(scope="module")
-def settings(tmp_path_factory: pytest.TempPathFactory) -> pd.DataFrame:
+def settings() -> pd.DataFrame:
     """The tables' rows of all experiments on Ramanujan graphs, one seed of each."""
-    folder = tmp_path_factory.mktemp("ramanujan")
-    grids = [filled(folder / name, f"+experiment={name}", "seed=0") for name in RAMANUJAN]
-    return pd.concat(
-        [aggregate(collect(grid)[0]).assign(name=OmegaConf.create(grid.jobs[0].config).name) for grid in grids]
-    )
+    return pd.concat([aggregate(framed(grid_of(name))).assign(name=name) for name in RAMANUJAN])
 
 
 @pytest.mark.parametrize(("table", "rows"), [(4, 32), (5, 12)])
@@ -237,7 +235,7 @@ def test_every_published_row_of_the_papers_tables_stands_beside_a_cell_of_an_exp
 ) -> None:
     published = pd.read_csv(published_dir() / f"ramanujan_table{table}.csv")
     assert len(published) == rows
-    on = ["dataset", "model", "scorer", "masker"]
+    on = ["dataset", "model", "scorer", "masker", "options", "recipe"]
     found = {(*row[on], row["asked_density"]): row for _, row in settings.iterrows()}
     for _, row in published.iterrows():
         met = found[(*row[on], row["density"])]
@@ -256,7 +254,7 @@ def test_the_comparison_at_one_density_has_the_published_value_beside_the_papers
         + [(scorer, name) for scorer in ("magnitude", "synflow") for name in ("greedy_global", "sparsify")]
     )
     row = table[table["masker"] == "ramanujan"].iloc[0]
-    assert (row["published"], row["drop"]) == (82, 10)
+    assert (row["published"], row["pairs"]) == (82, 1)
 
 
 def test_a_network_is_not_asked_for_scores_by_prune_either() -> None:

@@ -18,7 +18,7 @@ from pruneexp.components.options import (
     offered_to,
     options_of,
 )
-from pruneexp.components.values import Count, Label, allowed, is_plain, shown, value_of
+from pruneexp.components.values import Count, Label, Line, allowed, is_plain, shown, value_of
 from pruneexp.errors import UserError, unknown
 from pruneexp.system.torchvision_compat import prepare
 
@@ -133,6 +133,8 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
         label = value_of(f"{group}.name", Label, label)
         if "name" not in declared:
             given.pop("name", None)
+        if "title" not in declared:
+            value_of(f"{group}.title", Line, given.pop("title", label))  # for tables and figures
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
     inner = _inner(group, given, declared)

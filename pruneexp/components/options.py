@@ -25,10 +25,11 @@ CONTRACT = {  # the arguments that the program supplies, by what a component is
     "source": ("data_dir", "name"),
     "treatment": ("scores", "masks", "network", "wiring", "generator", "seed", "initialisation", "notes"),
     "measurement": ("network", "masks", "trainee", "input_shape", "device"),
-    "figure": ("table", "layers", "stem", "title", "command"),
+    "column": ("table",),
+    "figure": ("table", "cells", "layers", "titles", "stem", "title", "command"),
 }
 # functions that the program calls when it has their arguments
-CALLED_LATER = ("scorer", "masker", "source", "treatment", "measurement", "figure")
+CALLED_LATER = ("scorer", "masker", "source", "treatment", "measurement", "column", "figure")
 MADE_AT_ONCE = ("dataset", "model", "recipe", "trainer", "launcher")  # those whose result it works with
 HYDRA = ("_target_", "_partial_")  # what of a configuration says how it is called
 
@@ -38,7 +39,7 @@ class About:
     """What a component says of itself.
 
     Attributes:
-        kind: scorer, masker, model, dataset, source, treatment, measurement, figure, recipe, trainer, launcher.
+        kind: scorer, masker, model, dataset, source, treatment, measurement, column, figure, recipe, trainer, launcher.
         name: that its cells are known by.
         version: raised when a default or what it computes changes.
         needs_scores: of a masker: whether it looks at scores.

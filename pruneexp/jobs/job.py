@@ -54,7 +54,9 @@ class Job:
         """The cell at one density, trained in one precision."""
         names, description, short = self.setting.described[density == 1]
         own = {"density": density, "seed": self.seed, "precision": precision}
-        return Cell(dict(names), density, self.seed, precision, description | own, short)
+        cell = Cell(dict(names), density, self.seed, precision, description | own, short)
+        vars(cell)["key"] = cell.key_with(self.setting.digests[density == 1](own))  # the property's value, made faster
+        return cell
 
     def precisions(self) -> tuple[str, ...]:
         """In which precisions its cells may be trained, as far as the configuration tells: under auto the device decides."""

@@ -19,7 +19,8 @@ from pruneexp.jobs.composing import contents_of
 from pruneexp.jobs.words import GROUP_OF, opened
 
 ONCE = (  # options of the whole sweep
-    "mode", "name", "launcher", "measurement", "figure", "records", "data_dir", "results_dir", "report_dir",
+    "mode", "name", "title", "launcher", "measurement", "columns", "figure", "where", "records", "data_dir", "results_dir",
+    "report_dir",
 )  # fmt: skip
 MOST = 100_000  # values of one option: more is a slip
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")

@@ -2,12 +2,12 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from torch import nn
 
-from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, hint
+from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, digests, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.values import Label, shown, value_of
 from pruneexp.data.dataset import Dataset
@@ -112,6 +112,11 @@ class Setting:
             description = identity.describe(self.options, self.components, self.treatments, dense)
             found[dense] = self.names(dense), description, identity.short(self.components, dense)
         return found
+
+    @functools.cached_property
+    def digests(self) -> dict[bool, Callable[[Mapping[str, Any]], str]]:
+        """Of descriptions with what a cell adds to them: of dense cells (True) and of pruned ones."""
+        return {dense: digests(description) for dense, (_, description, _) in self.described.items()}
 
 
 def _side_by_side(kind: str, nodes: Any) -> dict[str, Component]:

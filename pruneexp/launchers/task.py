@@ -127,7 +127,7 @@ class Report:
 def command_of(grid: "Grid", overrides: Sequence[str]) -> str:
     """The command that runs one job, as typed, without what belongs to this run and this machine."""
     words = [word for word in map(typed, overrides) if not word.startswith(HERE)]
-    return spelled([*([] if grid.primary == Source.name else ["-cn", grid.primary]), *words])
+    return spelled([*([] if grid.source.name == Source.name else ["-cn", grid.source.name]), *words])
 
 
 def spelled(words: Sequence[str]) -> str:

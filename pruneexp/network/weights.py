@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError, first_line
-from pruneexp.network.prunable import classifier
+from pruneexp.network.prunable import classifier, prunable
 from pruneexp.system import files
 from pruneexp.system.torchvision_compat import prepare
 
@@ -42,6 +42,8 @@ def load_weights(network: nn.Module, weights: str, architecture: str | None = No
     state = _imagenet(architecture) if weights == "imagenet" else _read(_file(weights))
     head = f"{classifier(network)}."
     own = network.state_dict()
+    if any(name in state and state[name].dim() == 1 for name in prunable(network)):  # `compact` made them
+        raise UserError(f"weights={weights} are a pruned cell's, without their zeros: take a dense cell's.")
     # BatchNorm's count of batches is of no use here, and torchvision's files lack it
     wanted, given = (
         {name: value.shape for name, value in some.items() if not name.startswith(head) and not name.endswith(COUNTER)}

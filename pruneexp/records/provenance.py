@@ -52,7 +52,10 @@ def git_commit() -> str | None:
 
     def git(*arguments: str) -> str:
         return subprocess.run(
-            ["git", "-C", str(PACKAGE.parent), *arguments], capture_output=True, text=True, check=True
+            ["git", "--no-optional-locks", "-C", str(PACKAGE.parent), *arguments],  # a killed one would leave its lock
+            capture_output=True,
+            text=True,
+            check=True,
         ).stdout.strip()
 
     try:

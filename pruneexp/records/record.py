@@ -87,6 +87,8 @@ class Fields(Strict):
     git_commit: str | None
     command: str
     data: Data | None
+    classes: Natural = 0
+    input_shape: list[Natural] = []
     files: dict[str, Sha256]
     digest: Sha256
 

@@ -1,11 +1,12 @@
 """A folder of records, shared safely by any number of processes.
 
-``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, for a
-dense one its trained ``weights.safetensors``, and for one whose neurons were removed the trained ``network.pt2``.
-It is filled under a scratch name and renamed, so that it is there completely or not at all, whatever kills the
-process; ``<results_dir>/.<key>.checkpoint`` is where the training of an unfinished one goes on. A process that works
-on a cell holds a lock on one byte of ``<results_dir>/.claims``, the byte numbered by the cell's hash: the operating
-system lets go of it when the process dies, so there is no stale lock to clean up.
+``<results_dir>/<key>/`` holds ``record.json``, ``masks.safetensors`` and ``history.csv`` of one finished cell, and its
+trained network: ``weights.safetensors``, of a pruned one the kept values alone (`pruneexp.network.compaction`; earlier
+versions kept nothing of these), or ``network.pt2`` where neurons were removed. It is filled under a scratch name and
+renamed, so that it is there completely or not at all, whatever kills the process; ``<results_dir>/.<key>.checkpoint`` is
+where the training of an unfinished one goes on. A process that works on a cell holds a lock on one byte of
+``<results_dir>/.claims``, the byte numbered by the cell's hash: the operating system lets go of it when the process dies,
+so there is no stale lock to clean up.
 """
 
 import contextlib
@@ -16,7 +17,7 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic_core import from_json  # three times as fast as Python's own
@@ -51,6 +52,24 @@ class Store(Claims):
 
     def __contains__(self, key: str) -> bool:
         return self.has_folder(key) or key in self.sourced
+
+    def folders(self) -> list[str]:
+        """The names of what lies here, most of them keys of finished cells.
+
+        Raises:
+            UserError: the folder cannot be read.
+        """
+        try:
+            return sorted(name for name in os.listdir(self.folder) if not name.startswith("."))
+        except OSError as error:
+            raise _unreadable(self.folder, error) from error
+
+    def read_all(self, keys: Iterable[str]) -> dict[str, Record]:
+        """The records of those cells that are finished, in this order, as `read`; the folder is listed once."""
+        there = {*self.sourced, *(self.folders() if self.folder.is_dir() else [])}
+        found = {key: self.read(key) for key in keys if key in there}
+        self.seen.save()
+        return {key: record for key, record in found.items() if record is not None}
 
     def read(self, key: str) -> Record | None:
         """The record of a finished cell, or None.

@@ -1,65 +1,139 @@
-"""The grid's records as one data frame, a row for each cell."""
+"""Records as one tidy data frame, a row for each cell: what tables, figures and people's own analyses are made of."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from pruneexp.cell import GROUPS, marked
-from pruneexp.components.component import Component
-from pruneexp.errors import UserError
-from pruneexp.jobs import identity
-from pruneexp.jobs.job import Job
-from pruneexp.jobs.setting import Setting
+from pruneexp.cell import GROUPS
+from pruneexp.errors import UserError, first_line
 from pruneexp.records.record import Record, shown_of
-from pruneexp.records.store import Store
-from pruneexp.sweep import Grid, Slot
+from pruneexp.records.store import Store, read_records
+from pruneexp.reports.grouping import Facts
+from pruneexp.reports.labels import Labels
+from pruneexp.reports.presets import Presets
+from pruneexp.sweep import Grid
 
-COLUMNS = ["accuracy", "loss", "train_loss", "density", "lambda2_min", "imdb", "dead_filters", "macs", "diverged"]
-LATER = [
-    "imdb_sum",
-    "effective_density",
-    "collapsed_layers",
-    "parameters",
-]  # which a record of an earlier version may lack
+SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a table is of
+FIGURES = (  # of a record, as they stand there; NaN where it has none
+    "density", "accuracy", "loss", "train_accuracy", "train_loss", "lambda2_min", "imdb", "imdb_sum", "effective_density",
+    "collapsed_layers", "dead_filters", "macs", "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
+)  # fmt: skip
+OF_ALL = ("components", "neurons", "pruning_seconds", "training_seconds")  # made of several fields
+WHOLE = ("asked_density", "seed", "diverged")
+ABOUT = ("device", "git_commit", "command", "key", "digest")
+Named = tuple[Record, Mapping[str, str]]
 
 
-def collect(grid: Grid) -> tuple[pd.DataFrame, list[dict[str, Any]]]:
-    """One row for each finished cell of the grid, and the records themselves, both in the grid's order.
+def load_results(source: str | Path, where: str = "none") -> pd.DataFrame:
+    """A row for each recorded cell, with everything that tables are made of.
+
+    Columns: dataset, model, scorer, masker, recipe (the preset's name, in brackets what differs from it), options (what else makes the
+    cell differ), precision, asked_density, seed; the options that are not at their functions' defaults, such as ``recipe.lr``; what was
+    measured, accuracies and `drop` (accuracy of the dense cell of the same description and seed, less its own) in percent, times in
+    seconds; device, git_commit, command, key, digest (of the record) and data_sha256; `group` (the same for cells that differ in their
+    seeds alone) and `dense_group` (the group of the dense cells that they are compared with).
+
+    Args:
+        source: a folder of cells (results_dir), or a file of records as reports leave it (.jsonl).
+        where: which rows, as `pandas.DataFrame.query` has it: ``"model == 'resnet20' and asked_density <= 0.1"``; none: all.
 
     Raises:
-        UserError: a record is damaged, or two of them have seen different data under one name.
+        UserError: there is no such folder or file, a record cannot be believed, or `where` cannot be understood.
+    """
+    records = list(recorded(Path(source)).values())
+    return chosen(tidy((record, record["names"]) for record in records), where)
+
+
+def recorded(source: Path) -> dict[str, Record]:
+    """The records of a folder or a file, by key.
+
+    Raises:
+        UserError: there is no such folder or file, or a record cannot be believed.
+    """
+    if not source.is_dir():
+        if not source.exists():
+            raise UserError(
+                f"there is no {source}: name a folder of cells (a results_dir), or a file of records (.jsonl)."
+            )
+        return read_records(source)
+    store = Store(source)
+    return store.read_all(store.folders())
+
+
+def chosen(cells: pd.DataFrame, where: str) -> pd.DataFrame:
+    """The rows that `where` is true for.
+
+    Raises:
+        UserError: it cannot be understood.
+    """
+    if where == "none" or cells.empty:
+        return cells
+    try:
+        true = cells.eval(where)
+        if not isinstance(true, pd.Series) or true.dtype != bool:
+            raise TypeError("it is no comparison")
+    except Exception as error:  # pandas raises of every kind for what it cannot parse, find or compare
+        raise UserError(
+            f"where={where!r} cannot be understood ({first_line(error)}): it compares columns, as in \"masker == 'greedy' and"
+            ' asked_density < 0.1".'
+        ) from error
+    return cells.loc[true].reset_index(drop=True)
+
+
+def frame_of(grid: Grid, store: Store | None = None) -> pd.DataFrame:
+    """The tidy frame of a grid's finished cells, in its order.
+
+    Args:
+        grid: the cells that are asked for.
+        store: where they are, unless in the grid's own folder and files.
+
+    Raises:
+        UserError: a record is damaged.
     """
     options = grid.jobs[0].options
-    store = Store(options.results_dir, options.records)
-    labels = Labels(grid.jobs)
-    rows, records = [], []
-    called: dict[tuple[int, bool], dict[str, Any]] = {}  # by configuration but for the seed
-    for job, cell in ((slot.job, cell) for slot in grid.slots for cell in slot.cells):
-        record = store.read(cell.key)
-        if record is None:
-            continue
-        records.append(record)
-        same = id(job.setting), cell.density == 1
-        if same not in called:
-            called[same] = labels.row(job.setting, dense=cell.density == 1)
-        row = dict(called[same])
-        row["precision"] = record["precision"]
-        row |= {"asked_density": cell.density, "seed": cell.seed}
-        row |= {column: record[column] for column in COLUMNS}
-        row |= {column: math.nan if record.get(column) is None else record[column] for column in LATER}
+    store = store or Store(options.results_dir, options.records)
+    return tidy(collect(grid, store), Labels(Presets(grid.folders)))
+
+
+def collect(grid: Grid, store: Store) -> list[Named]:
+    """The grid's finished cells, in its order, each record with the names that the grid has for it.
+
+    Raises:
+        UserError: a record is damaged.
+    """
+    names = {cell.key: cell.names for slot in grid.slots for cell in slot.cells}
+    return [(record, names[key]) for key, record in store.read_all(names).items()]
+
+
+def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame:
+    """One row for each record, in their order; see `load_results`."""
+    facts, rows = Facts(labels or Labels()), []
+    grouped = [(record, facts.of(record["description"], names).group) for record, names in records]
+    for record, group in grouped:
+        told, data, seconds = facts.plainest[group], record["data"], record["seconds"]
+        row = told.labels | {name: record[name] for name in WHOLE} | {"precision": record["precision"]}
+        row |= {name: math.nan if record.get(name) is None else record[name] for name in FIGURES}
+        row["components"] = sum(layer["components"] for layer in record["layers"])
+        row["pruning_seconds"] = seconds["scoring"] + seconds["masking"]
+        row["training_seconds"] = seconds["training"]
+        if "kept_neurons" in (notes := record.get("notes", {})):
+            row["neurons"] = notes["kept_neurons"] / notes["neurons"]
         for name in shown_of(record):
             row |= flat(name, record[name])
-        if "neurons" in record.get("notes", {}) and job.setting.removes_neurons:
-            row["neurons"] = record["notes"]["kept_neurons"] / record["notes"]["neurons"]
-        row["components"] = sum(layer["components"] for layer in record["layers"])
-        row["pruning_seconds"] = record["seconds"]["scoring"] + record["seconds"]["masking"]
-        row["training_seconds"] = record["seconds"]["training"]
+        row |= {name: record[name] for name in ABOUT} | told.options
+        row["data_sha256"] = None if data is None else data["sha256"]
+        row |= {"chance": _chance(told.chance, record), "group": told.group, "dense_group": told.dense}
         rows.append(row)
-    store.seen.save()
-    _of_one_data(records)
-    return pd.DataFrame(rows), records
+    made = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*SETTING, "seed", *FIGURES, "drop", *ABOUT])
+    return _paired(_told_apart(_of_data(made)))
+
+
+def _chance(told: float, record: Record) -> float:
+    """A guess's accuracy in percent: a record says how many classes there are where the description does not."""
+    return 100 / record["classes"] if math.isnan(told) and record.get("classes") else told
 
 
 def flat(name: str, value: Any) -> dict[str, Any]:
@@ -69,92 +143,40 @@ def flat(name: str, value: Any) -> dict[str, Any]:
     return {column: number for key, inner in value.items() for column, number in flat(f"{name}/{key}", inner).items()}
 
 
-def _of_one_data(records: list[Record]) -> None:
-    """Raise UserError where two records of one data set have seen different states of it."""
-    seen: dict[str, Record] = {}
-    for record in records:
-        if (data := record["data"]) is None:
-            continue
-        first = seen.setdefault(data["name"], record)
-        if first["data"]["sha256"] != data["sha256"]:
-            raise UserError(
-                f"one table never mixes two states of {data['name']}: {first['key']} was trained and tested on"
-                f" {first['data']['sha256'][:16]}, {record['key']} on {data['sha256'][:16]} (sha256 of the arrays); delete the"
-                " folders of those that are wrong, or move them to another results_dir."
-            )
+def _of_data(cells: pd.DataFrame) -> pd.DataFrame:
+    """Cells that have seen different states of one data set are in different groups, and told apart by the data set's label.
+
+    Those of which nobody knows which state they have seen are a state of their own where there are several.
+    """
+    if cells.empty:
+        return cells
+    states = cells.groupby("dataset")["data_sha256"].transform("nunique")
+    if (several := states > 1).any():
+        state = cells["data_sha256"].fillna("unknown").str[:8]
+        for column in ("group", "dense_group"):
+            cells[column] = cells[column].where(~several, cells[column] + "-" + state)
+        cells["dataset"] = cells["dataset"].where(~several, cells["dataset"] + "[data=" + state + "]")
+    return cells
 
 
-class Labels:
-    """Names for tables: the configuration's name, with the options that set apart two of the same name."""
-
-    def __init__(self, jobs: list[Job]) -> None:
-        settings = list({id(job.setting): job.setting for job in jobs}.values())  # seeds have no part in names
-        self.varying: dict[tuple[str, str], list[str]] = {}
-        for group in GROUPS:
-            by_name: dict[str, list[dict[str, Any]]] = {}
-            for setting in settings:
-                chosen = setting.components[group]
-                by_name.setdefault(chosen.label, []).append(_facts(chosen))
-            for name, nodes in by_name.items():
-                options = sorted({option for node in nodes for option in node})
-                differ = [o for o in options if len({str(node.get(o)) for node in nodes}) > 1]
-                self.varying[group, name] = differ
-
-        # an option is named where it sets apart two jobs that are otherwise called the same
-        namesakes: dict[tuple[str, ...], list[Setting]] = {}
-        for setting in settings:
-            namesakes.setdefault(tuple(self.of(setting, group) for group in GROUPS), []).append(setting)
-        self.options = [
-            option
-            for option in marked("identity")
-            if any(len({getattr(one.options, option) for one in same}) > 1 for same in namesakes.values())
-        ]
-
-    def row(self, setting: Setting, dense: bool) -> dict[str, Any]:
-        """What a row says of the cell's configuration, its density and seed aside."""
-        row = identity.as_cell({group: self.of(setting, group) for group in GROUPS}, setting.needs_scores, dense)
-        row["masker"] += self.variant(setting, dense)
-        row["chance"] = 100 / setting.components["dataset"].value("classes")
-        return row
-
-    def variant(self, setting: Setting, dense: bool) -> str:
-        """The options outside the groups that vary over the grid, where not at their default, and always the treatments; of a dense
-        network what concerns it."""
-        description = setting.described[dense][1]
-        said = {name: getattr(setting.options, name) for name in self.options if name in description}
-        said |= {name: _shortly(description[name]) for name in sorted(setting.treatments) if name in description}
-        if "devices" in description:
-            said["devices"] = description["devices"]
-        return f"[{','.join(f'{name}={told}' for name, told in said.items())}]" if said else ""
-
-    def of(self, setting: Setting, group: str) -> str:
-        chosen = setting.components[group]
-        differ = self.varying[group, chosen.label]
-        facts = _facts(chosen)
-        said = (f"{fact}={facts[fact] if fact in facts else chosen.value(fact)}" for fact in differ)
-        return chosen.label + (f"[{','.join(said)}]" if differ else "")
+def _told_apart(cells: pd.DataFrame) -> pd.DataFrame:
+    """Groups that differ in what no label tells, such as somebody's own code, are told apart by their digests."""
+    if cells.empty:
+        return cells
+    groups = cells.drop_duplicates("group")
+    alike = cells["group"].isin(groups.loc[groups.duplicated(SETTING, keep=False), "group"])
+    own = cells["options"].where(cells["options"] == "", cells["options"] + ", ") + "cells=" + cells["group"].str[:8]
+    cells["options"] = cells["options"].where(~alike, own)
+    return cells
 
 
-def _shortly(told: Any) -> Any:
-    """A treatment as a description has it, in few words."""
-    if not isinstance(told, Mapping):
-        return told
-    return " ".join(f"{name}={value}" for name, value in (told | told.get("options", {})).items() if name != "options")
-
-
-def _facts(chosen: Component) -> dict[str, Any]:
-    """What may set two components of one label apart: options away from their defaults, function, version, code."""
-    identity = chosen.identity()
-    facts = {"function": identity["name"], "version": identity["version"], "code": identity.get("code")}
-    return facts | identity.get("options", {})
-
-
-def rows_of(grid: Grid) -> dict[tuple[str, ...], list[Slot]]:
-    """The grid's cells by what is said of them, their seeds aside."""
-    rows: dict[tuple[str, ...], list[Slot]] = {}
-    labels = Labels(grid.jobs)
-    for slot in grid.slots:
-        names = dict(slot.cells[0].names)
-        names["masker"] += labels.variant(slot.job.setting, dense=slot.density == 1)
-        rows.setdefault((*names.values(), f"{slot.density:g}"), []).append(slot)
-    return rows
+def _paired(cells: pd.DataFrame) -> pd.DataFrame:
+    """Add `drop`: the accuracy of the dense cell of the same description and seed, less the cell's own; NaN where there is none."""
+    if cells.empty:
+        return cells
+    dense = cells.loc[cells["group"] == cells["dense_group"]].set_index(["group", "seed"])["accuracy"]
+    own = pd.MultiIndex.from_frame(cells[["dense_group", "seed"]])
+    drop = dense.reindex(own).to_numpy() - cells["accuracy"].to_numpy()
+    cells.insert(list(cells.columns).index("accuracy") + 1, "drop", drop)
+    cells.loc[cells["group"] == cells["dense_group"], "drop"] = math.nan  # of itself
+    return cells

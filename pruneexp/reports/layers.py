@@ -4,7 +4,7 @@ from typing import Any
 
 import pandas as pd
 
-from pruneexp.reports.table import SETTING
+from pruneexp.reports.frame import SETTING
 
 MEASURED = ["density", "lambda2", "lambda2_weighted", "bound_gap", "components", "dead_filters", "idle_inputs"]
 

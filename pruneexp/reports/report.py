@@ -1,6 +1,8 @@
-"""Write a grid's table, figures and records."""
+"""Write a report: table, figures and records, each with where it comes from."""
 
+import json
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +13,17 @@ from rich.table import Table
 
 from pruneexp.components.component import Component
 from pruneexp.errors import UserError
-from pruneexp.reports.frame import collect
+from pruneexp.records.record import Record
+from pruneexp.records.store import Store, read_records
+from pruneexp.reports.frame import SETTING, chosen, tidy
+from pruneexp.reports.latex import latex
 from pruneexp.reports.layers import layer_table
-from pruneexp.reports.readable import footnote, readable
+from pruneexp.reports.markdown import markdown
+from pruneexp.reports.notes import notes
+from pruneexp.reports.origin import origin
+from pruneexp.reports.plain import plain_csv
+from pruneexp.reports.shown import Shown, fitting, shown
+from pruneexp.reports.subject import Subject, narrowed, of_grid
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid
 from pruneexp.system import files
@@ -21,98 +31,179 @@ from pruneexp.system.console import console
 from pruneexp.system.locks import lock_folder
 
 
-def write_report(grid: Grid, command: str) -> int:
-    """Aggregate what is recorded of the grid, print it, and write it under ``report_dir``.
+@dataclass(frozen=True)
+class Report:
+    """A report as it is written.
 
-    ``tables/<stem>.{csv,md,tex}``, ``figures/<stem>*.{png,svg}`` and ``records/<stem>.jsonl`` (every record the table
-    comes from), stem = <name>-<recipe>; where a figure looks at layers also ``tables/<stem>-layers.{csv,md}``. Each names the command.
+    Attributes:
+        subject: what it is of.
+        command: that asked for it.
+        cells: the tidy frame.
+        records: in the order of its rows.
+        table: aggregated.
+        layers: of the networks, where a figure looks at them.
+        notes: what a reader has to know.
+    """
+
+    subject: Subject
+    command: str
+    cells: pd.DataFrame
+    records: list[Record]
+    table: pd.DataFrame
+    layers: pd.DataFrame | None
+    notes: list[str]
+
+    @property
+    def count(self) -> str:
+        """How much of what is asked for is there; a cell in two precisions is one."""
+        there = self.cells.drop_duplicates([*(name for name in SETTING if name != "precision"), "seed"])
+        return f"{len(there)} of {self.subject.asked} cells"
+
+
+def write_report(grid: Grid, command: str, store: Store | None = None) -> int:
+    """Report the whole that a grid is a part of; see `write`.
 
     Returns:
-        The number of cells of the grid that are not recorded.
+        The number of cells of the grid itself that are not recorded.
 
     Raises:
         UserError: nothing is recorded yet, or the report cannot be written.
     """
-    cells, records = collect(grid)
     options = grid.jobs[0].options
-    found = {record["key"] for record in records}
-    missing = sum(not any(cell.key in found for cell in slot.cells) for slot in grid.slots)
-    if not records:
-        raise UserError(f"none of the {missing} cells is recorded in {options.results_dir}: run them first (mode=run).")
-    table = aggregate(cells)
-    stem = f"{options.name}-{grid.jobs[0].setting.components['recipe'].label}"
+    store = store or Store(options.results_dir, options.records)
+    subject = of_grid(grid, store)
+    there = {record["key"] for record, _ in subject.records}
+    missing = sum(not any(cell.key in there for cell in slot.cells) for slot in grid.slots)
+    write(subject, grid, command)
+    if missing:
+        print(f"{missing} of {len(grid.slots)} cells are missing; the same command with mode=run makes them.")
+    return missing
+
+
+def write(subject: Subject, grid: Grid, command: str) -> None:
+    """Aggregate what is recorded, print it, and write it under ``report_dir``.
+
+    ``tables/<stem>.{csv,md,tex,json}``, ``figures/<stem>*.{png,svg,pdf}`` and ``records/<stem>.jsonl`` (every record the table
+    comes from); where a figure looks at layers also ``tables/<stem>-layers.{csv,md}``. The .json says where the numbers come from.
+
+    Args:
+        subject: what is reported.
+        grid: whose columns, figures and folder are taken.
+        command: that asked for it.
+
+    Raises:
+        UserError: nothing is recorded yet, `where` is true for no row, or the report cannot be written.
+    """
+    setting, options = grid.jobs[0].setting, grid.jobs[0].options
+    columns = subject.presets.chosen("column", options.columns)
+    folder = Path(options.report_dir)
+    if not subject.records and not (folder / "records" / f"{subject.stem}.jsonl").exists():
+        raise _nothing(subject, options.results_dir)
     try:
-        folder = Path(options.report_dir)
         folder.mkdir(parents=True, exist_ok=True)
         with lock_folder(folder):  # another process may have finished the same sweep
-            paths = _write(table, cells, records, folder, stem, command, grid.jobs[0].setting.figures)
+            report = _made(_placed(narrowed(subject, options.where), folder), grid, command, folder)
+            text = shown(report.table, columns)
+            paths = _write(report, text, folder, setting.figures)
             for path in paths:
                 files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
         raise UserError(
             f"the report could not be written to {options.report_dir} ({error.strerror}): choose another with report_dir=PATH."
         ) from error
-    _print(table, stem)
-    print(footnote(table, _of_unknown_data(records)).strip())
-    if missing:
-        print(f"{missing} of {len(grid.slots)} cells are missing; the same command with mode=run makes them.")
+    _print(report, text)
     for path in paths:
         print(path)
-    return missing
 
 
-def _write(
-    table: pd.DataFrame,
-    cells: pd.DataFrame,
-    records: list[dict[str, Any]],
-    folder: Path,
-    stem: str,
-    command: str,
-    figures: Mapping[str, Component],
-) -> list[Path]:
+def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
+    options, figures = grid.jobs[0].options, grid.jobs[0].setting.figures
+    there, told = len(subject.records), list[str]()
+    earlier = folder / "records" / f"{subject.stem}.jsonl"
+    if subject.places.keys() - {record["key"] for record, _ in subject.records} and earlier.exists():
+        try:
+            subject = subject.with_earlier(read_records(earlier))
+        except UserError as error:
+            raise UserError(
+                f"{error} An earlier report has left it: this one does without when it is deleted."
+            ) from error
+        if (more := len(subject.records) - there) > 0:
+            what = f"{more} cell is" if more == 1 else f"{more} cells are"
+            told = [
+                f"{what} of an earlier report of this grid (records/{earlier.name}) and not in {options.results_dir}."
+            ]
+    if not subject.records:
+        raise _nothing(subject, options.results_dir)
+    cells = tidy(subject.records, subject.labels)
+    kept = chosen(cells.assign(row=range(len(cells))), options.where)
+    if kept.empty:
+        raise UserError(f"where={options.where!r} is true for none of the {len(cells)} cells that are recorded.")
+    records = [subject.records[row][0] for row in kept.pop("row")]
+    layers = layer_table(kept, records) if any("layers" in one.asks for one in figures.values()) else None
+    table = aggregate(kept)
+    return Report(subject, command, kept, records, table, layers, [*notes(table, kept), *told])
+
+
+def _nothing(subject: Subject, where: str) -> UserError:
+    return UserError(f"none of the {subject.asked} cells is recorded in {where}: run them first (mode=run).")
+
+
+def _placed(subject: Subject, folder: Path) -> Subject:
+    """The subject under a name of its own where another grid's report has its name."""
+    try:
+        there = json.loads(files.read(folder / "tables" / f"{subject.stem}.json"))
+    except (OSError, ValueError):
+        return subject
+    if not isinstance(there, dict) or (there.get("name") == subject.name and there.get("grid") == subject.grid):
+        return subject
+    mark = subject.grid[:8]
+    name = f"{subject.name[:-1]},{mark}]" if subject.name.endswith("]") else f"{subject.name}[{mark}]"
+    own = replace(subject, name=name)
+    print(
+        f"{folder}/tables/{subject.stem}.csv is of another grid of that name and stays: this one is called {own.stem}."
+    )
+    return own
+
+
+def _write(report: Report, text: Shown, folder: Path, figures: Mapping[str, Component]) -> list[Path]:
     for kind in ("tables", "figures", "records"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
-    shown, told = readable(table), footnote(table, _of_unknown_data(records))
-    note = f"made by: {command}"
-    texts: dict[Path, str | bytes] = {
-        folder / "tables" / f"{stem}.csv": f"# {note}\n{table.to_csv(index=False, float_format='%.6g')}",
-        folder / "tables" / f"{stem}.md": f"<!-- {note} -->\n{shown.to_markdown(index=False)}\n{told}",
-        folder / "tables" / f"{stem}.tex": f"% {note}\n{shown.to_latex(index=False, escape=True)}",
-        folder / "records" / f"{stem}.jsonl": b"".join(to_json(record) + b"\n" for record in records),
+    subject, told = report.subject, report.notes
+    stem, titles, made = subject.stem, subject.titles, f"<!-- made by: {report.command} -->\n"
+    about = origin(subject, report.command, report.cells, told)
+    heading = f"**{subject.title}** ({report.count}; {text.caption()})"
+    tables = {
+        f"{stem}.csv": plain_csv(report.table),
+        f"{stem}.md": made + "\n\n".join([heading, markdown(text), "  \n".join(told)]) + "\n",
+        f"{stem}.tex": latex(text, titles, f"{subject.title}, {report.count}", stem),
+        f"{stem}.json": json.dumps(about, indent=1, ensure_ascii=False) + "\n",
     }
-    paths = _write_texts(texts)
-    by_layer = any("layers" in figure.asks for figure in figures.values())
-    layers = layer_table(cells, records) if by_layer else None
-    offered = {"table": table, "layers": layers, "stem": folder / "figures" / stem, "title": stem, "command": command}
+    if report.layers is not None:
+        tables[f"{stem}-layers.csv"] = report.layers.to_csv(index=False, float_format="%.6g")
+        tables[f"{stem}-layers.md"] = f"{made}{report.layers.to_markdown(index=False, floatfmt='.4g')}\n"
+    paths = [folder / "tables" / name for name in tables]
+    for path, content in zip(paths, tables.values(), strict=True):
+        files.write(path, content)
+    paths.append(folder / "records" / f"{stem}.jsonl")
+    files.write(paths[-1], b"".join(to_json(record) + b"\n" for record in report.records))
+    offered: dict[str, Any] = {"table": report.table, "cells": report.cells, "layers": report.layers, "titles": titles}
+    offered |= {"stem": folder / "figures" / stem, "title": subject.title.partition(" [")[0], "command": report.command}
     for figure in figures.values():
         paths += figure.call(**offered)
-    if layers is not None:
-        paths += _write_layers(layers, folder / "tables" / f"{stem}-layers", note)
     return paths
 
 
-def _write_layers(layers: pd.DataFrame, stem: Path, note: str) -> list[Path]:
-    csv = f"# {note}\n{layers.to_csv(index=False, float_format='%.6g')}"
-    markdown = f"<!-- {note} -->\n{layers.to_markdown(index=False, floatfmt='.4g')}\n"
-    return _write_texts({stem.with_name(f"{stem.name}.csv"): csv, stem.with_name(f"{stem.name}.md"): markdown})
-
-
-def _write_texts(texts: Mapping[Path, str | bytes]) -> list[Path]:
-    for path, text in texts.items():
-        files.write(path, text)
-    return list(texts)
-
-
-def _of_unknown_data(records: list[dict[str, Any]]) -> int:
-    return sum(record["data"] is None for record in records)
-
-
-def _print(table: pd.DataFrame, title: str) -> None:
-    """The readable table on the console, without the columns that never change or hold nothing."""
-    shown = readable(table)
-    pruned = shown[table["scorer"].to_numpy() != "dense"]
-    keep = [c for c in shown if c in ("masker", "density", "n", "accuracy") or pruned[c].nunique() > 1]
-    printed = Table(*map(str, keep), title=title, title_justify="left")
-    for row in shown[keep].itertuples(index=False):
-        printed.add_row(*(escape(str(value)) for value in row))  # an option in brackets is no markup
-    console().print(printed)
+def _print(report: Report, text: Shown) -> None:
+    """The table on the console, as many of its columns as have room, and what there is to know of it."""
+    out = console()
+    widths = [max(map(len, [*str(column).split(), *text.rows[column]])) + 3 for column in text.rows]
+    kept = fitting(widths, out.width - 1, list(text.rows).index("accuracy") + 1 if "accuracy" in text.rows else 1)
+    rows = text.rows[list(text.rows)[:kept]]
+    named = escape(f"{report.subject.name}, {report.count}")  # what stands in brackets is no markup
+    printed = Table(*(escape(str(heading)) for heading in rows), title=named, title_justify="left")
+    for mark, row in zip(text.best, rows.itertuples(index=False), strict=True):
+        printed.add_row(*(escape(str(value)) for value in row), style="bold" if mark else None)
+    out.print(printed)
+    left_out = [str(column) for column in list(text.rows)[kept:]]
+    for line in [text.caption(), *report.notes, *([f"In the files also: {', '.join(left_out)}."] if left_out else [])]:
+        out.print(line, soft_wrap=True, markup=False, highlight=False)

@@ -1,103 +1,78 @@
-"""Seeds aggregated: mean, 95 % interval and n of each setting, the published number beside."""
+"""Groups of cells that differ in their seeds alone, as one row each: means, intervals, drops, the published number beside."""
 
-import math
+from typing import Any
 
 import pandas as pd
-from scipy import stats
 
-from pruneexp.cell import GROUPS
-from pruneexp.system.shipped import published_dir
+from pruneexp.cell import marked
+from pruneexp.reports.best import marked_best
+from pruneexp.reports.frame import ABOUT, SETTING
+from pruneexp.reports.intervals import interval95
+from pruneexp.reports.published import beside_published
 
-SETTING = [*GROUPS, "precision", "asked_density"]
+MEDIANS = ("pruning_seconds", "training_seconds", "peak_memory_bytes", "latency/")  # of what a machine may disturb
+AGGREGATED = (  # columns that `aggregate` makes
+    "asked_density", "chance", "seeds", "n", "diverged", "accuracy", "ci95", "accuracy_low", "accuracy_high", "drop", "drop_ci95",
+    "pairs", "published", "published_ci95", "published_imdb", "published_pruning_seconds",
+)  # fmt: skip
+SAME = ("chance",)  # for all cells of a group
+APART = {
+    *SETTING,
+    *ABOUT,
+    *SAME,
+    *marked("identity"),
+    "devices",
+    "group",
+    "dense_group",
+    "data_sha256",
+    "seed",
+    "accuracy",
+    "drop",
+}
 
 
-KNOWN = {
-    *SETTING, "seed", "density", "accuracy", "loss", "train_loss", "chance", "lambda2_min", "imdb", "imdb_sum", "effective_density",
-    "components", "collapsed_layers", "dead_filters", "macs", "parameters", "diverged", "pruning_seconds", "training_seconds",
-}  # fmt: skip
-
-AGGREGATED = {
-    "n", "ci95", "drop", "neurons", "published", "published_ci95", "published_imdb", "published_pruning_seconds", "source",
-}  # fmt: skip
-
-
-def interval95(values: pd.Series) -> float:
-    """Half width of Student's t 95 % confidence interval of the mean; NaN for fewer than two values."""
-    n = values.count()
-    return float(stats.t.ppf(0.975, n - 1) * values.std(ddof=1) / math.sqrt(n)) if n > 1 else math.nan
+def figures_of(cells: pd.DataFrame) -> list[str]:
+    """The columns of the tidy frame that are brought together over seeds."""
+    numbers = map(str, cells.select_dtypes("number"))
+    return [column for column in numbers if column not in APART and "." not in column]
 
 
 def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
-    """One row for each (dataset, model, scorer, masker, recipe, precision, asked density), networks in order, densities falling.
+    """One row for each group of the tidy frame (`load_results`), networks in order, densities falling.
 
-    Columns: density (achieved), n, accuracy, ci95 and chance (of a guess) in percent, published and published_ci95; means
-    over seeds of lambda2_min, imdb, imdb_sum, effective_density, components (summed over layers), collapsed_layers,
-    dead_filters, macs and parameters, and, where records have them, of neurons (share kept) and of whatever was measured, such as
-    topology/<metric> and latency/<device>/<batch> (milliseconds, median over seeds); diverged (number of seeds); drop
-    (accuracy of the dense network less this); medians of pruning_seconds and training_seconds.
+    Columns: those of the setting; `n` (seeds with an accuracy) of `seeds`, `diverged` of which diverged; accuracy, its mean over
+    the n, ci95 (half width of the 95 % interval; NaN below three), accuracy_low and accuracy_high (the interval within [0, 100]),
+    `accuracies` (the seeds' own, in the order of the seeds); drop, drop_ci95 and `pairs`: the same of the differences to the dense
+    cell of the same description and seed, and how many there are; `best` (see `marked_best`); the published figures (see
+    `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
     """
-    groups = cells.groupby(SETTING, sort=False, dropna=False)
-    table = groups.agg(
-        density=("density", "mean"),
-        n=("accuracy", "count"),
-        accuracy=("accuracy", "mean"),
-        ci95=("accuracy", interval95),
-        chance=("chance", "first"),
-        lambda2_min=("lambda2_min", "mean"),
-        imdb=("imdb", "mean"),
-        imdb_sum=("imdb_sum", "mean"),
-        effective_density=("effective_density", "mean"),
-        components=("components", "mean"),
-        collapsed_layers=("collapsed_layers", "mean"),
-        dead_filters=("dead_filters", "mean"),
-        macs=("macs", "mean"),
-        parameters=("parameters", "mean"),
-        diverged=("diverged", "sum"),
-        pruning_seconds=("pruning_seconds", "median"),
-        training_seconds=("training_seconds", "median"),
-    )
-    measured = {column: _how(column) for column in map(str, cells.columns) if column not in KNOWN}
-    if measured:  # of the grids that have it
-        values = cells[[*SETTING, *measured]].astype(dict.fromkeys(measured, float))
-        table = table.join(values.groupby(SETTING, sort=False, dropna=False).agg(measured))
-    table = table.reset_index()
-    return _beside_published(_with_drop(table)).sort_values(
-        ["dataset", "model", "recipe", "asked_density"], ascending=[True, True, True, False], kind="stable"
+    groups = cells.groupby("group", sort=False)
+    table = groups[[*SETTING, *SAME]].first()
+    table["seeds"] = groups.size()
+    table["n"] = groups["accuracy"].count()
+    table["diverged"] = groups["diverged"].sum()
+    table["accuracy"] = groups["accuracy"].mean()
+    table["ci95"] = groups["accuracy"].agg(interval95)
+    table["accuracy_low"] = (table["accuracy"] - table["ci95"]).clip(0, 100)
+    table["accuracy_high"] = (table["accuracy"] + table["ci95"]).clip(0, 100)
+    in_order = cells.sort_values("seed", kind="stable").groupby("group", sort=False)
+    table["accuracies"] = in_order["accuracy"].agg(_known)
+    table["drop"] = groups["drop"].mean()
+    table["drop_ci95"] = groups["drop"].agg(interval95)
+    table["drops"] = in_order["drop"].agg(_known)
+    table["pairs"] = groups["drop"].count()
+    figures = figures_of(cells)
+    medians = [column for column in figures if column.startswith(MEDIANS)]
+    means = [column for column in figures if column not in medians]
+    table = table.join(groups[means].mean()).join(groups[medians].median()).reset_index()
+    table["best"] = marked_best(cells, table)
+    return beside_published(table).sort_values(
+        ["dataset", "model", "recipe", "precision", "asked_density"],
+        ascending=[True] * 4 + [False],
+        kind="stable",
+        ignore_index=True,
     )
 
 
-def _how(column: str) -> str:
-    """How what was measured is brought together over seeds."""
-    return "median" if column.startswith("latency/") else "mean"
-
-
-def _with_drop(table: pd.DataFrame) -> pd.DataFrame:
-    """Add `drop`: the accuracy of the dense network of the same data set, model, recipe and precision, less the row's."""
-    network = ["dataset", "model", "recipe", "precision"]
-    dense = table[table["scorer"] == "dense"].groupby(network)["accuracy"].mean()
-    unpruned = table[network].merge(dense.reset_index(), on=network, how="left")["accuracy"]
-    return table.assign(drop=unpruned.to_numpy() - table["accuracy"])
-
-
-def _beside_published(table: pd.DataFrame) -> pd.DataFrame:
-    """Join the papers' figures (published, published_ci95, published_imdb, published_pruning_seconds, source) on what they name.
-
-    A paper's figures go with recipes of its own family (`recipe`, the start of the name) and its shortened forms.
-    Their pruning times are of other machines, and for global masks of another graph: not like for like.
-    """
-    files = [pd.read_csv(path, comment="#") for path in sorted(published_dir().glob("*.csv"))]
-    published = pd.concat(files).rename(
-        columns={
-            "density": "asked_density",
-            "accuracy": "published",
-            "ci95": "published_ci95",
-            "imdb": "published_imdb",
-            "pruning_seconds": "published_pruning_seconds",
-        }
-    )
-    on = ["dataset", "model", "scorer", "masker", "asked_density"]
-    columns = ["published", "published_ci95", "published_imdb", "published_pruning_seconds", "source"]
-    table = table.reset_index(drop=True)
-    met = table[[*on, "recipe"]].reset_index().merge(published.rename(columns={"recipe": "family"}), on=on)
-    same = [recipe.startswith(family) for recipe, family in zip(met["recipe"], met["family"], strict=True)]
-    return table.join(met.loc[same].set_index("index")[columns])
+def _known(values: "pd.Series[float]") -> Any:
+    return tuple(values.dropna())

@@ -1,6 +1,7 @@
 """What every study shares: its command line, and files that say how they were made."""
 
 import argparse
+import json
 import shlex
 import sys
 from collections.abc import Callable, Sequence
@@ -51,7 +52,7 @@ def folder(report_dir: Path, kind: str) -> Path:
 
 
 def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, made: str, digits: int = 6) -> None:
-    """Print `text`; write the whole table as tables/<name>.csv and `text` as .md, the command first in both.
+    """Print `text`; write the whole table as tables/<name>.csv and `text` as .md, and as .json the command that made them.
 
     Raises:
         UserError: the folder cannot be made.
@@ -59,7 +60,9 @@ def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, mad
     print(text)  # first: a folder that cannot be written must not lose what took minutes
     stem = folder(report_dir, "tables") / name
     rows = table.to_csv(index=False, float_format=f"%.{digits}g")
-    files.write(stem.with_name(f"{name}.csv"), f"# made by: {made}\n{rows}")
+    command, _, commit = made.partition("; commit ")
+    files.write(stem.with_name(f"{name}.csv"), rows)
+    files.write(stem.with_name(f"{name}.json"), json.dumps({"command": command, "commit": commit}, indent=1) + "\n")
     files.write(stem.with_name(f"{name}.md"), f"<!-- made by: {made} -->\n{text.strip()}\n")
 
 

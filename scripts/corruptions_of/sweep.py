@@ -80,7 +80,8 @@ class Sweep:
         self.cells["trained"], self.cells["greedy"] = sorted(
             greedy, key=lambda path: '"trained"' not in (folder / path / "record.json").read_text()
         )
-        shutil.copy(folder / RUNS / "reports" / "records" / "quickstart-smoke.jsonl", folder / RECORDS)
+        (records,) = (folder / RUNS / "reports" / "records").glob("quickstart-*.jsonl")
+        shutil.copy(records, folder / RECORDS)
         shutil.rmtree(folder / RUNS / "reports")
         self.unfinished = {}
         for masker in ("greedy", "sparsify"):
@@ -98,7 +99,7 @@ class Sweep:
         return {
             "record": (damages.ANY | damages.SWAPPED | damages.JSON, list(self._records())),
             "masks": (damages.ANY | damages.SWAPPED, list(self._masks())),
-            "weights": (damages.ANY | damages.SWAPPED, [self._weights()]),
+            "weights": (damages.ANY | damages.SWAPPED, list(self._weights())),
             "history": (damages.ANY | damages.SWAPPED | damages.DIGIT, list(self._histories())),
             "images": (damages.ANY | damages.TRAIN, list(self._data("images"))),
             "labels": (damages.ANY | damages.PERMUTED | damages.TRAIN, list(self._data("labels"))),
@@ -125,11 +126,11 @@ class Sweep:
             commands = [[*SWEEP, "mode=report"], CHECK, SWEEP, [*SWEEP, "topology=ramanujan"]]
             yield Case(path, self.cells[other] / "masks.safetensors", commands, [str(path), self.cells[name].name])
 
-    def _weights(self) -> Case:
+    def _weights(self) -> Iterator[Case]:
         path, cell = self.cells["dense"] / "weights.safetensors", self.cells["dense"]
         own = [*BASE, "name=tuned", f"weights={cell}", "densities=[0.2]", "masker=greedy"]
         commands = [CHECK, TRAINED, own]
-        return Case(
+        yield Case(
             path,
             self.cells["other"] / path.name,
             commands,
@@ -137,12 +138,17 @@ class Sweep:
             [self.cells["trained"]],
             makers=[SWEEP],
         )
+        yield from self._unread("weights.safetensors", ("greedy", "sparsify"), ("sparsify", "greedy"))
 
     def _histories(self) -> Iterator[Case]:
-        for name, other in (("dense", "other"), ("greedy", "sparsify"), ("sparsify", "trained")):
-            path = self.cells[name] / "history.csv"
+        yield from self._unread("history.csv", ("dense", "other"), ("greedy", "sparsify"), ("sparsify", "trained"))
+
+    def _unread(self, file: str, *pairs: tuple[str, str]) -> Iterator[Case]:
+        """A file that nothing but mode=check reads, of the first cell of each pair; the second has the other."""
+        for name, other in pairs:
+            path = self.cells[name] / file
             commands = [[*SWEEP, "mode=report"], CHECK, SWEEP]
-            yield Case(path, self.cells[other] / "history.csv", commands, [str(path), self.cells[name].name])
+            yield Case(path, self.cells[other] / file, commands, [str(path), self.cells[name].name])
 
     def _data(self, what: str) -> Iterator[Case]:
         for split, other in (("train", "test"), ("test", "train")):

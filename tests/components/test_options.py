@@ -375,7 +375,8 @@ def test_what_the_program_supplies_is_no_option(name: str) -> None:
 # every component that conf/ names
 
 KINDS = (
-    "dataset", "model", "scorer", "masker", "treatment", "recipe", "trainer", "launcher", "source", "measurement", "figure",
+    "dataset", "model", "scorer", "masker", "treatment", "recipe", "trainer", "launcher", "source", "measurement", "column",
+    "figure",
 )  # fmt: skip
 Found = tuple[str, Callable[..., Any]]
 

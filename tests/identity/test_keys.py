@@ -9,12 +9,15 @@ from typing import Any
 
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 from torch import nn
 
-from pruneexp.cell import Cell
+from pruneexp.cell import Cell, digest, digests
 from pruneexp.components.options import component
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.sweep import expand
+from tests.properties import PROPERTY
 
 BASE = ("densities=[0.1]", "masker=sparsify", "seed=0", "trainer.precision=float32")
 
@@ -149,3 +152,12 @@ def test_a_changed_default_is_only_safe_with_a_new_version() -> None:
     (cell,) = cells()
     assert "options" not in cell.description["masker"]
     assert replace(cell, description=cell.description | {"masker": {"name": "sparsify", "version": 2}}).key != cell.key
+
+
+@PROPERTY
+@given(
+    st.dictionaries(st.text(max_size=4), st.integers() | st.text(max_size=4) | st.lists(st.booleans())),
+    st.dictionaries(st.text(max_size=4), st.integers() | st.floats(allow_nan=False) | st.text(max_size=4)),
+)
+def test_a_digest_in_parts_is_that_of_the_whole(known: dict[str, Any], others: dict[str, Any]) -> None:
+    assert digests(known)(others) == digest(known | others)

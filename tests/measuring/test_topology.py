@@ -45,7 +45,7 @@ def test_a_finished_cell_is_measured_later_and_not_trained_again(tmp_path: Path,
         assert without(record) == first
         assert some <= record["topology"].keys()  # type: ignore[attr-defined]
         assert len(record["topology_layers"]) == len(first["layers"])  # type: ignore[arg-type]
-    table = pd.read_csv(next((tmp_path / "results" / "runs" / "reports" / "tables").glob("*.csv")), comment="#")
+    table = pd.read_csv(next((tmp_path / "results" / "runs" / "reports" / "tables").glob("*.csv")))
     for name in METRICS:
         assert table[f"topology/{name}"].tolist() == pytest.approx([record["topology"][name]], rel=1e-5)  # type: ignore[index]
     again = run(*FEW, "topology=full")

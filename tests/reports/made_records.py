@@ -1,13 +1,64 @@
 """Records made by hand, for grids that nobody trained."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from pruneexp.cell import Cell
+import pandas as pd
+from omegaconf import OmegaConf
+
+from pruneexp.cell import FIELDS, GROUPS, ROOT, Cell
+from pruneexp.components.component import Component
+from pruneexp.jobs.job import Job
+from pruneexp.jobs.setting import Setting
 from pruneexp.records.store import Store
-from pruneexp.sweep import Grid
+from pruneexp.reports.frame import tidy
+from pruneexp.reports.labels import Labels
+from pruneexp.reports.presets import Presets
+from pruneexp.sweep import Grid, expand
+from pruneexp.system.shipped import conf_dir
 from tests.helpers import cells_of
+
+CHOSEN = {"dataset": "digits", "model": "vgg_small", "scorer": "magnitude", "masker": "sparsify", "recipe": "digits"}
+KNOWN: dict[str, Component] = {}
+
+
+def made_cell(
+    *treatments: str,
+    seed: int = 0,
+    density: float = 0.1,
+    precision: str = "float32",
+    folder: Path | None = None,
+    **changes: Any,
+) -> Cell:
+    """A cell of the files of conf/, put together without Hydra, for time.
+
+    Args:
+        treatments: names.
+        seed, density, precision: the cell's.
+        folder: searched first.
+        changes: files by group, options of the schema, and options of components with two underscores for the dot: ``recipe__lr``.
+    """
+    config: dict[str, Any] = dict(ROOT)
+    for group in (*GROUPS, *(("trainer",) if "trainer" in changes else ())):
+        config |= _said(group, changes.get(group, CHOSEN.get(group)), folder)
+    config["treatment"] = {name: _said("treatment", name, folder)["treatment"] for name in treatments}
+    for name, value in changes.items():
+        group, dots, option = name.partition("__")
+        if dots:
+            config[group] = config[group] | {option: value}
+        elif name in FIELDS:
+            config[name] = value
+    return Job(Setting(config, KNOWN), seed).cell(density, precision)
+
+
+def _said(group: str, name: Any, folder: Path | None) -> dict[str, Any]:
+    """What a file says, by node."""
+    paths = [place / group / f"{name}.yaml" for place in (folder, conf_dir()) if place is not None]
+    path = next(path for path in paths if path.exists())
+    said: Any = OmegaConf.to_container(OmegaConf.load(path))
+    return said if group in said else {group: said}
 
 
 def layer(name: str, kept: int, **changes: Any) -> dict[str, Any]:
@@ -71,3 +122,15 @@ def fill(grid: Grid, results_dir: Path, make: Callable[[Cell], dict[str, Any] | 
         made = make(cell)
         if made is not None:
             store.write(key, made, {}, [])
+
+
+@functools.cache
+def grid_of(experiment: str) -> Grid:
+    """An experiment's grid of one seed, composed once."""
+    return expand([f"+experiment={experiment}", "seed=0"])
+
+
+def framed(grid: Grid, accuracy: float | None = 80.0) -> pd.DataFrame:
+    """The tidy frame of a grid with a made-up record for every cell."""
+    cells = [cell for _, cell in cells_of(grid).values()]
+    return tidy(((record(cell, accuracy, digest="d"), cell.names) for cell in cells), Labels(Presets(grid.folders)))

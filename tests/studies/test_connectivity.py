@@ -1,5 +1,6 @@
 """The figures of the table of connectivity, counted by hand."""
 
+import json
 import math
 from pathlib import Path
 
@@ -80,7 +81,8 @@ def test_each_row_of_the_table_has_its_own_spread(
     assert [row[5].strip() for row in shown] == ["11.0 ± 1.0", "20.0 ± 0.0", "34.0 ± 4.0"]
     assert [row[4].strip() for row in shown] == ["3", "3", "3"]
     text = (tmp_path / "tables" / "connectivity.csv").read_text()
-    assert text.startswith("# made by: python -m pruneexp.studies.connectivity --networks vgg16 --seeds 3; commit ")
+    told = json.loads((tmp_path / "tables" / "connectivity.json").read_text())
+    assert told["command"] == "python -m pruneexp.studies.connectivity --networks vgg16 --seeds 3"
     assert "pieces_spread" in text
     text = (tmp_path / "tables" / "connectivity.md").read_text()
     assert "± 4.0" in text
@@ -91,7 +93,7 @@ def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(connectivity, "NETWORKS", {"small": network})
     monkeypatch.setattr(connectivity, "DENSITIES", {"small": (0.5,)})
     connectivity.main(["--seeds", "2", "--report-dir", str(tmp_path)])
-    table = pd.read_csv(tmp_path / "tables" / "connectivity.csv", comment="#")
+    table = pd.read_csv(tmp_path / "tables" / "connectivity.csv")
     assert list(table["method"]) == list(connectivity.METHODS)
     assert (table["n"] == 2).all()
     assert (table["effective"] <= 100 * 10 / 20).all()  # ten of the twenty weights

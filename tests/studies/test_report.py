@@ -1,6 +1,7 @@
 """What all studies share: the command line, the files' first line, and how a mistake ends."""
 
 import importlib
+import json
 import pkgutil
 import re
 from pathlib import Path
@@ -58,7 +59,9 @@ def test_a_table_is_printed_and_written_whole(tmp_path: Path, capsys: pytest.Cap
     table = pd.DataFrame({"a": ["x"], "b": [1 / 3]})
     report.write_table(tmp_path / "new", "name-0.1", table, "shown\n", "command")
     assert capsys.readouterr().out.strip() == "shown"
-    assert (tmp_path / "new" / "tables" / "name-0.1.csv").read_text() == "# made by: command\na,b\nx,0.333333\n"
+    assert (tmp_path / "new" / "tables" / "name-0.1.csv").read_text() == "a,b\nx,0.333333\n"
+    made = json.loads((tmp_path / "new" / "tables" / "name-0.1.json").read_text())
+    assert made == {"command": "command", "commit": ""}
     assert (tmp_path / "new" / "tables" / "name-0.1.md").read_text() == "<!-- made by: command -->\nshown\n"
     report.write_table(tmp_path, "name", table, "shown", "command", digits=8)
     assert "0.33333333\n" in (tmp_path / "tables" / "name.csv").read_text()
@@ -66,7 +69,7 @@ def test_a_table_is_printed_and_written_whole(tmp_path: Path, capsys: pytest.Cap
 
 def test_a_figure_holds_its_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     report.write_figure(tmp_path, "name", Figure(), "the command")
-    paths = [tmp_path / "figures" / f"name.{kind}" for kind in ("png", "svg")]
+    paths = [tmp_path / "figures" / f"name.{kind}" for kind in ("png", "svg", "pdf")]
     assert capsys.readouterr().out.split() == [str(path) for path in paths]
     assert all(b"the command" in path.read_bytes() for path in paths)
 

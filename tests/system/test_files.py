@@ -347,7 +347,9 @@ def writes(call: ast.Call) -> bool:
     if name in ALWAYS:
         return name not in {"copy", "move", "link", "symlink"} or owner in MODULES
     if name in {"replace", "rename"}:  # of a path, not of a string or a table
-        return owner == "os" or (owner != "" and len(call.args) == 1 and not call.keywords and not owner.endswith("]"))
+        given = call.args[0] if len(call.args) == 1 and not call.keywords else None
+        a_name = isinstance(given, ast.Constant) and owner.endswith(("]", ")"))  # a column's heading
+        return owner == "os" or (owner != "" and given is not None and not owner.endswith("]") and not a_name)
     if name in {"open", "fdopen"}:
         return "gzip" not in owner and "tarfile" not in owner and any(
             (isinstance(part, ast.Constant) and isinstance(part.value, str) and set(part.value) <= set("rwaxbt+")

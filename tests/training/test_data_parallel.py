@@ -11,9 +11,11 @@ import pytest
 import torch
 from torch import distributed, nn
 
+import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
+from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.checkpoint import Checkpoint
@@ -218,7 +220,8 @@ def test_a_cell_from_the_command_line(tmp_path: Path) -> None:
     assert outcome.code == 0, outcome.err
     (record,) = tmp_path.glob("results/runs/*/record.json")
     assert '"device": "2 x ' in record.read_text()
-    assert (record.parent / "masks.safetensors").exists()
+    model, masks, _ = pruneexp.load_cell(record.parent)
+    assert all(bool(weight[masks[name]].any()) for name, weight in prunable(model).items())
     assert list(tmp_path.glob("results/runs/reports/tables/*.md"))
 
 

@@ -22,7 +22,7 @@ from pruneexp.network.masks import Masks, load_masks
 from pruneexp.network.prunable import prunable
 from pruneexp.pruning import Scores
 from pruneexp.records.store import Store
-from pruneexp.reports.frame import collect
+from pruneexp.reports.frame import frame_of
 from pruneexp.seeding import stream
 from pruneexp.sweep import expand
 from pruneexp.training.train import Trained, train
@@ -395,11 +395,12 @@ def test_a_report_names_the_options_that_vary_and_joins_the_dense_network(tmp_pa
         [f"results_dir={tmp_path / 'runs'}", *ONE, "densities=[1.0,0.1]", "shuffle=false,true", "invert=false,true"]
     )
     fill(grid, tmp_path / "runs", lambda cell: record(cell, 50))
-    cells, _ = collect(grid)
-    assert sorted(cells["masker"]) == sorted(
-        ["dense", "greedy_global"]  # without what is at its default
-        + [f"greedy_global[{options}]" for options in ("invert=True", "shuffle=True", "invert=True,shuffle=True")]
+    cells = frame_of(grid)
+    assert sorted(zip(cells["masker"], cells["options"], strict=True)) == sorted(
+        [("dense", ""), ("greedy_global", "")]  # without what is at its default
+        + [("greedy_global", options) for options in ("invert", "shuffle", "invert, shuffle")]
     )
+    assert cells["drop"].notna().tolist() == [masker != "dense" for masker in cells["masker"]]
 
 
 @pytest.mark.parametrize("control", ["shuffle", "reinit", "invert"])
@@ -409,5 +410,5 @@ def test_a_control_alone_is_never_taken_for_the_method(tmp_path: Path, control: 
         + [f"{name}={str(name == control).lower()}" for name in ("shuffle", "reinit", "invert")]
     )
     fill(grid, tmp_path / "runs", lambda cell: record(cell, 50))
-    cells, _ = collect(grid)
-    assert cells["masker"].tolist() == [f"greedy_global[{control}=True]"]
+    cells = frame_of(grid)
+    assert cells[["masker", "options"]].to_numpy().tolist() == [["greedy_global", control]]

@@ -1,78 +1,81 @@
-"""Accuracy against density: one line for each method, its interval as a band, the dense network as a reference."""
+"""Accuracy against density: one line for each method, or a list of methods where there is one density."""
 
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pruneexp.components.options import component
-from pruneexp.reports.figures.drawing import COLOURS, MARKERS, NETWORK, density_axis, panels, rows_of, save, styled
+from pruneexp.reports.figures.canvas import Canvas, Inches
+from pruneexp.reports.figures.categories import draw_categories, list_height
+from pruneexp.reports.figures.drawing import save
+from pruneexp.reports.figures.legend import line_handles, mark_handles, seed_handles
+from pruneexp.reports.figures.lines import draw_lines
+from pruneexp.reports.figures.marks import drawn_values, few_seeds, reference, several_seeds
+from pruneexp.reports.figures.names import Names, Titles
+from pruneexp.reports.figures.panels import Facet, Hue, Panel, kept
+from pruneexp.reports.figures.plan import Plan
+from pruneexp.reports.figures.scales import Along, Scale, SpanScale, density_axis
+from pruneexp.reports.figures.sheet import Drawn, place_panels
 
 
 @component("figure", name="accuracy")
-@styled
-def accuracy_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
-    """Draw the aggregated table, a panel for each network and scorer; write `stem`.png and `stem`.svg.
+def accuracy_figure(
+    table: pd.DataFrame,
+    cells: pd.DataFrame,
+    titles: Titles,
+    stem: Path,
+    title: str,
+    command: str,
+    hue: Hue = "method",
+    facet: Facet = "network",
+    order: tuple[str, ...] = (),
+    labels: dict[str, str] | None = None,
+    width: Inches | None = None,
+    x: SpanScale = "log",
+    y: Scale = "linear",
+) -> list[Path]:
+    """Draw the aggregated table; write `stem`.png, .svg and .pdf.
 
-    Of several networks each is a column and each scorer a row, as in figure 2 of Laenen (2023); the scorers of a single
-    network stand side by side.
+    Args:
+        hue: what colours stand for; a method is a scorer and a masker, with what else was done.
+        facet: what panels are; a network is a model on a data set, under a recipe. With "scorer" and several networks, each network is
+            a column and each scorer a row, as in figure 2 of Laenen (2023).
+        order: labels in the order wanted, of methods and of panels; others follow.
+        labels: what the figure calls a label or a method, in place of its title.
+        width: of the whole figure in inches; that of a printed page's text unless given.
+        x: how density runs.
+        y: how accuracy runs.
+
+    Raises:
+        UserError: `order` names what the figure does not show.
     """
-    is_dense = table["scorer"] == "dense"
-    dense, pruned = table[is_dense], table[~is_dense]
-    shown = pruned if len(pruned) else dense
-    networks = list(shown[NETWORK].drop_duplicates().itertuples(index=False, name=None))
-    scorers = list(shown["scorer"].unique())
-    one = len(networks) == 1
-    figure, axes = panels(1 if one else len(scorers), len(scorers) if one else len(networks))
-    for column, network in enumerate(networks):
-        baseline = rows_of(dense, NETWORK, network)
-        for row, scorer in enumerate(scorers):
-            axis = axes[0][row] if one else axes[row][column]
-            panel = rows_of(shown, [*NETWORK, "scorer"], (*network, scorer))
-            if panel.empty:
-                axis.set_axis_off()
-                continue
-            accuracy_panel(axis, panel, baseline)
-            axis.set_title(f"{network[1]}, {network[0]}, {scorer}")
-    for row in axes:
-        row[0].set_ylabel("test accuracy (%)")
-    figure.suptitle(title)
-    return save(figure, stem, command)
+    plan = Plan(table, cells, Names(titles, order, labels), hue, facet)
+    return save(draw_accuracy(plan, title, width, x, y), stem, command)
 
 
-def accuracy_panel(axis: Axes, panel: pd.DataFrame, baseline: pd.DataFrame) -> None:
-    """Lines of one network and scorer; `baseline` holds its dense rows."""
-    for k, (method, line) in enumerate(panel.groupby("masker", sort=False)):
-        line = line.sort_values("density")
-        style: dict[str, Any] = {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)]}
-        axis.plot(
-            line["density"],
-            line["accuracy"],
-            label=f"{method} (n = {line['n'].min()})",
-            markersize=4,
-            linewidth=1.4,
-            **style,
-        )
-        axis.fill_between(
-            line["density"],
-            line["accuracy"] - line["ci95"],
-            line["accuracy"] + line["ci95"],
-            color=style["color"],
-            alpha=0.18,
-            linewidth=0,
-        )
-        known = line.dropna(subset=["published"])
-        if len(known):
-            axis.errorbar(
-                known["density"], known["published"], yerr=known["published_ci95"], fmt="*", markersize=9, color=style["color"],
-                markeredgecolor="black", markeredgewidth=0.5, label=f"{method}, published",
-            )  # fmt: skip
-    for accuracy, ci95 in baseline[["accuracy", "ci95"]].itertuples(index=False):
-        axis.axhline(accuracy, color="grey", linestyle="--", linewidth=1, label="dense")
-        if ci95 == ci95:
-            axis.axhspan(accuracy - ci95, accuracy + ci95, color="grey", alpha=0.15, linewidth=0)
-    density_axis(axis, panel["asked_density"])
-    low, high = axis.get_ylim()
-    axis.set_ylim(max(low, 0), min(high, 100))  # an interval of two seeds reaches far
-    axis.legend(fontsize=8, frameon=False)
+def draw_accuracy(
+    plan: Plan, title: str, width: float | None = None, x: SpanScale = "log", y: Scale = "linear"
+) -> Figure:
+    """The figure itself; the arguments are those of `accuracy_figure`."""
+    names, one_density = plan.counted_names(), kept(plan.shown)
+    listed = all(
+        kept(panel.rows) for panel in plan.panels
+    )  # else a panel of one density stands beside others that have lines
+    canvas = Canvas(plan.grid, width, list_height(names) if listed else None)
+
+    def draw(axis: Axes, panel: Panel) -> Drawn:
+        along: Along = "x" if listed else "y"
+        reference(axis, along, panel.dense)
+        if listed:
+            draw_categories(axis, panel, plan.entries, names)
+            axis.set_title(", ".join(filter(None, (panel.heading, "" if one_density else kept(panel.rows)))))
+        else:
+            density_axis(axis, plan.shown, x)
+            draw_lines(axis, panel, plan.entries, "density")
+        return along, drawn_values(panel, (several_seeds if listed else few_seeds)(panel.rows, panel.cells))
+
+    place_panels(canvas, plan.grid, draw, y, shared=True)
+    handles = [*([] if listed else line_handles(plan)), *mark_handles(plan), *seed_handles(plan, listed)]
+    return canvas.finish(title, plan.once(), handles, beside=len(plan.panels) == 1)

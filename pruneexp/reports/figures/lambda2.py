@@ -1,113 +1,126 @@
 """lambda_2 of every layer against density, beside the accuracy (Laenen 2023, figures 3 and 4)."""
 
+import re
 from pathlib import Path
-from typing import Any, Literal
 
-import matplotlib
 import pandas as pd
 from matplotlib.axes import Axes
-from matplotlib.lines import Line2D
+from matplotlib.figure import Figure
 
 from pruneexp.components.options import component
-from pruneexp.reports.figures.accuracy import accuracy_panel
-from pruneexp.reports.figures.drawing import COLOURS, MARKERS, NETWORK, density_axis, panels, rows_of, save, styled
+from pruneexp.reports.figures.canvas import TEXT_WIDTH, Canvas, Inches
+from pruneexp.reports.figures.drawing import save
+from pruneexp.reports.figures.entries import Entry
+from pruneexp.reports.figures.layers import collapsed_handles, colourbar, draw_layer, lambda2_axes, short_names
+from pruneexp.reports.figures.legend import line_handles, mark_handles, seed_handles
+from pruneexp.reports.figures.lines import draw_lines
+from pruneexp.reports.figures.marks import drawn_values, few_seeds, reference
+from pruneexp.reports.figures.names import Names, Titles, keys_of, rows_of
+from pruneexp.reports.figures.panels import NETWORK
+from pruneexp.reports.figures.plan import PER_ROW, Plan
+from pruneexp.reports.figures.scales import accuracy_axis, accuracy_limits, density_axis
+from pruneexp.reports.figures.sheet import ACCURACY
 
-LINES: tuple[Literal["-", ":", "--", "-."], ...] = ("-", ":", "--", "-.")
-PER_ROW = 5  # small multiples
+SUBJECT = [*NETWORK, "scorer"]
+SMALL_PER_ROW, SMALL_HEIGHT, HEIGHT = 5, 1.25, 3.0  # small multiples, and inches of a panel
+LAMBDA2 = "$\\lambda_2$, largest component"
 
 
 @component("figure", name="lambda2")
-@styled
-def lambda2_figures(table: pd.DataFrame, layers: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
+def lambda2_figures(
+    table: pd.DataFrame,
+    cells: pd.DataFrame,
+    layers: pd.DataFrame,
+    titles: Titles,
+    stem: Path,
+    title: str,
+    command: str,
+    order: tuple[str, ...] = (),
+    labels: dict[str, str] | None = None,
+    width: Inches | None = None,
+) -> list[Path]:
     """Draw both figures for each network and scorer.
 
-    `stem`-lambda2: accuracy on the left, lambda_2 of the mask on the right, colours for layers and line styles for methods;
-    `stem`-lambda2-layers: a small panel for each layer. A cross is a layer that has collapsed to stars, single edges or nothing.
-    Where several networks or scorers are in the table, their names
-    are part of the file's.
+    `stem`-lambda2: accuracy, and for each method lambda_2 of the mask, the layers coloured from first to last.
+    `stem`-lambda2-layers: a small panel for each layer, with the methods' own colours. A cross is a layer that has collapsed to stars,
+    single edges or nothing. Where several networks or scorers are in the table, what tells them apart is part of the files' names.
+
+    Args:
+        order, labels, width: as for `accuracy_figure`.
+
+    Raises:
+        UserError: `order` names what the figures do not show.
     """
-    is_dense = table["scorer"] == "dense"
-    dense, pruned = table[is_dense], table[~is_dense]
-    subjects = list(pruned[[*NETWORK, "scorer"]].drop_duplicates().itertuples(index=False, name=None))
+    plan = Plan(table, cells, Names(titles, order, labels), "method", "network")
+    telling = [column for column in SUBJECT if plan.varies(column)]
     paths = []
-    for subject in subjects:
-        mine = [rows_of(frame, [*NETWORK, "scorer"], subject) for frame in (pruned, layers)]
-        baseline = rows_of(dense, NETWORK, subject[:-1])
-        name = stem.name if len(subjects) == 1 else f"{stem.name}-{subject[1]}-{subject[0]}-{subject[3]}"
-        heading = f"{title}: {subject[1]}, {subject[0]}, {subject[3]}"
-        paths += _beside_accuracy(mine[0], baseline, mine[1], stem.with_name(f"{name}-lambda2"), heading, command)
-        paths += _small_multiples(mine[1], stem.with_name(f"{name}-lambda2-layers"), heading, command)
+    for subject in [key for key in keys_of(plan.shown, SUBJECT) if key in keys_of(layers, SUBJECT)]:
+        part, own = plan.part(SUBJECT, subject), rows_of(layers, SUBJECT, subject)
+        words = [label for column, label in zip(SUBJECT, subject, strict=True) if column in telling]
+        name = "-".join([stem.name, *(re.sub(r"[^\w.+-]+", "_", word) for word in words)])
+        paths += save(draw_beside(part, own, title, width), stem.with_name(f"{name}-lambda2"), command)
+        paths += save(draw_layers(part, own, title, width), stem.with_name(f"{name}-lambda2-layers"), command)
     return paths
 
 
-def _beside_accuracy(
-    panel: pd.DataFrame, baseline: pd.DataFrame, layers: pd.DataFrame, stem: Path, title: str, command: str
-) -> list[Path]:
-    figure, ((left, right),) = panels(1, 2, (5.4, 4.2))
-    accuracy_panel(left, panel, baseline)
-    left.set_ylabel("test accuracy (%)")
-    names, methods = list(layers["layer"].unique()), list(layers["masker"].unique())
-    colours = matplotlib.colormaps["turbo"].resampled(len(names) + 1)
-    for (name, method), line in layers.groupby(["layer", "masker"], sort=False):
-        k = methods.index(method)
-        _line(
-            right,
-            line,
-            {
-                "color": colours(names.index(name)),
-                "linestyle": LINES[k % len(LINES)],
-                "marker": MARKERS[k % len(MARKERS)],
-            },
-        )
-    density_axis(right, layers["asked_density"])
-    right.set_ylabel("$\\lambda_2$ of the kept graph, largest component")
-    handles = [Line2D([], [], color=colours(k), label=name) for k, name in enumerate(names)]
-    handles += [
-        Line2D(
-            [],
-            [],
-            color="black",
-            linestyle=LINES[k % len(LINES)],
-            marker=MARKERS[k % len(MARKERS)],
-            markersize=4,
-            label=method,
-        )
-        for k, method in enumerate(methods)
-    ]
-    if (layers["collapsed"] == layers["n"]).any():
-        handles.append(Line2D([], [], color="black", linestyle="", marker="x", label="collapsed"))
-    right.legend(handles=handles, fontsize=7, frameon=False, loc="center left", bbox_to_anchor=(1, 0.5))
-    figure.suptitle(title)
-    return save(figure, stem, command)
+def draw_beside(plan: Plan, layers: pd.DataFrame, title: str, width: float | None = None) -> Figure:
+    """Accuracy of one network and scorer, and for each method a panel of all its layers; `layers` are those of `plan`."""
+    methods = list(plan.entries.within(layers))
+    columns = min(1 + len(methods), PER_ROW)
+    grid = [range(columns)] * -(-(1 + len(methods)) // columns)
+    canvas = Canvas(grid, width, HEIGHT if len(grid) == 1 else None)
+    left, *others = canvas.axes.flat
+    with canvas.styled():
+        _draw_accuracy(left, plan)
+        colours = colourbar(canvas, short_names(list(layers["layer"].unique())))
+        for axis, (entry, rows) in zip(others, methods, strict=False):
+            for layer, line in rows.groupby("layer", sort=False):
+                draw_layer(axis, line, Entry("", colours[str(layer)], entry.marker, "-"))
+            axis.set_title(entry.name)
+        for axis in others[len(methods) :]:
+            axis.set_axis_off()
+        lambda2_axes(others, layers)
+        others[0].set_ylabel(LAMBDA2)
+        for axis in others[1 : PER_ROW - 1]:
+            axis.tick_params(labelleft=False)
+    handles = [*line_handles(plan), *mark_handles(plan), *seed_handles(plan)]
+    return canvas.finish(title, _about(plan), [*handles, *collapsed_handles(layers)])
 
 
-def _small_multiples(layers: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
-    names = list(layers["layer"].unique())
-    columns = min(PER_ROW, len(names))
-    figure, axes = panels(-(-len(names) // columns), columns, (2.4, 2.0), sharex=True, sharey=True)
-    for axis, name in zip(axes.flat, names, strict=False):
-        own = layers[layers["layer"] == name]
-        for k, (method, line) in enumerate(own.groupby("masker", sort=False)):
-            _line(
-                axis, line, {"color": COLOURS[k % len(COLOURS)], "marker": MARKERS[k % len(MARKERS)], "label": method}
-            )
-        density_axis(axis, layers["asked_density"])
-        axis.tick_params(labelsize=6)
-        axis.set_xlabel("")
-        axis.set_title(name, fontsize=8)
-    for axis in axes.flat[len(names) :]:
-        axis.set_axis_off()
-    axes.flat[0].legend(fontsize=7, frameon=False)
-    figure.supxlabel("density (% of weights kept)", fontsize=9)
-    figure.supylabel("$\\lambda_2$", fontsize=9)
-    figure.suptitle(title)
-    return save(figure, stem, command)
+def draw_layers(plan: Plan, layers: pd.DataFrame, title: str, width: float | None = None) -> Figure:
+    """A panel for each layer; the arguments are those of `draw_beside`."""
+    names = short_names(list(layers["layer"].unique()))
+    columns = min(len(names), SMALL_PER_ROW)
+    grid = [range(columns)] * -(-len(names) // columns)
+    canvas = Canvas(grid, width or TEXT_WIDTH, SMALL_HEIGHT)
+    axes = list(canvas.axes.flat)
+    with canvas.styled():
+        for axis, (layer, name) in zip(axes, names.items(), strict=False):
+            for entry, line in plan.entries.within(layers[layers["layer"] == layer]):
+                draw_layer(axis, line, entry)
+            axis.set_title(name)
+        lambda2_axes(axes, layers)
+        for k, axis in enumerate(axes):
+            axis.tick_params(labelleft=k % columns == 0, labelbottom=k + columns >= len(names))
+            axis.set(ylabel="$\\lambda_2$" if k % columns == 0 else "")
+            if k < len(axes) - columns:  # of the last row alone: the others have it in common
+                axis.set_xlabel("")
+        for axis in axes[len(names) :]:
+            axis.set_axis_off()
+    return canvas.finish(
+        title, [*_about(plan), "a panel for each layer"], [*line_handles(plan), *collapsed_handles(layers)]
+    )
 
 
-def _line(axis: Axes, line: pd.DataFrame, style: dict[str, Any]) -> None:
-    """One layer under one method; a cross at zero where it has collapsed in every seed (see `layer_table`)."""
-    line = line.sort_values("asked_density")
-    axis.plot(line["asked_density"], line["lambda2"], markersize=3, linewidth=1.2, **style)
-    collapsed = line.loc[line["collapsed"] == line["n"], "asked_density"]
-    if len(collapsed):
-        axis.plot(collapsed, 0 * collapsed, "x", markersize=7, color=style["color"])
+def _draw_accuracy(axis: Axes, plan: Plan) -> None:
+    (panel,) = plan.panels
+    reference(axis, "y", panel.dense)
+    density_axis(axis, panel.rows)
+    draw_lines(axis, panel, plan.entries, "density")
+    values = drawn_values(panel, few_seeds(panel.rows, panel.cells))
+    accuracy_axis(axis, "y", accuracy_limits(values, "linear"), "linear")
+    axis.set_ylabel(ACCURACY)
+
+
+def _about(plan: Plan) -> list[str]:
+    return [plan.panels[0].heading, *plan.once()]

@@ -1,56 +1,64 @@
-"""Accuracy against multiply-accumulates: what a smaller network costs, one line for each importance."""
+"""Accuracy against multiply-accumulates: what a smaller network costs, one line for each method."""
 
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
-from matplotlib.artist import Artist
-from matplotlib.ticker import FuncFormatter
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 from pruneexp.components.options import component
-from pruneexp.reports.figures.drawing import COLOURS, MARKERS, NETWORK, panels, rows_of, save, styled
+from pruneexp.reports.figures.canvas import Canvas, Inches
+from pruneexp.reports.figures.drawing import GREY, save
+from pruneexp.reports.figures.legend import line_handles, mark_handles, seed_handles
+from pruneexp.reports.figures.lines import draw_lines
+from pruneexp.reports.figures.marks import bars, drawn_values, few_seeds, points
+from pruneexp.reports.figures.names import Names, Titles
+from pruneexp.reports.figures.panels import Hue, Panel
+from pruneexp.reports.figures.plan import Plan
+from pruneexp.reports.figures.scales import Scale, span_axis
+from pruneexp.reports.figures.sheet import Drawn, place_panels
+
+DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 6, "color": GREY, "markeredgecolor": "black", "linestyle": ""}
 
 
 @component("figure", name="macs")
-@styled
-def macs_figure(table: pd.DataFrame, stem: Path, title: str, command: str) -> list[Path]:
-    """Draw the aggregated table, a panel for each network; write `stem`-macs.png and .svg.
+def macs_figure(
+    table: pd.DataFrame,
+    cells: pd.DataFrame,
+    titles: Titles,
+    stem: Path,
+    title: str,
+    command: str,
+    hue: Hue = "method",
+    order: tuple[str, ...] = (),
+    labels: dict[str, str] | None = None,
+    width: Inches | None = None,
+    y: Scale = "linear",
+) -> list[Path]:
+    """Draw the aggregated table, a panel for each network; write `stem`-macs.png, .svg and .pdf.
 
-    Lines join the cells of one scorer and masker, with their 95 % intervals; the dense network is the star that they start from.
+    The arguments are those of `accuracy_figure`.
+
+    Raises:
+        UserError: `order` names what the figure does not show.
     """
-    one_masker = table.loc[table["scorer"] != "dense", "masker"].nunique() < 2
-    networks = list(table[NETWORK].drop_duplicates().itertuples(index=False, name=None))
-    figure, axes = panels(1, len(networks))
-    handles: dict[str, Artist] = {}
-    for axis, network in zip(axes[0], networks, strict=True):
-        rows = rows_of(table, NETWORK, network)
-        dense = rows[rows["scorer"] == "dense"]
-        lines = rows[rows["scorer"] != "dense"].groupby(["scorer", "masker"], sort=False)
-        for k, ((scorer, masker), line) in enumerate(lines):
-            line = line.sort_values("macs")
-            axis.errorbar(
-                line["macs"], line["accuracy"], yerr=line["ci95"].fillna(0), label=scorer if one_masker else f"{scorer}, {masker}",
-                color=COLOURS[k % len(COLOURS)], marker=MARKERS[k % len(MARKERS)], markersize=4, linewidth=1.4, capsize=2,
-            )  # fmt: skip
-        if len(dense):
-            axis.errorbar(
-                dense["macs"], dense["accuracy"], yerr=dense["ci95"].fillna(0), fmt="*", markersize=10, color="grey", label="dense"
-            )  # fmt: skip
-        axis.set_xscale("log")
-        axis.set_xticks(sorted({float(f"{macs:.2g}") for macs in rows["macs"]}))
-        axis.minorticks_off()
-        axis.xaxis.set_major_formatter(FuncFormatter(lambda macs, _: f"{macs / 1e6:.3g}"))
-        axis.set_xlabel("multiply-accumulates for an image (millions)")
-        axis.set_title(f"{network[1]}, {network[0]}")
-        axis.grid(alpha=0.25)
-        for handle, label in zip(*axis.get_legend_handles_labels(), strict=True):
-            handles.setdefault(label, handle)
-    axes[0][0].set_ylabel("test accuracy (%)")
-    figure.legend(list(handles.values()), list(handles), loc="outside right center", fontsize=8, frameon=False)
-    figure.suptitle(f"{title}, n = {_counts(table)}")
-    return save(figure, stem.with_name(f"{stem.name}-macs"), command)
+    plan = Plan(table, cells, Names(titles, order, labels), hue, "network")
+    return save(draw_macs(plan, title, width, y), stem.with_name(f"{stem.name}-macs"), command)
 
 
-def _counts(table: pd.DataFrame) -> str:
-    """How many seeds the means are of."""
-    low, high = table["n"].min(), table["n"].max()
-    return str(low) if low == high else f"{low} to {high}"
+def draw_macs(plan: Plan, title: str, width: float | None = None, y: Scale = "linear") -> Figure:
+    """The figure itself; the arguments are those of `macs_figure`."""
+    canvas = Canvas(plan.grid, width)
+
+    def draw(axis: Axes, panel: Panel) -> Drawn:
+        span_axis(axis, pd.concat([panel.rows["macs"], panel.dense["macs"]]), "multiply-accumulates (millions)", 1e6)
+        draw_lines(axis, panel, plan.entries, "macs")
+        for colour, dense in panel.dense.groupby("colour", sort=False):
+            bars(axis, "y", dense["accuracy_low"], dense["accuracy_high"], dense["macs"], color=colour, linewidth=1)
+            points(axis, "y", dense["accuracy"], dense["macs"], **{**DIAMOND, "color": colour})
+        return "y", drawn_values(panel, few_seeds(panel.rows, panel.cells))
+
+    place_panels(canvas, plan.grid, draw, y)
+    handles = [*line_handles(plan), *mark_handles(plan, DIAMOND), *seed_handles(plan)]
+    return canvas.finish(title, plan.once(), handles, beside=len(plan.panels) == 1)

@@ -2,60 +2,89 @@
 
 import subprocess
 import sys
+import warnings
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import matplotlib
+import numpy as np
+import pandas as pd
 import pytest
 
-from pruneexp.reports.report import write_report
-from pruneexp.sweep import Grid, expand
+from pruneexp.components.options import CONTRACT
+from pruneexp.sweep import expand
 from pruneexp.system.shipped import conf_dir
-from tests.reports.made_records import fill, record
+from tests.reports.figures import made_frames
+from tests.reports.figures.made_frames import cells, layers, table, titles
 
+COMMAND = "python -m pruneexp made by hand"
 NAMES = sorted(path.stem for path in (conf_dir() / "figure").glob("*.yaml"))
 every_figure = pytest.mark.parametrize("name", NAMES)
-SWEEPS: dict[str, tuple[str, ...]] = {
-    "two methods, three seeds": ("seed=0,1,2", "masker=sparsify,greedy"),
-    "one cell": ("seed=0", "masker=greedy", "densities=[0.1]"),
-    "two networks and scorers": ("seed=0,1", "masker=greedy", "model=vgg_small,vgg11", "scorer=magnitude,snip"),
+NETWORKS = [("cifar10", "vgg11"), ("cifar100", "vgg11")]
+METHODS = [("snip", "greedy", ""), ("magnitude", "greedy", ""), ("none", "random", "shuffle")]
+GRIDS: dict[str, pd.DataFrame] = {
+    "two methods, three seeds": cells(),
+    "one cell": cells(methods=made_frames.TWO[:1], densities=[0.1], seeds=1),
+    "two networks and scorers": cells(NETWORKS, METHODS, seeds=2),
+    "dense networks alone": cells(NETWORKS, []),
+    "without an accuracy": cells(accuracy=lambda density, seed: np.nan),
+    "all weights pruned": cells(densities=[0.1, 0.01]).assign(
+        density=lambda rows: rows["density"].where(rows["density"] > 0.05, 0)
+    ),
 }
 
 
-def grid(folder: Path, *arguments: str) -> Grid:
-    return expand([f"results_dir={folder}", *arguments])
+def draw(name: str, folder: Path, made: pd.DataFrame, options: Sequence[str] = ()) -> list[Path]:
+    """Call a figure as a report does, with those of the arguments that it asks for."""
+    figure = expand(["seed=0", "masker=greedy", f"figure={name}", *options]).jobs[0].setting.figures[name]
+    offered: dict[str, Any] = {
+        "table": table(made, greedy=80.0),
+        "cells": made,
+        "layers": layers(made),
+        "titles": titles,
+        "stem": folder / "grid-recipe",
+        "title": "A title",
+        "command": COMMAND,
+    }
+    assert set(offered) == set(CONTRACT["figure"])
+    paths: list[Path] = figure.call(**offered)
+    return paths
 
 
 @every_figure
-@pytest.mark.parametrize("sweep", SWEEPS)
-def test_it_draws_files_that_name_the_command_and_nothing_else(tmp_path: Path, name: str, sweep: str) -> None:
-    chosen = grid(tmp_path, *SWEEPS[sweep], f"figure={name}")
-    fill(chosen, tmp_path, lambda cell: record(cell, 50 + cell.seed + cell.density))
-    write_report(chosen, "python -m pruneexp made by hand")
-    drawn = sorted((tmp_path / "reports" / "figures").iterdir())
-    assert drawn
-    assert {path.suffix for path in drawn} == {".png", ".svg"}
-    assert all(b"python -m pruneexp made by hand" in path.read_bytes() for path in drawn if path.suffix == ".svg")
-    before = {path: path.read_bytes() for path in drawn}
-    write_report(chosen, "python -m pruneexp made by hand")
-    assert before == {path: path.read_bytes() for path in drawn}
+@pytest.mark.parametrize("grid", GRIDS)
+def test_it_draws_files_that_name_the_command_and_nothing_else(tmp_path: Path, name: str, grid: str) -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        paths = draw(name, tmp_path, GRIDS[grid])
+    assert paths
+    assert sorted(paths) == sorted(tmp_path.iterdir())
+    assert {path.suffix for path in paths} == {".png", ".svg", ".pdf"}
+    assert all(path.name.startswith("grid-recipe") for path in paths)
+    assert all(COMMAND.encode() in path.read_bytes() for path in paths)
+
+
+@every_figure
+def test_the_same_grid_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
+    before = {path: path.read_bytes() for path in draw(name, tmp_path, GRIDS["two methods, three seeds"])}
+    draw(name, tmp_path, GRIDS["two methods, three seeds"])
+    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert not any(b"CreationDate" in content or b"dc:date" in content for content in before.values())
 
 
 @every_figure
 def test_nobodys_style_is_changed(tmp_path: Path, name: str) -> None:
     before = str(matplotlib.rcParams)
-    chosen = grid(tmp_path, "seed=0", "masker=greedy", f"figure={name}")
-    fill(chosen, tmp_path, lambda cell: record(cell, 50))
-    write_report(chosen, "a command")
+    draw(name, tmp_path, GRIDS["two methods, three seeds"])
     assert str(matplotlib.rcParams) == before
 
 
-def test_no_figure_and_all_of_them(tmp_path: Path) -> None:
-    for names in ([], NAMES):
-        folder = tmp_path / str(len(names))
-        chosen = grid(folder, "seed=0", "masker=greedy", f"figure=[{','.join(names)}]")
-        fill(chosen, folder, lambda cell: record(cell, 50))
-        write_report(chosen, "a command")
-        assert any((folder / "reports" / "figures").iterdir()) == bool(names)
+@every_figure
+def test_its_order_and_labels_are_options(tmp_path: Path, name: str) -> None:
+    options = [f"figure.{name}.order=[sparsify]", f"figure.{name}.labels={{sparsify: ours}}", f"figure.{name}.width=5"]
+    paths = draw(name, tmp_path, GRIDS["two methods, three seeds"], options)
+    assert any("ours" in path.read_text() for path in paths if path.suffix == ".svg")
 
 
 def test_importing_reports_leaves_the_backend_alone() -> None:

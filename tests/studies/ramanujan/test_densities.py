@@ -28,7 +28,7 @@ def test_the_table_says_what_was_counted_and_what_was_printed(tmp_path: Path, mo
     monkeypatch.setattr(densities, "PRINTED4", {5: 0.08})
     monkeypatch.setattr(densities, "NETWORKS", {"vgg16": partial(vgg_base, *densities.INPUT, 16)})
     densities.main(["--report-dir", str(tmp_path)])
-    table = pd.read_csv(tmp_path / "tables" / "ramanujan_densities.csv", comment="#")
+    table = pd.read_csv(tmp_path / "tables" / "ramanujan_densities.csv")
     assert list(table["network"]) == ["square layer, p = 5", "vgg16"]
     assert list(table["printed"]) == [0.08, 1.7]
     assert table["of the 4096 network"][1] == pytest.approx(1.7, abs=0.1)

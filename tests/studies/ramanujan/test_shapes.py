@@ -1,5 +1,6 @@
 """Which shapes are asked for, and what is said of the graphs found for them."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -20,8 +21,8 @@ def test_a_small_run_from_end_to_end(tmp_path: Path, monkeypatch: pytest.MonkeyP
     shapes.main(["--random", "1", "--report-dir", str(tmp_path)])
     path = tmp_path / "tables" / "ramanujan_shapes.csv"
     command = "python -m pruneexp.studies.ramanujan.shapes --random 1; commit "
-    assert path.read_text().startswith(f"# made by: {command}")
-    table = pd.read_csv(path, comment="#")
+    assert json.loads(path.with_suffix(".json").read_text())["command"] == command.removesuffix("; commit ")
+    table = pd.read_csv(path)
     of_small = table[table["from"] == "small"]
     assert set(zip(of_small["rows"], of_small["columns"], strict=True)) == {(16, 144)}
     # 16 x 144 at 5 %, 10 %, two edges a column, 30 %

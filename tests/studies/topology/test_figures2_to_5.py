@@ -34,7 +34,9 @@ def test_a_line_is_the_share_of_every_layer() -> None:
 def test_what_is_asked_for_is_written(tmp_path: Path, pool: Path) -> None:
     figures.main(["fig2", "fig5", "fig4", "--pool", str(pool), "--report-dir", str(tmp_path)])
     found = {path.name: path for path in (tmp_path / "figures").iterdir()}
-    assert sorted(found) == [f"topology_{name}.{kind}" for name in ("fig2", "fig4", "fig5") for kind in ("png", "svg")]
+    assert sorted(found) == [
+        f"topology_{name}.{kind}" for name in ("fig2", "fig4", "fig5") for kind in ("pdf", "png", "svg")
+    ]
     text = found["topology_fig4.svg"].read_text()
     assert "python -m pruneexp.studies.topology.figures2_to_5 fig2 fig5 fig4 --pool " in text
     assert "What goes with the accuracy drop, by network" in text

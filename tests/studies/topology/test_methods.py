@@ -1,5 +1,6 @@
 """The table of every method's masks, on a small network."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -26,8 +27,8 @@ def test_a_small_run_from_end_to_end(
     assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "tables"]
     path = tmp_path / "tables" / "topology_methods-vgg_small-0.1.csv"
     command = f"python -m pruneexp.studies.topology.methods {' '.join(asked)}; commit "
-    assert path.read_text().startswith(f"# made by: {command}")
-    table = pd.read_csv(path, comment="#").set_index("masker")
+    assert json.loads(path.with_suffix(".json").read_text())["command"] == command.removesuffix("; commit ")
+    table = pd.read_csv(path).set_index("masker")
     assert list(table.index) == ["dense", "greedy_global", "erk"]
     assert list(table["scorer"]) == ["dense", "magnitude", "none"]
     assert table["sink"]["dense"] == 0

@@ -1,5 +1,6 @@
 """Table 3 from end to end: ours, published, difference."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -12,10 +13,10 @@ from pruneexp.studies.topology import source, table3
 def test_ours_stand_beside_the_published(tmp_path: Path, pool: Path) -> None:
     table3.main(["--pool", str(pool), "--report-dir", str(tmp_path), "--repeats", "1"])
     path = tmp_path / "tables" / "topology_table3.csv"
-    assert path.read_text().startswith(
-        f"# made by: python -m pruneexp.studies.topology.table3 --pool {pool} --repeats 1;"
-    )
-    table = pd.read_csv(path, comment="#")
+    made = json.loads(path.with_suffix(".json").read_text())
+    assert made["command"] == f"python -m pruneexp.studies.topology.table3 --pool {pool} --repeats 1"
+    assert made["commit"]
+    table = pd.read_csv(path)
     assert set(table["encoding"]) == {"unrolled_mge"}
     facts = source.published("mge_regression").set_index(table3.KEYS)["mean"].astype(float)
     keys = table[table3.KEYS].itertuples(index=False, name=None)

@@ -1,5 +1,6 @@
 """Tables 4, 11 and 12 from end to end; the learner, which has its own tests, is replaced."""
 
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -18,8 +19,9 @@ def test_ours_stand_beside_the_published(tmp_path: Path, pool: Path) -> None:
     tables.main(["--pool", str(pool), "--report-dir", str(tmp_path)])
     for number in ("4", "11", "12"):
         path = tmp_path / "tables" / f"topology_table{number}.csv"
-        assert path.read_text().startswith("# made by: python -m pruneexp.studies.topology.tables4_11_12 --pool ")
-        table = pd.read_csv(path, comment="#")
+        made = json.loads(path.with_suffix(".json").read_text())["command"]
+        assert made.startswith("python -m pruneexp.studies.topology.tables4_11_12 --pool ")
+        table = pd.read_csv(path)
         assert set(table["model"]) == {"conv6", "resnet20"}
         assert (table.loc[table["strategy"] == "forest, held-out", "mean"] == 1).all()
         text = (tmp_path / "tables" / f"topology_table{number}.md").read_text()
@@ -36,6 +38,7 @@ def test_networks_of_our_own_stand_alone(tmp_path: Path, records: Path, capsys: 
     assert "held-out model" not in text.split("\n\n")[1]  # there is no other model
     assert [path.name for path in sorted((tmp_path / "tables").iterdir())] == [
         "topology_table4-ours.csv",
+        "topology_table4-ours.json",
         "topology_table4-ours.md",
     ]
     told = capsys.readouterr().out

@@ -1,0 +1,130 @@
+"""A finished cell from its folder: the trained network, its masks and its record."""
+
+import io
+import os
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import safetensors.torch
+import torch
+from torch import nn
+
+from pruneexp.cell import canonical
+from pruneexp.components.component import configured
+from pruneexp.errors import UserError, first_line
+from pruneexp.network.compaction import restore
+from pruneexp.network.masks import Masks
+from pruneexp.records.claims import CHECKPOINT
+from pruneexp.records.record import Record
+from pruneexp.records.store import Store
+
+
+class LoadedCell(NamedTuple):
+    """What `load_cell` finds.
+
+    Attributes:
+        model: the network after its training, float32 on the CPU, in eval mode; masked weights are exactly zero. Of a cell whose
+            neurons were removed the smaller network as torch.export holds it: it has eval mode's outputs for batches of any size, and no
+            other mode (torch refuses ``train()`` and ``eval()``).
+        masks: bool on the CPU by weight name, in the model's order; of removed neurons those of the network before.
+        record: what record.json says.
+    """
+
+    model: nn.Module
+    masks: Masks
+    record: Record
+
+
+def load_cell(folder: str | Path) -> LoadedCell:
+    """The network that a cell's folder holds, its masks and its record; nothing else is needed but the code of its model.
+
+    As in ``model, masks, record = pruneexp.load_cell("results/runs/<key>")``. The model is built as the record's configuration
+    says: one from outside pruneexp must be where Python can import it.
+
+    Args:
+        folder: of a finished cell, ``<results_dir>/<key>``.
+
+    Raises:
+        UserError: it is no such folder, something in it is damaged or of a version that kept no weights, or the model cannot be built
+            here or is another one here.
+    """
+    path = Path(os.path.realpath(folder))
+    store, key = Store(path.parent), path.name
+    record = store.read(key) if os.path.isdir(path) else None
+    if record is None:
+        raise _no_cell(folder, path)
+    found = safetensors.torch.load(store.file(key, "masks.safetensors"))  # in no fixed order
+    masks = {layer["name"]: found[layer["name"]] for layer in record["layers"]}
+    if "network.pt2" in record["files"]:
+        return LoadedCell(_exported(store.file(key, "network.pt2"), record), masks, record)
+    if "weights.safetensors" not in record["files"] or "config" not in record:
+        raise UserError(
+            f"{folder} is of an earlier version, which kept too little to build its trained network from: delete the folder and run the"
+            " command that made it to have the cell made again, or take load_masks of its masks.safetensors."
+        )
+    content = safetensors.torch.load(store.file(key, "weights.safetensors"))
+    model = _built(record)
+    try:
+        model.load_state_dict(restore(content, {} if record["asked_density"] == 1 else masks))
+    except RuntimeError as error:  # other names or shapes
+        raise _otherwise(record) from error
+    return LoadedCell(model.eval(), masks, record)
+
+
+def _no_cell(folder: str | Path, path: Path) -> UserError:
+    """What is there instead."""
+    if path.name.endswith(f".{CHECKPOINT}") or os.path.exists(path.with_name(f".{path.name}.{CHECKPOINT}")):
+        return UserError(
+            f"{folder} is of a cell that is not finished, there is only a checkpoint: run the command that trains it again."
+        )
+    there = f"{folder} has no record.json" if os.path.isdir(path) else f"there is no folder {folder}"
+    return UserError(
+        f"{there}: load_cell takes a finished cell's folder, <results_dir>/<key>; a record in a file of records= has no weights."
+    )
+
+
+def _built(record: Record) -> nn.Module:
+    """The record's model on the CPU, with whatever weights; the global random state stays as it is."""
+    try:
+        model = configured("model", record["config"]["model"])
+        same = canonical(model.identity()) == canonical(record["description"]["model"])
+        with torch.random.fork_rng(devices=[]), torch.device("cpu"):
+            network: nn.Module | None = model.make(**_sizes(record)) if same else None
+    except Exception as error:  # a user's module or function can raise anything
+        raise UserError(
+            f"the network of {record['key']} cannot be built here ({first_line(error)}): load_cell needs the code of its model where"
+            " Python can import it."
+        ) from error
+    if network is None:
+        raise _otherwise(record)
+    return network
+
+
+def _sizes(record: Record) -> dict[str, Any]:
+    """What the program says to a model; earlier versions recorded it with the data set's options alone."""
+    if "input_shape" in record:
+        return {"num_classes": record["classes"], "input_shape": tuple(record["input_shape"])}
+    dataset = configured("dataset", record["config"]["dataset"])
+    return {"num_classes": dataset.value("classes"), "input_shape": tuple(dataset.value("image_shape"))}
+
+
+def _otherwise(record: Record) -> UserError:
+    """The model that is here is not the one that was trained."""
+    return UserError(
+        f"{record['config']['model']['_target_']} builds another model than the one that {record['key']} trained: bring back the code"
+        " that it was trained with, yours or pruneexp's, or delete the cell's folder and train it again."
+    )
+
+
+def _exported(content: bytes, record: Record) -> nn.Module:
+    """The program of a network.pt2."""
+    try:
+        program: nn.Module = torch.export.load(io.BytesIO(content)).module()
+    except Exception as error:  # another version's format
+        raise UserError(
+            f"the network.pt2 of {record['key']} cannot be read by torch {torch.__version__} ({first_line(error)}): take the version that"
+            f" wrote it, {record['versions'].get('torch')}."
+        ) from error
+    for module in program.modules():
+        module.training = False  # as it computes; torch leaves it True
+    return program

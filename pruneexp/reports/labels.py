@@ -1,0 +1,112 @@
+"""What tables call a cell: of each group the preset, and in brackets what differs from it; and what is said besides."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from pruneexp.cell import GROUPS, ROOT, digest, marked
+from pruneexp.components.component import Component, plain_json
+from pruneexp.components.options import options_of
+from pruneexp.reports.presets import Presets
+
+LONG = 40  # characters of a value; of a longer one a table has the digest
+HASHED = "sha256:"  # of files
+OWN = ("density", "seed", "precision")  # columns of their own
+
+
+@dataclass
+class Labels:
+    """Names made from descriptions (`pruneexp.cell`), so that two cells of one name are the same but for density, seed and precision.
+
+    ``laenen_cifar[epochs=1]`` is the preset conf/recipe/laenen_cifar.yaml with another option; a value that the preset sets and the
+    cell leaves at its function's default is told too, as are another function, version or code. Of a component that no preset is known
+    for, the function is told where it is called otherwise, and every option that is not at its default.
+
+    Attributes:
+        presets: that names may stand for.
+    """
+
+    presets: Presets = field(default_factory=Presets)
+    known: dict[str, str] = field(default_factory=dict)
+
+    def of(self, group: str, name: str, told: Any) -> str:
+        """A group's label.
+
+        Args:
+            group: dataset, model, scorer, masker or recipe.
+            name: the preset's, as the cell was asked for.
+            told: what the description says of the group: a component's identity, ``dense`` or ``none``.
+        """
+        if not isinstance(told, Mapping):
+            return str(told)
+        key = json.dumps([group, name, told], sort_keys=True)
+        if key not in self.known:
+            self.known[key] = self._made(group, name, told)
+        return self.known[key]
+
+    def options(self, description: Mapping[str, Any], names: Mapping[str, str]) -> str:
+        """What a description says besides groups, density, seed and precision, in words: ``rounds=100, shuffle``.
+
+        What choosing a preset implies (a scorer's own number of rounds) is told where it is otherwise.
+        """
+        expected = dict(ROOT)
+        for group in GROUPS:
+            if isinstance(description[group], Mapping):
+                expected |= self.presets.implied(group, names[group])
+        schema = marked("identity")
+        said = {name: description.get(name, ROOT[name]) for name in schema}
+        told = [_told(name, value) for name, value in said.items() if value != expected[name]]
+        others = sorted(description.keys() - {*GROUPS, *OWN, *schema})
+        return ", ".join([*told, *(_told(name, description[name]) for name in others)])
+
+    def _made(self, group: str, name: str, told: Mapping[str, Any]) -> str:
+        preset = self.presets.component(group, name)
+        if preset is None:
+            return _bracketed(name, _differences(told, {"name": name, "version": 1}, None))
+        if differ := _differences(told, preset.identity(), preset):
+            same = (one.label for one in self.presets.of_group(group) if one.identity() == told)
+            return next(same, _bracketed(name, differ))
+        return name
+
+
+def dense_of(description: Mapping[str, Any]) -> dict[str, Any]:
+    """The description of the dense cell of the same network, data, recipe and seed, which accuracies are compared with."""
+    kept = (*GROUPS, *marked("dense"), "devices", "trainer", "seed", "precision")
+    found = {name: description[name] for name in kept if name in description}
+    return found | {"scorer": "dense", "masker": "dense", "density": 1.0}
+
+
+def _differences(told: Mapping[str, Any], preset: Mapping[str, Any], component: Component | None) -> dict[str, Any]:
+    facts = {"function": "name", "version": "version", "code": "code"}
+    if component is None:
+        del facts["code"]  # it has some, and there is nothing that it differs from
+    found = {word: told.get(fact) for word, fact in facts.items() if told.get(fact) != preset.get(fact)}
+    ours, theirs = told.get("options", {}), preset.get("options", {})
+    for option in sorted(ours.keys() | theirs.keys()):
+        if ours.get(option, found) != theirs.get(option, found):  # found: a value that no option has
+            found[option] = ours[option] if option in ours else _default(component, option)
+    return found
+
+
+def _default(component: Component | None, option: str) -> Any:
+    declared = {} if component is None else options_of(component.target, component.about.kind)
+    return plain_json(declared[option].default) if option in declared else None
+
+
+def _bracketed(name: str, differ: Mapping[str, Any]) -> str:
+    return f"{name}[{','.join(f'{one}={_value(value)}' for one, value in differ.items())}]" if differ else name
+
+
+def _told(name: str, value: Any) -> str:
+    return name if value is True else f"{name}={_value(value)}"
+
+
+def _value(value: Any) -> str:
+    """A value as it is typed; of a component its name and options, of what is too long the digest."""
+    if isinstance(value, Mapping):
+        return _bracketed(str(value.get("name", "")), dict(value.get("options", {})))
+    if isinstance(value, str) and value.startswith(HASHED):
+        return value.removeprefix(HASHED)[:8]
+    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
+    return text if len(text) <= LONG else digest(value)[:8]

@@ -1,0 +1,77 @@
+"""What a reader of a table has to know: how its numbers were made, and what not to conclude from them."""
+
+from collections import Counter
+from collections.abc import Iterator
+
+import pandas as pd
+
+from pruneexp.reports.columns.published import below_chance
+from pruneexp.reports.intervals import FEWEST
+
+SHORT = 7  # digits of a commit
+
+
+def notes(table: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+    """Sentences, those that concern this very table.
+
+    Args:
+        table: aggregated.
+        cells: the tidy frame that it is made of.
+    """
+    return [*_on_accuracy(table), *_on_published(table), *_on_origin(cells)]
+
+
+def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
+    if (table["n"] >= FEWEST).any():
+        yield "Accuracy: percent, mean over n seeds ± 95 % confidence interval (Student's t), in brackets where 0 or 100 cuts it."
+    if (table["n"] < FEWEST).any():
+        yield "Fewer than three seeds have no interval: their own accuracies are shown."
+    if (table["accuracy"] <= table["chance"]).any() or below_chance(table).any():
+        yield "* no better than guessing."
+    if table["pairs"].any():
+        yield "Drop: the dense network's accuracy less the pruned one's, seed by seed."
+    if table["best"].ne("").any():
+        yield (
+            "Bold: the best mean of a network, density and recipe, and what cannot be told from it (the 95 % interval of the mean"
+            " difference, seed by seed, holds 0; each comparison for itself)."
+        )
+    if lost := int((table["seeds"] - table["n"]).sum()):
+        yield f"{lost} of {int(table['seeds'].sum())} cells have no accuracy, since they diverged; means are of the others."
+    if others := int(table["diverged"].sum()) - lost:
+        yield f"{others} of {int(table['seeds'].sum())} cells diverged and count with the accuracy that they were left with."
+
+
+def _on_published(table: pd.DataFrame) -> Iterator[str]:
+    if table["published_pruning_seconds"].notna().any():
+        yield (
+            "Published pruning times are of another machine and, for global masks, of another graph (unfolded inputs, tens of"
+            " thousands of vertices, where ours has a vertex for each channel): not like for like."
+        )
+    elsewhere = Counter(table["published_elsewhere"].dropna())
+    if elsewhere:
+        told = ", ".join(
+            f"{recipe} ({count} row{'' if count == 1 else 's'})" for recipe, count in sorted(elsewhere.items())
+        )
+        yield f"Published accuracies of these networks and masks are of another recipe and do not stand here: {told}."
+    if any(str(column).startswith("latency/") for column in table):
+        yield "In brackets: share of the dense network's. Latency: median of a forward pass, by batch size."
+
+
+def _on_origin(cells: pd.DataFrame) -> Iterator[str]:
+    if unknown := int(cells["data_sha256"].isna().sum()):
+        yield f"{unknown} of {len(cells)} cells were recorded before records had a digest of the data they saw."
+    commits = Counter(_short(commit) if isinstance(commit, str) else "unknown" for commit in cells["git_commit"])
+    if len(commits) > 1:
+        yield f"Made by several versions of the program: {_counted(commits)}."
+    devices = Counter(str(device) for device in cells["device"])
+    if len(devices) > 1:
+        yield f"Trained on several kinds of device: {_counted(devices)}."
+
+
+def _short(commit: str) -> str:
+    """With the plus of a checkout that was changed."""
+    return commit[:SHORT] + "+" * commit.endswith("+")
+
+
+def _counted(counts: "Counter[str]") -> str:
+    return ", ".join(f"{name} ({count} cell{'' if count == 1 else 's'})" for name, count in counts.most_common())

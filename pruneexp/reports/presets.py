@@ -1,0 +1,102 @@
+"""What the files of conf/ configure as they stand there: the presets that names in tables stand for, and their titles."""
+
+import contextlib
+import functools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
+
+from pruneexp.cell import FIELDS
+from pruneexp.components.component import Component, configured
+from pruneexp.errors import UserError, unknown
+from pruneexp.sweep import named
+from pruneexp.system.shipped import conf_dir
+
+
+@dataclass(frozen=True)
+class Presets:
+    """The presets of pruneexp and of other folders.
+
+    Attributes:
+        folders: searched after pruneexp's own conf/.
+    """
+
+    folders: tuple[Path, ...] = ()
+
+    def component(self, group: str, name: str) -> Component | None:
+        """What conf/<group>/<name>.yaml configures under this very name; None where there is none, or it cannot be made here."""
+        path = self._file(group, name)
+        return None if path is None else _component(path, path.stat().st_mtime_ns, self.folders)
+
+    def chosen(self, group: str, names: Sequence[str], make: bool = True) -> dict[str, Component]:
+        """What is chosen of a group of which several are.
+
+        Args:
+            group: column.
+            names: of files.
+            make: false: those of pruneexp are only looked for.
+
+        Raises:
+            UserError: there is no such file, or what it configures is not one of the group.
+        """
+        found = {}
+        for name in names:
+            if (path := self._file(group, name)) is None:
+                known = {
+                    file.stem for folder in (conf_dir(), *self.folders) for file in (folder / group).glob("*.yaml")
+                }
+                raise UserError(unknown(group, name, known))
+            if make or path.parent.parent != conf_dir():
+                found[name] = configured(group, _said(path, path.stat().st_mtime_ns))
+        return found
+
+    def of_group(self, group: str) -> list[Component]:
+        """pruneexp's own of a group, by name."""
+        names = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+        return [found for name in names if (found := self.component(group, name)) is not None]
+
+    def implied(self, group: str, name: str) -> dict[str, Any]:
+        """The options of the schema that choosing the preset sets besides: SynFlow's ``rounds``."""
+        path = self._file(group, name)
+        said = {} if path is None else _said(path, path.stat().st_mtime_ns)
+        return {option: said[option] for option in said if option in FIELDS} if group in said else {}
+
+    def title(self, group: str, name: str) -> str:
+        """What people call it, as its file says; its name where no file does."""
+        path = self._file(group, name)
+        said = {} if path is None else _said(path, path.stat().st_mtime_ns)
+        return str(said.get(group, said).get("title", name))
+
+    def _file(self, group: str, name: str) -> Path | None:
+        """That Hydra would choose."""
+        for folder in (conf_dir(), *self.folders):
+            with contextlib.suppress(OSError, ValueError):  # a name that is too long, or holds a null byte
+                if (path := folder / group / f"{name}.yaml").is_file():
+                    return path
+        return None
+
+
+@functools.lru_cache(maxsize=1024)
+def _component(path: Path, modified: int, folders: tuple[Path, ...]) -> Component | None:
+    group, name, said = path.parent.name, path.stem, _said(path, modified)
+    try:
+        if "defaults" in said:
+            places = f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"
+            found = named(group, name, *([places] if folders else []))
+        else:
+            said = {group: said.get(group, said)}  # of a file that says something of other nodes too
+            whole: Any = OmegaConf.to_container(OmegaConf.create(said), resolve=True, throw_on_missing=True)
+            found = configured(group, whole[group])
+    except (UserError, OmegaConfBaseException):
+        return None
+    return found if found.label == name else None
+
+
+@functools.lru_cache(maxsize=1024)
+def _said(path: Path, modified: int) -> dict[str, Any]:
+    said: Any = OmegaConf.to_container(OmegaConf.load(path))
+    return said if isinstance(said, dict) else {}

@@ -1,1 +1,0 @@
-"""Laenen (2023), spectral sparsification: what is put together from several experiments."""

@@ -1,0 +1,173 @@
+"""results/README.md from the tables: for each target of results/targets.yaml a picture, its table, the command, what it says.
+
+    python -m scripts.results_page [--again] [--check]
+
+The table in the README is put there too. --again makes every report that comes from records anew before. --check writes nothing and says
+whether the pages are what the tables make of them. n, recipe, precision and how much of a grid is there come from the .json beside
+each table.
+"""
+
+import argparse
+import json
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from omegaconf import OmegaConf
+
+from pruneexp.reports.text import mean_of
+from pruneexp.system import files
+
+ROOT = Path(__file__).resolve().parent.parent
+RESULTS = ROOT / "results"
+FIGURE = re.compile(r"\{([^{}]+)\}")
+COLUMNS = {"density": "asked_density"}  # as people say it
+
+
+class Tables:
+    """The tables under a folder, each read once.
+
+    Args:
+        folder: that holds tables/.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.known = folder, dict[str, pd.DataFrame]()
+
+    def said(self, text: str, table: str) -> str:
+        """Sentences with the figures that they ask for."""
+        return FIGURE.sub(lambda found: self.figure(" ".join(found[1].split()), table), text)
+
+    def figure(self, words: str, table: str) -> str:
+        """What ``[NAME:] column=value; column=value -> column [format]`` stands for.
+
+        Args:
+            words: that; of several rows the mean is meant, of no column the accuracy with its interval.
+            table: the name of the table where none is given.
+
+        Raises:
+            SystemExit: no row, or no such column.
+        """
+        where, arrow, what = (part.strip() for part in words.partition("->"))
+        if ":" in where.partition("=")[0]:
+            table, where = (part.strip() for part in where.split(":", 1))
+        rows = self.rows(where, table)
+        column, _, form = what.partition(" %")
+        if not arrow or rows.empty or column not in rows:
+            sys.exit(f"{words!r} stands for nothing in tables/{table}.csv")
+        if column == "accuracy":
+            if len(rows) > 1:
+                sys.exit(f"{words!r} stands for {len(rows)} rows of tables/{table}.csv")
+            values = [float(value) for value in str(rows["accuracies"].iloc[0]).split()]
+            return mean_of(values, float(rows["ci95"].iloc[0]) if "ci95" in rows else float("nan"), 0, 100)
+        return f"%{form}" % rows[column].mean()
+
+    def rows(self, where: str, table: str) -> pd.DataFrame:
+        """Those with these values."""
+        if table not in self.known:
+            self.known[table] = pd.read_csv(self.folder / "tables" / f"{table}.csv")
+        rows = self.known[table]
+        for part in filter(None, (part.strip() for part in where.split(";"))):
+            column, _, value = part.partition("=")
+            column = column if column in rows else COLUMNS.get(column, column)
+            if column not in rows:
+                rows = rows.head(0) if value else rows  # an empty column is left out of a table
+            elif pd.api.types.is_numeric_dtype(rows[column]):
+                rows = rows[(rows[column] - float(value)).abs() < 1e-9]
+            else:
+                rows = rows[rows[column].fillna("") == value]
+        return rows
+
+
+def page(targets: list[dict[str, Any]], folder: Path) -> str:
+    """The page as Markdown."""
+    tables = Tables(folder)
+    lines = [
+        "<!-- made by: python -m scripts.results_page -->",
+        "# Results",
+        "",
+        "Every table is made from records (`records/`, or a study's own computation) by the command that stands with it, and the .json"
+        " beside it says which versions, devices and data they come from. The papers' numbers are in [published/](published), times and"
+        " memory in [benchmarks/](benchmarks).",
+        "",
+    ]
+    lines += [f"- [{target['title']}](#{_anchor(target['title'])})" for target in targets]
+    for target in targets:
+        lines += ["", f"## {target['title']}", ""]
+        if "figure" in target:
+            lines += [f"![{target['title']}](figures/{target['figure']}.png)", ""]
+        lines += [" ".join(tables.said(target["says"], target.get("table", "")).split()), ""]
+        made = [f"`make {target['make']}`"] if "make" in target else []
+        lines += ["; ".join([*made, *_origin(target, folder)])]
+    return "\n".join([*lines, ""])
+
+
+def _anchor(title: str) -> str:
+    return re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-")
+
+
+def _origin(target: dict[str, Any], folder: Path) -> list[str]:
+    """Where a target's numbers come from, in words."""
+    if "page" in target:
+        return [f"[figures]({target['page']})"]
+    if "table" not in target:
+        return []
+    name = target["table"]
+    about = json.loads((folder / "tables" / f"{name}.json").read_text())
+    told = [f"[table](tables/{name}.md)"]
+    if "cells" in about:
+        n = pd.read_csv(folder / "tables" / f"{name}.csv")["n"]
+        seeds = " to ".join(map(str, sorted({n.min(), n.max()})))
+        told[0] += f" of {about['cells']} of {about['cells_asked_for']} cells, n = {seeds}"
+        told += [
+            f"recipe {', '.join(about['recipes'])}, {', '.join(about['precisions'])}, {', '.join(about['devices'])}"
+        ]
+    return [*told, f"made by `{about['command']}`"]
+
+
+def with_table(text: str, folder: Path) -> str:
+    """The text with the table that a comment in it names."""
+
+    def between(found: re.Match[str]) -> str:
+        lines = (folder / "tables" / f"{found[1]}.md").read_text().splitlines()
+        rows = [line for line in lines if line.startswith("|")]
+        return "\n".join([f"<!-- table: {found[1]} -->", *rows, "<!-- end -->"])
+
+    return re.sub(r"<!-- table: (\S+) -->.*?<!-- end -->", between, text, flags=re.DOTALL)
+
+
+def make_again(targets: list[dict[str, Any]]) -> None:
+    """Run the commands of the reports that come from records."""
+    for target in targets:
+        if (words := target.get("words")) is not None:
+            records = [] if "from=" in words else [f"records=['results/records/{target['table']}.jsonl']"]
+            command = [*shlex.split(words), "mode=report", "report_dir=results", *records]
+            subprocess.run(
+                [sys.executable, "-m", "pruneexp", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
+            )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--again", action="store_true", help="make the reports anew before")
+    parser.add_argument("--check", action="store_true", help="write nothing; exit code 1 where the page is another")
+    options = parser.parse_args()
+    targets: Any = OmegaConf.to_container(OmegaConf.load(RESULTS / "targets.yaml"))
+    if options.again:
+        make_again(targets)
+    readme = ROOT / "README.md"
+    texts = {RESULTS / "README.md": page(targets, RESULTS), readme: with_table(readme.read_text(), RESULTS)}
+    if options.check:
+        other = [str(path) for path, text in texts.items() if not path.exists() or path.read_text() != text]
+        sys.exit(f"{', '.join(other)}: not what the tables make of it" if other else 0)
+    for path, text in texts.items():
+        files.write(path, text)
+        print(path)
+
+
+if __name__ == "__main__":
+    main()
