@@ -73,7 +73,7 @@ class Tables:
         rows = self.known[table]
         for part in filter(None, (part.strip() for part in where.split(";"))):
             column, _, value = part.partition("=")
-            column = column if column in rows else COLUMNS.get(column, column)
+            column = asked if (asked := COLUMNS.get(column, column)) in rows else column
             if column not in rows:
                 rows = rows.head(0) if value else rows  # an empty column is left out of a table
             elif pd.api.types.is_numeric_dtype(rows[column]):

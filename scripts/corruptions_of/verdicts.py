@@ -20,6 +20,8 @@ GOES_ON = "goes on after epoch"
 Rows = list[dict[str, str]]
 Sound = tuple[Outcome, Rows]
 
+OF_THE_PROCESS = ("_seconds", "peak_memory_bytes")  # columns
+
 
 @dataclass(frozen=True)
 class Verdict:
@@ -30,12 +32,12 @@ class Verdict:
 
 
 def table(folder: Path, words: list[str]) -> Rows:
-    """The rows of the table that the command left, times aside; none where it left none."""
+    """The rows of the table that the command left, times and memory aside; none where it left none."""
     where = next((Path(w.partition("=")[2]) for w in words if w.startswith("results_dir=")), RUNS)
     rows: Rows = []
     for path in sorted((folder / where / "reports" / "tables").glob("*.csv")):
-        lines = path.read_text().splitlines()[1:]
-        rows += [{k: v for k, v in row.items() if not k.endswith("_seconds")} for row in csv.DictReader(lines)]
+        with path.open(newline="") as lines:
+            rows += [{k: v for k, v in row.items() if not k.endswith(OF_THE_PROCESS)} for row in csv.DictReader(lines)]
     shutil.rmtree(folder / where / "reports", ignore_errors=True)
     return rows
 
