@@ -20,6 +20,7 @@ GOES_ON = "goes on after epoch"
 Rows = list[dict[str, str]]
 Sound = tuple[Outcome, Rows]
 
+OF_THE_DENSE = ("drop", "drop_ci95", "drops", "pairs")  # columns that say nothing where the dense network is missing
 OF_THE_PROCESS = ("_seconds", "peak_memory_bytes")  # columns
 
 
@@ -159,7 +160,12 @@ def _done(outcome: Outcome) -> list[str]:
 
 def _in(row: dict[str, str], rows: Rows) -> bool:
     """Whether a row is among others; its drop is empty where the dense network's record is missing."""
-    return any({**one, "drop": row["drop"]} == row and row["drop"] in ("", one["drop"]) for one in rows)
+    told = {name: value for name, value in row.items() if name not in OF_THE_DENSE}
+    return any(
+        all(one.get(name, "") == value for name, value in told.items())
+        and all(row.get(name, "") in ("", one.get(name, "")) for name in OF_THE_DENSE[:-1])
+        for one in rows
+    )
 
 
 def _short(words: list[str]) -> str:
