@@ -17,7 +17,7 @@ from pruneexp.network.masks import Masks
 from pruneexp.program import do
 from pruneexp.pruning import Method, pruned
 from pruneexp.records.store import Store
-from pruneexp.reports.frame import chosen, frame_of, load_results
+from pruneexp.reports.frame import called, chosen, frame_of, load_results
 from pruneexp.sweep import Grid, setting_of
 from pruneexp.system.signals import Stopped, heeded
 
@@ -102,7 +102,7 @@ def run(overrides: Sequence[str] = (), config_dir: str | None = None, config_nam
         if isinstance(one, Grid):
             name, cells = one.jobs[0].options.name, frame_of(one, store)
         else:
-            name, cells = one.resolve().name.removesuffix(".jsonl"), load_results(one)
+            name, cells = called(one), load_results(one)
         rows = chosen(cells, options.where)
         rows.insert(0, "experiment", name)
         frames.append(rows)

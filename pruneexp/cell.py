@@ -170,12 +170,13 @@ def digest(description: Any) -> str:
 
 
 def digests(known: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
-    """The `digest` of ``known | others`` as a function of others: of thousands of cells that differ in a few fields, the rest is encoded
-    once."""
+    """The `digest` of ``known | others`` as a function of others, whose values are numbers and text: of thousands of cells that differ in a
+    few fields, the rest is encoded once."""
     encoded = {name: _field(name, value) for name, value in known.items()}
+    field = functools.lru_cache(maxsize=65536, typed=True)(_field)  # 1 and 1.0 are written otherwise
 
     def digest_with(others: Mapping[str, Any]) -> str:
-        fields = encoded | {name: _field(name, value) for name, value in others.items()}
+        fields = encoded | {name: field(name, value) for name, value in others.items()}
         content = b",".join(fields[name] for name in sorted(fields))
         return hashlib.sha256(b"{" + content + b"}").hexdigest()[:16]
 

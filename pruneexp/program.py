@@ -14,6 +14,7 @@ from pruneexp.preflight import check_sweep, look
 from pruneexp.records.store import Store
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, expand, grids
+from pruneexp.system.collecting import paused
 
 
 @dataclass(frozen=True)
@@ -52,7 +53,8 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
     sources, overrides = taken_from(overrides, source)
     if sources:
         return _report_from(sources, overrides, source, command)
-    found = grids(overrides, source)
+    with paused():
+        found = grids(overrides, source)
     options = found[0].jobs[0].options
     for grid in found:
         Presets(grid.folders).chosen("column", grid.jobs[0].options.columns, make=False)
@@ -116,7 +118,8 @@ def _report(found: list[Grid], command: str, store: Store) -> int:
     """
     from pruneexp.reports.report import write_report
 
-    return sum(write_report(grid, command, store) for grid in found)
+    with paused():
+        return sum(write_report(grid, command, store) for grid in found)
 
 
 def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Source, command: str) -> Done:
@@ -137,6 +140,7 @@ def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Sourc
     store = Store(options.results_dir, options.records)
     typed = {word.partition("=")[0] for word in overrides}
     own = options.name if "name" in typed else None
-    subject = together([of_grid(one, store) if isinstance(one, Grid) else of_file(one, own) for one in found])
-    write(replace(subject, title=options.title) if "title" in typed else subject, asked, command)
+    with paused():
+        subject = together([of_grid(one, store) if isinstance(one, Grid) else of_file(one, own) for one in found])
+        write(replace(subject, title=options.title) if "title" in typed else subject, asked, command)
     return Done(0, named or [asked], [], tuple(found))

@@ -117,7 +117,7 @@ def _origin(target: dict[str, Any], folder: Path) -> list[str]:
     if "table" not in target:
         return []
     name = target["table"]
-    about = json.loads((folder / "tables" / f"{name}.json").read_text())
+    about = json.loads((folder / "tables" / f"{name}.json").read_text(encoding="utf-8"))
     told = [f"[table](tables/{name}.md)"]
     if "cells" in about:
         n = pd.read_csv(folder / "tables" / f"{name}.csv")["n"]
@@ -133,7 +133,7 @@ def with_table(text: str, folder: Path) -> str:
     """The text with the table that a comment in it names."""
 
     def between(found: re.Match[str]) -> str:
-        lines = (folder / "tables" / f"{found[1]}.md").read_text().splitlines()
+        lines = (folder / "tables" / f"{found[1]}.md").read_text(encoding="utf-8").splitlines()
         rows = [line for line in lines if line.startswith("|")]
         return "\n".join([f"<!-- table: {found[1]} -->", *rows, "<!-- end -->"])
 
@@ -160,9 +160,14 @@ def main() -> None:
     if options.again:
         make_again(targets)
     readme = ROOT / "README.md"
-    texts = {RESULTS / "README.md": page(targets, RESULTS), readme: with_table(readme.read_text(), RESULTS)}
+    texts = {
+        RESULTS / "README.md": page(targets, RESULTS),
+        readme: with_table(readme.read_text(encoding="utf-8"), RESULTS),
+    }
     if options.check:
-        other = [str(path) for path, text in texts.items() if not path.exists() or path.read_text() != text]
+        other = [
+            str(path) for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text
+        ]
         sys.exit(f"{', '.join(other)}: not what the tables make of it" if other else 0)
     for path, text in texts.items():
         files.write(path, text)

@@ -22,7 +22,7 @@ BESIDE = (  # what has no part in which cells there are
     "name", "title", "mode", "where", "records", "data_dir", "results_dir", "report_dir", "launcher", "logger", "measurement", "columns",
     "figure", "hydra",
 )  # fmt: skip
-OF_TRAINER = ("trainer", "trainer.devices")  # the others have none either: a report has rows of either precision
+OF_TRAINER = ("trainer", "trainer.devices")  # its other options have none either: a report has rows of either precision
 PRECISION = ("trainer.precision", "trainer.accelerator")
 ORDER = [*GROUPS, "treatment", *marked("identity"), "trainer", "densities", "seed"]
 LONGEST = 96  # characters of a file's name, before what tells the report's files apart
@@ -36,7 +36,7 @@ class Declared:
         name: the experiment's.
         changes: words that make another grid of it.
         narrows: words that choose a part of it.
-        others: words that have no part in it, or say what the experiment says.
+        others: words that have no part in it.
     """
 
     name: str = ""

@@ -17,7 +17,8 @@ import hashlib
 import io
 import json
 import os
-from collections.abc import Iterable, Mapping, Sequence
+import re
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 
 from pydantic_core import from_json  # three times as fast as Python's own
@@ -27,6 +28,8 @@ from pruneexp.records.claims import Claims, ends_sweep
 from pruneexp.records.record import Record, problem, sealed
 from pruneexp.records.seen import Seen, state_of
 from pruneexp.system import files as disk
+
+KEY = re.compile(rb'"key": ?"([^"\\]+)"')  # of a record in a line
 
 
 class Store(Claims):
@@ -178,8 +181,12 @@ class Store(Claims):
             ) from error
 
 
-def read_records(path: Path) -> dict[str, Record]:
+def read_records(path: Path, known: Collection[str] = ()) -> dict[str, Record]:
     """A file's records by key, one in a line, as reports leave them.
+
+    Args:
+        path: to the file.
+        known: keys of those that are of no interest: their lines are not looked at further.
 
     Raises:
         UserError: it cannot be read, or a record in it cannot be believed.
@@ -192,7 +199,7 @@ def read_records(path: Path) -> dict[str, Record]:
             f"records={path} cannot be read ({_said(error)}): name files that a report has left."
         ) from error
     for number, line in enumerate(lines, start=1):
-        if not line.strip():
+        if not line.strip() or ((key := KEY.search(line)) and key[1].decode() in known):
             continue
         try:
             record = from_json(line)

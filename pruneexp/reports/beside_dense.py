@@ -2,7 +2,7 @@
 
 import pandas as pd
 
-NETWORK = ["dataset", "model", "recipe", "precision"]
+from pruneexp.reports.frame import NETWORK
 
 
 def share_of_dense(table: pd.DataFrame, column: str) -> "pd.Series[float]":

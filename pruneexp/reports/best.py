@@ -2,9 +2,10 @@
 
 import pandas as pd
 
+from pruneexp.reports.frame import NETWORK
 from pruneexp.reports.intervals import FEWEST, indistinguishable
 
-WITHIN = ["dataset", "model", "recipe", "precision", "asked_density"]  # what methods are compared in
+WITHIN = [*NETWORK, "asked_density"]  # what methods are compared in
 
 
 def marked_best(cells: pd.DataFrame, table: pd.DataFrame) -> "pd.Series[str]":

@@ -17,6 +17,8 @@ from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid
 
 SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a table is of
+NETWORK = ["dataset", "model", "recipe", "precision"]  # whose accuracies can be compared
+METHOD = ["scorer", "masker", "options"]  # of a pruned network
 FIGURES = (  # of a record, as they stand there; NaN where it has none
     "density", "accuracy", "loss", "train_accuracy", "train_loss", "lambda2_min", "imdb", "imdb_sum", "effective_density",
     "collapsed_layers", "dead_filters", "macs", "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
@@ -95,17 +97,26 @@ def frame_of(grid: Grid, store: Store | None = None) -> pd.DataFrame:
     """
     options = grid.jobs[0].options
     store = store or Store(options.results_dir, options.records)
-    return tidy(collect(grid, store), Labels(Presets(grid.folders)))
+    names = {cell.key: cell.names for slot in grid.slots for cell in slot.cells}
+    return tidy(named(store, names), Labels(Presets(grid.folders)))
 
 
-def collect(grid: Grid, store: Store) -> list[Named]:
-    """The grid's finished cells, in its order, each record with the names that the grid has for it.
+def named(store: Store, names: Mapping[str, Mapping[str, str]]) -> list[Named]:
+    """The records of those cells that are finished, in this order, each with the names that its cell is asked for by.
+
+    Args:
+        store: where they are.
+        names: by key.
 
     Raises:
         UserError: a record is damaged.
     """
-    names = {cell.key: cell.names for slot in grid.slots for cell in slot.cells}
     return [(record, names[key]) for key, record in store.read_all(names).items()]
+
+
+def called(source: Path) -> str:
+    """What a folder of cells or a file of records is called: the last part of its path."""
+    return source.resolve().name.removesuffix(".jsonl")
 
 
 def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame:
@@ -125,15 +136,16 @@ def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame
             row |= flat(name, record[name])
         row |= {name: record[name] for name in ABOUT} | told.options
         row["data_sha256"] = None if data is None else data["sha256"]
-        row |= {"chance": _chance(told.chance, record), "group": told.group, "dense_group": told.dense}
+        row |= {"chance": _chance(record), "group": told.group, "dense_group": told.dense}
         rows.append(row)
     made = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*SETTING, "seed", *FIGURES, "drop", *ABOUT])
     return _paired(_told_apart(_of_data(made)))
 
 
-def _chance(told: float, record: Record) -> float:
-    """A guess's accuracy in percent: a record says how many classes there are where the description does not."""
-    return 100 / record["classes"] if math.isnan(told) and record.get("classes") else told
+def _chance(record: Record) -> float:
+    """A guess's accuracy in percent; NaN where nobody knows how many classes there are."""
+    classes = record.get("classes") or record["description"]["dataset"].get("options", {}).get("classes")
+    return 100 / classes if isinstance(classes, int) and classes else math.nan
 
 
 def flat(name: str, value: Any) -> dict[str, Any]:

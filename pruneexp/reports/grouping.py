@@ -1,7 +1,6 @@
 """Cells that differ in their seeds alone, and what they have in common."""
 
 import marshal
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -19,14 +18,12 @@ class Told:
     Attributes:
         labels: of dataset, model, scorer, masker, recipe, and options.
         options: that are not at their functions' defaults, by dotted name.
-        chance: accuracy of a guess, percent; NaN where the number of classes is not known.
         group: digest of the description without its seed.
         dense: the same of the dense cells that they are compared with.
     """
 
     labels: dict[str, str]
     options: dict[str, Any]
-    chance: float
     group: str
     dense: str
 
@@ -61,9 +58,7 @@ class Facts:
     def _made(self, seedless: Mapping[str, Any], names: Mapping[str, str]) -> Told:
         labels = {name: self.labels.of(name, names[name], seedless[name]) for name in GROUPS}
         labels["options"] = self.labels.options(seedless, names)
-        classes = seedless["dataset"].get("options", {}).get("classes")
-        chance = 100 / classes if isinstance(classes, int) and classes else math.nan
-        return Told(labels, _options(seedless), chance, digest(seedless), digest(dense_of(seedless)))
+        return Told(labels, _options(seedless), digest(seedless), digest(dense_of(seedless)))
 
 
 def _length(told: Told) -> tuple[int, list[str]]:

@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from pruneexp.reports.shown import Shown, fitting
+from pruneexp.reports.frame import NETWORK
+from pruneexp.reports.shown import Shown, fitting, indispensable
 from pruneexp.reports.titles import Titles
 
 LINE = 345.0  # points: \textwidth of article at 10 pt, the narrowest that is common
@@ -19,7 +20,6 @@ SPECIAL = {
 }  # fmt: skip
 LATIN, STRANGE = "\u0180", "ĦħĸĿŀŉŦŧſ"  # pdflatex has the letters before the first, but not the others
 WIDE = "%&@mwMW<>±≤≥×~"
-NETWORK = ["dataset", "model", "recipe", "precision"]
 HEADS = {"scorer": "scores", "masker": "mask", "lambda_2": r"$\lambda_2$"}
 CONSTANT = {"scorer": "{} scores", "recipe": "recipe {}"}  # in a caption
 MINUS = re.compile(r"(?<![\w}])-(?=\d)")
@@ -38,7 +38,7 @@ def latex(table: Shown, titles: Titles, caption: str, label: str) -> str:
         if name in rows:
             rows[name] = [titles(name, text) for text in rows[name]]
     columns = [[*str(column).split(), *rows[column]] for column in rows]  # a heading's words stand one over the other
-    size, kept = _fitting(columns, list(rows).index("accuracy") + 1 if "accuracy" in rows else 1)
+    size, kept = _fitting(columns, indispensable(rows))
     left_out = [str(column) for column in list(rows)[kept:]]
     rows = rows[list(rows)[:kept]]
     facts = [CONSTANT.get(name, "{}").format(titles(name, value)) for name, value in table.constant.items()]

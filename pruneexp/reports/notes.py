@@ -1,7 +1,7 @@
 """What a reader of a table has to know: how its numbers were made, and what not to conclude from them."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
@@ -47,11 +47,8 @@ def _on_published(table: pd.DataFrame) -> Iterator[str]:
             "Published pruning times are of another machine and, for global masks, of another graph (unfolded inputs, tens of"
             " thousands of vertices, where ours has a vertex for each channel): not like for like."
         )
-    elsewhere = Counter(table["published_elsewhere"].dropna())
-    if elsewhere:
-        told = ", ".join(
-            f"{recipe} ({count} row{'' if count == 1 else 's'})" for recipe, count in sorted(elsewhere.items())
-        )
+    if elsewhere := Counter(table["published_elsewhere"].dropna()):
+        told = _counted(sorted(elsewhere.items()), "row")
         yield f"Published accuracies of these networks and masks are of another recipe and do not stand here: {told}."
     if any(str(column).startswith("latency/") for column in table):
         yield "In brackets: share of the dense network's. Latency: median of a forward pass, by batch size."
@@ -62,10 +59,10 @@ def _on_origin(cells: pd.DataFrame) -> Iterator[str]:
         yield f"{unknown} of {len(cells)} cells were recorded before records had a digest of the data they saw."
     commits = Counter(_short(commit) if isinstance(commit, str) else "unknown" for commit in cells["git_commit"])
     if len(commits) > 1:
-        yield f"Made by several versions of the program: {_counted(commits)}."
+        yield f"Made by several versions of the program: {_counted(commits.most_common(), 'cell')}."
     devices = Counter(str(device) for device in cells["device"])
     if len(devices) > 1:
-        yield f"Trained on several kinds of device: {_counted(devices)}."
+        yield f"Trained on several kinds of device: {_counted(devices.most_common(), 'cell')}."
 
 
 def _short(commit: str) -> str:
@@ -73,5 +70,5 @@ def _short(commit: str) -> str:
     return commit[:SHORT] + "+" * commit.endswith("+")
 
 
-def _counted(counts: "Counter[str]") -> str:
-    return ", ".join(f"{name} ({count} cell{'' if count == 1 else 's'})" for name, count in counts.most_common())
+def _counted(counts: Iterable[tuple[str, int]], what: str) -> str:
+    return ", ".join(f"{name} ({count} {what}{'' if count == 1 else 's'})" for name, count in counts)

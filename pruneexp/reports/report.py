@@ -22,7 +22,7 @@ from pruneexp.reports.markdown import markdown
 from pruneexp.reports.notes import notes
 from pruneexp.reports.origin import origin
 from pruneexp.reports.plain import plain_csv
-from pruneexp.reports.shown import Shown, fitting, shown
+from pruneexp.reports.shown import Shown, fitting, indispensable, shown
 from pruneexp.reports.subject import Subject, narrowed, of_grid
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid
@@ -118,16 +118,16 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
 
 def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
     options, figures = grid.jobs[0].options, grid.jobs[0].setting.figures
-    there, told = len(subject.records), list[str]()
+    there, told = {record["key"] for record, _ in subject.records}, list[str]()
     earlier = folder / "records" / f"{subject.stem}.jsonl"
-    if subject.places.keys() - {record["key"] for record, _ in subject.records} and earlier.exists():
+    if subject.places.keys() - there and earlier.exists():
         try:
-            subject = subject.with_earlier(read_records(earlier))
+            subject = subject.with_earlier(read_records(earlier, there))
         except UserError as error:
             raise UserError(
                 f"{error} An earlier report has left it: this one does without when it is deleted."
             ) from error
-        if (more := len(subject.records) - there) > 0:
+        if more := len(subject.records) - len(there):
             what = f"{more} cell is" if more == 1 else f"{more} cells are"
             told = [
                 f"{what} of an earlier report of this grid (records/{earlier.name}) and not in {options.results_dir}."
@@ -197,7 +197,7 @@ def _print(report: Report, text: Shown) -> None:
     """The table on the console, as many of its columns as have room, and what there is to know of it."""
     out = console()
     widths = [max(map(len, [*str(column).split(), *text.rows[column]])) + 3 for column in text.rows]
-    kept = fitting(widths, out.width - 1, list(text.rows).index("accuracy") + 1 if "accuracy" in text.rows else 1)
+    kept = fitting(widths, out.width - 1, indispensable(text.rows))
     rows = text.rows[list(text.rows)[:kept]]
     named = escape(f"{report.subject.name}, {report.count}")  # what stands in brackets is no markup
     printed = Table(*(escape(str(heading)) for heading in rows), title=named, title_justify="left")

@@ -7,9 +7,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from pruneexp.components.component import Component
-from pruneexp.reports.frame import SETTING
+from pruneexp.reports.frame import METHOD, SETTING
 
-METHOD = ["scorer", "masker", "options"]  # of a pruned network
 ALWAYS = ["masker", "density"]
 
 
@@ -58,6 +57,11 @@ def shown(table: pd.DataFrame, columns: Mapping[str, Component]) -> Shown:
     rows.columns = pd.Index(_apart(list(map(str, rows.columns))))
     rows = rows[[column for column in rows if rows[column].str.strip().ne("").any() or column in ALWAYS]]
     return Shown(constant, rows, list(table["best"]))
+
+
+def indispensable(rows: pd.DataFrame) -> int:
+    """How many columns, from the first on, a table is nothing without: what a row is of, and all up to its accuracy."""
+    return list(rows).index("accuracy") + 1 if "accuracy" in rows else 1
 
 
 def fitting(widths: Sequence[float], room: float, least: int) -> int:

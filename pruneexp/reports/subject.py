@@ -9,7 +9,7 @@ from pruneexp.jobs.declared import stem_of
 from pruneexp.jobs.job import PRECISIONS
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
-from pruneexp.reports.frame import Named, recorded
+from pruneexp.reports.frame import Named, called, named, recorded
 from pruneexp.reports.grouping import rows_of
 from pruneexp.reports.labels import Labels
 from pruneexp.reports.presets import Presets
@@ -79,8 +79,7 @@ def of_grid(grid: Grid, store: Store) -> Subject:
         known = {cell.precision: cell for cell in slot.cells}
         both = [known.get(precision) or slot.job.cell(slot.density, precision) for precision in PRECISIONS]
         places |= {cell.key: cell.names for cell in both}
-    records: list[Named] = [(record, places[key]) for key, record in store.read_all(places).items()]
-    return Subject(name, title, asked, len(whole.slots), records, Presets(grid.folders), places)
+    return Subject(name, title, asked, len(whole.slots), named(store, places), Presets(grid.folders), places)
 
 
 def narrowed(subject: Subject, where: str) -> Subject:
@@ -105,8 +104,8 @@ def of_file(path: Path, name: str | None = None) -> Subject:
         UserError: there is no such folder or file, or a record cannot be believed.
     """
     records = [(record, record["names"]) for record in recorded(path).values()]
-    called = name or path.resolve().name.removesuffix(".jsonl")
-    return Subject(called, called, digest(str(path.resolve())), len(records), records, Presets())
+    name = name or called(path)
+    return Subject(name, name, digest(str(path.resolve())), len(records), records, Presets())
 
 
 def together(subjects: Sequence[Subject]) -> Subject:

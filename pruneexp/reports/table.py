@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pruneexp.cell import marked
-from pruneexp.reports.best import marked_best
+from pruneexp.reports.best import WITHIN, marked_best
 from pruneexp.reports.frame import ABOUT, SETTING
 from pruneexp.reports.intervals import interval95
 from pruneexp.reports.published import beside_published
@@ -67,7 +67,7 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     table = table.join(groups[means].mean()).join(groups[medians].median()).reset_index()
     table["best"] = marked_best(cells, table)
     return beside_published(table).sort_values(
-        ["dataset", "model", "recipe", "precision", "asked_density"],
+        WITHIN,
         ascending=[True] * 4 + [False],
         kind="stable",
         ignore_index=True,

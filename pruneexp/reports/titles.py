@@ -5,8 +5,6 @@ from dataclasses import dataclass, field
 
 from pruneexp.reports.presets import Presets
 
-WORDS = {"float32": "float32", "bf16": "bf16", "dense": "dense", "none": "none"}
-
 
 @dataclass(frozen=True)
 class Titles:
@@ -28,7 +26,7 @@ class Titles:
         if group == "options":
             return ", ".join(self._option(word) for word in label.split(", ")) if label else ""
         name, bracket, told = label.partition("[")
-        return (WORDS.get(name) or self.presets.title(group, name)) + (f" [{told}" if bracket else "")
+        return self.presets.title(group, name) + (f" [{told}" if bracket else "")
 
     def _option(self, word: str) -> str:
         return word if re.search(r"[=\[]", word) else self.presets.title("treatment", word)

@@ -9,8 +9,8 @@ from matplotlib.transforms import offset_copy
 from pruneexp.reports.figures.drawing import GREY
 from pruneexp.reports.figures.panels import SETTING, Panel
 from pruneexp.reports.figures.scales import Along
+from pruneexp.reports.intervals import FEWEST
 
-FEW = 3  # seeds; fewer are shown one by one, in place of their interval
 BAND = 0.16  # opacity
 DOT: dict[str, Any] = {"linestyle": "", "marker": "o", "markersize": 2.4, "markeredgewidth": 0, "zorder": 1.8}
 RING: dict[str, Any] = {**DOT, "markersize": 3.4, "markeredgewidth": 0.8, "zorder": 3, "color": "white"}
@@ -70,7 +70,7 @@ def several_seeds(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
 
 def few_seeds(rows: pd.DataFrame, cells: pd.DataFrame) -> pd.DataFrame:
     """Those of them that are too few for an interval."""
-    return several_seeds(rows[rows["n"] < FEW], cells)
+    return several_seeds(rows[rows["n"] < FEWEST], cells)
 
 
 def drawn_values(panel: Panel, seeds: pd.DataFrame) -> pd.Series:

@@ -5,10 +5,11 @@ from typing import Literal
 
 import pandas as pd
 
+from pruneexp.reports.frame import METHOD
+
 Hue = Literal["method", "scorer", "masker", "options", "model", "dataset", "recipe", "precision"]
 Facet = Literal["network", "scorer", "masker", "options", "model", "dataset", "recipe", "precision", "none"]
 NETWORK = ["model", "dataset", "recipe", "precision"]
-METHOD = ["scorer", "masker", "options"]
 SETTING = [*NETWORK, *METHOD]
 
 
