@@ -159,9 +159,13 @@ class Cell:
         return f"{self.short}-d{self.density:g}-s{self.seed}-{hashed}"
 
 
+# one for all: json.dumps makes one each time; nothing that is encoded holds itself
+ENCODER = json.JSONEncoder(sort_keys=True, separators=(",", ":"), check_circular=False)
+
+
 def canonical(content: Any) -> bytes:
     """JSON with sorted keys and no spaces."""
-    return json.dumps(content, sort_keys=True, separators=(",", ":")).encode()
+    return ENCODER.encode(content).encode()
 
 
 def digest(description: Any) -> str:
@@ -172,16 +176,18 @@ def digest(description: Any) -> str:
 def digests(known: Mapping[str, Any]) -> Callable[[Mapping[str, Any]], str]:
     """The `digest` of ``known | others`` as a function of others, whose values are numbers and text: of thousands of cells that differ in a
     few fields, the rest is encoded once."""
-    encoded = {name: _field(name, value) for name, value in known.items()}
-    field = functools.lru_cache(maxsize=65536, typed=True)(_field)  # 1 and 1.0 are written otherwise
+    encoded = {name: _encoded(name, value) for name, value in known.items()}
 
     def digest_with(others: Mapping[str, Any]) -> str:
-        fields = encoded | {name: field(name, value) for name, value in others.items()}
+        fields = encoded | {name: _field(name, value) for name, value in others.items()}
         content = b",".join(fields[name] for name in sorted(fields))
         return hashlib.sha256(b"{" + content + b"}").hexdigest()[:16]
 
     return digest_with
 
 
-def _field(name: str, value: Any) -> bytes:
+def _encoded(name: str, value: Any) -> bytes:
     return canonical({name: value})[1:-1]
+
+
+_field = functools.lru_cache(maxsize=65536, typed=True)(_encoded)  # 1 and 1.0 are written otherwise

@@ -8,6 +8,7 @@ import os
 import sys
 
 from pruneexp.errors import UserError
+from pruneexp.system.collecting import left_alone, paused
 from pruneexp.system.signals import Stopped, heeded
 
 SPINS = "1000"
@@ -41,9 +42,10 @@ def main() -> None:
 
 
 def _main(words: list[str]) -> int:
-    from pruneexp.commandline import OF_HYDRA, CommandLine, hand_over
-    from pruneexp.launchers.task import spelled
-    from pruneexp.program import do
+    with paused():
+        from pruneexp.commandline import OF_HYDRA, CommandLine, hand_over
+        from pruneexp.launchers.task import spelled
+        from pruneexp.program import do
 
     if any(word.partition("=")[0] in OF_HYDRA for word in words):
         hand_over()
@@ -52,4 +54,7 @@ def _main(words: list[str]) -> int:
     if line.shows:
         print(line.text())
         return 0
-    return do(line.overrides, line.source, spelled(words)).code
+    done = do(line.overrides, line.source, spelled(words))
+    if done.grids[0].jobs[0].options.mode != "run":
+        left_alone()
+    return done.code

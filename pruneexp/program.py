@@ -10,7 +10,6 @@ from pruneexp.failures import Failure, summary
 from pruneexp.jobs.composing import Source
 from pruneexp.jobs.sources import taken_from
 from pruneexp.launchers.task import Report, tasks
-from pruneexp.preflight import check_sweep, look
 from pruneexp.records.store import Store
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, expand, grids
@@ -83,6 +82,8 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
 
 def _run(found: list[Grid], command: str) -> Done:
     """Make what is missing, then report; exit code 1 where something is missing still."""
+    from pruneexp.preflight import check_sweep, look
+
     options = found[0].jobs[0].options
     store = Store(options.results_dir, options.records)
     there = look(found, store)

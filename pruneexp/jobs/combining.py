@@ -63,6 +63,7 @@ class Combinations:
         self.compose, self.fixed, self.dimensions, self.said = compose, list(fixed), list(dimensions), said
         self.followed = set(followed)  # names in interpolations
         self.inward: set[str] = set()  # nodes with interpolations that follow a part of their own
+        self.known: dict[Words, Nodes] = {}  # what was composed
         self.empty = not all(one.words for one in dimensions)
         self.first = {} if self.empty else self._composed([one.words[0] for one in dimensions])
         self.variants: dict[tuple[int, ...], dict[Words, Nodes]] = {}  # by the dimensions that concern the same nodes
@@ -113,6 +114,11 @@ class Combinations:
         return {node: value for node, value in found.items() if node in chosen or node not in self.swept}
 
     def _composed(self, words: Sequence[str]) -> Nodes:
+        if tuple(words) not in self.known:
+            self.known[tuple(words)] = self._anew(words)
+        return self.known[tuple(words)]
+
+    def _anew(self, words: Sequence[str]) -> Nodes:
         config = self.compose([*self.fixed, *words])
         raw: Any = OmegaConf.to_container(config)
         names = FOLLOWED.findall(str(raw))

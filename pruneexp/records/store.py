@@ -80,22 +80,21 @@ class Store(Claims):
         Raises:
             UserError: it is damaged, or that of another cell.
         """
-        path = self.folder / key / "record.json"
+        place = os.path.join(self.folder, key, "record.json")
         try:
-            with disk.opened(path) as file:
-                state = state_of(os.fstat(file.fileno()))
-                record = from_json(file.read())
+            content, stat = disk.contents(place)
+            record = from_json(content)
         except (FileNotFoundError, NotADirectoryError) as error:
-            if path.is_symlink():
-                raise _damaged(path, "it is a link to nothing") from error
+            if os.path.islink(place):
+                raise _damaged(Path(place), "it is a link to nothing") from error
             return self.sourced.get(key)
         except OSError as error:
-            raise _unreadable(path, error) from error
+            raise _unreadable(Path(place), error) from error
         except (ValueError, RecursionError) as error:
-            raise _damaged(path, _said(error)) from error
-        if not self.seen.sound(key, state):
+            raise _damaged(Path(place), _said(error)) from error
+        if not self.seen.sound(key, state := state_of(stat)):
             if why := problem(record, key):
-                raise _damaged(path, why)
+                raise _damaged(Path(place), why)
             data = record["data"]
             self.seen.add(key, state, None if data is None else (data["name"], data["sha256"]))
         found: Record = record

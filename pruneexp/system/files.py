@@ -150,13 +150,34 @@ def opened(path: Path) -> io.BufferedReader:
     Raises:
         OSError: missing, not readable, or no regular file.
     """
+    return os.fdopen(_opened(path)[0], "rb")
+
+
+def contents(path: str | Path) -> tuple[bytes, os.stat_result]:
+    """What is in a regular file, and its state while it was read: of thousands of small ones in half the time of `read`.
+
+    Raises:
+        OSError: missing, not readable, or no regular file.
+    """
+    handle, state = _opened(path)
+    try:
+        content = os.read(handle, state.st_size)
+        while len(content) < state.st_size and (more := os.read(handle, state.st_size - len(content))):
+            content += more
+    finally:
+        os.close(handle)
+    return content, state
+
+
+def _opened(path: str | Path) -> tuple[int, os.stat_result]:
     handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    kind = stat.S_IFMT(os.fstat(handle).st_mode)
+    state = os.fstat(handle)
+    kind = stat.S_IFMT(state.st_mode)
     if kind != stat.S_IFREG:
         os.close(handle)
         number = errno.EISDIR if kind == stat.S_IFDIR else errno.EINVAL
         raise OSError(number, f"is {KINDS.get(kind, 'something else')}, not a file", str(path))
-    return os.fdopen(handle, "rb")
+    return handle, state
 
 
 def regular(path: Path) -> None:

@@ -545,7 +545,7 @@ def test_what_the_system_fails_to_read_is_not_called_damaged(
     def failing(path: Path) -> Any:
         raise OSError(number, os.strerror(number), str(path))
 
-    monkeypatch.setattr("pruneexp.system.files.opened", failing)
+    monkeypatch.setattr("pruneexp.system.files.contents", failing)
     with pytest.raises(UserError, match=r"cannot be read .*try again") as error:
         store.read(KEY)
     assert "delete" not in str(error.value)

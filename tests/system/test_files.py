@@ -3,6 +3,7 @@
 import ast
 import errno
 import os
+import random
 import signal
 import socket
 import stat
@@ -271,8 +272,21 @@ def irregular(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytes
     signal.signal(signal.SIGALRM, before)
 
 
+@pytest.mark.parametrize("size", [0, 1, 10, 100_000])
+@pytest.mark.parametrize("at_once", [3, 1 << 30])
+def test_contents_are_whole_however_little_the_system_reads_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, size: int, at_once: int
+) -> None:
+    path, content, read = tmp_path / "file", random.Random(size).randbytes(size), os.read
+    path.write_bytes(content)
+    monkeypatch.setattr(os, "read", lambda handle, count: read(handle, min(count, at_once)))
+    found, state = files.contents(path)
+    assert found == content == files.read(path)
+    assert (state.st_ino, state.st_size) == (path.stat().st_ino, size)
+
+
 def test_only_regular_files_are_read(irregular: Path) -> None:
-    for reading in (files.read, files.opened, files.regular):
+    for reading in (files.read, files.contents, files.opened, files.regular):
         with pytest.raises(OSError, match=r"not a file|No such device") as error:
             reading(irregular)
         assert error.value.filename == str(irregular)

@@ -43,6 +43,7 @@ def save(figure: Figure, stem: Path, command: str) -> list[Path]:
     for kind, (field, without) in METADATA.items():
         content = io.BytesIO()
         figure.savefig(content, dpi=200, metadata={field: command, **without}, format=kind)
+        figure.set_layout_engine("none")  # where everything stands is found once, and is the same in all three
         paths.append(stem.with_name(f"{stem.name}.{kind}"))
         files.write(paths[-1], content.getvalue())
     return paths
