@@ -8,7 +8,7 @@ import os
 import sys
 
 from pruneexp.errors import UserError
-from pruneexp.system.collecting import left_alone, paused
+from pruneexp.system.collecting import not_at_the_end, paused
 from pruneexp.system.signals import Stopped, heeded
 
 SPINS = "1000"
@@ -56,5 +56,5 @@ def _main(words: list[str]) -> int:
         return 0
     done = do(line.overrides, line.source, spelled(words))
     if done.grids[0].jobs[0].options.mode != "run":
-        left_alone()
+        not_at_the_end()
     return done.code

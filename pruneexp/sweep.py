@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
+from omegaconf import DictConfig, open_dict
 
 from pruneexp.cell import Cell
 from pruneexp.components.component import Component
@@ -171,17 +172,21 @@ def first_config(arguments: Sequence[str], source: Source) -> Any:
 
 def _first_words(parser: Parser, arguments: Sequence[str], source: Source) -> list[str]:
     overrides = by_experiment(parser, parser.parse(arguments))[0]
-    fixed, swept = _split(parser, source.name, overrides)
+    fixed, swept, _ = _split(parser, source.name, overrides)
     return [*fixed, *(word for one in swept for word in parser.dimension(one).words[:1])]
 
 
 def _grid(parser: Parser, source: Source, overrides: Sequence[Override]) -> Grid:
     name = source.name
-    fixed, swept = _split(parser, name, overrides)
+    fixed, swept, start = _split(parser, name, overrides)
     dimensions = [parser.dimension(override) for override in swept]
     experiment = next((str(override.value()) for override in overrides if override.key_or_group == "experiment"), None)
     said, followed = _said(parser, name, experiment, overrides), choosers(parser.loader, name, experiment)
-    combinations = Combinations(lambda words: composed(name, words), fixed, dimensions, said, followed)
+
+    def compose(words: list[str]) -> DictConfig:
+        return start if words == fixed else composed(name, words)
+
+    combinations = Combinations(compose, fixed, dimensions, said, followed)
     shared: dict[int, Setting] = {}  # by configuration
     known: dict[str, Component] = {}
     jobs, words = [], []
@@ -212,14 +217,17 @@ def _said(parser: Parser, name: str, experiment: str | None, overrides: Sequence
     return None if said is None or any(override.package for override in overrides) else said | typed
 
 
-def _split(parser: Parser, name: str, overrides: Sequence[Override]) -> tuple[list[str], list[Override]]:
-    """The overrides that all jobs have; and those that sweep, of the configuration's own sweep first."""
+def _split(parser: Parser, name: str, overrides: Sequence[Override]) -> tuple[list[str], list[Override], DictConfig]:
+    """The overrides that all jobs have; those that sweep, of the configuration's own sweep first; what the former compose."""
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     given = {override.key_or_group for override in overrides}
     given |= {GROUP_OF[name] for name in given & GROUP_OF.keys()}
-    sweeper = composed(name, fixed, whole=True).hydra.sweeper.get("params") or {}
+    config = composed(name, fixed, whole=True)
+    sweeper = config.hydra.sweeper.get("params") or {}
     own = parser.parse([f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given])
-    return fixed, own + [override for override in overrides if override.is_sweep_override()]
+    with open_dict(config):
+        del config["hydra"]
+    return fixed, own + [override for override in overrides if override.is_sweep_override()], config
 
 
 def _check_at_once(found: Sequence[Grid]) -> None:

@@ -14,7 +14,10 @@ from threadpoolctl import threadpool_limits
 from pruneexp.cli import main
 
 ROOT = Path(__file__).resolve().parents[1]
-SMALL = ("recipe=smoke", "recipe.train_images=128", "recipe.test_images=64", "logger=none", "trainer.threads=1")
+# figures are drawn where a test looks at them
+SMALL = (
+    "recipe=smoke", "recipe.train_images=128", "recipe.test_images=64", "logger=none", "trainer.threads=1", "figure=[]",
+)  # fmt: skip
 STEM = "quickstart-recipe=smoke+recipe.test_images=64+recipe.train_images=128"  # what reports of it are called
 TABLES = "results/runs/reports/tables"
 

@@ -1,5 +1,6 @@
 """Python's search for objects that only hold each other."""
 
+import atexit
 import contextlib
 import gc
 from collections.abc import Iterator
@@ -18,7 +19,7 @@ def paused() -> Iterator[None]:
             gc.enable()
 
 
-def left_alone() -> None:
-    """Have what is there now never searched again, by a process that is about to end and has left no file open: of thousands of
-    records the search when Python ends takes most of a second."""
-    gc.freeze()
+def not_at_the_end() -> None:
+    """Have nothing searched when the process ends, which takes most of a second where there are thousands of records: only for what
+    leaves no file open."""
+    atexit.register(gc.freeze)

@@ -22,11 +22,11 @@ COMMAND = "python -m pruneexp made by hand"
 NAMES = sorted(path.stem for path in (conf_dir() / "figure").glob("*.yaml"))
 every_figure = pytest.mark.parametrize("name", NAMES)
 NETWORKS = [("cifar10", "vgg11"), ("cifar100", "vgg11")]
-METHODS = [("snip", "greedy", ""), ("magnitude", "greedy", ""), ("none", "random", "shuffle")]
+METHODS = [("snip", "greedy", ""), ("none", "random", "shuffle")]
 GRIDS: dict[str, pd.DataFrame] = {
-    "two methods, three seeds": cells(),
+    "two methods, three seeds": cells(densities=[0.2, 0.05]),
     "one cell": cells(methods=made_frames.TWO[:1], densities=[0.1], seeds=1),
-    "two networks and scorers": cells(NETWORKS, METHODS, seeds=2),
+    "two networks and scorers": cells(NETWORKS, METHODS, densities=[0.2, 0.05], seeds=2),
     "dense networks alone": cells(NETWORKS, []),
     "without an accuracy": cells(accuracy=lambda density, seed: np.nan),
     "all weights pruned": cells(densities=[0.1, 0.01]).assign(
@@ -76,7 +76,7 @@ def test_the_same_grid_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
 @every_figure
 def test_nobodys_style_is_changed(tmp_path: Path, name: str) -> None:
     before = str(matplotlib.rcParams)
-    draw(name, tmp_path, GRIDS["two methods, three seeds"])
+    draw(name, tmp_path, GRIDS["one cell"])
     assert str(matplotlib.rcParams) == before
 
 
