@@ -125,7 +125,10 @@ def word(case: Case, words: list[str], left: Sound, expected: Sound, before: str
         told_missing = re.search(r"none of the \d+ cells? (is|are) recorded", text)
         if told_missing and not same:
             return MISSING
-        named = len(told) == 1 and told[0].startswith("pruneexp: ") and any(name in text for name in case.names)
+        several = told[:1] != [] and told[0].endswith("could not be made:")  # cells, each with a line of its own
+        reasons = told[1:] if several else told
+        named = "".join(told).startswith("pruneexp: ") and (several or len(reasons) == 1)
+        named = named and all(any(name in reason for name in case.names) for reason in reasons)
         return REFUSED if named else VAGUE
     if "mode=check" in words:
         if outcome.code == 1:
@@ -146,7 +149,7 @@ def word(case: Case, words: list[str], left: Sound, expected: Sound, before: str
 
 def refuses(outcome: Outcome) -> bool:
     """Whether a command does nothing, or does not make a cell, and says why."""
-    return outcome.code == 2 or (outcome.code == 1 and "could not be made: " in outcome.err)
+    return outcome.code == 2 or (outcome.code == 1 and "could not be made:" in outcome.err)
 
 
 def trained(outcome: Outcome) -> int:

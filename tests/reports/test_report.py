@@ -25,7 +25,9 @@ KINDS = {"tables": ("csv", "md", "tex", "json"), "figures": ("png", "svg"), "rec
 
 
 def grid(runs: Path, *arguments: str) -> Grid:
-    return expand([*([] if runs == RUNS else [f"results_dir={runs}"]), "densities=[1.0,0.1,0.02]", *arguments])
+    return expand(
+        [*([] if runs == RUNS else [f"results_dir={runs}"]), "densities=[1.0,0.1,0.02]", "figure=[]", *arguments]
+    )
 
 
 def table(runs: Path, stem: str = "quickstart") -> pd.DataFrame:
@@ -33,7 +35,7 @@ def table(runs: Path, stem: str = "quickstart") -> pd.DataFrame:
 
 
 def test_every_file_is_written_and_names_the_command(runs: Path) -> None:
-    made = grid(runs, "seed=0,1")
+    made = grid(runs, "seed=0,1", "figure=accuracy")
     fill(made, runs, lambda cell: record(cell, 50 + cell.seed))
     assert write_report(made, "python -m pruneexp seed=0,1") == 0
     reports = runs / "reports"
@@ -169,7 +171,7 @@ def test_diverged_seeds_are_counted_and_shown(runs: Path, capsys: pytest.Capture
 
 
 def test_a_report_of_the_dense_network_alone(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    made = grid(runs, "seed=0,1", "densities=[1.0]")
+    made = grid(runs, "seed=0,1", "densities=[1.0]", "figure=accuracy")
     fill(made, runs, lambda cell: record(cell, 90))
     assert write_report(made, "command") == 0
     assert table(runs)["masker"].tolist() == ["dense"]
@@ -178,7 +180,7 @@ def test_a_report_of_the_dense_network_alone(runs: Path, capsys: pytest.CaptureF
 
 
 def test_one_seed_without_interval_and_imdb_is_drawn_too(runs: Path) -> None:
-    made = grid(runs, "seed=0", "masker=greedy")
+    made = grid(runs, "seed=0", "masker=greedy", "figure=accuracy")
     fill(made, runs, lambda cell: record(cell, 40, imdb=None, lambda2_min=None))
     assert write_report(made, "command") == 0
     assert not {"imdb", "lambda2_min"} & {*table(runs)}
@@ -186,7 +188,7 @@ def test_one_seed_without_interval_and_imdb_is_drawn_too(runs: Path) -> None:
 
 
 def test_figures_take_their_options_from_the_command_line(runs: Path) -> None:
-    words = ("seed=0", "masker=greedy", "model=vgg_small,resnet20", "scorer=magnitude,random")
+    words = ("seed=0", "masker=greedy", "model=vgg_small,resnet20", "scorer=magnitude,random", "figure=accuracy")
     made = grid(runs, *words)
     fill(made, runs, lambda cell: record(cell, 40))
     assert write_report(made, "command") == 0
