@@ -14,6 +14,8 @@ import time
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import from_json
+
 from pruneexp.records import record
 from pruneexp.system import files
 
@@ -41,10 +43,10 @@ class Seen:
         self.states: dict[str, tuple[State, Data]] = {}
         self.new = 0
         with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
-            said: dict[str, Any] = json.loads(files.read_sealed(self.path))
+            said: dict[str, Any] = from_json(files.read_sealed(self.path))
             if said["rules"] == self.rules:
                 self.states = {
-                    str(key): ((int(a), int(b), int(c), int(d)), None if data is None else (str(data[0]), str(data[1])))
+                    key: ((a, b, c, d), None if data is None else (data[0], data[1]))
                     for key, ((a, b, c, d), data) in said["states"].items()
                 }
 

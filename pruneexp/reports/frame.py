@@ -126,7 +126,7 @@ def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame
     for record, group in grouped:
         told, data, seconds = facts.plainest[group], record["data"], record["seconds"]
         row = told.labels | {name: record[name] for name in WHOLE} | {"precision": record["precision"]}
-        row |= {name: math.nan if record.get(name) is None else record[name] for name in FIGURES}
+        row |= {name: math.nan if (figure := record.get(name)) is None else figure for name in FIGURES}
         row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = seconds["scoring"] + seconds["masking"]
         row["training_seconds"] = seconds["training"]

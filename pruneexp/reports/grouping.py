@@ -41,16 +41,19 @@ class Facts:
     known: dict[tuple[Any, ...], Told] = field(default_factory=dict)
     plainest: dict[str, Told] = field(default_factory=dict)
 
-    def of(self, description: Mapping[str, Any], names: Mapping[str, str]) -> Told:
+    def of(self, description: dict[str, Any], names: Mapping[str, str]) -> Told:
         """What is said of a cell's group.
 
         Args:
             description: the cell's.
             names: the presets that it was asked for by.
         """
-        seedless = {name: told for name, told in description.items() if name != "seed"}
-        same = marshal.dumps(seedless), *(names[name] for name in GROUPS)  # in a tenth of the digest's time
+        same = (
+            marshal.dumps(description | {"seed": None}),
+            *(names[name] for name in GROUPS),
+        )  # in a tenth of the digest's time
         if same not in self.known:
+            seedless = {name: told for name, told in description.items() if name != "seed"}
             self.known[same] = made = self._made(seedless, names)
             self.plainest[made.group] = min(made, self.plainest.get(made.group, made), key=_length)
         return self.known[same]
