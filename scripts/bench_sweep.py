@@ -67,7 +67,7 @@ def timed(folder: Path, *arguments: str, trains: bool = True) -> tuple[float, fl
 
 def processor(number: int) -> float:
     """Processor seconds of a process, one that has just ended too, and of those that it has waited for."""
-    fields = Path(f"/proc/{number}/stat").read_text().rpartition(")")[2].split()
+    fields = Path(f"/proc/{number}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / TICKS
 
 
@@ -75,7 +75,7 @@ def multiply(folder: Path, sweep: list[str]) -> list[str]:
     """Write a record for every cell of the sweep, made from the one that is there; the keys."""
     store = Store(folder / "results" / "runs")
     (path,) = store.folder.glob("*/record.json")
-    record, draw = json.loads(path.read_text()), random.Random(0)
+    record, draw = json.loads(path.read_text(encoding="utf-8")), random.Random(0)
     content = {"masks.safetensors": store.file(path.parent.name, "masks.safetensors")}
     history = [{"epoch": 0.0}]
     shutil.rmtree(path.parent)

@@ -114,7 +114,11 @@ def bench(name: str, mode: str, spectra: bool) -> dict[str, Any]:
     }  # fmt: skip
     if spectra:
         result["residuals"] = [topology.adjacency_spectrum.residual, topology.laplacian_spectrum.residual]
-    theirs = json.loads((GOLDEN / "multipartite.json").read_text()).get(name, {}).get("reference_cpu_seconds")
+    theirs = (
+        json.loads((GOLDEN / "multipartite.json").read_text(encoding="utf-8"))
+        .get(name, {})
+        .get("reference_cpu_seconds")
+    )
     if theirs:
         reference = {key: sum(theirs[part] for part in parts) for key, parts in THEIRS.items()}
         result["reference"] = reference

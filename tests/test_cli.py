@@ -16,12 +16,8 @@ from PIL import Image
 from tests.command import SMALL, STEM, TABLES, Outcome, command, environment, files, in_process
 
 Command = Callable[..., Outcome]
-SWEEP = (
-    *SMALL,
-    "figure=accuracy",
-    "seed=0,1",
-    "densities=[1.0,0.1]",
-)  # sparsify and greedy: 2 dense + 2 x 2 pruned cells
+# sparsify and greedy: 2 dense + 2 x 2 pruned cells
+SWEEP = (*SMALL, "figure=accuracy", "seed=0,1", "densities=[1.0,0.1]")
 ENDINGS = ("tables csv", "tables md", "tables tex", "tables json", "records jsonl", "figures png", "figures svg")
 REPORT = [f"results/runs/reports/{kind}/{STEM}.{ending}" for kind, ending in map(str.split, ENDINGS)]
 

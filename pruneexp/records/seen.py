@@ -46,7 +46,7 @@ class Seen:
             said: dict[str, Any] = from_json(files.read_sealed(self.path))
             if said["rules"] == self.rules:
                 self.states = {
-                    key: ((a, b, c, d), None if data is None else (data[0], data[1]))
+                    str(key): ((int(a), int(b), int(c), int(d)), None if data is None else (str(data[0]), str(data[1])))
                     for key, ((a, b, c, d), data) in said["states"].items()
                 }
 

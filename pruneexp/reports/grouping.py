@@ -48,13 +48,11 @@ class Facts:
             description: the cell's.
             names: the presets that it was asked for by.
         """
-        same = (
-            marshal.dumps(description | {"seed": None}),
-            *(names[name] for name in GROUPS),
-        )  # in a tenth of the digest's time
+        seedless = marshal.dumps(description | {"seed": None})  # in a tenth of the digest's time
+        same = seedless, *(names[name] for name in GROUPS)
         if same not in self.known:
-            seedless = {name: told for name, told in description.items() if name != "seed"}
-            self.known[same] = made = self._made(seedless, names)
+            told = {name: value for name, value in description.items() if name != "seed"}
+            self.known[same] = made = self._made(told, names)
             self.plainest[made.group] = min(made, self.plainest.get(made.group, made), key=_length)
         return self.known[same]
 

@@ -264,7 +264,7 @@ def test_the_count_is_exact_at_common_densities(name: str, kind: str, density: f
 @every_masker
 def test_ties_do_not_change_the_count(name: str) -> None:
     layers = network("equal")
-    for count in range(3, size(layers), 293):
+    for count in range(3, size(layers), 97):
         with refusals(name if count < 0.5 * size(layers) or name in OWN_NUMBER else "", layers):
             assert_count(name, draw_masks(name, layers, count / size(layers)), count)
 

@@ -547,7 +547,7 @@ def least(of: list[Layer]) -> int:
 
 
 @pytest.mark.parametrize("name", FITTED)
-@pytest.mark.parametrize("density", [0.05, 0.0])
+@pytest.mark.parametrize("density", [0.1, 0.05, 0.0])
 def test_ramanujan_fit_is_certified_and_leaves_no_filter_and_no_input_dead(name: str, density: float) -> None:
     of, notes = layers_of(FITTED[name]), Notes()
     count = round(density * size(of)) or least(of)  # the smallest there is

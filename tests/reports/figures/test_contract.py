@@ -22,7 +22,7 @@ COMMAND = "python -m pruneexp made by hand"
 NAMES = sorted(path.stem for path in (conf_dir() / "figure").glob("*.yaml"))
 every_figure = pytest.mark.parametrize("name", NAMES)
 NETWORKS = [("cifar10", "vgg11"), ("cifar100", "vgg11")]
-METHODS = [("snip", "greedy", ""), ("none", "random", "shuffle")]
+METHODS = [("snip", "greedy", ""), ("magnitude", "greedy", ""), ("none", "random", "shuffle")]
 GRIDS: dict[str, pd.DataFrame] = {
     "two methods, three seeds": cells(densities=[0.2, 0.05]),
     "one cell": cells(methods=made_frames.TWO[:1], densities=[0.1], seeds=1),
