@@ -2,11 +2,13 @@
 #   SCALE=smoke|paper   smoke: one epoch over a few images; paper: the published recipe (default)
 #   FIG2="..."          columns of spectral-fig2, for example FIG2="vgg11 resnet20"
 #   REPORT=results      folder for tables and figures
+#   MINUTES=10          how long gpu-lease has the GPU
 #   ARGS="..."          further overrides, for example ARGS="seed=0 data_dir=/data launcher=gpus"
 PYTHON ?= python3
 SCALE ?= paper
 ARGS ?=
 REPORT ?= results
+MINUTES ?= 10
 RUN = .venv/bin/python -m pruneexp report_dir=$(REPORT)
 ifeq ($(SCALE),smoke)
 RECIPE = recipe=smoke
@@ -31,7 +33,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
-	centrality-table centrality-small centrality-sweep pretrain bench-centrality results-page clean
+	centrality-table centrality-small centrality-sweep pretrain bench-centrality gpu-lease results-page clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -146,6 +148,9 @@ bench-sweep: .venv/tested ## processor time of status, plan, report and a restar
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss
+
+gpu-lease: .venv/tested ## a CUDA GPU for MINUTES=10: its tests, times of a training step, cells of papers' tables, all kept in lease/ as they come
+	.venv/bin/python -m scripts.gpu_lease --minutes $(MINUTES) $(ARGS)
 
 results-page: .venv/tested ## results/README.md and the README's table from the tables; ARGS=--again makes the reports from records anew
 	.venv/bin/python -m scripts.results_page $(ARGS)

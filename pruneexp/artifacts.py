@@ -20,6 +20,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
+from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring, trace
@@ -30,7 +31,6 @@ from pruneexp.records.provenance import code_digest, git_commit
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
-from pruneexp.training.fit import quiet_lightning
 from pruneexp.training.train import train
 from pruneexp.treatments.treat import treat, treats
 
@@ -44,30 +44,27 @@ class Artifacts:
     Args:
         job: the job.
         store: where the dense network is found, and what is shared with other jobs.
+        means: what the job has in common with others; its own unless given.
     """
 
-    def __init__(self, job: Job, store: Store) -> None:
-        self.job, self.store = job, store
+    def __init__(self, job: Job, store: Store, means: Means | None = None) -> None:
+        self.job, self.store, self.means = job, store, means or Means(job)
 
-    @functools.cached_property
+    @property
     def device(self) -> Device:
-        device: Device = self.job.setting.make("trainer")
-        device.prepare()
-        quiet_lightning()
-        return device
+        return self.means.device
 
-    @functools.cached_property
+    @property
     def recipe(self) -> Recipe:
-        recipe: Recipe = self.job.setting.make("recipe")
-        return recipe
+        return self.means.recipe
 
-    @functools.cached_property
+    @property
     def dataset(self) -> Dataset:
-        return self.job.setting.dataset()
+        return self.means.dataset
 
     @functools.cached_property
     def data(self) -> Resident:
-        return Resident(self.dataset, self.recipe, self.job.seed, self.device.where)
+        return self.means.data(self.job.seed)
 
     @functools.cached_property
     def method(self) -> Method:

@@ -19,6 +19,7 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import remove
 from pruneexp.network.weights import packed
+from pruneexp.order import Piece
 from pruneexp.records.provenance import provenance
 from pruneexp.records.record import Record
 from pruneexp.training.train import Trained
@@ -34,7 +35,7 @@ class Trial:
     """A cell that is pruned and measured, before and after its training.
 
     Attributes:
-        cell: which.
+        piece: which cell, of which job.
         network: what is trained, in place.
         masks: on it; none where what they prune was removed.
         notes: what the masker, treatments and training have to report.
@@ -43,7 +44,7 @@ class Trial:
         pruned: all its masks, as the content of a file.
     """
 
-    cell: Cell
+    piece: Piece
     network: nn.Module
     masks: Masks
     notes: Notes
@@ -83,9 +84,10 @@ def measure_later(cell: Cell, shared: Artifacts) -> Record:
     return with_names(fields, record)
 
 
-def record_of(trial: Trial, trained: Trained, shared: Artifacts, devices: list[str], command: str) -> Record:
+def record_of(trial: Trial, trained: Trained, devices: list[str]) -> Record:
     """The record of a trained cell."""
-    cell, job, last = trial.cell, shared.job, trained.history[-1]
+    order, cell, last = trial.piece.order, trial.piece.cell, trained.history[-1]
+    shared = order.shared
     return {
         "key": cell.key,
         "names": cell.names,
@@ -102,17 +104,18 @@ def record_of(trial: Trial, trained: Trained, shared: Artifacts, devices: list[s
         "seconds": {name: round(value, 3) for name, value in trial.seconds.items()},
         "peak_memory_bytes": trained.peak_memory_bytes,
         "notes": trial.notes,
-        **provenance(command, " + ".join(devices), shared.device.resolved_precision),
+        **provenance(order.command, " + ".join(devices), shared.device.resolved_precision),
         "data": {"name": shared.dataset.name, "sha256": shared.dataset.digest},
         "classes": shared.dataset.classes,
         "input_shape": list(shared.dataset.input_shape),
-        "config": _portable(job),
+        "config": _portable(order.job),
     }
 
 
-def files_of(trial: Trial, shared: Artifacts) -> dict[str, bytes]:
+def files_of(trial: Trial) -> dict[str, bytes]:
     """What the folder of a trained cell holds besides its record: masks and trained network; see `pruneexp.loading`."""
-    if shared.job.setting.removes_neurons and trial.cell.density < 1:
+    shared = trial.piece.order.shared
+    if shared.job.setting.removes_neurons and trial.piece.cell.density < 1:
         network = {"network.pt2": exported(trial.network, shared.data.input_shape)}
     else:
         network = {"weights.safetensors": packed(compact(trial.network.state_dict(), trial.masks))}

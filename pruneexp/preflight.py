@@ -14,10 +14,10 @@ from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Layer, kept_count
 from pruneexp.measuring.asked import is_measured
 from pruneexp.network.prunable import prunable
+from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
 from pruneexp.training.device import Device
-from pruneexp.training.members import check_members
 
 
 @dataclass(frozen=True)
@@ -59,18 +59,18 @@ def check_sweep(store: Store, found: Found) -> None:
         UserError: it is not; nothing has been written but data that was missing.
     """
     store.check_writable()
+    git_commit()  # which somebody may have told wrongly
     jobs = {id(slot.job.setting): slot.job for slot in found.left}.values()
     for weights in {job.options.weights for job in jobs}:
         _check_weights(Path(weights))
     networks: dict[str, Network] = {}  # by weights, data set and model
     for job in jobs:
-        trainer = _trainer(job)
+        _check_trainer(job)
         names = str(
             [job.options.weights, *(job.setting.components[group].identity() for group in ("dataset", "model"))]
         )
         if names not in networks:
             networks[names] = Network.of(job)
-            check_members(trainer, networks[names].module, networks[names].input_shape)
         for density in job.densities:
             kept_count(networks[names].layers, density)
     for job in {str(job.setting.components["dataset"].identity()): job for job in jobs}.values():
@@ -112,11 +112,10 @@ def _check_weights(weights: Path) -> None:
         Store(cell.parent).file(cell.name, "weights.safetensors")
 
 
-def _trainer(job: Job) -> Device:
-    """The job's device; where the job runs elsewhere no GPU is needed here.
+def _check_trainer(job: Job) -> None:
+    """Raise UserError where the job's device is not to be had, or does not go with the launcher.
 
-    Raises:
-        UserError: it is not to be had, or does not go with the launcher.
+    Where the job runs elsewhere no GPU is needed here.
     """
     trainer: Component = job.setting.components["trainer"]
     launcher = job.setting.components.get("launcher")
@@ -128,7 +127,6 @@ def _trainer(job: Job) -> Device:
             f"launcher=gpus gives each job one device, and trainer.devices={device.devices} asks for more:"
             " use launcher=local."
         )
-    return device
 
 
 def _check_data(job: Job, seen: Mapping[tuple[str, str], str]) -> None:

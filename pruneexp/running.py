@@ -1,46 +1,33 @@
-"""One job as the algorithm: for each density score, mask, treat, measure, train, record."""
+"""Jobs as the algorithm: for each cell score, mask, treat, measure, train, record."""
 
 import contextlib
-import functools
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Iterator, Sequence
 
-from pruneexp.artifacts import Artifacts
-from pruneexp.cell import Cell
-from pruneexp.errors import UnwritableError, UserError
+from pruneexp.errors import UnwritableError, UserError, first_line
 from pruneexp.failures import Failure
+from pruneexp.groups import groups
+from pruneexp.guard import Guard
 from pruneexp.jobs.job import Job
+from pruneexp.means import Means
+from pruneexp.order import Order, Part, Piece
 from pruneexp.outcome import Trial, files_of, measure_later, record_of
-from pruneexp.records import marks
-from pruneexp.records.claims import ends_sweep
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.system.console import console, say
 from pruneexp.system.signals import check, shielded
 from pruneexp.training.train import Trained
-from pruneexp.trials import Trials
-from pruneexp.worklist import Countdown, Worklist
+from pruneexp.trials import prepared, train
 
 
-def run(
-    config: Mapping[str, Any],
-    command: str = "",
-    numbers: Mapping[float, int] | None = None,
-    total: int = 0,
-    left: Callable[[], str] | None = None,
-) -> list[Failure]:
-    """Make the job's cells that have no record yet.
+def run(parts: Sequence[Part], total: int, left: Callable[[], str] | None = None) -> list[Failure]:
+    """Make the jobs' cells that have no record yet.
 
-    Cells that another process is working on are left to it and looked at again at the end, so that the job ends
-    when all its cells are recorded, whoever made them, or could not be made.
+    Cells that another process is working on are left to it and looked at again at the end, so that the jobs end
+    when all their cells are recorded, whoever made them, or could not be made.
 
     Args:
-        config: one job's configuration.
-        command: that runs just this job, for the records.
-        numbers: of the cells to make among those that the sweep makes, by density; all of the job's unless given.
-        total: how many the sweep makes.
+        parts: jobs of one kind (`pruneexp.means.kind`), whose cells may be trained side by side.
+        total: how many cells the sweep makes.
         left: says how long the others will take.
 
     Returns:
@@ -50,119 +37,138 @@ def run(
         UserError: a configuration fault.
         UnwritableError: no cell can be recorded any more.
     """
-    job = Job.of(config)
+    job = Job.of(parts[0].config)
     git_commit()  # as it is now, not when the last cell is done
-    numbers = numbers or {density: k for k, density in enumerate(job.densities, start=1)}
-    store = Store(job.options.results_dir, job.options.records)
-    shared = Artifacts(job, store)
-    maker = Maker(shared, Countdown(numbers, total or len(numbers), left), command)
-    with maker.guarded(job.cells(job.precisions()[0])):
-        maker.make(Worklist(job, store, job.cells(shared.device.resolved_precision)))
-    return list(maker.failures.values())
+    store, means = Store(job.options.results_dir, job.options.records), Means(job)
+    orders = [Order(part, store, means, total, left) for part in parts]
+    maker = Maker(store, orders)
+    # the precision is the device's to say, which may not be there; without data there are no cells
+    with maker.guard.guarded([Piece(one, cell) for one in orders for cell in one.job.cells(one.job.precisions()[0])]):
+        _ = means.device, means.dataset
+    if not maker.guard.failures:
+        pieces = maker.pieces()
+        with maker.guard.guarded(pieces):
+            maker.make(pieces)
+    return list(maker.guard.failures.values())
 
 
-@dataclass
 class Maker:
-    """Makes cells.
+    """Makes the cells of some jobs.
+
+    Args:
+        store: where they lie.
+        orders: the jobs, of one kind.
 
     Attributes:
-        shared: what the job's cells share.
-        countdown: tells people how far the sweep is.
-        command: that runs just this job, for the records.
-        failures: the cells that could not be made, by key.
+        guard: knows the cells that could not be made.
     """
 
-    shared: Artifacts
-    countdown: Countdown
-    command: str
-    failures: dict[str, Failure] = field(default_factory=dict)
+    def __init__(self, store: Store, orders: Sequence[Order]) -> None:
+        self.store, self.orders = store, orders
+        self.guard = Guard(store)
 
-    @functools.cached_property
-    def trials(self) -> Trials:
-        """How they are pruned and trained."""
-        return Trials(self.shared, self.countdown)
+    def pieces(self) -> list[Piece]:
+        """The jobs' cells in the order of jobs and densities, each once."""
+        found: dict[str, Piece] = {}
+        for order in self.orders:
+            for cell in order.work.cells:
+                found.setdefault(cell.key, Piece(order, cell))
+        return list(found.values())
 
-    def make(self, work: Worklist) -> None:
-        """Make those of a job's cells that are left, in the order of its densities, but a dense network that others need first."""
-        shared, store, cells = self.shared, work.store, work.cells
-        missing = work.missing()
-        pruned = [cell for cell in missing if cell.density < 1]
-        starts = [cell for cell in pruned if not store.has_folder(cell.key) or shared.job.options.rewind == "none"]
-        _ = shared.data  # without which there is none
-        if shared.needs_dense and starts and not store.has_folder(shared.dense_cell.key):
-            with work.claimed([shared.dense_cell], wait=True, here=True) as mine:
-                self.finish(mine)
-            missing = pruned
-            if (dense := self.failures.get(shared.dense_cell.key)) is not None:
-                self.fail(starts, UserError(f"it needs the trained dense network, and {dense.why}"))
-                missing = [cell for cell in pruned if cell not in starts]
-                if shared.dense_cell not in cells:  # nobody has asked for it
-                    del self.failures[dense.key]
-        for group in work.groups(missing, self.trials.members(missing)):
-            with work.claimed(group) as mine:
-                self.finish(mine)
-        for cell in cells:  # that other processes have worked on
-            if cell.key not in self.failures:
-                with work.claimed([cell], wait=True) as mine:
-                    self.finish(mine)
+    def make(self, pieces: Sequence[Piece]) -> None:
+        """Make those of the cells that are left, in their order, but dense networks that others need first."""
+        needing = [order for order in self.orders if order.shared.needs_dense]
+        started = [(order, starts) for order in needing if (starts := self._starting_from_dense(order))]
+        dense = {order.shared.dense_cell.key: Piece(order, order.shared.dense_cell) for order, _ in started}
+        self.go_through(list(dense.values()), here=True)
+        for order, starts in started:
+            if (failure := self.guard.failures.get(order.shared.dense_cell.key)) is not None:
+                self.guard.fail(starts, UserError(f"it needs the trained dense network, and {failure.why}"))
+        for key in dense.keys() - {piece.key for piece in pieces}:  # nobody has asked for it
+            self.guard.failures.pop(key, None)
+        self.go_through(pieces)
 
-    def finish(self, cells: Sequence[Cell]) -> None:
-        """Make and record cells, new ones in one training; a finished one is only measured. The caller holds their claims."""
-        store, trials = self.shared.store, []
-        for cell in cells:
-            check()
-            recorded = store.has_folder(cell.key)
-            with self.guarded([cell], recorded):
-                if recorded:
-                    store.amend(cell.key, measure_later(cell, self.shared))
-                    console().print(f"{cell.key}: measured.", soft_wrap=True)
-                else:
-                    trials.append(self.trials.prepared(cell))
-        with self.guarded([trial.cell for trial in trials]):
-            for trial, trained, devices in self.trials.trained(trials):
-                self.record(trial, trained, devices)
+    def _starting_from_dense(self, order: Order) -> list[Piece]:
+        """The cells of a job that are left and need a dense network that is not there."""
+        if self.store.has_folder(order.shared.dense_cell.key):
+            return []
+        pruned = [Piece(order, cell) for cell in order.work.missing() if cell.density < 1]
+        # where training starts from it, measuring needs it too
+        return [piece for piece in pruned if order.job.options.rewind == "none" or not piece.recorded]
 
-    def record(self, trial: Trial, trained: Trained, devices: list[str]) -> None:
-        """Leave a trained cell behind."""
-        store, cell = self.shared.store, trial.cell
-        record = record_of(trial, trained, self.shared, devices, self.command)
-        with shielded():
-            store.write(cell.key, record, files_of(trial, self.shared), trained.history)
-        self.countdown.tell(cell, record)
-        if self.shared.job.densities == [1.0]:  # its weights are what the job is for
-            console().print(f"its weights: {store.folder / cell.key / 'weights.safetensors'}", soft_wrap=True)
-
-    @contextlib.contextmanager
-    def guarded(self, cells: Sequence[Cell], recorded: bool = False) -> Iterator[None]:
-        """What goes wrong in the block keeps those of the cells that are not recorded from being made, and no others.
+    def go_through(self, pieces: Sequence[Piece], here: bool = False) -> None:
+        """Make what is left of the pieces: first what no other process works on, then what others have left.
 
         Args:
-            cells: that the block makes.
-            recorded: whether they are, and the block only measures them.
-
-        Raises:
-            UnwritableError: no cell can be recorded any more.
+            here: a record from elsewhere does not count.
         """
-        store = self.shared.store
+        found = groups([piece for piece in pieces if self._is_left(piece, here)])
+        for number, group in enumerate(found):
+            with self.claimed(group, here=here) as mine:
+                self.finish(mine)
+            to_come = {id(piece.order) for some in found[number + 1 :] for piece in some}
+            for piece in group:
+                if id(piece.order) not in to_come:
+                    piece.order.forget()
+        for piece in pieces:
+            with self.claimed([piece], wait=True, here=here) as mine:
+                self.finish(mine)
+
+    def _is_left(self, piece: Piece, here: bool) -> bool:
+        with self.guard.guarded([piece], recorded=True):  # its record may be damaged
+            return piece.key not in self.guard.failures and not piece.order.work.finished(piece.cell, here)
+        return False
+
+    @contextlib.contextmanager
+    def claimed(self, pieces: Sequence[Piece], wait: bool = False, here: bool = False) -> Iterator[list[Piece]]:
+        """Those of the pieces that are this process's to finish, as `Worklist.claimed` has it of each."""
+        mine = []
+        with contextlib.ExitStack() as claims:
+            for piece in pieces:
+                with self.guard.guarded([piece], recorded=True):
+                    claimed = piece.order.work.claimed(piece.cell, wait, here)
+                    if piece.key not in self.guard.failures and claims.enter_context(claimed):
+                        mine.append(piece)
+            yield mine
+
+    def finish(self, pieces: Sequence[Piece]) -> None:
+        """Make and record cells, new ones in one training; a finished one is only measured. The caller holds their claims."""
+        trials = []
+        for piece in pieces:
+            check()
+            with self.guard.guarded([piece], measuring := piece.recorded):
+                if measuring:
+                    self.store.amend(piece.key, measure_later(piece.cell, piece.order.shared))
+                    console().print(f"{piece.key}: measured.", soft_wrap=True)
+                else:
+                    trials.append(prepared(piece))
+        with self.guard.guarded([trial.piece for trial in trials]):
+            if (why := self._train(trials)) is not None:
+                pieces = [trial.piece for trial in trials if not trial.piece.recorded]
+                trials.clear()  # which holds memory
+                for piece in pieces:
+                    say(piece.order.countdown.title(piece.cell), f"is trained by itself ({why})")
+                    self.finish([piece])
+
+    def _train(self, trials: Sequence[Trial]) -> str | None:
+        """Train the trials at once; why several could not be, where some are left that might be trained by themselves."""
         try:
-            yield
+            train(trials, self.record)
         except UnwritableError:
             raise
         except Exception as error:
-            if isinstance(error, OSError) and ends_sweep(error) and _lies_in(error, store.folder):
-                raise UnwritableError(
-                    f"{error.filename} cannot be written ({error.strerror}): make room there."
-                ) from error
-            self.fail([cell for cell in cells if recorded or not store.has_folder(cell.key)], error)
+            if len(trials) == 1:
+                raise
+            return first_line(error)
+        return None
 
-    def fail(self, cells: Sequence[Cell], error: Exception) -> None:
-        """Note that the cells could not be made, those that were not before, and tell people."""
-        for cell in cells:
-            failure = Failure.of(cell.key, self.countdown.name(cell), error)
-            if self.failures.setdefault(cell.key, failure) is failure:
-                marks.failed(self.shared.store, cell.key, failure.why)
-                say(self.countdown.title(cell), f"could not be made: {failure.why}")
-
-
-def _lies_in(error: OSError, folder: Path) -> bool:
-    return isinstance(error.filename, str) and Path(error.filename).absolute().is_relative_to(folder.absolute())
+    def record(self, trial: Trial, trained: Trained, devices: list[str]) -> None:
+        """Leave a trained cell behind."""
+        piece = trial.piece
+        with self.guard.guarded([piece]):
+            record = record_of(trial, trained, devices)
+            with shielded():
+                self.store.write(piece.key, record, files_of(trial), trained.history)
+            piece.order.countdown.tell(piece.cell, record)
+            if piece.order.job.densities == [1.0]:  # its weights are what the job is for
+                console().print(f"its weights: {self.store.folder / piece.key / 'weights.safetensors'}", soft_wrap=True)

@@ -35,25 +35,19 @@ class Worklist:
         """The cells that are not finished."""
         return [cell for cell in self.cells if not self.finished(cell)]
 
-    def groups(self, cells: Sequence[Cell], members: int) -> list[list[Cell]]:
-        """Cells in groups of so many that are trained at once; by themselves those that are only to be measured, and a dense one that
-        other cells can start from."""
-        trained = self.job.options.when == "trained"
-        alone = [cell for cell in cells if self.store.has_folder(cell.key) or (cell.density == 1 and trained)]
-        rest = [cell for cell in cells if cell not in alone]
-        return [[cell] for cell in alone] + [rest[k : k + members] for k in range(0, len(rest), members)]
-
     @contextlib.contextmanager
-    def claimed(self, cells: Sequence[Cell], wait: bool = False, here: bool = False) -> Iterator[list[Cell]]:
-        """Those of the cells that are this process's to finish, held against others until the block ends.
+    def claimed(self, cell: Cell, wait: bool = False, here: bool = False) -> Iterator[bool]:
+        """Whether the cell is this process's to finish, held against others until the block ends.
 
-        Not those that are finished, nor, without `wait`, those that another process works on; `here` as for `finished`.
+        Not if it is finished, nor, without `wait`, if another process works on it; `here` as for `finished`.
         """
         with contextlib.ExitStack() as claims:
-            left = [cell for cell in cells if not self.finished(cell, here)]
-            held = [cell for cell in left if claims.enter_context(self.store.claim(cell.key, wait))]
-            mine = [cell for cell in held if not self.finished(cell, here)]
-            for cell in mine:
+            mine = (
+                not self.finished(cell, here)
+                and claims.enter_context(self.store.claim(cell.key, wait))
+                and not self.finished(cell, here)  # by another process meanwhile
+            )
+            if mine:
                 claims.enter_context(marks.working(self.store, cell.key))
             yield mine
 
@@ -108,9 +102,6 @@ class Countdown:
         number = self.numbers.get(cell.density)
         return f"{'dense cell' if number is None else f'cell {number} of {self.total}'}  {self.name(cell)}"
 
-    def title_of_all(self, cells: Sequence[Cell]) -> str:
-        return f"cells {', '.join(str(self.numbers.get(cell.density, '-')) for cell in cells)} of {self.total}"
-
     def tell(self, cell: Cell, record: Record) -> None:
         """One line for a cell that is recorded."""
         outcome = "diverged" if record["diverged"] else f"accuracy {record['accuracy']:.2f} %"
@@ -118,3 +109,12 @@ class Countdown:
             outcome += " (no input-output path is left)"
         left = "" if self.left is None else f"; {self.left()}"
         console().print(f"{self.title(cell)}: {outcome}, {sum(record['seconds'].values()):.1f} s{left}", soft_wrap=True)
+
+
+def title_of_all(cells: Sequence[tuple[Countdown, Cell]]) -> str:
+    """Of cells that are trained at once, each with its job's countdown."""
+    if len(cells) == 1:
+        ((countdown, cell),) = cells
+        return countdown.title(cell)
+    numbers = ", ".join(str(countdown.numbers.get(cell.density, "-")) for countdown, cell in cells)
+    return f"cells {numbers} of {cells[0][0].total}"

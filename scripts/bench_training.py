@@ -16,6 +16,7 @@ import platform
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -36,7 +37,7 @@ def options() -> argparse.Namespace:
     names = list(SETTINGS)
     parser.add_argument("--networks", nargs="+", choices=names, default=names if cuda else ["digits", "resnet20"])
     parser.add_argument("--batches", nargs="+", type=int, default=[128, 256] if cuda else [128], help="digits: 64")
-    parser.add_argument("--members", nargs="*", type=int, default=[4, 16] if cuda else [5])
+    parser.add_argument("--members", nargs="*", type=int, default=[2, 4, 8] if cuda else [5])
     parser.add_argument("--images", type=int, default=0, help="of an epoch; 0: the data set's on CUDA, few on a CPU")
     parser.add_argument("--epochs", type=int, default=3, help="of which the first is start-up")
     parser.add_argument("--repeats", type=int, default=5)
@@ -51,8 +52,8 @@ def options() -> argparse.Namespace:
 
 
 def ways(chosen: argparse.Namespace, made: str) -> None:
-    """Measure and write after each network and batch size, so that what is done is kept."""
-    rows = []
+    """Measure, and write after each repeat, so that what is done is kept."""
+    rows: list[dict[str, Any]] = []
     for network in chosen.networks:
         setting = SETTINGS[network]
         images = chosen.images or (setting.images if torch.cuda.is_available() else setting.few)
@@ -61,15 +62,16 @@ def ways(chosen: argparse.Namespace, made: str) -> None:
                 Case(network, batch, images, chosen.epochs, chosen.threads), chosen.members, chosen.workers
             )
             measured: dict[Case, list[dict[str, float]]] = {case: [] for case in cases}
+            bounds = {"bound": alone(bound, cases[0])} if torch.cuda.is_available() else {}
+            found: list[dict[str, Any]] = []
             for _ in range(chosen.repeats):
                 for case, repeats in measured.items():
                     repeats.append(alone(measure, case))
                     print(network, batch, case.name, json.dumps(repeats[-1]), flush=True)
-            found = [summary(case, repeats) for case, repeats in measured.items()]
-            if torch.cuda.is_available():
-                found[0]["bound"] = alone(bound, cases[0])
+                found = [summary(case, repeats) for case, repeats in measured.items()]
+                found[0] |= bounds
+                write(chosen.out, "ways", made, rows + found)
             rows += found
-            write(chosen.out, "ways", made, rows)
 
 
 def main() -> None:

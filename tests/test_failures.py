@@ -143,16 +143,14 @@ def test_a_scorer_of_ones_own_that_raises(run: Run, tmp_path: Path, mine: Path, 
 def test_a_dense_network_that_cannot_be_made_is_the_reason(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pruneexp.trials import Trials
+    from pruneexp.trials import prepared
 
-    prepared = Trials.prepared
-
-    def fails(self: Trials, cell: Any) -> Any:
-        if cell.density == 1:
+    def fails(piece: Any) -> Any:
+        if piece.cell.density == 1:
             raise UserError("the dense one is ill.")
-        return prepared(self, cell)
+        return prepared(piece)
 
-    monkeypatch.setattr(Trials, "prepared", fails)
+    monkeypatch.setattr("pruneexp.running.prepared", fails)
     words = (*SMALL, "seed=0", "masker=greedy", "when=trained")
     outcome = run(*words, "densities=[1.0,0.1,0.2]")
     assert outcome.code == 1

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from pruneexp.failures import Failure
+from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.task import Outcome as Ended
 from pruneexp.launchers.task import Report, Task, tasks
 from pruneexp.preflight import look
@@ -118,11 +119,12 @@ def test_a_task_returns_what_goes_wrong(tmp_path: Path) -> None:
     assert "data_dir" not in first.command
     assert first.command.startswith("python -m pruneexp recipe=smoke ")
     assert first.command.endswith("seed=0 densities=[1.0,0.1] masker=sparsify")
-    assert Task.of(json.loads(json.dumps(dataclasses.asdict(first)))) == first
+    both = Bundle((first, second))
+    assert Bundle.of(json.loads(json.dumps(dataclasses.asdict(both)))) == both
     (tmp_path / "runs").write_text("not a folder")
-    outcome = first.run()
+    outcome = Bundle((first,)).run()
     assert "results_dir=PATH" in outcome.stopped
-    broken = Task({}, "", "x seed 0", first.todo, 2).run()
+    broken = Bundle((Task({}, "", "x seed 0", first.todo, 2),)).run()
     assert [failure.title for failure in broken.failures] == ["x density 1 seed 0", "x density 0.1 seed 0"]
     assert all(failure.trace.startswith("Traceback") for failure in broken.failures)
     assert all(failure.why.startswith("KeyError") for failure in broken.failures)

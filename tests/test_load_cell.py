@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 import pytest
 import safetensors.torch
@@ -25,6 +24,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.outcome import Trial, files_of
 from pruneexp.records.record import Record, sealed
 from pruneexp.sweep import expand
+from pruneexp.training.branch import Branch
 from pruneexp.training.classifier import MaskedClassifier
 from tests.command import SMALL, in_process
 from tests.test_structured_cells import accuracy_of
@@ -71,10 +71,10 @@ class Made:
             self.known[words] = [self.folder / cell.key for cell in job.cells(job.precisions()[0])]
         return self.known[words]
 
-    def files_of(self, trial: Trial, *means: Any) -> dict[str, bytes]:
-        self.states[trial.cell.key] = {name: value.clone() for name, value in trial.network.state_dict().items()}
-        self.masks[trial.cell.key] = trial.masks
-        return files_of(trial, *means)
+    def files_of(self, trial: Trial) -> dict[str, bytes]:
+        self.states[trial.piece.key] = {name: value.clone() for name, value in trial.network.state_dict().items()}
+        self.masks[trial.piece.key] = trial.masks
+        return files_of(trial)
 
 
 @pytest.fixture(scope="module")
@@ -110,7 +110,8 @@ def accuracy_here(model: nn.Module, record: Record, data: Path) -> float:
     (job,) = expand([*PRUNED, f"trainer.precision={record['precision']}", f"data_dir={data}"]).jobs
     dataset, recipe, device = job.setting.dataset(), job.setting.make("recipe"), job.setting.make("trainer")
     images = Resident(dataset, recipe, job.seed, device.where)
-    return MaskedClassifier(device.place(model), {}, recipe, images, device).evaluate(images.test)[0][1]
+    branch = Branch(device.place(model), {}, recipe, images, device, [], 1)
+    return MaskedClassifier([branch], device).evaluate([0], "test")[0][1]
 
 
 # what is loaded

@@ -1,11 +1,11 @@
 """Augmentation of whole batches on the training device.
 
-The random draws are made on the CPU, so that the same seed gives the same images on every device. Images are uint8,
-channels last; the work is one gather (or one bilinear resampling) for a whole batch.
+The random draws are made on the CPU, so that the same seed gives the same images on every device, and are applied where the
+images are. Images are uint8, channels last; the work is one gather (or one bilinear resampling) for a whole batch.
 """
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch.nn import functional
@@ -18,35 +18,31 @@ def pad(images: torch.Tensor, shift: int) -> torch.Tensor:
     return functional.pad(images, (0, 0, shift, shift, shift, shift)) if shift else images
 
 
-@dataclass(frozen=True)
-class Shifts:
-    """For each image of an epoch: does it flip, and which window of the padded image does it show."""
+class Shifts(NamedTuple):
+    """For each image of an epoch: which window of the padded image does it show, and does it flip."""
 
-    flip: torch.Tensor  # bool [n]
     top: torch.Tensor  # int64 [n], 0 ... 2*shift
     left: torch.Tensor  # int64 [n]
+    flip: torch.Tensor  # bool [n]
 
     @staticmethod
     def draw(count: int, recipe: Recipe, generator: torch.Generator) -> "Shifts":
         """Independent draws for `count` images."""
         flip = torch.rand(count, generator=generator) < (0.5 if recipe.flip else 0.0)
         window = torch.randint(0, 2 * recipe.shift + 1, (2, count), generator=generator)
-        return Shifts(flip, window[0], window[1])
+        return Shifts(window[0], window[1], flip)
 
-    def apply(
-        self, padded: torch.Tensor, index: torch.Tensor, part: slice | torch.Tensor, height: int, width: int
-    ) -> torch.Tensor:
+    def apply(self, padded: torch.Tensor, index: torch.Tensor, part: slice, height: int, width: int) -> torch.Tensor:
         """Images uint8 [b, H, W, C] = the windows of padded[index], index [b] being the epoch's positions `part`."""
         device = padded.device
-        flip, top, left = (draws[part].to(device) for draws in (self.flip, self.top, self.left))
+        top, left, flip = (draws[part] for draws in self)
         rows = top[:, None] + torch.arange(height, device=device)
         columns = torch.arange(width, device=device)
         columns = left[:, None] + torch.where(flip[:, None], width - 1 - columns, columns)
         return padded[index[:, None, None], rows[:, :, None], columns[:, None, :]]
 
 
-@dataclass(frozen=True)
-class Crops:
+class Crops(NamedTuple):
     """For each image of an epoch: an affine map from the output square to the part of the image it shows."""
 
     theta: torch.Tensor  # float32 [n, 2, 3]
@@ -69,11 +65,9 @@ class Crops:
         theta[:, 1, 2] = (2 * down - 1) * (1 - height)
         return Crops(theta)
 
-    def apply(
-        self, images: torch.Tensor, index: torch.Tensor, part: slice | torch.Tensor, height: int, width: int
-    ) -> torch.Tensor:
+    def apply(self, images: torch.Tensor, index: torch.Tensor, part: slice, height: int, width: int) -> torch.Tensor:
         """Images float32 [b, H, W, C] in 0 ... 255, resampled bilinearly from images[index]."""
         chosen = images[index].permute(0, 3, 1, 2).float()
-        grid = functional.affine_grid(self.theta[part].to(images.device), list(chosen.shape), align_corners=False)
+        grid = functional.affine_grid(self.theta[part], list(chosen.shape), align_corners=False)
         crops = functional.grid_sample(chosen, grid, padding_mode="reflection", align_corners=False)
-        return crops.permute(0, 2, 3, 1)
+        return crops.permute(0, 2, 3, 1).contiguous()  # they come channel by channel

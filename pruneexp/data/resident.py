@@ -9,11 +9,13 @@ import torch
 from pruneexp.data.augment import Crops, Shifts, pad
 from pruneexp.data.batches import Batches
 from pruneexp.data.dataset import Dataset
+from pruneexp.data.upload import upload
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 
 Split = tuple[torch.Tensor, torch.Tensor]  # uint8 [N, H, W, C], int64 [N]
 CHUNK = 8192 * 32 * 32  # pixels prepared at a time: enough for a GPU, and 100 MB of float32 in three channels
+EVALUATED = 1000 * 64 * 64  # pixels evaluated at a time: a GB of float32 in each of a VGG-16's largest layers
 SCORING = 5000 * 32 * 32  # pixels that scorers may look at
 
 
@@ -25,9 +27,17 @@ class Resident:
         recipe: augmentation, batch size and subset sizes.
         seed: of the split, the subset, the data order and the augmentation, each a stream of its own.
         device: where the images live and the batches are made.
+        beside: of the same data set, recipe and device; what the two have alike is there once.
     """
 
-    def __init__(self, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device) -> None:
+    train_images: torch.Tensor  # uint8 [N, H + 2*shift, W + 2*shift, C]
+    train_labels: torch.Tensor  # int64 [N]
+    validation: Split
+    test: Split
+
+    def __init__(
+        self, dataset: Dataset, recipe: Recipe, seed: int, device: torch.device, beside: "Resident | None" = None
+    ) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.rank, self.ranks = 0, 1
         self.input_shape = dataset.input_shape
@@ -36,10 +46,13 @@ class Resident:
         held_out, rest = np.split(order, [dataset.validation])
         train = rest[: recipe.train_images or None]
         test = np.arange(len(dataset.test_images))[: recipe.test_images or None]
-        train_images, self.train_labels = _place(dataset.train_images, dataset.train_labels, train, device)
-        self.train_images = pad(train_images, recipe.shift)
+        if beside and len(train) == len(dataset.train_images):  # all of them, whatever the seed
+            self.train_images, self.train_labels = beside.train_images, beside.train_labels
+        else:
+            train_images, self.train_labels = _place(dataset.train_images, dataset.train_labels, train, device)
+            self.train_images = pad(train_images, recipe.shift)
         self.validation = _place(dataset.train_images, dataset.train_labels, held_out, device)
-        self.test = _place(dataset.test_images, dataset.test_labels, test, device)
+        self.test = beside.test if beside else _place(dataset.test_images, dataset.test_labels, test, device)
         self.mean = 255 * torch.tensor(dataset.mean, device=device)
         self.std = 255 * torch.tensor(dataset.std, device=device)
 
@@ -67,35 +80,41 @@ class Resident:
     def epoch(self, epoch: int) -> Iterator[list[Split]]:
         """The epoch's batches (float32 [b, C, H, W] in channels-last memory, labels [b]), in chunks.
 
-        Order and augmentation depend on (seed, epoch) only.
+        Order and augmentation depend on (seed, epoch) only. They are drawn at once and brought to the device in one copy, so that
+        nothing waits for it.
         """
-        count, batch = len(self.train_labels), self.recipe.batch_size
-        order = torch.randperm(count, generator=stream(self.seed, "data order", epoch)).to(self.device)
+        count = len(self.train_labels)
+        order = torch.randperm(count, generator=stream(self.seed, "data order", epoch))
         kind = Crops if self.recipe.resized_crop else Shifts
         draws = kind.draw(count, self.recipe, stream(self.seed, "augmentation", epoch))
-        size = self.chunk_size()
-        for start in range(0, count, size):
-            part: slice | torch.Tensor = slice(start, start + size)
-            sizes: int | list[int] = batch
-            if self.ranks > 1:
-                part, sizes = self._share(torch.arange(start, min(start + size, count)))
-            index = order[part]
+        batches = [self._share(batch) for batch in torch.arange(count).split(self.recipe.batch_size)]
+        mine = torch.cat(batches)
+        order, *there = upload([part[mine] for part in (order, *draws)], self.device)
+        draws, done = kind(*there), 0
+        together = self.chunk_size() // self.recipe.batch_size
+        for first in range(0, len(batches), together):
+            sizes = [len(batch) for batch in batches[first : first + together]]
+            part = slice(done, done + sum(sizes))
+            index, done = order[part], part.stop
             if len(index):
                 images = self.normalise(draws.apply(self.train_images, index, part, self.height, self.width))
             else:
                 images = self.mean.new_empty(0, *self.input_shape)
             yield list(zip(images.split(sizes), self.train_labels[index].split(sizes), strict=True))
 
-    def _share(self, positions: torch.Tensor) -> tuple[torch.Tensor, list[int]]:
-        """This process's part of an epoch's positions, and how many of them are of each batch."""
-        mine = [
-            batch[self.rank :: self.ranks] if len(batch) >= 2 * self.ranks else batch[: 0 if self.rank else len(batch)]
-            for batch in positions.split(self.recipe.batch_size)
-        ]
-        return torch.cat(mine), [len(batch) for batch in mine]
+    def _share(self, batch: torch.Tensor) -> torch.Tensor:
+        """This process's part of a batch's positions in the epoch."""
+        if len(batch) >= 2 * self.ranks:
+            return batch[self.rank :: self.ranks]
+        return batch[: 0 if self.rank else len(batch)]
 
-    def batches(self, split: Split, size: int = 1000) -> Iterator[Split]:
-        """An unaugmented split (`self.test`, `self.validation`) in order, normalised like `epoch`'s batches."""
+    def batches(self, split: Split, size: int | None = None) -> Iterator[Split]:
+        """An unaugmented split (`self.test`, `self.validation`) in order, normalised like `epoch`'s batches.
+
+        Args:
+            size: images of a batch (None: 1,000 of up to 64x64, fewer of larger ones, and 81 at 224x224).
+        """
+        size = size or max(1, min(1000, EVALUATED // (self.height * self.width)))
         mine = [part[self.rank :: self.ranks] for part in split]
         for images, labels in zip(mine[0].split(size), mine[1].split(size), strict=True):
             if len(labels):

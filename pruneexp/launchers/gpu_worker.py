@@ -1,6 +1,6 @@
 """A worker process of ``launcher=gpus``: ``python -m pruneexp.launchers.gpu_worker REPLIES``.
 
-It takes tasks from standard input, one line of JSON each, and answers each with a line of JSON on the file descriptor
+It takes bundles of jobs from standard input, one line of JSON each, and answers each with a line of JSON on the file descriptor
 REPLIES. Standard input that ends means that no one waits for it any more, busy or not: then it ends at once. SIGTERM ends
 it in order: a training that is under way leaves its last epoch's state.
 """
@@ -12,23 +12,23 @@ import queue
 import sys
 import threading
 
-from pruneexp.launchers.task import Task
+from pruneexp.launchers.bundle import Bundle
 from pruneexp.system.signals import Stopped, heeded
 
 
-def _listen(tasks: "queue.Queue[Task]") -> None:
+def _listen(bundles: "queue.Queue[Bundle]") -> None:
     for line in sys.stdin:
-        tasks.put(Task.of(json.loads(line)))
+        bundles.put(Bundle.of(json.loads(line)))
     os._exit(0)  # a cell under way is left as a killed process leaves it
 
 
 def main() -> None:
     replies = int(sys.argv[1])
-    tasks: queue.Queue[Task] = queue.Queue()
-    threading.Thread(target=_listen, args=(tasks,), daemon=True).start()
+    bundles: queue.Queue[Bundle] = queue.Queue()
+    threading.Thread(target=_listen, args=(bundles,), daemon=True).start()
     with os.fdopen(replies, "w") as answers:
         while True:
-            outcome = tasks.get().run()
+            outcome = bundles.get().run()
             sys.stdout.flush()
             print(json.dumps(dataclasses.asdict(outcome)), file=answers, flush=True)
 

@@ -1,4 +1,4 @@
-"""One worker process for each GPU of this machine; jobs are handed out as workers become free."""
+"""One worker process for each GPU of this machine; jobs, or bundles of them, are handed out as workers become free."""
 
 import contextlib
 import dataclasses
@@ -17,6 +17,7 @@ from pydantic import Field
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure
+from pruneexp.launchers.bundle import Bundle, bundles
 from pruneexp.launchers.task import Outcome, Report, Task
 from pruneexp.records.store import Store
 from pruneexp.system.signals import Stopped, end_in_order
@@ -57,11 +58,11 @@ class Worker:
         self.output = threading.Thread(target=_pass_on, args=(self.process.stdout, f"[{number}] "), daemon=True)
         self.output.start()
 
-    def run(self, task: Task) -> Outcome | None:
-        """How the task ended; None if the process died of it."""
+    def run(self, bundle: Bundle) -> Outcome | None:
+        """How the bundle ended; None if the process died of it."""
         assert self.process.stdin is not None
         with contextlib.suppress(BrokenPipeError):  # it died while idle, or will not answer
-            print(json.dumps(dataclasses.asdict(task)), file=self.process.stdin, flush=True)
+            print(json.dumps(dataclasses.asdict(bundle)), file=self.process.stdin, flush=True)
         answer = self.replies.readline()
         if not answer:
             return None
@@ -131,19 +132,21 @@ class Gpus:
         Raises:
             UserError: there are not so many GPUs.
         """
-        return _Pool(self.visible()[: len(tasks)], tasks, Store(folder)).run()
+        visible = self.visible()
+        made = bundles(tasks, len(visible))
+        return _Pool(visible[: len(made)], made, Store(folder)).run()
 
 
 class _Pool:
-    """A thread for each worker, which hands it tasks."""
+    """A thread for each worker, which hands it bundles."""
 
-    def __init__(self, visible: list[str], tasks: Sequence[Task], store: Store) -> None:
+    def __init__(self, visible: list[str], made: Sequence[Bundle], store: Store) -> None:
         self.visible, self.store = visible, store
-        self.tasks: queue.SimpleQueue[Task] = queue.SimpleQueue()
-        for task in tasks:
-            self.tasks.put(task)
+        self.bundles: queue.SimpleQueue[Bundle] = queue.SimpleQueue()
+        for bundle in made:
+            self.bundles.put(bundle)
         self.report, self.lock = Report(), threading.Lock()
-        self.left = TimeLeft(store, {one.key for task in tasks for one in task.todo})
+        self.left = TimeLeft(store, {one.key for bundle in made for one in bundle.todo})
         self.workers: dict[int, Worker] = {}
         self.stopping = False
 
@@ -172,14 +175,14 @@ class _Pool:
     def _serve(self, number: int) -> None:
         with contextlib.suppress(queue.Empty):
             while not self.stopping and not self.report.stopped:
-                outcome = self._attempt(number, self.tasks.get_nowait())
+                outcome = self._attempt(number, self.bundles.get_nowait())
                 with self.lock:
                     if not self.stopping:
                         self.report.add(outcome)
                         self.left.drop(self.report.failures)
                         print(self.left(), flush=True)
 
-    def _attempt(self, number: int, task: Task) -> Outcome:
+    def _attempt(self, number: int, bundle: Bundle) -> Outcome:
         code: int | None = None
         for _ in range(ATTEMPTS):
             with self.lock:
@@ -188,7 +191,7 @@ class _Pool:
                 if number not in self.workers:
                     self.workers[number] = Worker(number, self.visible[number], len(self.visible))
                 worker = self.workers[number]
-            outcome = worker.run(task)
+            outcome = worker.run(bundle)
             if outcome is not None:
                 return outcome
             with self.lock:
@@ -196,6 +199,6 @@ class _Pool:
                     worker.end()
                     del self.workers[number]
                     code = worker.process.returncode
-                    print(f"[{number}] the worker died (exit code {code}) in {task.title}", flush=True)
-        ended = task.failed(f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}.")
+                    print(f"[{number}] the worker died (exit code {code}) in {bundle.title}", flush=True)
+        ended = bundle.failed(f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}.")
         return ended.of_missing(self.store)

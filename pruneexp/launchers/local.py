@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from pruneexp.components.options import component
+from pruneexp.launchers.bundle import bundles
 from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
 from pruneexp.worklist import TimeLeft
@@ -18,8 +19,8 @@ class Local:
         """Run the tasks, all to their end whatever becomes of one; what is known of the sweep then."""
         report = Report()
         left = TimeLeft(Store(folder), {one.key for task in tasks for one in task.todo})
-        for task in tasks:
-            report.add(task.run(left))
+        for bundle in bundles(tasks):
+            report.add(bundle.run(left))
             if report.stopped:
                 break
             left.drop(report.failures)

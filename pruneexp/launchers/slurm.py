@@ -19,9 +19,10 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, Line, Natural, Positive
 from pruneexp.errors import UserError
 from pruneexp.launchers import slurm_queue
+from pruneexp.launchers.bundle import bundles
 from pruneexp.launchers.slurm_joining import join, name_of, note, noted, tidy
 from pruneexp.launchers.slurm_waiting import Waiting
-from pruneexp.launchers.submitted import RunTask, Submitted, need_submitit, new_folder, remove
+from pruneexp.launchers.submitted import RunBundle, Submitted, need_submitit, new_folder, remove
 from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
 from pruneexp.system.signals import shielded
@@ -133,15 +134,19 @@ class Slurm:
     def _submit(self, tasks: Sequence[Task], results: str) -> list[Submitted]:
         import submitit
 
+        from pruneexp.training.members import MOST
+
         folder = new_folder(results)
         executor = submitit.SlurmExecutor(folder, max_num_timeout=self.max_num_timeout)
         executor.update_parameters(**self._parameters(folder))
         jobs: list[Submitted] = []
         try:
-            for start in range(0, len(tasks), ARRAY):
-                part = tasks[start : start + ARRAY]
-                numbers = [job.job_id for job in executor.map_array(RunTask(), part)]
-                jobs += [Submitted(number, folder, task) for number, task in zip(numbers, part, strict=True)]
+            # no more in a job than are trained at once: the others can be trained elsewhere
+            made = bundles(tasks, most=max((MOST if task.members == "auto" else int(task.members)) for task in tasks))
+            for start in range(0, len(made), ARRAY):
+                part = made[start : start + ARRAY]
+                numbers = [job.job_id for job in executor.map_array(RunBundle(), part)]
+                jobs += [Submitted(number, folder, bundle) for number, bundle in zip(numbers, part, strict=True)]
                 note(folder, jobs)
         except submitit.core.utils.FailedJobError as error:
             if jobs:

@@ -1,7 +1,7 @@
 """Which jobs make which cells, kept beside their logs: the same command joins those that are still in the queue.
 
 ``<results_dir>/.submitit/<folder>/jobs.json`` names the jobs of one submission, the name that Slurm knows them by - numbers come again
-on another cluster, or one that starts anew, the name does not - and of each the cells that it makes and the digest of what it does.
+on another cluster, or one that starts anew, the name does not - and of each the cells that it makes and the digests of what it does.
 """
 
 import contextlib
@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from pruneexp.cell import digest
+from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.slurm_queue import Listed
 from pruneexp.launchers.submitted import Submitted, home, remove, result
 from pruneexp.launchers.task import Task
@@ -33,7 +34,13 @@ def name_of(folder: Path) -> str:
 
 def note(folder: Path, jobs: Sequence[Submitted]) -> None:
     """Keep what the folder's jobs make."""
-    about = {job.number: {"cells": [one.key for one in job.task.todo], "does": _digest(job.task)} for job in jobs}
+    about = {
+        job.number: {
+            "cells": [one.key for one in job.bundle.todo],
+            "does": [_digest(task) for task in job.bundle.tasks],
+        }
+        for job in jobs
+    }
     files.write(folder / JOBS, json.dumps({"name": name_of(folder), "jobs": about}, indent=1) + "\n")
 
 
@@ -49,29 +56,29 @@ def noted(results: str) -> dict[Path, dict[str, Any]]:
 def join(
     tasks: Sequence[Task], submissions: Mapping[Path, Mapping[str, Any]], queue: Mapping[str, Listed]
 ) -> tuple[list[Submitted], list[Task]]:
-    """The jobs in the queue that do some of the tasks, each with its task; and the other tasks."""
+    """The jobs in the queue that do some of the tasks, each with its tasks; and the other tasks."""
     there = [
         (folder, number, about)
         for folder, kept in submissions.items()
         for number, about in kept["jobs"].items()
         if number in queue and queue[number].name == kept["name"]
     ]
-    joined, rest = [], []
+    joined: dict[tuple[str, Path], list[Task]] = {}
+    rest = []
     for task in tasks:
         cells, does = {one.key for one in task.todo}, _digest(task)
-        same = [job for job in there if job[2]["does"] == does and cells <= set(job[2]["cells"])]
+        same = [job for job in there if does in job[2]["does"] and cells <= set(job[2]["cells"])]
         if same:
             folder, number, _ = same[0]
-            joined.append(Submitted(number, folder, task))
-            there.remove(same[0])
+            joined.setdefault((number, folder), []).append(task)
         else:
             rest.append(task)
-    return joined, rest
+    return [Submitted(*job, Bundle(tuple(some))) for job, some in joined.items()], rest
 
 
 def tidy(results: str) -> None:
     """Delete the folders all of whose jobs have ended well."""
-    nothing = Task({}, "", "", (), 0)
+    nothing = Bundle(())
     for folder, kept in noted(results).items():
         ends = [result(Submitted(number, folder, nothing).paths.result_pickle, nothing) for number in kept["jobs"]]
         if all(end is not None and not end.failures and not end.stopped for end in ends):

@@ -19,7 +19,8 @@ from pydantic import Field
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count
-from pruneexp.launchers.submitted import NOTICE, RunTask, Submitted, need_submitit, new_folder, remove
+from pruneexp.launchers.bundle import bundles
+from pruneexp.launchers.submitted import NOTICE, RunBundle, Submitted, need_submitit, new_folder, remove
 from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
 from pruneexp.system.signals import end_in_order
@@ -53,7 +54,9 @@ class SlurmLocal:
         report, store = Report(), Store(folder)
         left = TimeLeft(store, {one.key for task in tasks for one in task.todo})
         path = new_folder(folder)
-        waiting = [Submitted(str(number), path, task) for number, task in enumerate(tasks, start=1)]
+        waiting = [
+            Submitted(str(number), path, one) for number, one in enumerate(bundles(tasks, self.parallel), start=1)
+        ]
         running: list[_Process] = []
         try:
             while (waiting or running) and not report.stopped:
@@ -90,7 +93,7 @@ class _Process:
             "SUBMITIT_LOCAL_JOB_ID": job.number,
             "CUDA_VISIBLE_DEVICES": ",".join(map(str, range(gpus))),
         }
-        submission = DelayedSubmission(RunTask(attended=True), job.task)
+        submission = DelayedSubmission(RunBundle(attended=True), job.bundle)
         submission.set_timeout(round(seconds / 60), TIMES)
         submission.dump(job.paths.submitted_pickle)
         self._start()

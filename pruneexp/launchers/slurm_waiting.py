@@ -27,7 +27,7 @@ class Waiting:
     def __init__(self, jobs: Sequence[Submitted], store: Store, poll: float, lost: float, unreachable: float) -> None:
         self.store, self.poll, self.lost, self.unreachable = store, poll, lost, unreachable
         self.report, self.reasons = Report(), Reasons()
-        self.left = TimeLeft(store, {one.key for job in jobs for one in job.task.todo})
+        self.left = TimeLeft(store, {one.key for job in jobs for one in job.bundle.todo})
         self.answered = time.monotonic()  # when squeue last did
         self.seen = dict.fromkeys(jobs, self.answered)  # of the jobs that have not ended, when squeue last listed each
 

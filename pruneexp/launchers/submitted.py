@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from pruneexp.errors import UserError
-from pruneexp.launchers.task import Outcome, Task
+from pruneexp.launchers.bundle import Bundle
+from pruneexp.launchers.task import Outcome
 from pruneexp.records.store import Store
 from pruneexp.system.signals import GRACE, Stopped, heeded
 
@@ -23,7 +24,7 @@ NOTICE = signal.SIGUSR2  # what submitit has a job told before its time is up
 
 
 @dataclass(frozen=True)
-class RunTask:
+class RunBundle:
     """What submitit runs. A signal ends it in order: a training that is under way leaves its last epoch's state.
 
     After a notice submitit's own handler submits the job again as it was; it then goes on from that state.
@@ -34,35 +35,35 @@ class RunTask:
 
     attended: bool = False
 
-    def __call__(self, task: Task) -> Outcome:
+    def __call__(self, bundle: Bundle) -> Outcome:
         again = signal.getsignal(NOTICE)  # submitit's
         try:
             with heeded(again=False, also=[NOTICE]):
                 if self.attended:
                     threading.Thread(target=_end_with_input, daemon=True).start()
-                outcome = task.run()
+                outcome = bundle.run()
         except Stopped as stopped:
             sys.stdout.flush()
             if stopped.number == NOTICE and callable(again):
-                return _submitted_again(again, task)
+                return _submitted_again(again, bundle)
             sys.exit(stopped.code)
         sys.stdout.flush()
         return outcome
 
-    def checkpoint(self, task: Task) -> Any:
+    def checkpoint(self, bundle: Bundle) -> Any:
         """The job as it is submitted again."""
         from submitit.helpers import DelayedSubmission
 
-        return DelayedSubmission(self, task)
+        return DelayedSubmission(self, bundle)
 
 
-def _submitted_again(again: Any, task: Task) -> Outcome:
+def _submitted_again(again: Any, bundle: Bundle) -> Outcome:
     """Call submitit's handler, which ends the process unless the job has been submitted too often."""
     from submitit.core.utils import UncompletedJobError
 
     with contextlib.suppress(UncompletedJobError):
         again(NOTICE, None)
-    return task.failed(
+    return bundle.failed(
         "its job ran out of its time as often as launcher.max_num_timeout allows; the same command goes on from its last epoch,"
         " launcher.timeout_min gives it more time."
     )
@@ -82,12 +83,12 @@ class Submitted:
     Attributes:
         number: that it goes by.
         folder: of its logs and its result.
-        task: what it is waited for.
+        bundle: what it is waited for.
     """
 
     number: str
     folder: Path
-    task: Task
+    bundle: Bundle
 
     @property
     def paths(self) -> Any:
@@ -115,10 +116,10 @@ class Submitted:
         for line in _text(self.paths.stdout).splitlines():
             if not line.startswith("submitit "):
                 print(f"[{self.number}] {line}", flush=True)
-        return (result(self.paths.result_pickle, self.task) or self.task.failed(why)).of_missing(store)
+        return (result(self.paths.result_pickle, self.bundle) or self.bundle.failed(why)).of_missing(store)
 
 
-def result(path: Path, task: Task) -> Outcome | None:
+def result(path: Path, bundle: Bundle) -> Outcome | None:
     """How a job ended by the result that submitit has written, if it has."""
     from submitit.core.utils import pickle_load
 
@@ -129,7 +130,7 @@ def result(path: Path, task: Task) -> Outcome | None:
     if kind == "success":
         ended: Outcome = found
         return ended
-    failed = task.failed(found.strip().splitlines()[-1])  # the job's Python could not even start the task
+    failed = bundle.failed(found.strip().splitlines()[-1])  # the job's Python could not even start the bundle
     return Outcome(tuple(dataclasses.replace(one, trace=found.rstrip()) for one in failed.failures))
 
 

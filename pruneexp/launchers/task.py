@@ -3,16 +3,16 @@
 import re
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
-from pruneexp.errors import UnwritableError
 from pruneexp.failures import Failure
 from pruneexp.jobs.composing import Source
 from pruneexp.jobs.words import typed
 
 if TYPE_CHECKING:
+    from pruneexp.order import Part
     from pruneexp.records.store import Store
     from pruneexp.sweep import Grid, Slot
 
@@ -70,24 +70,17 @@ class Task:
         """The task that `dataclasses.asdict` and JSON have carried."""
         return Task(**{**plain, "todo": tuple(Todo(**one) for one in plain["todo"])})
 
-    def run(self, left: Callable[[], str] | None = None) -> Outcome:
-        """Run the job in this process; what goes wrong is returned, not raised.
+    @property
+    def members(self) -> int | str:
+        """How many cells are to be trained at once; "auto" where that is measured."""
+        members: int | str = self.config.get("trainer", {}).get("members", 1)
+        return members
 
-        Args:
-            left: says how long the sweep's other cells will take.
-        """
-        try:
-            from pruneexp.system.torchvision_compat import prepare
+    def part(self) -> "Part":
+        """The job as a process makes it."""
+        from pruneexp.order import Part
 
-            prepare()  # before anything imports torchvision
-            from pruneexp.running import run
-
-            numbers = {one.density: one.number for one in self.todo}
-            return Outcome(tuple(run(self.config, self.command, numbers, self.total, left)))
-        except UnwritableError as error:
-            return Outcome(stopped=str(error))
-        except Exception as error:
-            return self.failed(error)
+        return Part(self.config, self.command, {one.density: one.number for one in self.todo})
 
     def failed(self, error: Exception | str) -> Outcome:
         """None of the job's cells could be made."""

@@ -9,6 +9,7 @@ import subprocess
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
+from pruneexp.errors import UserError
 from pruneexp.system.shipped import PACKAGE
 
 PACKAGES = ("pruneexp", "torch", "torchvision", "lightning", "numpy", "scipy")
@@ -43,12 +44,20 @@ def _version(name: str) -> str | None:
 def git_commit() -> str | None:
     """The checkout's commit when first asked for, with a + where it was changed.
 
-    Where there is no checkout, as in a copy of one on another machine, what the environment variable PRUNEEXP_COMMIT says, if
-    it is a commit; else None.
+    Where there is no checkout, as in a copy of one on another machine, what the environment variable PRUNEEXP_COMMIT says; None
+    where it says nothing.
+
+    Raises:
+        UserError: it says something that is no commit.
     """
     if not (PACKAGE.parent / ".git").exists():
         told = os.environ.get("PRUNEEXP_COMMIT", "")
-        return told if re.fullmatch(r"[0-9a-f]{40}\+?", told) else None
+        if told and not re.fullmatch(r"[0-9a-f]{40}\+?", told):
+            raise UserError(
+                "PRUNEEXP_COMMIT must be the 40 digits that `git rev-parse HEAD` prints, with a + behind them where the code was"
+                f" changed, got {told!r}."
+            )
+        return told or None
 
     def git(*arguments: str) -> str:
         return subprocess.run(

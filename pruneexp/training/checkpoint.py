@@ -35,19 +35,31 @@ class Checkpoint(lightning.Callback):
         device: the hardware's name.
         every: seconds, above 0.
         say: told each sentence.
+        number: of the branch whose training it is.
 
     After the fit, `seconds_before` is the time that the interrupted parts took up to their last checkpoints, and `devices`
     the hardware that all parts ran on.
     """
 
     def __init__(
-        self, path: Path, identity: Mapping[str, str], device: str, every: float, say: Callable[[str], None]
+        self,
+        path: Path,
+        identity: Mapping[str, str],
+        device: str,
+        every: float,
+        say: Callable[[str], None],
+        number: int = 0,
     ) -> None:
-        self.path, self.identity, self.every, self.say = path, dict(identity), every, say
+        self.path, self.identity, self.every, self.say, self.number = path, dict(identity), every, say, number
         self.devices = [device]
         self.seconds_before = 0.0
-        self.start = self.saved = time.perf_counter()
+        self.saved = time.perf_counter()
         self.kept: dict[str, Any] | None = None  # the state of the last epoch's end, where it is not written
+
+    @property
+    def state_key(self) -> str:
+        """Lightning's: one for each of a training's checkpoints."""
+        return self._generate_state_key(number=self.number)
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
@@ -55,21 +67,12 @@ class Checkpoint(lightning.Callback):
         state = trainer.strategy.broadcast(self._read() if trainer.is_global_zero else None)
         if state is None:
             return
-        pl_module.network.load_state_dict(state["network"])
-        pl_module.step.sgd.load_state_dict(state["optimiser"])
-        pl_module.history[:] = state["history"]
+        branch = pl_module.branches[self.number]
+        branch.restore(state["network"], state["optimiser"], state["history"])
         self.seconds_before = state["seconds"]
         self.devices = list(dict.fromkeys([*state["devices"], *self.devices]))
-        epoch = len(pl_module.history)
-        for field in ("ready", "started", "processed", "completed"):
-            setattr(trainer.fit_loop.epoch_progress.current, field, epoch)
-        batches = pl_module.data.chunks()  # Lightning's, an epoch
-        trainer.fit_loop.epoch_loop._batches_that_stepped = epoch * batches  # the loggers' step
-        for k, row in enumerate(pl_module.history, start=1):  # a logger's run of the interrupted part is not continued
-            for logger in trainer.loggers:
-                logger.log_metrics(row, step=k * batches - 1)
         if trainer.is_global_zero:
-            self.say(f"goes on after epoch {epoch} of {trainer.max_epochs}")
+            self.say(f"goes on after epoch {branch.epoch} of {branch.epochs}")
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._keep(trainer, pl_module)
@@ -83,19 +86,25 @@ class Checkpoint(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
         """Where a signal ends the training, nothing of it is lost but the epoch that is under way."""
-        if isinstance(exception, Stopped) and self.kept is not None:
-            self._save()
+        if isinstance(exception, Stopped):
+            assert isinstance(pl_module, MaskedClassifier)
+            if not pl_module.branches[self.number].going:  # nothing changes it any more
+                self._keep(trainer, pl_module)
+            if self.kept is not None:
+                self._save()
 
     def _keep(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Keep the state at an epoch's end; the next epoch changes what it is a copy of."""
         assert isinstance(module, MaskedClassifier)
-        if trainer.is_global_zero and module.history:
+        branch = module.branches[self.number]
+        self.kept = None
+        if trainer.is_global_zero and branch.epoch and not branch.closed:
             self.kept = {
                 "identity": self.identity,
-                "network": copy.deepcopy(module.network.state_dict()),
-                "optimiser": copy.deepcopy(module.step.sgd.state_dict()),
-                "history": [dict(row) for row in module.history],
-                "seconds": self.seconds_before + time.perf_counter() - self.start,
+                "network": copy.deepcopy(branch.network.state_dict()),
+                "optimiser": copy.deepcopy(branch.step.sgd.state_dict()),
+                "history": [dict(row) for row in branch.course.history],
+                "seconds": self.seconds_before + branch.course.seconds,
                 "devices": self.devices,
             }
 

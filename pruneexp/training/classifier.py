@@ -1,80 +1,56 @@
 """The LightningModule: where training is defined."""
 
-import math
-from dataclasses import dataclass, field
+import time
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import lightning
 import torch
 from torch import nn
 
-from pruneexp.data.resident import Resident, Split
-from pruneexp.network.masks import Masks
-from pruneexp.recipe import Recipe
-from pruneexp.seeding import stream
+from pruneexp.data.resident import Split
 from pruneexp.system.signals import check
+from pruneexp.training.branch import Branch
 from pruneexp.training.cuda_graph import few_launches
-from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
-from pruneexp.training.ensemble import Ensemble
-from pruneexp.training.step import Step
 from pruneexp.training.tally import Tally
 
-
-@dataclass
-class Course:
-    """How one network's training went: a row for each epoch, and the loss and accuracy on the test images at its end."""
-
-    history: list[dict[str, float]] = field(default_factory=list)
-    diverged: bool = False  # the training loss stopped being finite, and with it the training
-    tested: tuple[float, float] = (math.nan, math.nan)
-
-    def add(self, epoch: int, figures: tuple[float, ...], rate: float) -> None:
-        """Add a row: loss and accuracy on the training images, and on the validation images where there are any."""
-        names = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
-        self.history.append({"epoch": epoch, **dict(zip(names, figures, strict=False)), "learning_rate": rate})
-        self.diverged = not math.isfinite(figures[0])
+Chunk = list[list[Split]]  # of each step the batches, one of each feed
 
 
 class MaskedClassifier(lightning.LightningModule):
-    """A network, or an ensemble of them, trained on cross-entropy by `Step`.
+    """Networks trained on cross-entropy, each as if it were alone.
 
-    One Lightning batch is a chunk of many optimiser steps: the framework's cost per batch is paid once a chunk, and so
-    is the counting of losses and hits.
+    An epoch of Lightning's is one of every branch that goes on, its own first, fifth or last; a branch that has ended or
+    diverged is tested, told, and left out of the next. One Lightning batch is a chunk of many optimiser steps: the
+    framework's cost per batch is paid once a chunk, and so is the counting of losses and hits. The host waits for the
+    device once an epoch, and once more where there are validation images.
 
     Args:
-        network, masks, recipe, device, reduction: as for `Step`; trained in place.
-        data: the batches; with a reduction this process's share (`Resident.shared`).
-
-    After the fit, `courses` says how it went for each network. With a reduction courses and, from each epoch's end on,
-    BatchNorm's statistics are equal in all processes.
+        branches: of one data set, recipe and device, so that their epochs are equally many steps; one where there is a reduction.
+        device: where they are trained.
+        ended: told the number of each branch whose training has ended, and takes over what it leaves.
+        since: when the time began that is theirs, as time.perf_counter has it; now unless said.
     """
 
     def __init__(
         self,
-        network: nn.Module,
-        masks: Masks,
-        recipe: Recipe,
-        data: Resident,
+        branches: Sequence[Branch],
         device: Device,
-        reduction: Reduction | None = None,
+        ended: Callable[[int], None] | None = None,
+        since: float | None = None,
     ) -> None:
         super().__init__()
         self.automatic_optimization = False
-        self.network = network
-        self.recipe, self.data, self.settings, self.reduction = recipe, data, device, reduction
-        self.step = Step(network, masks, recipe, device, reduction)
-        self.make_step = few_launches(self.step, device)
-        self.courses = [Course() for _ in range(network.members if isinstance(network, Ensemble) else 1)]
-        self.tally = Tally(len(self.courses), device.where, reduction)
+        self.branches, self.settings, self.ended = list(branches), device, ended
+        self.networks = nn.ModuleList(branch.network for branch in branches)
+        self.tally = Tally(len(branches), device.where, branches[0].reduction)
+        self.going = list(range(len(branches)))
+        self.recorded: object = None  # what `make_steps` was made for
+        self.since = time.perf_counter() if since is None else since
 
-    @property
-    def history(self) -> list[dict[str, float]]:
-        """The first network's."""
-        return self.courses[0].history
-
-    def configure_optimizers(self) -> torch.optim.Optimizer:
-        return self.step.sgd
+    def configure_optimizers(self) -> list[torch.optim.Optimizer]:
+        return [branch.step.sgd for branch in self.branches]
 
     def train_dataloader(self) -> "_Chunks":
         return _Chunks(self)
@@ -83,67 +59,94 @@ class MaskedClassifier(lightning.LightningModule):
         return batch  # it is made there
 
     def on_train_start(self) -> None:
-        self.network.train()
+        self._end_those_done()  # that were interrupted after their last epoch
 
     def on_train_epoch_start(self) -> None:
-        self.step.set_learning_rate(self.recipe.learning_rate(self.current_epoch))
-        if self.recipe.frozen_epochs:
-            self.step.freeze(self.current_epoch < self.recipe.frozen_epochs)
-            if self.current_epoch == self.recipe.frozen_epochs:
-                self.make_step = few_launches(self.step, self.settings)  # what was recorded trains the classifier alone
-        share = [self.data.rank] if self.data.ranks > 1 else []
-        torch.manual_seed(stream(self.data.seed, "dropout", self.current_epoch, *share).initial_seed())
+        going = [self.branches[number] for number in self.going]
+        for branch in going:
+            branch.begin_epoch()
+        # networks that see the same images in the same order share them
+        sources = [(id(branch.data), branch.epoch) for branch in going]
+        self.feeds = [list(dict.fromkeys(sources)).index(source) for source in sources]
+        # what was recorded trains these networks, and where some are frozen their classifiers alone
+        wanted = self.going, self.feeds, [branch.frozen for branch in going]
+        if wanted != self.recorded:
+            self.make_steps = few_launches([branch.step for branch in going], self.feeds, self.settings)
+            self.recorded = wanted
 
-    def training_step(self, chunk: list[Split], _: int) -> None:
+    def epoch(self) -> Iterator[Chunk]:
+        """The chunks of the epoch that has begun."""
+        first = [self.branches[self.going[self.feeds.index(feed)]] for feed in range(max(self.feeds) + 1)]
+        for chunks in zip(*(branch.data.epoch(branch.epoch) for branch in first), strict=True):
+            yield [list(batches) for batches in zip(*chunks, strict=True)]
+
+    def training_step(self, chunk: Chunk, _: int) -> None:
         logits = []
-        for images, labels in chunk:
+        for batches in chunk:
             check()  # a signal whose exception was lost
-            logits.append(self.make_step(images, labels))
-        labels = torch.cat([labels for _, labels in chunk])
-        self.tally.count(torch.cat(logits, dim=1), labels, self.recipe.label_smoothing)
+            logits.append(self.make_steps(batches))
+        for place, number in enumerate(self.going):
+            branch, labels = self.branches[number], [batches[self.feeds[place]][1] for batches in chunk]
+            branch.batches += sum(len(some) > 0 for some in labels)
+            self.tally.count(
+                number, torch.cat([one[place] for one in logits]), torch.cat(labels), branch.recipe.label_smoothing
+            )
 
     def on_train_epoch_end(self) -> None:
-        if self.reduction is not None:
-            self.reduction.statistics(self.network)
+        going = [self.branches[number] for number in self.going]
+        for branch in going:
+            branch.end_epoch()
         trained = self.tally.take()
-        held_out = self.evaluate(self.data.validation) if len(self.data.validation[1]) else [()] * len(trained)
-        going, rate = self._going(), self.recipe.learning_rate(self.current_epoch)
-        for member in going:
-            self.courses[member].add(self.current_epoch, (*trained[member], *held_out[member]), rate)
-        if self.trainer.loggers and len(self.courses) == 1:
-            # Lightning adds the epoch
-            self.log_dict({name: value for name, value in self.history[-1].items() if name != "epoch"})
-        if lost := [member for member in going if self.courses[member].diverged]:
-            self._test(lost)
-        self.trainer.should_stop |= not self._going()
+        held_out = self.evaluate(self.going, "validation") if len(going[0].data.validation[1]) else {}
+        for number, branch in zip(self.going, going, strict=True):
+            branch.note(*trained[number], *held_out.get(number, ()))
+        self._share_time(going)
+        self._end_those_done()
 
-    def _going(self) -> list[int]:
-        """The networks whose training has not diverged."""
-        return [member for member, course in enumerate(self.courses) if not course.diverged]
+    def _end_those_done(self) -> None:
+        """Test the branches that have ended, tell of each, and go on with the others; Lightning with none."""
+        done = [number for number in self.going if not self.branches[number].going]
+        self.going = [number for number in self.going if number not in done]
+        if not self.going:
+            self._let_go()
+            self.trainer.should_stop = True
+        if not done:
+            return
+        for number, figures in self.evaluate(done, "test").items():
+            self.branches[number].course.tested = figures
+        self._share_time([self.branches[number] for number in done])
+        if self.ended is not None:
+            for number in done:
+                self.ended(number)
+                self.branches[number].closed = True
+        self.since = time.perf_counter()
 
-    def _test(self, members: list[int]) -> None:
-        """The test figures of some members whose training ends here."""
-        figures = self.evaluate(self.data.test)
-        for member in members:
-            self.courses[member].tested = figures[member]
-            if isinstance(self.network, Ensemble):
-                self.network.put_aside(member)
+    def _share_time(self, branches: Sequence[Branch]) -> None:
+        """The time since this was last called is the branches', an equal share each."""
+        now = time.perf_counter()
+        for branch in branches:
+            branch.course.seconds += (now - self.since) / len(branches)
+        self.since = now
 
-    def on_train_end(self) -> None:
-        self.make_step = self.step  # a recording and its gradients hold memory that nothing else can have
-        self.step.sgd.zero_grad()
-        if going := self._going():
-            self._test(going)
+    def _let_go(self) -> None:
+        """A recording and its gradients hold memory that nothing else can have."""
+        self.make_steps = self.recorded = None  # type: ignore[assignment]
+        for branch in self.branches:
+            branch.step.sgd.zero_grad()
 
     @torch.no_grad()
-    def evaluate(self, split: Split) -> list[tuple[float, float]]:
-        """Each network's mean loss and accuracy (percent) in eval mode; the training mode is restored."""
-        training = self.network.training
-        self.network.eval()
-        for images, labels in self.data.batches(split):
-            self.tally.count(self.step.logits(images), labels)
-        self.network.train(training)
-        return self.tally.take()
+    def evaluate(self, numbers: Sequence[int], split: str) -> dict[int, tuple[float, float]]:
+        """Mean loss and accuracy (percent) on "validation" or "test" images of some of the networks, by number.
+
+        In eval mode and float32, whatever the networks are trained in: in bfloat16 two logits are often equal.
+        """
+        for number in numbers:
+            branch = self.branches[number]
+            branch.network.eval()
+            for images, labels in branch.data.batches(getattr(branch.data, split)):
+                self.tally.count(number, branch.network(images), labels)
+        means = self.tally.take()
+        return {number: means[number] for number in numbers}
 
 
 class _Chunks:
@@ -153,7 +156,7 @@ class _Chunks:
         self.module = module
 
     def __len__(self) -> int:
-        return self.module.data.chunks()
+        return self.module.branches[0].data.chunks()
 
-    def __iter__(self) -> Any:
-        return self.module.data.epoch(self.module.current_epoch)
+    def __iter__(self) -> Iterator[Chunk]:
+        return self.module.epoch()

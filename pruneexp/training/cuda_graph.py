@@ -1,97 +1,140 @@
-"""All that is particular to CUDA: a training step recorded once and replayed, one launch instead of hundreds."""
+"""All that is particular to CUDA: a round of training steps recorded once and replayed, one launch instead of hundreds."""
 
 import functools
 import warnings
-from collections.abc import Callable
-from typing import Protocol
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 import torch
 
 from pruneexp.errors import first_line
 from pruneexp.system.console import console
 from pruneexp.training.device import Device
+from pruneexp.training.round import Batches, Round, Steps
+from pruneexp.training.step import Step
 
-Step = Callable[[torch.Tensor, torch.Tensor], torch.Tensor]  # images, labels -> logits
-WARM_UP = 3  # steps before the recording, in which libraries choose their algorithms and allocate their workspaces
+WARM_UP = 3  # rounds before the recording, in which libraries choose their algorithms and allocate their workspaces
+SHAPES = 2  # recorded: an epoch's batches, and its last, which may be smaller
 
 
 class Recorder(Protocol):
-    """Records what a step launches."""
+    """Records what a round of steps launches."""
 
-    def warm_up(self, step: Step, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Make the step as if recording."""
+    def warm_up(self, steps: Steps, batches: Batches) -> list[torch.Tensor]:
+        """Make the steps as if recording."""
 
-    def record(self, step: Step, images: torch.Tensor, labels: torch.Tensor) -> tuple[Callable[[], None], torch.Tensor]:
-        """Make nothing; the replay of the step on these very tensors, and the tensor that its result appears in."""
+    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
+        """Make nothing; the replay of the steps on these very tensors, and the tensors that their results appear in."""
+
+
+@functools.cache
+def streams(number: int) -> list[torch.cuda.Stream]:
+    """So many streams, the same ones each time: libraries keep a workspace for each."""
+    return [torch.cuda.Stream() for _ in range(number)] if number <= 1 else [*streams(number - 1), torch.cuda.Stream()]
 
 
 class CudaGraph:
     """A Recorder on a stream of its own: https://docs.pytorch.org/docs/stable/notes/cuda.html#cuda-graphs."""
 
     def __init__(self) -> None:
-        self.stream = torch.cuda.Stream()
-        self.waits = False  # the last warm-up's step waited for the device, which no graph can
+        (self.stream,) = streams(1)
+        self.pool: Any = None  # of memory: one for all recordings, none of which needs what another leaves
+        self.waits = False  # the last warm-up waited for the device, which no graph can
 
-    def warm_up(self, step: Step, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        # seen here, because a recording that fails leaves torch's random generator unusable
+    def warm_up(self, steps: Steps, batches: Batches) -> list[torch.Tensor]:
+        # seen here rather than in a recording that fails
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
             torch.cuda.set_sync_debug_mode("warn")
             try:
                 self.stream.wait_stream(torch.cuda.current_stream())
                 with torch.cuda.stream(self.stream):
-                    logits = step(images, labels)
+                    logits = steps(batches)
                 torch.cuda.current_stream().wait_stream(self.stream)
             finally:
                 torch.cuda.set_sync_debug_mode("default")
         self.waits = any("called a synchronizing" in str(one.message) for one in told)
-        return logits.clone()  # memory of the stream that reads it
+        return [one.clone() for one in logits]  # memory of the stream that reads it
 
-    def record(self, step: Step, images: torch.Tensor, labels: torch.Tensor) -> tuple[Callable[[], None], torch.Tensor]:
+    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
         if self.waits:
             raise RuntimeError("it waits for numbers from the device")
+        try:
+            graph, logits = self._captured(lambda: steps(batches), self.pool)
+        except RuntimeError:
+            # torch's random generator takes itself to be recorded still, until a recording ends well
+            self._captured(lambda: [torch.zeros(1, device="cuda")], None)
+            raise
+        self.pool = graph.pool()
+        return graph.replay, logits
+
+    def _captured(
+        self, made: Callable[[], list[torch.Tensor]], pool: Any
+    ) -> tuple[torch.cuda.CUDAGraph, list[torch.Tensor]]:
         graph = torch.cuda.CUDAGraph()
         # the outer block brings the stream back where a failed capture does not
-        with torch.cuda.stream(self.stream), torch.cuda.graph(graph, stream=self.stream):
-            logits = step(images, labels)
-        return graph.replay, logits
+        with torch.cuda.stream(self.stream), torch.cuda.graph(graph, stream=self.stream, pool=pool):
+            logits = made()
+        return graph, logits
+
+
+class Recording:
+    """The rounds of batches of one shape: the first few as they are, then one recorded, from then on replayed.
+
+    Attributes:
+        batches: the tensors that are recorded on.
+        calls: how many rounds there were.
+    """
+
+    def __init__(self, batches: Batches) -> None:
+        self.batches = [(torch.empty_like(images), torch.empty_like(labels)) for images, labels in batches]
+        self.calls = 0
+        self.replay: Callable[[], None] | None = None
+        self.logits: list[torch.Tensor] = []
+
+    def take(self, batches: Batches) -> None:
+        """Put these batches where the recording has them."""
+        for mine, theirs in zip(self.batches, batches, strict=True):
+            for one, other in zip(mine, theirs, strict=True):
+                one.copy_(other)
 
 
 class Replayed:
-    """Calls of `step`, recorded after the first few and replayed from then on.
+    """Calls of `steps`, recorded after the first few and replayed from then on.
 
-    Every call is one step. A recorded one copies its inputs into fixed tensors and its result out of one. What the
-    step changes must stay in place: parameters, momentum, running statistics, learning rate, masks. A batch of another
-    size than the first is made as it is; so is everything where the recording fails, after one sentence.
+    Every call is one step of each network. A recorded one copies its inputs into fixed tensors and its results out of others. What
+    the steps change must stay in place: parameters, momentum, running statistics, learning rates, masks. The first
+    shapes of batches are recorded each for itself; further ones are made as they are, and so is everything where a
+    recording fails, after one sentence.
     """
 
-    def __init__(self, step: Step, recorder: Recorder) -> None:
-        self.step, self.recorder = step, recorder
-        self.calls = 0
+    def __init__(self, steps: Steps, recorder: Recorder) -> None:
+        self.steps, self.recorder = steps, recorder
+        self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
         self.failed = False
-        self.replay: Callable[[], None] | None = None
 
-    def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        if self.calls == 0:
-            self.images, self.labels = torch.empty_like(images), torch.empty_like(labels)
-        if self.failed or images.shape != self.images.shape:
-            return self.step(images, labels)
-        self.calls += 1
-        if self.calls <= WARM_UP:
-            return self.recorder.warm_up(self.step, images, labels)
-        self.images.copy_(images)
-        self.labels.copy_(labels)
-        if self.replay is None:
+    def __call__(self, batches: Batches) -> list[torch.Tensor]:
+        shapes = tuple(images.shape for images, _ in batches)
+        if shapes not in self.recordings and len(self.recordings) < SHAPES:
+            self.recordings[shapes] = Recording(batches)
+        if self.failed or shapes not in self.recordings:
+            return self.steps(batches)
+        recording = self.recordings[shapes]
+        recording.calls += 1
+        if recording.calls <= WARM_UP:
+            return self.recorder.warm_up(self.steps, batches)
+        recording.take(batches)
+        if recording.replay is None:
             try:
-                self.replay, self.logits = self.recorder.record(self.step, self.images, self.labels)
+                recording.replay, recording.logits = self.recorder.record(self.steps, recording.batches)
             except torch.OutOfMemoryError:
                 raise
             except RuntimeError as error:  # what CUDA and torch raise of operations that no graph can hold
                 self.failed = True
                 _say(first_line(error))
-                return self.step(images, labels)
-        self.replay()
-        return self.logits.clone()
+                return self.steps(batches)
+        recording.replay()
+        return [logits.clone() for logits in recording.logits]
 
 
 @functools.cache
@@ -104,6 +147,15 @@ def _say(why: str) -> None:
     )
 
 
-def few_launches(step: Step, device: Device) -> Step:
-    """The same step in as few launches as the device allows: on a CPU the step itself."""
-    return Replayed(step, CudaGraph()) if device.where.type == "cuda" and device.graphs else step
+def few_launches(steps: Sequence[Step], feeds: Sequence[int], device: Device) -> Steps:
+    """A round of the steps in as few launches as the device allows: on a CPU one step after another.
+
+    Args:
+        steps, feeds: as for `Round`.
+        device: of all.
+    """
+    if device.where.type != "cuda":
+        return Round(steps, feeds)
+    side_by_side = streams(len(steps) + 1)[1:] if len(steps) > 1 else []
+    together = Round(steps, feeds, side_by_side)
+    return Replayed(together, CudaGraph()) if device.graphs else together

@@ -2,7 +2,9 @@
 
 import contextlib
 import ctypes
+import os
 import platform
+import warnings
 from dataclasses import dataclass
 from typing import Annotated, Literal
 
@@ -23,11 +25,11 @@ class Device:
 
     Attributes:
         accelerator: ``auto`` (a CUDA GPU where there is one), ``cpu`` or ``cuda``.
-        precision: of the forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
-            ``float32``; weights and optimiser are float32 throughout.
+        precision: of a training step's forward and backward pass: ``auto`` (bf16 autocast on CUDA, float32 on a CPU), ``bf16`` or
+            ``float32``; weights and optimiser are float32 throughout, and so is every evaluation.
         threads: CPU threads torch, numpy and scipy may use (0: their own choice).
-        members: cells of a job trained at once (`pruneexp.training.ensemble`): a number, or ``auto``, the fastest by a
-            short measurement.
+        members: cells of one data set, model and recipe trained side by side (`pruneexp.training.round`): a number, or ``auto``, the
+            fastest by a short measurement on CUDA, one on a CPU.
         devices: of this machine that train one network together (`pruneexp.training.data_parallel`): GPUs, or processes
             on a CPU.
         graphs: on CUDA, record a training step once and replay it (`pruneexp.training.cuda_graph`); not on several devices.
@@ -80,7 +82,11 @@ class Device:
         return max(1, torch.get_num_threads() // self.devices)
 
     def prepare(self) -> None:
-        """Process-wide settings: threads, and cuDNN algorithms that give the same result every time."""
+        """Process-wide settings, to be made before anything runs on a GPU: threads, CUDA algorithms that give the same result every
+        time, and float32 products in float32, which cuDNN otherwise rounds to TF32's 10 bits; bf16 is as fast as before.
+
+        What the environment says of CUBLAS_WORKSPACE_CONFIG stays.
+        """
         if self.threads:
             torch.set_num_threads(self.threads)
             threadpool_limits(self.threads)  # of numpy and scipy
@@ -88,6 +94,13 @@ class Device:
             _keep_freed_memory()
         torch.backends.cudnn.deterministic = True
         torch.backends.cudnn.benchmark = False
+        # https://docs.nvidia.com/cuda/cublas/#results-reproducibility; read when cuBLAS is first used
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+        with warnings.catch_warnings():
+            # of torch 2.9; where the new settings are used some parts of torch refuse to read the old ones
+            warnings.filterwarnings("ignore", "Please use the new API settings to control TF32")
+            torch.backends.cuda.matmul.allow_tf32 = False
+            torch.backends.cudnn.allow_tf32 = False
 
     def place(self, network: nn.Module) -> nn.Module:
         """Put the network there, itself and not a copy, in the memory layout in which it is trained."""

@@ -1,4 +1,4 @@
-"""Lightning's trainer as every training here uses it: no more than the loop, its callbacks and its loggers."""
+"""Lightning's trainer as every training here uses it: no more than the loop and its callbacks."""
 
 import logging
 import resource
@@ -10,7 +10,6 @@ from collections.abc import Sequence
 import lightning
 import torch
 from lightning.fabric.plugins.environments.lightning import LightningEnvironment
-from lightning.pytorch.loggers import Logger
 from lightning.pytorch.strategies import Strategy
 
 from pruneexp.training.device import Device
@@ -20,16 +19,14 @@ def fit(
     module: lightning.LightningModule,
     device: Device,
     epochs: int,
-    loggers: Sequence[Logger] = (),
     callbacks: Sequence[lightning.Callback] = (),
     strategy: str | Strategy = "auto",
 ) -> None:
-    """Train the module for so many epochs; the global random state is afterwards what it was."""
+    """Train the module for so many epochs; the global random state is afterwards what it was, and nothing here holds the module."""
     with warnings.catch_warnings():
-        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm; one
-        # process logs what all have; LeafSpec is between lightning and torch
+        # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm;
+        # LeafSpec is between lightning and torch
         warnings.filterwarnings("ignore", ".*`srun` command is available.*")
-        warnings.filterwarnings("ignore", ".*sync_dist=True.*")
         warnings.filterwarnings("ignore", ".*LeafSpec.*")
         warnings.filterwarnings("ignore", ".*GPU available but not used.*")
         trainer = lightning.Trainer(
@@ -39,17 +36,32 @@ def fit(
             strategy=strategy,
             # Lightning neither starts processes nor, in a Slurm job, requeues it
             plugins=[LightningEnvironment()],
-            logger=list(loggers) or False,
+            logger=False,  # each network has its own
             callbacks=[_OwnSignals(), *callbacks],
             enable_checkpointing=False,
             enable_progress_bar=False,
             enable_model_summary=False,
-            log_every_n_steps=1,
         )
-        with torch.random.fork_rng(
-            [device.where] if device.where.type == "cuda" else []
-        ):  # dropout draws from the global stream
-            trainer.fit(module)
+        try:
+            with torch.random.fork_rng(
+                [device.where] if device.where.type == "cuda" else []
+            ):  # dropout draws from the global stream
+                trainer.fit(module)
+        finally:
+            _release(trainer)
+
+
+def _release(trainer: lightning.Trainer) -> None:
+    """Have the trainer, its strategy and its callbacks let go of the module.
+
+    They and their parts hold one another, and the module with its network, gradients and momentum: all would take up memory until
+    Python looks for such circles, which may be several networks later.
+    """
+    for callback in trainer.callbacks:  # type: ignore[attr-defined]
+        for name in ("log", "log_dict"):  # the module's methods, which Lightning has given it
+            vars(callback).pop(name, None)
+    vars(trainer.strategy).clear()  # what was logged holds it
+    vars(trainer).clear()
 
 
 class _OwnSignals(lightning.Callback):

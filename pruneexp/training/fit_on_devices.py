@@ -16,7 +16,8 @@ from torch import distributed, nn
 from pruneexp.data.resident import Resident
 from pruneexp.network.masks import Masks
 from pruneexp.recipe import Recipe
-from pruneexp.training.classifier import Course, MaskedClassifier
+from pruneexp.training.branch import Branch, Course
+from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
 from pruneexp.training.fit import fit, peak_memory, quiet_lightning
@@ -41,7 +42,7 @@ class Outcome:
     """What the first process leaves."""
 
     network: dict[str, torch.Tensor]
-    courses: list[Course]
+    course: Course
     callbacks: list[dict[str, Any]]
     peak_memory_bytes: int
 
@@ -110,11 +111,11 @@ def _train(rank: int, device: Device, folder: Path, tell: Tell) -> Outcome:
     work: Work = torch.load(folder / "work", map_location=where, mmap=True, weights_only=False)
     _meet(rank, device.devices, where, folder)
     data = work.data.shared(rank, device.devices, where)
-    module = MaskedClassifier(work.network, work.masks, work.recipe, data, device, Reduction())
     loggers = [Relay(tell)] if rank == 0 else []
-    fit(module, device, work.epochs, loggers, work.callbacks, strategy=Unwrapped())
+    branch = Branch(work.network, work.masks, work.recipe, data, device, loggers, work.epochs, Reduction())
+    fit(MaskedClassifier([branch], device), device, work.epochs, work.callbacks, strategy=Unwrapped())
     states = [callback.state_dict() for callback in work.callbacks]
-    return Outcome(work.network.state_dict(), module.courses, states, peak_memory(device))
+    return Outcome(work.network.state_dict(), branch.course, states, peak_memory(device))
 
 
 def _meet(rank: int, ranks: int, where: torch.device, folder: Path) -> None:

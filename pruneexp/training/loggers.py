@@ -53,23 +53,34 @@ def logging_to(
 
 
 def _wandb(project: str, folder: Path, group: str, key: str, config: dict[str, Any]) -> Iterator[list[Logger]]:
-    """A W&B run: online where a key is configured, else offline under `folder`/wandb. Always finished."""
+    """A W&B run beside others that may be open: online where a key is configured, else offline under `folder`/wandb. Always finished."""
     import wandb
 
     os.environ.setdefault("WANDB_SILENT", "true")
     folder.mkdir(parents=True, exist_ok=True)
-    offline, run = not _key_configured(), hashlib.sha256(key.encode()).hexdigest()[:16]
-    for left in folder.glob(f"wandb/offline-run-*-{run}"):  # of a process that was killed
+    number = hashlib.sha256(key.encode()).hexdigest()[:16]
+    for left in folder.glob(f"wandb/offline-run-*-{number}"):  # of a process that was killed
         shutil.rmtree(left, ignore_errors=True)
-    logger = WandbLogger(
-        name=key, id=run, save_dir=str(folder), project=project, group=group, offline=offline, config=config
+    # not left to WandbLogger, which would have a second cell go on with the first one's run
+    run = wandb.init(
+        name=key,
+        id=number,
+        dir=str(folder),
+        project=project,
+        group=group,
+        mode=None if _key_configured() else "offline",
+        config=config,
+        resume="allow",
+        reinit="create_new",
     )
+    run.define_metric("trainer/global_step")
+    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     try:
-        yield [logger]
+        yield [WandbLogger(experiment=run)]
     except BaseException:
-        wandb.finish(exit_code=1)
+        run.finish(exit_code=1)
         raise
-    wandb.finish()
+    run.finish()
 
 
 def _key_configured() -> bool:

@@ -39,10 +39,12 @@ class CellProgress(lightning.Callback):
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
         if self.bar is not None:
-            done = trainer.current_epoch + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
-            last = sorted(course.history[-1]["train/accuracy"] for course in pl_module.courses if course.history)
+            branches = [pl_module.branches[number] for number in pl_module.going]
+            behind = min(branch.epoch for branch in branches)  # others may have gone on from a later one
+            done = behind + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
+            last = sorted(branch.course.history[-1]["train/accuracy"] for branch in branches if branch.epoch)
             accuracy = " to ".join(f"{value:.1f}" for value in sorted({*last[:1], *last[-1:]})) or "-"
-            state = f"epoch {trainer.current_epoch + 1}/{trainer.max_epochs}, training accuracy {accuracy} %"
+            state = f"epoch {behind + 1}/{trainer.max_epochs}, training accuracy {accuracy} %"
             self.bar.update(self.task, completed=done, state=state)
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:

@@ -21,10 +21,11 @@ class Snapshot(lightning.Callback):
         after: epochs.
         path: the file, safetensors after their digest (`pruneexp.system.files.write_sealed`).
         say: told the sentence.
+        number: of the branch whose network it is.
     """
 
-    def __init__(self, after: int, path: Path, say: Callable[[str], None]) -> None:
-        self.after, self.path, self.say = after, path, say
+    def __init__(self, after: int, path: Path, say: Callable[[str], None], number: int = 0) -> None:
+        self.after, self.path, self.say, self.number = after, path, say, number
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._write_if_due(trainer, pl_module)  # Lightning calls callbacks before the module ends its epoch: it has now
@@ -34,10 +35,11 @@ class Snapshot(lightning.Callback):
 
     def _write_if_due(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         assert isinstance(module, MaskedClassifier)
-        if not trainer.is_global_zero or len(module.history) != self.after:
+        branch = module.branches[self.number]
+        if not trainer.is_global_zero or branch.epoch != self.after:
             return
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            files.write_sealed(self.path, packed(module.network.state_dict()))
+            files.write_sealed(self.path, packed(branch.network.state_dict()))
         except OSError as error:
             self.say(f"no snapshot could be written to {self.path} ({error.strerror or error}); training goes on")

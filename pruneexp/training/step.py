@@ -1,25 +1,25 @@
-"""One optimiser step, of one network or of several at once."""
+"""One optimiser step of one network."""
 
 import torch
 from torch import nn
 from torch.nn import functional
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import classifier
 from pruneexp.recipe import Recipe
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
-from pruneexp.training.ensemble import Ensemble
+from pruneexp.training.shadow import Shadow
 
 
-def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> torch.Tensor:
-    """Cross-entropy of each network and image [members, b], from logits [members, b, classes] and labels [b].
+def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, reduction: str = "none") -> torch.Tensor:
+    """Cross-entropy of each image [b], or their mean, from logits [b, classes] and labels [b].
 
     In float32, whatever the network's arithmetic (float64 stays).
     """
-    exact = logits.to(torch.promote_types(logits.dtype, torch.float32)).flatten(0, 1)
-    each = functional.cross_entropy(exact, labels.repeat(len(logits)), reduction="none", label_smoothing=smoothing)
-    return each.view(len(logits), -1)
+    exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
+    return functional.cross_entropy(exact, labels, reduction=reduction, label_smoothing=smoothing)
 
 
 class Step:
@@ -30,9 +30,8 @@ class Step:
     too, and nothing waits for the device: a step can be recorded once and replayed.
 
     Args:
-        network: [b, C, H, W] -> logits [b, classes]; or an `Ensemble`, -> [members, b, classes]. A network's weights
-            are independent of the others', so that the sum of all losses gives each the gradient of its own.
-        masks: by weight name, of an ensemble's stacked weights [members, ...]; empty for a dense network.
+        network: [b, C, H, W] -> logits [b, classes].
+        masks: by weight name; empty for a dense network.
         recipe: optimiser and schedule.
         device: precision of the forward and backward pass.
         reduction: of gradients, where other processes have shares of each batch; this one's may be empty.
@@ -42,11 +41,12 @@ class Step:
         self, network: nn.Module, masks: Masks, recipe: Recipe, device: Device, reduction: Reduction | None = None
     ) -> None:
         self.network, self.recipe, self.device, self.reduction = network, recipe, device, reduction
-        self.plain = network.structure if isinstance(network, Ensemble) else network
         self.parameters = dict(network.named_parameters())
         self.pruned: list[torch.Tensor] = [self.parameters[name] for name in masks]
-        self.kept = [mask.to(device.where, self.parameters[name].dtype) for name, mask in masks.items()]
-        self.mask()
+        # in the memory layout of their weights, without which a foreach operation is one launch for each
+        self.kept = [torch.empty_like(self.parameters[name]).copy_(mask) for name, mask in masks.items()]
+        self.shadow = Shadow(network) if device.resolved_precision == "bf16" else None
+        self.settle()
         # a number would be part of what is recorded
         self.rate = torch.tensor(recipe.lr, device=device.where) if device.where.type == "cuda" else None
         self.sgd = torch.optim.SGD(
@@ -61,29 +61,28 @@ class Step:
             self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        """Make one step; the logits [members, b, classes] before it, of an empty share [0]."""
+        """Make one step; the logits [b, classes] before it, of an empty share [0]."""
         self.sgd.zero_grad(set_to_none=True)
         logits = images.new_empty(0)
         if len(labels):
-            logits = self.logits(images)
-            losses(logits, labels, self.recipe.label_smoothing).mean(dim=1).sum().backward()
+            with self.device.autocast():
+                logits = self.network(images) if self.shadow is None else self.shadow(images)
+            losses(logits, labels, self.recipe.label_smoothing, "mean").backward()
+            if self.shadow is not None:
+                self.shadow.hand_over_gradients()
         if self.reduction is not None:
             self.reduction.gradients(self.parameters.values(), len(labels))
         self.sgd.step()
-        self.mask()
+        self.settle()
         return logits.detach()
 
-    def logits(self, images: torch.Tensor) -> torch.Tensor:
-        """[members, b, classes]."""
-        with self.device.autocast():
-            logits = self.network(images)
-        return logits if isinstance(self.network, Ensemble) else logits[None]
-
     @torch.no_grad()
-    def mask(self) -> None:
-        """Set the pruned weights to zero."""
+    def settle(self) -> None:
+        """After the weights have changed: the pruned ones are zero, the shadow is theirs."""
         if self.pruned:
             torch._foreach_mul_(self.pruned, self.kept)
+        if self.shadow is not None:
+            self.shadow.follow()
 
     def set_learning_rate(self, rate: float) -> None:
         for group in self.sgd.param_groups:
@@ -91,9 +90,32 @@ class Step:
 
     def freeze(self, frozen: bool) -> None:
         """Keep all but the classifier as it is, BatchNorm statistics too, or let it go."""
-        head = classifier(self.plain)
+        head = classifier(self.network)
         for name, parameter in self.parameters.items():
             parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
-        for module in self.plain.modules():
+        for module in self.network.modules():
             if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
                 module.train(not frozen)
+
+
+class Counters:
+    """BatchNorm's counts of batches, out of the network for an epoch and added to at its end: one launch less for each module and step.
+
+    A module that averages over all batches (momentum=None) needs its count in every step, and keeps it.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        self.taken = {
+            module: module.num_batches_tracked
+            for module in network.modules()
+            if isinstance(module, _BatchNorm) and module.training and module.momentum is not None
+            if module.num_batches_tracked is not None
+        }
+        for module in self.taken:
+            module.num_batches_tracked = None
+
+    def give_back(self, batches: int) -> None:
+        """Put the counts back, so many batches on."""
+        for module, count in self.taken.items():
+            module.num_batches_tracked = count.add_(batches)
+        self.taken = {}

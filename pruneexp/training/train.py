@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 import lightning
@@ -15,9 +15,9 @@ from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks, check
 from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
-from pruneexp.training.classifier import Course, MaskedClassifier
+from pruneexp.training.branch import Branch, Course
+from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
-from pruneexp.training.ensemble import Ensemble, stack_masks
 from pruneexp.training.fit import fit, peak_memory
 from pruneexp.training.fit_on_devices import Work, fit_on_devices
 
@@ -32,6 +32,16 @@ class Trained:
     seconds: float
     peak_memory_bytes: int
     history: list[dict[str, float]] = field(default_factory=list)
+
+
+@dataclass
+class Trainee:
+    """A network to train, with what is its own."""
+
+    network: nn.Module
+    masks: Masks
+    data: Resident
+    loggers: Sequence[Logger] = ()
 
 
 def train(
@@ -49,52 +59,66 @@ def train(
     With `epochs` it stops after so many of the recipe's. A loss that stops being finite ends the training early and is
     reported as diverged, with the accuracy the network then has.
     """
-    return train_together([network], [masks], recipe, data, device, loggers, callbacks, epochs)[0]
+    return train_together([Trainee(network, masks, data, loggers)], recipe, device, callbacks, epochs=epochs)[0]
 
 
 def train_together(
-    networks: Sequence[nn.Module],
-    masks: Sequence[Masks],
+    trainees: Sequence[Trainee],
     recipe: Recipe,
-    data: Resident,
     device: Device,
-    loggers: Sequence[Logger] = (),
     callbacks: Sequence[lightning.Callback] = (),
+    ended: Callable[[int, Trained], None] | None = None,
     epochs: int | None = None,
 ) -> list[Trained]:
-    """Train several networks of one architecture, each in place under its masks, as `train` would one after another.
+    """Train networks in place side by side, each as `train` would by itself, bit for bit on a CPU.
 
-    More than one are trained as an `Ensemble`; loggers are for one network. Each is reported with its share of the
-    seconds, and with the memory of all.
+    Args:
+        trainees: several only on one device and of networks that draw no random numbers (`pruneexp.training.members.why_alone`).
+        recipe, device, epochs: as for `train`.
+        callbacks: Lightning's, of all.
+        ended: told the number of each network that is trained, and on the CPU again, and how it went, while others may go on.
+
+    Returns:
+        How it went for each, with its share of the seconds and the memory of all.
     """
-    start, epochs, several = time.perf_counter(), epochs or recipe.epochs, len(networks) > 1
-    if several and device.devices > 1:
-        raise UserError(f"{len(networks)} networks at once are trained on one device, not on {device.devices}.")
+    start = time.perf_counter()
+    if len(trainees) > 1 and device.devices > 1:
+        raise UserError(f"{len(trainees)} networks at once are trained on one device, not on {device.devices}.")
     if device.where.type == "cuda":
         torch.cuda.reset_peak_memory_stats()
-    for network, some in zip(networks, masks, strict=True):
-        check(prunable(network), some)
-        device.place(network)
+    for trainee in trainees:
+        check(prunable(trainee.network), trainee.masks)
+        device.place(trainee.network)
     if device.devices > 1:
-        outcome = fit_on_devices(Work(networks[0], masks[0], recipe, data, device, callbacks, epochs), loggers)
-        courses, memory = outcome.courses, outcome.peak_memory_bytes
-    else:
-        trained = Ensemble(networks) if several else networks[0]
-        module = MaskedClassifier(trained, stack_masks(masks) if several else masks[0], recipe, data, device)
-        fit(module, device, epochs, loggers, callbacks)
-        if isinstance(trained, Ensemble):
-            trained.copy_to(networks)
-        courses, memory = module.courses, peak_memory(device)
-    seconds = (time.perf_counter() - start) / len(networks)
-    return [_trained(course, seconds, memory) for course in courses]
+        (one,) = trainees
+        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, epochs or recipe.epochs)
+        outcome = fit_on_devices(work, one.loggers)
+        outcome.course.seconds = time.perf_counter() - start
+        trained = _trained(outcome.course, outcome.peak_memory_bytes)
+        if ended is not None:
+            ended(0, trained)
+        return [trained]
+    branches = [
+        Branch(one.network, one.masks, recipe, one.data, device, one.loggers, epochs or recipe.epochs)
+        for one in trainees
+    ]
+
+    def told(number: int) -> None:
+        assert ended is not None
+        branches[number].network.cpu()  # where Lightning leaves it in the end
+        ended(number, _trained(branches[number].course, peak_memory(device)))
+
+    module = MaskedClassifier(branches, device, told if ended is not None else None, since=start)
+    fit(module, device, epochs or recipe.epochs, callbacks)
+    return [_trained(branch.course, peak_memory(device)) for branch in branches]
 
 
-def _trained(course: Course, seconds: float, memory: int) -> Trained:
+def _trained(course: Course, memory: int) -> Trained:
     return Trained(
         accuracy=course.tested[1],
         loss=course.tested[0],
         diverged=course.diverged or not math.isfinite(course.tested[0]),
-        seconds=seconds,
+        seconds=course.seconds,
         peak_memory_bytes=memory,
         history=course.history,
     )

@@ -59,7 +59,6 @@ class Case:
     Attributes:
         way: ``ours``, ``lightning`` or ``loop``.
         members: networks that ours trains at once.
-        layout: of an ensemble's feature maps, NCHW or NHWC.
         workers: of the DataLoader.
         images, epochs: trained on.
         threads: of a CPU, 0 for torch's choice.
@@ -72,20 +71,18 @@ class Case:
     threads: int
     way: str = "ours"
     members: int = 1
-    layout: str = "NCHW"
     workers: int = 0
 
     @property
     def name(self) -> str:
         if self.way != "ours":
             return f"{self.way}, {self.workers} workers"
-        return "ours" if self.members == 1 else f"ours, {self.members} members, {self.layout}"
+        return "ours" if self.members == 1 else f"ours, {self.members} members"
 
 
 def all_ways(ours: Case, members: Sequence[int], workers: Sequence[int]) -> list[Case]:
     """A case in every way."""
-    layouts = ("NCHW", "NHWC") if torch.cuda.is_available() else ("NCHW",)
-    together = [replace(ours, members=n, layout=layout) for n in members for layout in layouts]
+    together = [replace(ours, members=n) for n in members]
     return [ours, *together, *(replace(ours, way=way, workers=n) for way in ("lightning", "loop") for n in workers)]
 
 

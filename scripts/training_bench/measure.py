@@ -15,9 +15,8 @@ import torch
 
 from pruneexp.data.resident import Resident
 from pruneexp.training.device import Device
-from pruneexp.training.ensemble import Ensemble
 from pruneexp.training.fit import quiet_lightning
-from pruneexp.training.train import train_together
+from pruneexp.training.train import Trainee, train_together
 from scripts.training_bench.cases import SETTINGS, Case, prepared
 from scripts.training_bench.plain import plain_lightning, plain_loop
 
@@ -51,12 +50,11 @@ def measure(case: Case) -> dict[str, float]:
     before, start = _resident_kib(), time.perf_counter()
     try:
         if case.way == "ours":
-            Ensemble.channels_last = case.layout == "NHWC"
             device = Device("auto", threads=case.threads)
             device.prepare()
             data = Resident(dataset, recipe, 0, device.where)
-            networks = [copy.deepcopy(network) for _ in masks]
-            train_together(networks, masks, recipe, data, device, callbacks=[clock], epochs=case.epochs)
+            trainees = [Trainee(copy.deepcopy(network), some, data) for some in masks]
+            train_together(trainees, recipe, device, [clock], epochs=case.epochs)
         elif case.way == "lightning":
             plain_lightning(network, masks[0], recipe, dataset, case.epochs, case.workers, clock)
         else:

@@ -27,13 +27,13 @@ def bound(case: Case) -> dict[str, Any]:
     device.prepare()
     device.place(network).train()
     batch = next(Resident(dataset, recipe, 0, device.where).epoch(0))[0]
-    step = few_launches(Step(network, masks[0], recipe, device), device)
+    make_step = few_launches([Step(network, masks[0], recipe, device)], [0], device)
 
     def steps() -> float:
         torch.cuda.synchronize()
         start = time.perf_counter()
         for _ in range(STEPS):
-            step(*batch)
+            make_step([batch])
         torch.cuda.synchronize()
         return (time.perf_counter() - start) / STEPS * 1e6
 

@@ -1,19 +1,27 @@
 """The data set on the device: which images an epoch shows, in which order, and how they are normalised."""
 
 import dataclasses
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from torch.utils._python_dispatch import TorchDispatchMode
 
+from pruneexp.data.augment import Crops, Shifts
 from pruneexp.data.dataset import Dataset
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
 from pruneexp.recipe import Recipe
+from pruneexp.seeding import stream
 from tests.helpers import toy_dataset
 
 CPU = torch.device("cpu")
+META = torch.device("meta")  # a device other than the CPU, which every machine has, and on which there are no numbers
 PLAIN = Recipe(epochs=1, batch_size=16, lr=0.1)
+SHIFTED = dataclasses.replace(PLAIN, flip=True, shift=2)
+CROPPED = dataclasses.replace(PLAIN, flip=True, resized_crop=True)
+every_recipe = pytest.mark.parametrize("recipe", [PLAIN, SHIFTED, CROPPED], ids=["plain", "shifted", "cropped"])
 
 
 def numbered(count: int = 50, **changes: int) -> Dataset:
@@ -35,7 +43,7 @@ def shown(data: Resident, epoch: int = 0) -> list[int]:
     return numbers
 
 
-@pytest.mark.parametrize("recipe", [PLAIN, dataclasses.replace(PLAIN, flip=True, shift=2)])
+@pytest.mark.parametrize("recipe", [PLAIN, SHIFTED])
 def test_an_epoch_shows_every_image_exactly_once(recipe: Recipe) -> None:
     data = Resident(numbered(), recipe, 0, CPU)
     for epoch in range(3):
@@ -48,7 +56,7 @@ def test_batches_have_the_batch_size_and_the_last_one_what_is_left() -> None:
 
 
 def test_several_chunks_show_the_same_batches_as_one(monkeypatch: pytest.MonkeyPatch) -> None:
-    recipe = dataclasses.replace(PLAIN, flip=True, shift=2)
+    recipe = SHIFTED
     data = Resident(toy_dataset(70), recipe, 0, CPU)
     whole = [images for chunk in data.epoch(3) for images, _ in chunk]
     assert data.chunks() == 1
@@ -67,12 +75,76 @@ def test_a_batch_larger_than_a_chunk_is_one_batch(monkeypatch: pytest.MonkeyPatc
     assert len(list(data.epoch(0))) == data.chunks()
 
 
+@every_recipe
+@pytest.mark.parametrize("ranks", [1, 3])
+def test_an_epoch_is_drawn_as_a_whole_from_its_two_streams(
+    recipe: Recipe, ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pruneexp.data.resident.CHUNK", 40 * 16 * 16)
+    data, kind = Resident(toy_dataset(70), recipe, 5, CPU), Crops if recipe.resized_crop else Shifts
+    order = torch.randperm(70, generator=stream(5, "data order", 2))
+    draws = kind.draw(70, recipe, stream(5, "augmentation", 2))
+    images = data.normalise(draws.apply(data.train_images, order, slice(0, 70), 16, 16))
+    labels = data.train_labels[order]
+    for rank in range(ranks):
+        mine = data.shared(rank, ranks, CPU) if ranks > 1 else data
+        got = [batch for chunk in mine.epoch(2) for batch in chunk]
+        want = list(zip(images.split(16), labels.split(16), strict=True))
+        assert len(got) == len(want) == 5
+        for batch, whole in zip(got, want, strict=True):  # also the last six images are enough for three processes
+            assert torch.equal(batch[0], whole[0][rank::ranks])
+            assert torch.equal(batch[1], whole[1][rank::ranks])
+
+
+class Copies(TorchDispatchMode):
+    """Counts the copies from the CPU to another device."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.number = 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        device = (kwargs or {}).get("device")
+        self.number += "_to_copy" in str(operator) and device is not None and args[0].device != torch.device(device)
+        return operator(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+@every_recipe
+def test_an_epoch_goes_to_the_device_in_one_copy_out_of_pinned_memory(
+    recipe: Recipe, ranks: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pinned: list[torch.Tensor] = []
+
+    def pin(tensor: torch.Tensor) -> torch.Tensor:
+        pinned.append(tensor)
+        return tensor
+
+    monkeypatch.setattr(torch.Tensor, "pin_memory", pin)
+    monkeypatch.setattr("pruneexp.data.resident.CHUNK", 40 * 16 * 16)
+    data = Resident(toy_dataset(70), recipe, 0, META).shared(0, ranks, META)
+    with Copies() as copies:
+        chunks = list(data.epoch(0))
+    assert len(chunks) == 3
+    assert {part.device for chunk in chunks for batch in chunk for part in batch} == {META}
+    assert len(pinned) == copies.number == 1
+
+
+@every_recipe
+def test_batches_lie_in_channels_last_memory(recipe: Recipe) -> None:
+    data = Resident(toy_dataset(40), recipe, 0, CPU)
+    batches = [images for chunk in data.epoch(0) for images, _ in chunk]
+    batches += [images for images, _ in data.batches(data.test, 16)]
+    assert all(images.is_contiguous(memory_format=torch.channels_last) for images in batches)
+    assert not any(images.is_contiguous() for images in batches)  # which tells the two apart
+
+
 def test_the_order_depends_on_seed_and_epoch_only() -> None:
     data = Resident(numbered(), PLAIN, 0, CPU)
     assert shown(data, 0) != shown(data, 1)
     assert shown(data, 1) == shown(data, 1) == shown(Resident(numbered(), PLAIN, 0, CPU), 1)
     assert shown(data, 1) != shown(Resident(numbered(), PLAIN, 1, CPU), 1)
-    shifted = Resident(numbered(), dataclasses.replace(PLAIN, flip=True, shift=2), 0, CPU)
+    shifted = Resident(numbered(), SHIFTED, 0, CPU)
     assert shown(shifted, 1) == shown(data, 1)
 
 
@@ -117,7 +189,7 @@ def test_normalisation_gives_zero_mean_and_unit_variance_per_channel() -> None:
 
 def test_test_images_are_in_order_unaugmented_and_normalised_alike() -> None:
     dataset = toy_dataset(30)
-    data = Resident(dataset, dataclasses.replace(PLAIN, shift=2, flip=True), 0, CPU)
+    data = Resident(dataset, SHIFTED, 0, CPU)
     images = torch.cat([images for images, _ in data.batches(data.test, size=7)])
     labels = torch.cat([labels for _, labels in data.batches(data.test, size=7)])
     expected = (torch.from_numpy(dataset.test_images) / 255 - 0.35) / 0.2
@@ -125,8 +197,42 @@ def test_test_images_are_in_order_unaugmented_and_normalised_alike() -> None:
     assert labels.tolist() == dataset.test_labels.tolist()
 
 
+@pytest.mark.parametrize(("side", "size"), [(8, 1000), (32, 1000), (64, 1000), (96, 444), (224, 81), (2100, 1)])
+def test_images_are_evaluated_by_the_thousand_and_large_ones_by_their_pixels(side: int, size: int) -> None:
+    images, labels = np.zeros((size + 1, 3, side, side), np.uint8), np.zeros(size + 1, np.int64)
+    dataset = Dataset("black", images[:1], labels[:1], images, labels, 1, (0.5,) * 3, (0.5,) * 3)
+    data = Resident(dataset, PLAIN, 0, META)
+    assert [len(labels) for _, labels in data.batches(data.test)] == [size, 1]
+
+
+@every_recipe
+@pytest.mark.parametrize(
+    ("validation", "subset", "whole"), [(0, 0, True), (0, 70, True), (20, 0, False), (0, 30, False)]
+)
+def test_residents_of_two_seeds_have_what_is_alike_once_and_show_what_each_shows_alone(
+    recipe: Recipe, validation: int, subset: int, whole: bool
+) -> None:
+    dataset = dataclasses.replace(toy_dataset(70), validation=validation)
+    recipe = dataclasses.replace(recipe, train_images=subset, test_images=subset)
+    first = Resident(dataset, recipe, 0, CPU)
+    second, alone = Resident(dataset, recipe, 1, CPU, beside=first), Resident(dataset, recipe, 1, CPU)
+    for one, other, shared in (
+        (first.test[0], second.test[0], True),
+        (first.test[1], second.test[1], True),
+        (first.train_images, second.train_images, whole),
+        (first.train_labels, second.train_labels, whole),
+    ):
+        assert (one.data_ptr() == other.data_ptr()) == shared
+    for split in ("test", "validation"):
+        assert all(map(torch.equal, getattr(second, split), getattr(alone, split)))
+    mine, theirs = ([batch for chunk in data.epoch(1) for batch in chunk] for data in (second, alone))
+    for (images, labels), (others, more) in zip(mine, theirs, strict=True):
+        assert torch.equal(images, others)
+        assert torch.equal(labels, more)
+
+
 def test_scorers_see_unaugmented_training_images_in_a_random_order_of_their_own() -> None:
-    recipe = dataclasses.replace(PLAIN, shift=2, flip=True)
+    recipe = SHIFTED
     data = Resident(numbered(), recipe, 0, CPU)
     batches = data.for_scoring(limit=30, per_class=0)
     assert batches.images is not None

@@ -1,6 +1,7 @@
 """Eigenvector centrality against networkx and by hand."""
 
 import math
+from typing import Any
 
 import networkx as nx
 import numpy as np
@@ -8,9 +9,10 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from pruneexp import UserError
-from pruneexp.graphs.centrality import centrality, cosines, similarity_graph
+from pruneexp.graphs.centrality import EVERY, MOST_STEPS, centrality, cosines, similarity_graph
 from tests.properties import PROPERTY
 
 
@@ -48,6 +50,38 @@ def test_a_star_by_hand() -> None:
 
 def test_neurons_without_an_edge_have_none() -> None:
     assert torch.equal(centrality(torch.zeros(3, 3, dtype=torch.float64)), torch.zeros(3, dtype=torch.float64))
+
+
+class Reads(TorchDispatchMode):
+    """Counts the numbers that are read out of tensors, and the power iteration's products."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.numbers, self.products = 0, 0
+
+    def __torch_dispatch__(self, operator: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        self.numbers += "_local_scalar_dense" in str(operator)
+        self.products += "aten.mv" in str(operator)
+        return operator(*args, **(kwargs or {}))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_a_gpu_is_rarely_asked_and_comes_to_the_same(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    graph = random_graph(40, 0.06, seed)
+    with Reads() as each:
+        exact = centrality(graph)
+    monkeypatch.setitem(EVERY, "cpu", EVERY["cuda"])
+    with Reads() as few:
+        found = centrality(graph)
+    assert torch.allclose(found, exact, rtol=0, atol=1e-7)
+    assert each.numbers == each.products > 25
+    assert few.products % 25 == 0
+    assert few.numbers == few.products // 25
+    assert each.products <= few.products < each.products + 25
+
+
+def test_the_last_of_all_steps_is_looked_at() -> None:
+    assert all(MOST_STEPS % every == 0 for every in EVERY.values())
 
 
 def test_the_similarity_is_the_cosine_above_tau() -> None:

@@ -81,7 +81,7 @@ def test_the_files_hold_ways_and_growth_each_with_its_command(
     bench_training.main()
     parts = json.loads((tmp_path / "training.json").read_text())
     assert [row["way"] for row in parts["ways"]["rows"]] == [
-        "ours", "ours, 2 members, NCHW", "lightning, 0 workers", "loop, 0 workers",
+        "ours", "ours, 2 members", "lightning, 0 workers", "loop, 0 workers",
     ]  # fmt: skip
     assert all(row["images_per_s"] > 0 and len(row["repeats"]) == 2 for row in parts["ways"]["rows"])
     (sweep,) = parts["growth"]["rows"]
@@ -89,7 +89,7 @@ def test_the_files_hold_ways_and_growth_each_with_its_command(
     assert 0 < sweep["training_s"] < sweep["cell_s"]
     text = (tmp_path / "training.md").read_text()
     assert text.count("made by: python -m scripts.bench_training") == 2
-    assert "| ours, 2 members, NCHW" in text
+    assert "| ours, 2 members" in text
     assert "last_five_s" in capsys.readouterr().out
 
 

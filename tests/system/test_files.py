@@ -338,6 +338,10 @@ EXCEPTIONS = {
     ("scripts/bench_sweep.py", "tempfile.TemporaryFile"): "a private temporary file",
     ("scripts/kill_and_restart.py", "(self.folder / 'output.txt').open"): "the log that a started process appends to",
     ("scripts/slurm_here.py", "(folder / f'{name}.out').open"): "the log that a started process appends to",
+    ("scripts/lease/clock.py", "self.log.open"): "a log of lines that are appended",
+    ("scripts/lease/commands.py", "(output or errors).open"): "the log that a started process appends to",
+    ("scripts/lease/commands.py", "errors.open"): "the log that a started process appends to",
+    ("scripts/lease/rows.py", "path.open"): "rows that are appended; half a one is passed over",
     ("scripts/wrong_values.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/training_bench/growth.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
 }

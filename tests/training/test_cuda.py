@@ -17,7 +17,7 @@ from pruneexp.recipe import Recipe
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
-from pruneexp.training.train import train, train_together
+from pruneexp.training.train import Trainee, train, train_together
 from tests.helpers import toy_dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
@@ -74,7 +74,6 @@ def test_dropout_draws_the_same_replayed_or_not(waits: bool, capsys: pytest.Capt
 
 @pytest.mark.parametrize("graphs", [True, False])
 def test_members_follow_their_separate_runs(graphs: bool) -> None:
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     device, recipe = Device("cuda", "float32", graphs=graphs), Recipe(epochs=5, batch_size=32, lr=1e-3)
     device.prepare()
     data = Resident(toy_dataset(300), recipe, 0, device.where)
@@ -82,7 +81,7 @@ def test_members_follow_their_separate_runs(graphs: bool) -> None:
     initialise(start, "kaiming_normal", stream(0, "initialisation"))
     masks = [mask(score(start, magnitude, Batches(), 0), sparsify, density, 0, Notes()) for density in (0.5, 0.1)]
     together, alone = ([copy.deepcopy(start) for _ in masks] for _ in range(2))
-    train_together(together, masks, recipe, data, device)
+    train_together([Trainee(one, some, data) for one, some in zip(together, masks, strict=True)], recipe, device)
     for one, other, some in zip(together, alone, masks, strict=True):
         train(other, some, recipe, data, device)
         for (name, mine), theirs in zip(one.state_dict().items(), other.state_dict().values(), strict=True):
@@ -106,7 +105,6 @@ def test_the_same_seed_gives_the_same_network_and_another_seed_another() -> None
 
 
 def test_float32_training_on_the_gpu_follows_the_cpu() -> None:
-    torch.backends.cuda.matmul.allow_tf32 = torch.backends.cudnn.allow_tf32 = False
     _, _, cuda = trained(Device("cuda", "float32"))
     _, _, cpu = trained(Device("cpu"))
     assert cuda == pytest.approx(cpu, rel=0.05)

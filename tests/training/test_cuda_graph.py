@@ -19,6 +19,7 @@ from pruneexp.seeding import stream
 from pruneexp.training import cuda_graph
 from pruneexp.training.cuda_graph import WARM_UP, Replayed, few_launches
 from pruneexp.training.device import Device
+from pruneexp.training.round import Batches, Round, Steps
 from pruneexp.training.train import train
 from tests.helpers import toy_dataset
 
@@ -27,35 +28,35 @@ RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, weight_decay=5e-3, milestones=
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
+def list_images(batches: Batches) -> list[torch.Tensor]:
+    return [images for images, _ in batches]
+
+
 class Tape:
     """A Recorder whose replay makes the step again on the recorded tensors, and puts the result where it once was."""
 
     def __init__(self) -> None:
         self.warm, self.recorded, self.replayed = 0, 0, 0
 
-    def warm_up(self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def warm_up(self, steps: Steps, batches: Batches) -> list[torch.Tensor]:
         self.warm += 1
-        return step(images, labels)
+        return steps(batches)
 
-    def record(
-        self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[Callable[[], None], torch.Tensor]:
+    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
         self.recorded += 1
-        result = torch.full((1, len(labels), 4), torch.nan)
+        results: list[torch.Tensor] = []
 
         def replay() -> None:
             self.replayed += 1
-            result.copy_(step(images, labels))
+            results[:] = steps(batches)
 
-        return replay, result
+        return replay, results
 
 
 class Unrecordable(Tape):
     """As CUDA answers an operation that waits for the device."""
 
-    def record(
-        self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor
-    ) -> tuple[Callable[[], None], torch.Tensor]:
+    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
         self.recorded += 1
         raise RuntimeError("operation not permitted when stream is capturing\nand more lines")
 
@@ -63,7 +64,10 @@ class Unrecordable(Tape):
 def trained(monkeypatch: pytest.MonkeyPatch, recorder: Tape | None, recipe: Recipe = RECIPE) -> nn.Module:
     """A network trained on 135 images, nine batches of which the last is smaller."""
     if recorder is not None:
-        monkeypatch.setattr("pruneexp.training.classifier.few_launches", lambda step, device: Replayed(step, recorder))
+        monkeypatch.setattr(
+            "pruneexp.training.classifier.few_launches",
+            lambda steps, feeds, device: Replayed(Round(steps, feeds), recorder),
+        )
     network = vgg_small(4, (3, 16, 16))
     initialise(network, "kaiming_normal", stream(0, "initialisation"))
     masks = {"fc.weight": torch.rand(network.fc.weight.shape, generator=stream(0, "mask")) < 0.5}
@@ -79,7 +83,23 @@ def test_replayed_training_is_the_direct_training_bit_for_bit(monkeypatch: pytes
     tape = Tape()
     direct = trained(monkeypatch, None)
     assert same(direct, trained(monkeypatch, tape))
-    assert (tape.warm, tape.recorded, tape.replayed) == (WARM_UP, 1, 3 * 8 - WARM_UP)
+    # the smaller last batch of each epoch is recorded for itself, and would be replayed from the fourth epoch on
+    assert (tape.warm, tape.recorded, tape.replayed) == (2 * WARM_UP, 1, 3 * 8 - WARM_UP)
+
+
+def test_batches_of_two_shapes_are_recorded_each_and_further_ones_are_made() -> None:
+    tape, seen = Tape(), []
+
+    def steps(batches: Batches) -> list[torch.Tensor]:
+        seen.append(len(batches[0][1]))
+        return [images.clone() for images, _ in batches]
+
+    replayed = Replayed(steps, tape)
+    for size in (4, 3, 2) * (WARM_UP + 2):
+        images, labels = torch.full((size, 1), float(size)), torch.zeros(size, dtype=torch.int64)
+        assert torch.equal(replayed([(images, labels)])[0], images)
+    assert seen == [4, 3, 2] * (WARM_UP + 2)
+    assert (tape.warm, tape.recorded, tape.replayed) == (2 * WARM_UP, 2, 4)
 
 
 def test_a_training_that_cannot_be_recorded_goes_on_directly_and_says_so_once(
@@ -90,6 +110,7 @@ def test_a_training_that_cannot_be_recorded_goes_on_directly_and_says_so_once(
     direct = trained(monkeypatch, None)
     assert all(same(direct, trained(monkeypatch, tape)) for tape in tapes)
     assert [tape.recorded for tape in tapes] == [1, 1]
+    assert [tape.warm for tape in tapes] == [WARM_UP, WARM_UP]  # what failed is not tried again
     said = capsys.readouterr().out
     assert said.count("cannot be recorded as a CUDA graph (operation not permitted when stream is capturing)") == 1
     assert "trainer.graphs=false" in said
@@ -105,14 +126,15 @@ def test_a_thawed_network_is_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> N
 def test_results_are_copies_and_inputs_may_be_overwritten() -> None:
     seen: list[Batch] = []
 
-    def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def steps(batches: Batches) -> list[torch.Tensor]:
+        ((images, labels),) = batches
         seen.append((images.clone(), labels.clone()))
-        return images.sum(dim=(1, 2, 3))[None, :, None].expand(1, -1, 4).clone()
+        return [images.sum(dim=(1, 2, 3))]
 
-    replayed = Replayed(step, Tape())
+    replayed = Replayed(steps, Tape())
     images, labels = torch.empty(2, 3, 4, 4), torch.empty(2, dtype=torch.int64)
-    results = [replayed(images.fill_(k), labels.fill_(k)) for k in range(WARM_UP + 3)]
-    assert [int(result[0, 0, 0]) for result in results] == [48 * k for k in range(WARM_UP + 3)]
+    results = [replayed([(images.fill_(k), labels.fill_(k))])[0] for k in range(WARM_UP + 3)]
+    assert [int(result[0]) for result in results] == [48 * k for k in range(WARM_UP + 3)]
     assert [(int(i[0, 0, 0, 0]), int(l[0])) for i, l in seen] == [(k, k) for k in range(WARM_UP + 3)]
 
 
@@ -127,7 +149,7 @@ class Stream:
 def modes(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The synchronisation debug modes that were set, on a pretended device."""
     seen: list[str] = []
-    monkeypatch.setattr(torch.cuda, "Stream", Stream)
+    monkeypatch.setattr(cuda_graph, "streams", lambda number: [Stream() for _ in range(number)])
     monkeypatch.setattr(torch.cuda, "current_stream", Stream)
     monkeypatch.setattr(torch.cuda, "stream", lambda stream: contextlib.nullcontext())
     monkeypatch.setattr(torch.cuda, "set_sync_debug_mode", seen.append)
@@ -139,55 +161,53 @@ def test_a_step_that_waits_for_the_device_is_not_recorded_but_made(
 ) -> None:
     cuda_graph._say.cache_clear()
 
-    def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def steps(batches: Batches) -> list[torch.Tensor]:
         if modes and modes[-1] == "warn":
             warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
-        return 2 * images
+        return [2 * images for images, _ in batches]
 
-    replayed = Replayed(step, cuda_graph.CudaGraph())
+    replayed = Replayed(steps, cuda_graph.CudaGraph())
     images, labels = torch.ones(2, 3, 4, 4), torch.zeros(2, dtype=torch.int64)
     for _ in range(WARM_UP + 2):
-        assert torch.equal(replayed(images, labels), 2 * images)
+        assert torch.equal(replayed([(images, labels)])[0], 2 * images)
     assert modes == ["warn", "default"] * WARM_UP
     assert capsys.readouterr().out.count("(it waits for numbers from the device)") == 1
 
 
 def test_the_debug_mode_is_put_back_when_a_step_fails(modes: list[str]) -> None:
-    def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    def steps(batches: Batches) -> list[torch.Tensor]:
         raise ValueError("the network fails")
 
     with pytest.raises(ValueError, match="the network fails"):
-        cuda_graph.CudaGraph().warm_up(step, torch.ones(1), torch.ones(1))
+        cuda_graph.CudaGraph().warm_up(steps, [(torch.ones(1), torch.ones(1))])
     assert modes == ["warn", "default"]
 
 
 def test_memory_that_runs_out_while_recording_is_not_taken_for_an_unrecordable_step() -> None:
     class Full(Tape):
-        def record(
-            self, step: cuda_graph.Step, images: torch.Tensor, labels: torch.Tensor
-        ) -> tuple[Callable[[], None], torch.Tensor]:
+        def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
             raise torch.OutOfMemoryError("no room")
 
-    replayed = Replayed(lambda images, labels: images, Full())
-    images, labels = torch.ones(2, 3), torch.zeros(2, dtype=torch.int64)
+    replayed = Replayed(list_images, Full())
+    batches = [(torch.ones(2, 3), torch.zeros(2, dtype=torch.int64))]
     for _ in range(WARM_UP):
-        replayed(images, labels)
+        replayed(batches)
     with pytest.raises(torch.OutOfMemoryError, match="no room"):
-        replayed(images, labels)
+        replayed(batches)
 
 
 def test_the_fixed_inputs_have_the_batches_memory_layout() -> None:
     images = torch.zeros(2, 3, 4, 4).to(memory_format=torch.channels_last)
-    replayed = Replayed(lambda images, labels: images, Tape())
-    replayed(images, torch.zeros(2, dtype=torch.int64))
-    assert replayed.images.is_contiguous(memory_format=torch.channels_last)
+    replayed = Replayed(list_images, Tape())
+    replayed([(images, torch.zeros(2, dtype=torch.int64))])
+    (recording,) = replayed.recordings.values()
+    assert recording.batches[0][0].is_contiguous(memory_format=torch.channels_last)
 
 
-def test_on_a_cpu_the_step_is_called_itself() -> None:
-    def step(images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-        return images
-
-    assert few_launches(step, CPU) is step
+def test_on_a_cpu_the_steps_are_made_in_turn() -> None:
+    made = few_launches([], [], CPU)
+    assert isinstance(made, Round)
+    assert made.streams == []
 
 
 def test_graphs_are_on_or_off() -> None:

@@ -23,7 +23,7 @@ from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.processes import RankFailed
-from pruneexp.training.train import Trained, train, train_together
+from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.command import SMALL, command, in_process
 from tests.helpers import diverging
 from tests.training.test_train import CPU, random_masks, resident, small
@@ -76,7 +76,8 @@ class Equal(lightning.Callback):
     def on_train_end(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
         assert distributed.get_world_size() == trainer.world_size == 2
-        state = pl_module.network.state_dict()
+        (branch,) = pl_module.branches
+        state = branch.network.state_dict()
         mine = torch.cat([value.flatten().double() for name, value in state.items() if "num_batches" not in name])
         both = [torch.empty_like(mine) for _ in range(2)]
         distributed.all_gather(both, mine)
@@ -84,8 +85,8 @@ class Equal(lightning.Callback):
         seeds = [torch.zeros(1, dtype=torch.int64) for _ in range(2)]
         distributed.all_gather(seeds, torch.tensor([torch.initial_seed()]))
         assert seeds[0] != seeds[1]
-        assert pl_module.step.pruned
-        for weight, kept in zip(pl_module.step.pruned, pl_module.step.kept, strict=True):
+        assert branch.step.pruned
+        for weight, kept in zip(branch.step.pruned, branch.step.kept, strict=True):
             assert not (weight * (1 - kept)).any()
 
 
@@ -202,7 +203,7 @@ def test_several_networks_on_several_devices_are_refused() -> None:
     with pytest.raises(UserError, match=r"^trainer\.devices=2 .* trainer\.members=auto .*: set one of them to 1\.$"):
         Device("cpu", devices=2, members="auto")
     with pytest.raises(UserError, match=r"^2 networks at once are trained on one device, not on 2\.$"):
-        train_together([small(), small()], [{}, {}], RECIPE, resident(RECIPE), TWO)
+        train_together([Trainee(small(), {}, resident(RECIPE)) for _ in range(2)], RECIPE, TWO)
 
 
 def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:

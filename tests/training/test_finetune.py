@@ -12,7 +12,7 @@ from pruneexp.data.resident import Resident
 from pruneexp.recipe import Recipe
 from pruneexp.training.device import Device
 from pruneexp.training.step import losses
-from pruneexp.training.train import Trained, train, train_together
+from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.helpers import toy_dataset
 
 CPU = Device("cpu")
@@ -78,19 +78,20 @@ def test_networks_trained_together_are_frozen_alike() -> None:
         models[1].get_parameter("8.weight").mul_(-1)
     before = [copy.deepcopy(model.state_dict()) for model in models]
     how = recipe(1, frozen=1)
-    train_together(models, [{}, {}], how, Resident(toy_dataset(60), how, 0, CPU.where), CPU)
+    data = Resident(toy_dataset(60), how, 0, CPU.where)
+    train_together([Trainee(model, {}, data) for model in models], how, CPU)
     for model, old in zip(models, before, strict=True):
         moved = {name for name, value in model.state_dict().items() if not torch.equal(value, old[name])}
         assert moved == {"8.weight", "8.bias"}
 
 
 def test_label_smoothing_spreads_its_share_over_the_classes() -> None:
-    logits = torch.tensor([[[1.0, 2.0, -1.0, 0.5], [0.0, 0.0, 3.0, 0.0]]])
+    logits = torch.tensor([[1.0, 2.0, -1.0, 0.5], [0.0, 0.0, 3.0, 0.0]])
     labels = torch.tensor([1, 2])
-    log = torch.log_softmax(logits[0].double(), dim=1)
+    log = torch.log_softmax(logits.double(), dim=1)
     want = [-(0.8 * float(log[k, label]) + 0.2 * float(log[k].mean())) for k, label in enumerate(labels.tolist())]
-    assert losses(logits, labels, 0.2)[0].tolist() == pytest.approx(want, rel=1e-6)
-    assert losses(logits, labels)[0].tolist() == pytest.approx([-float(log[0, 1]), -float(log[1, 2])], rel=1e-6)
+    assert losses(logits, labels, 0.2).tolist() == pytest.approx(want, rel=1e-6)
+    assert losses(logits, labels).tolist() == pytest.approx([-float(log[0, 1]), -float(log[1, 2])], rel=1e-6)
 
 
 def test_the_test_loss_is_not_smoothed_and_the_training_is() -> None:

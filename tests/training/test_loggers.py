@@ -1,5 +1,6 @@
 """Each cell is one finished run of its logger."""
 
+import contextlib
 import csv
 import importlib
 import json
@@ -7,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from lightning.pytorch.loggers import WandbLogger
 
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
@@ -138,29 +140,42 @@ def test_wandb_without_a_key_leaves_one_finished_offline_run_for_each_cell(tmp_p
     assert names == {"first", "second"}
 
 
-def test_a_run_that_fails_is_finished_too(tmp_path: Path, offline: None) -> None:
-    import wandb
+def test_wandb_runs_that_are_open_at_once_keep_their_figures_apart(tmp_path: Path, offline: None) -> None:
+    with contextlib.ExitStack() as stack:
+        kind = {"name": "wandb", "project": "pruneexp"}
+        open_ = {
+            key: stack.enter_context(logging_to(kind, tmp_path, "group", key, {"which": key}))
+            for key in ("first", "second", "third")
+        }
+        for step in range(3):
+            for number, loggers in enumerate(open_.values()):
+                loggers[0].log_metrics({"train/loss": 10.0 * number + step}, step=step)
+    found = {}
+    for records in offline_runs(tmp_path):
+        (name,) = {record.run.display_name for record in records if record.HasField("run")}
+        items = [item for record in records if record.HasField("history") for item in record.history.item]
+        values = [(item.key or "/".join(item.nested_key), json.loads(item.value_json)) for item in items]
+        found[name] = [value for key, value in values if key == "train/loss"]
+    assert found == {"first": [0, 1, 2], "second": [10, 11, 12], "third": [20, 21, 22]}
 
+
+def test_a_run_that_fails_is_finished_too(tmp_path: Path, offline: None) -> None:
     def broken() -> None:
         with logging_to({"name": "wandb", "project": "pruneexp"}, tmp_path, "group", "broken", {}) as loggers:
             loggers[0].log_metrics(FIGURES)
-            assert wandb.run is not None
             raise RuntimeError("the cell fails")
 
     with pytest.raises(RuntimeError, match="the cell fails"):
         broken()
-    assert wandb.run is None
     (records,) = offline_runs(tmp_path)
     assert [record.exit.exit_code for record in records if record.HasField("exit")] == [1]
 
 
 def test_hyper_parameters_reach_the_wandb_run(tmp_path: Path, offline: None) -> None:
-    import wandb
-
     with logging_to({"name": "wandb", "project": "p"}, tmp_path, "grouped", "named", {"density": 0.25}) as loggers:
         loggers[0].log_metrics(FIGURES)
-        run = wandb.run
-        assert run is not None
+        assert isinstance(loggers[0], WandbLogger)
+        run = loggers[0].experiment
         assert (run.name, run.group, run.project) == ("named", "grouped", "p")
         assert json.loads(json.dumps(dict(run.config)))["density"] == 0.25
         assert run.offline

@@ -1,5 +1,6 @@
 """How many networks are trained at once."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -8,11 +9,12 @@ from torch import nn
 
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
+from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_base, vgg_small
 from pruneexp.recipe import Recipe
 from pruneexp.training import members
 from pruneexp.training.device import Device
-from pruneexp.training.members import check_members, choose, why_not
+from pruneexp.training.members import choose, sizes, why_alone
 from tests.helpers import toy_dataset
 
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1)
@@ -28,12 +30,31 @@ class Branching(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         x = self.fc(x.flatten(1))
-        return x if float(x.sum()) > 0 else -x
+        return x if float(x.detach().sum()) > 0 else -x
 
 
-def chosen(device: Device, most: int, network: nn.Module | None = None) -> int:
-    data = Resident(toy_dataset(16, side=8), RECIPE, 0, device.where)
-    return choose(network or vgg_small(4, SHAPE), RECIPE, data, device, most)
+class Noisy(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = x.flatten(1)[:, :4]
+        return x + torch.randn_like(x) if self.training else x
+
+
+class Unfinished(nn.Module):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        raise ValueError("what is this")
+
+
+@pytest.fixture
+def gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As if there were one; nothing is done on it."""
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    monkeypatch.setattr(torch.cuda, "empty_cache", lambda: None)
+
+
+def chosen(device: Device, most: int) -> int:
+    data = Resident(toy_dataset(16, side=8), RECIPE, 0, torch.device("cpu"))
+    return choose(vgg_small(4, SHAPE), RECIPE, data, device, most)
 
 
 @pytest.fixture
@@ -58,23 +79,44 @@ def test_a_number_is_taken_as_it_is_up_to_the_cells_there_are(costs: dict[int, f
 @pytest.mark.parametrize(
     ("table", "expected"),
     [
-        ({1: 1.0, 4: 1.1}, 1),  # it does not pay
-        ({1: 1.0, 4: 0.99}, 1),  # hardly
-        ({1: 1.0, 4: 0.5, 8: 0.6}, 4),
-        ({1: 1.0, 4: 0.5, 8: 0.3, 10: 0.2}, 10),
-        ({1: 1.0, 4: 0.5, 8: 0.3}, 8),  # ten do not fit
+        ({1: 1.0, 2: 1.1}, 1),  # it does not pay
+        ({1: 1.0, 2: 0.99}, 1),  # hardly
+        ({1: 1.0, 2: 0.6, 4: 0.5, 8: 0.6}, 4),
+        ({1: 1.0, 2: 0.6, 4: 0.5, 8: 0.3}, 8),
+        ({1: 1.0, 2: 0.6, 4: 0.5}, 4),  # eight do not fit
         ({1: 1.0}, 1),
+        ({}, 1),
     ],
 )
+@pytest.mark.usefixtures("gpu")
 def test_auto_takes_the_fastest_that_fits(costs: dict[int, float], table: dict[int, float], expected: int) -> None:
     costs.update(table)
-    assert chosen(Device("cpu", members="auto"), 10) == expected
+    assert chosen(Device("cuda", members="auto"), 10) == expected
 
 
-def test_auto_takes_one_where_there_is_one_or_the_network_cannot_be_fused(costs: dict[int, float]) -> None:
-    costs.update({1: 1.0, 4: 0.1, 8: 0.01, 10: 0.001})
-    assert chosen(Device("cpu", members="auto"), 1) == 1
-    assert chosen(Device("cpu", members="auto"), 10, nn.Sequential(nn.Flatten(), nn.Dropout(), nn.Linear(192, 4))) == 1
+def test_auto_on_a_cpu_is_one(costs: dict[int, float]) -> None:
+    costs.update({1: 1.0, 2: 0.1, 4: 0.01, 8: 0.001})
+    assert chosen(Device("cpu", members="auto"), 10) == 1
+
+
+@pytest.mark.usefixtures("gpu")
+def test_what_else_goes_wrong_is_told_and_one_is_trained_at_a_time(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def seconds(network: nn.Module, number: int, *_: Any) -> float:
+        if number == 4:
+            raise RuntimeError("CUDA error: operation not permitted\nand more lines")
+        return 1 / number
+
+    monkeypatch.setattr(members, "seconds", seconds)
+    assert chosen(Device("cuda", members="auto"), 10) == 1
+    said = " ".join(capsys.readouterr().out.split())
+    assert said == "trainer.members=auto could not be measured (CUDA error: operation not permitted)."
+
+
+@pytest.mark.parametrize(("most", "expected"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (8, [1, 2, 4, 8])])
+def test_the_numbers_that_are_tried(most: int, expected: list[int]) -> None:
+    assert sizes(most) == expected
 
 
 def test_a_step_is_timed_and_the_network_left_alone() -> None:
@@ -86,17 +128,30 @@ def test_a_step_is_timed_and_the_network_left_alone() -> None:
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_networks_that_draw_or_branch_cannot_be_fused() -> None:
-    assert why_not(vgg_small(4, SHAPE), SHAPE) is None
-    assert "draws random numbers" in str(why_not(vgg_base(4, (3, 32, 32), 11, hidden=8), (3, 32, 32)))
-    assert "item()" in str(why_not(Branching(), SHAPE))
+@pytest.mark.parametrize(
+    ("make", "why"),
+    [
+        (lambda: vgg_small(4, SHAPE), None),
+        (lambda: resnet_cifar(4, SHAPE, 20), None),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.0), nn.Linear(192, 4)), None),
+        (lambda: nn.Sequential(nn.Flatten(), nn.Dropout(0.1), nn.Linear(192, 4)), "it draws random numbers"),
+        (lambda: nn.Sequential(nn.Flatten(), nn.RReLU(), nn.Linear(192, 4)), "it draws random numbers"),
+        (Noisy, "it draws random numbers"),
+        (Branching, "item() cannot be called on meta tensors"),
+        (Unfinished, "what is this"),
+    ],
+)
+def test_networks_that_draw_are_trained_by_themselves(make: Callable[[], nn.Module], why: str | None) -> None:
+    network, chance = make(), torch.get_rng_state()
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    found = why_alone(network, SHAPE)
+    assert found is None if why is None else why in str(found)
+    assert torch.equal(torch.get_rng_state(), chance)
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
 
 
-def test_a_number_that_the_network_does_not_go_with_is_refused() -> None:
-    check_members(Device("cpu", members="auto"), Branching(), SHAPE)
-    check_members(Device("cpu", members=1), Branching(), SHAPE)
-    with pytest.raises(UserError, match=r"trainer.members=2 does not go with this network .* or auto\.$"):
-        check_members(Device("cpu", members=2), Branching(), SHAPE)
+def test_dropout_in_one_of_our_networks() -> None:
+    assert "it draws random numbers" in str(why_alone(vgg_base(4, (3, 32, 32), 11, hidden=8), (3, 32, 32)))
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "all"])

@@ -25,7 +25,7 @@ from pruneexp.records.store import Store
 from pruneexp.reports.frame import frame_of
 from pruneexp.seeding import stream
 from pruneexp.sweep import expand
-from pruneexp.training.train import Trained, train
+from pruneexp.training.train import Trained, Trainee, train_together
 from pruneexp.treatments.invert import inverted
 from pruneexp.treatments.shuffle import shuffled
 from tests.command import SMALL, in_process
@@ -321,10 +321,10 @@ class Spy:
         self.starts: list[dict[str, torch.Tensor]] = []
         self.masks: list[Masks] = []
 
-    def __call__(self, network: nn.Module, masks: Masks, *means: Any, **options: Any) -> Trained:
-        self.starts.append(state(network))
-        self.masks.append(masks)
-        return train(network, masks, *means, **options)
+    def __call__(self, trainees: list[Trainee], *means: Any) -> list[Trained]:
+        self.starts += [state(one.network) for one in trainees]
+        self.masks += [one.masks for one in trainees]
+        return train_together(trainees, *means)
 
 
 @pytest.fixture
@@ -344,7 +344,7 @@ def test_a_run_with_each_option_leaves_a_record_of_its_own(
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spy = Spy()
-    monkeypatch.setattr("pruneexp.trials.train", spy)
+    monkeypatch.setattr("pruneexp.trials.train_together", spy)
     run("densities=[1.0,0.1]", "reinit=true")  # first, so that the dense network is this job's
     run("shuffle=true")
     run("invert=true")
@@ -374,7 +374,7 @@ def test_new_weights_after_training_are_new_and_the_masks_those_of_the_trained_o
     run: Callable[..., list[dict[str, Any]]], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     spy = Spy()
-    monkeypatch.setattr("pruneexp.trials.train", spy)
+    monkeypatch.setattr("pruneexp.trials.train_together", spy)
     records = run("when=trained", "reinit=true")
     dense, anew = spy.starts
     (folder,) = (made["folder"] for made in records if made["asked_density"] == 1)

@@ -1,0 +1,111 @@
+"""One network's training, epoch by epoch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import torch
+from lightning.pytorch.loggers import Logger
+from torch import nn
+
+from pruneexp.data.resident import Resident
+from pruneexp.network.masks import Masks
+from pruneexp.recipe import Recipe
+from pruneexp.seeding import stream
+from pruneexp.training.data_parallel import Reduction
+from pruneexp.training.device import Device
+from pruneexp.training.step import Counters, Step
+
+FIGURES = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
+
+
+@dataclass
+class Course:
+    """How one network's training went: a row for each epoch, and the loss and accuracy on the test images at its end."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    diverged: bool = False  # the training loss stopped being finite, and with it the training
+    tested: tuple[float, float] = (math.nan, math.nan)
+    seconds: float = 0.0  # this network's share of the time
+
+
+class Branch:
+    """A network that is trained, alone or beside others; no number of its training depends on them.
+
+    Args:
+        network, masks, recipe, reduction: as for `Step`; trained in place.
+        data: the batches; with a reduction this process's share (`Resident.shared`).
+        device: where the network and the data are.
+        loggers: told a row after each epoch.
+        epochs: how many of the recipe's.
+    """
+
+    def __init__(
+        self,
+        network: nn.Module,
+        masks: Masks,
+        recipe: Recipe,
+        data: Resident,
+        device: Device,
+        loggers: Sequence[Logger],
+        epochs: int,
+        reduction: Reduction | None = None,
+    ) -> None:
+        self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
+        self.epochs = epochs
+        self.step = Step(network, masks, recipe, device, reduction)
+        self.course = Course()
+        self.closed = False  # it has ended, and somebody has taken over what it leaves
+
+    @property
+    def epoch(self) -> int:
+        """The one that is under way, or next."""
+        return len(self.course.history)
+
+    @property
+    def going(self) -> bool:
+        return self.epoch < self.epochs and not self.course.diverged
+
+    @property
+    def frozen(self) -> bool:
+        """Whether the classifier alone is trained in this epoch."""
+        return self.epoch < self.recipe.frozen_epochs
+
+    def restore(
+        self, network: dict[str, torch.Tensor], optimiser: dict[str, object], history: list[dict[str, float]]
+    ) -> None:
+        """Go on from the end of an epoch: state dicts, and the rows so far, which the loggers are told."""
+        self.network.load_state_dict(network)
+        self.step.sgd.load_state_dict(optimiser)
+        self.course.history[:] = history
+        for row in history:
+            self._log(row)
+
+    def begin_epoch(self) -> None:
+        self.network.train()
+        self.step.set_learning_rate(self.recipe.learning_rate(self.epoch))
+        if self.recipe.frozen_epochs:
+            self.step.freeze(self.frozen)
+        self.step.settle()  # a checkpoint's weights, too
+        self.counters, self.batches = Counters(self.network), 0
+        share = [self.data.rank] if self.data.ranks > 1 else []
+        # the global stream, which dropout draws from: a network that does is trained by itself
+        torch.manual_seed(stream(self.data.seed, "dropout", self.epoch, *share).initial_seed())
+
+    def end_epoch(self) -> None:
+        """BatchNorm's numbers are those of the whole epoch."""
+        self.counters.give_back(self.batches)
+        if self.reduction is not None:
+            self.reduction.statistics(self.network)
+
+    def note(self, *figures: float) -> None:
+        """Add the epoch's row: loss and accuracy on the training images, and on the validation images where there are any."""
+        named = dict(zip(FIGURES, figures, strict=False))
+        row = {"epoch": self.epoch, **named, "learning_rate": self.recipe.learning_rate(self.epoch)}
+        self.course.history.append(row)
+        self.course.diverged = not math.isfinite(figures[0])
+        self._log(row)
+
+    def _log(self, row: dict[str, float]) -> None:
+        for logger in self.loggers:
+            logger.log_metrics(row, step=int(row["epoch"]))
