@@ -80,6 +80,7 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
     except RuntimeError as error:  # what CUDA and torch raise
         console().print(f"trainer.members=auto could not be measured ({first_line(error)}).", soft_wrap=True)
         chosen = 1
+    torch._C._cuda_clearCublasWorkspaces()  # one for each of the streams
     torch.cuda.empty_cache()
     return chosen
 

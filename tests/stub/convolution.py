@@ -31,6 +31,8 @@ class OneKernelEach(torch.autograd.Function):
 
 def forward(self: nn.Conv2d, images: torch.Tensor) -> torch.Tensor:
     """In place of `nn.Conv2d.forward`."""
+    if not images.is_cuda:
+        return self._conv_forward(images, self.weight, self.bias)
     kind = torch.bfloat16 if torch.is_autocast_enabled("cuda") else torch.float32
     made: torch.Tensor = OneKernelEach.apply(images.to(kind), self.weight.to(kind), self.stride, self.padding)
     return made

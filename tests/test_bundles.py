@@ -1,0 +1,64 @@
+"""Jobs shared out among processes: each once, in its order, beside others of its kind only."""
+
+import math
+from collections.abc import Sequence
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from pruneexp.launchers.bundle import Bundle, bundles
+from pruneexp.launchers.task import Task, Todo
+from pruneexp.means import kind
+from tests.properties import PROPERTY
+
+
+@st.composite
+def sweeps(draw: st.DrawFn) -> list[Task]:
+    """Jobs of up to four kinds, of up to five cells each; trainer.members is part of the kind."""
+    kinds = draw(st.lists(st.sampled_from([1, 2, 30, "auto"]), min_size=1, max_size=4))
+    jobs = draw(st.lists(st.tuples(st.integers(0, len(kinds) - 1), st.integers(1, 5)), max_size=14))
+    made = []
+    for number, (which, cells) in enumerate(jobs):
+        config = {"model": {"name": f"m{which}"}, "trainer": {"members": kinds[which]}, "seed": number}
+        todo = tuple(Todo(f"{number}-{cell}", 1 / (1 + cell), cell) for cell in range(cells))
+        made.append(Task(config, f"command {number}", f"job {number} seed 0", todo, sum(cells for _, cells in jobs)))
+    return made
+
+
+def cells(tasks: Sequence[Task]) -> int:
+    return sum(len(task.todo) for task in tasks)
+
+
+def of_kind(found: Sequence[Bundle], wanted: str) -> list[Bundle]:
+    return [bundle for bundle in found if kind(bundle.tasks[0].config) == wanted]
+
+
+@PROPERTY
+@given(sweeps(), st.integers(1, 6), st.one_of(st.just(math.inf), st.integers(1, 12)))
+def test_every_job_is_in_one_bundle_of_its_kind(tasks: list[Task], workers: int, most: float) -> None:
+    found = bundles(tasks, workers, most)
+    share = min(most, math.ceil(cells(tasks) / workers))
+    places = {id(task): place for place, task in enumerate(tasks)}
+    inside = [[places[id(task)] for task in bundle.tasks] for bundle in found]
+    assert sorted(place for some in inside for place in some) == list(range(len(tasks)))
+    assert all(some == sorted(some) for some in inside)
+    assert [some[0] for some in inside] == sorted(some[0] for some in inside)  # the first jobs begin first
+    for bundle in found:
+        assert len({kind(task.config) for task in bundle.tasks}) == 1
+        assert len(bundle.tasks) == 1 or bundle.tasks[0].members != 1
+        assert len(bundle.tasks) == 1 or cells(bundle.tasks[:-1]) < share  # it was not full before the last
+        assert bundle.todo == [one for task in bundle.tasks for one in task.todo]
+    for wanted in {kind(task.config) for task in tasks if task.members != 1}:
+        *full, _ = of_kind(found, wanted)
+        assert all(cells(bundle.tasks) >= share for bundle in full)
+        assert [task for bundle in of_kind(found, wanted) for task in bundle.tasks] == [
+            task for task in tasks if kind(task.config) == wanted
+        ]
+
+
+@PROPERTY
+@given(sweeps())
+def test_one_worker_has_as_many_bundles_as_there_are_kinds(tasks: list[Task]) -> None:
+    found = bundles(tasks)
+    alone = [task for task in tasks if task.members == 1]
+    assert len(found) == len(alone) + len({kind(task.config) for task in tasks if task.members != 1})
