@@ -78,6 +78,7 @@ class Branch:
         self.network.load_state_dict(network)
         self.step.sgd.load_state_dict(optimiser)
         self.course.history[:] = history
+        self.course.diverged = not math.isfinite(history[-1]["train/loss"])
         for row in history:
             self._log(row)
 

@@ -117,8 +117,8 @@ class MaskedClassifier(lightning.LightningModule):
         self._share_time([self.branches[number] for number in done])
         if self.ended is not None:
             for number in done:
+                self.branches[number].closed = True  # first: a signal may come when its record has just been written
                 self.ended(number)
-                self.branches[number].closed = True
         self.since = time.perf_counter()
 
     def _share_time(self, branches: Sequence[Branch]) -> None:

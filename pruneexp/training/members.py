@@ -61,12 +61,16 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
     """The number of networks to train at once, at most `most`: what is asked for, or with ``auto`` what takes the least time for each.
 
     On a CPU, where the steps are made one after another, that is one. On CUDA 1, 2, 4 and `MOST` are tried, until a step
-    takes no less time for each or there is no memory for them. What else goes wrong is told, and the answer is one.
+    takes no less time for each or there is no memory for them. What else goes wrong is told, and the answer is one; so
+    is why a network is trained by itself.
     """
+    if 1 in (most, device.members) or (device.members, device.where.type) == ("auto", "cpu"):
+        return 1
+    if why := why_alone(network, data.input_shape):
+        console().print(f"One network at a time, whatever trainer.members says: {why}.", soft_wrap=True, markup=False)
+        return 1
     if device.members != "auto":
         return min(device.members, most)
-    if device.where.type == "cpu":
-        return 1
     batch = next(data.epoch(0))[0]
     chosen, best = 1, math.inf
     try:
@@ -82,6 +86,7 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
         chosen = 1
     torch._C._cuda_clearCublasWorkspaces()  # one for each of the streams
     torch.cuda.empty_cache()
+    console().print(f"trainer.members=auto: {chosen} at once.")
     return chosen
 
 

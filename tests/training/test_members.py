@@ -112,7 +112,20 @@ def test_what_else_goes_wrong_is_told_and_one_is_trained_at_a_time(
     monkeypatch.setattr(members, "seconds", seconds)
     assert chosen(Device("cuda", members="auto"), 10) == 1
     said = " ".join(capsys.readouterr().out.split())
-    assert said == "trainer.members=auto could not be measured (CUDA error: operation not permitted)."
+    assert said == (
+        "trainer.members=auto could not be measured (CUDA error: operation not permitted). trainer.members=auto: 1 at once."
+    )
+
+
+def test_why_a_network_is_trained_by_itself_is_told_where_several_were_asked_for(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    data = Resident(toy_dataset(16, side=8), RECIPE, 0, torch.device("cpu"))
+    for number in (1, "auto"):
+        assert choose(Noisy(), RECIPE, data, Device("cpu", members=number), 10) == 1
+    assert capsys.readouterr().out == ""
+    assert choose(Noisy(), RECIPE, data, Device("cpu", members=3), 10) == 1
+    assert "One network at a time, whatever trainer.members says: it draws random" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("most", "expected"), [(1, [1]), (2, [1, 2]), (3, [1, 2, 3]), (8, [1, 2, 4, 8])])
