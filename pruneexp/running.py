@@ -1,6 +1,7 @@
 """Jobs as the algorithm: for each cell score, mask, treat, measure, train, record."""
 
 import contextlib
+import gc
 from collections.abc import Callable, Iterator, Sequence
 
 from pruneexp.errors import UnwritableError, UserError, first_line
@@ -145,7 +146,8 @@ class Maker:
         with self.guard.guarded([trial.piece for trial in trials]):
             if (why := self._train(trials)) is not None:
                 pieces = [trial.piece for trial in trials if not trial.piece.recorded]
-                trials.clear()  # which holds memory
+                trials.clear()
+                gc.collect()  # what an error came through may hold one another, and memory
                 for piece in pieces:
                     say(piece.order.countdown.title(piece.cell), f"is trained by itself ({why})")
                     self.finish([piece])

@@ -29,10 +29,13 @@ class Round:
         if not self.streams:
             return [step(*batches[feed]) for step, feed in zip(self.steps, self.feeds, strict=True)]
         here, logits = torch.cuda.current_stream(), []
-        for step, feed, stream in zip(self.steps, self.feeds, self.streams, strict=True):
-            stream.wait_stream(here)
-            with torch.cuda.stream(stream):
-                logits.append(step(*batches[feed]))
         for stream in self.streams:
-            here.wait_stream(stream)
+            stream.wait_stream(here)
+        try:
+            for step, feed, stream in zip(self.steps, self.feeds, self.streams, strict=True):
+                with torch.cuda.stream(stream):
+                    logits.append(step(*batches[feed]))
+        finally:  # a recording that an error ends would tell of streams that were not joined
+            for stream in self.streams:
+                here.wait_stream(stream)
         return logits

@@ -1,25 +1,24 @@
-"""Trainings of three networks in each precision, with and without recordings, and how many are best at once; and the memory after each.
+"""Trainings of several networks in each precision, with and without recordings, and how many are best at once; what memory each leaves.
 
-memory NUMBER: no training; NUMBER MiB are not free.
+memory MIB: as if so much of the memory were taken; how many networks are best at once then, and a training of so many.
 """
 
 import functools
 import gc
 import itertools
 import sys
-import unittest.mock
 from collections.abc import Callable
 from typing import Any
 
 import torch
 
-from pruneexp.training import members
 from pruneexp.training.device import Device
 from pruneexp.training.members import choose
 from pruneexp.training.train import train_together
 from tests.stub import small
 
-KINDS = list(itertools.product(("bf16", "float32"), ("vgg", "resnet"), (True, False)))
+TRAINED = list(itertools.product(("bf16", "float32"), ("vgg", "resnet"), (True, False)))
+CHOSEN = [kind for number, kind in enumerate(TRAINED) if number in (0, 3, 5, 6)]
 
 
 def allocated() -> int:
@@ -28,53 +27,48 @@ def allocated() -> int:
     return torch.cuda.memory_allocated()
 
 
-def stays(action: Callable[[], Any], collected: bool) -> tuple[Any, int]:
-    """What the action answers, and how many bytes it leaves; without Python's garbage collection, or after it."""
-    before = allocated()
+def left_by(action: Callable[[], Any]) -> dict[str, Any]:
+    """What the action answers, and the bytes that it leaves: allocated and held back before Python's garbage collection, and after it."""
+    before, held = allocated(), reserved()
     answer = action()
-    if collected:
-        gc.collect()
-    return answer, allocated() - before
+    left = {"answer": answer, "allocated": allocated() - before, "reserved": reserved() - held}
+    gc.collect()
+    return {**left, "collected": allocated() - before}
 
 
-def trained(precision: str, kind: str, graphs: bool) -> list[int]:
-    """Epochs of each of three networks of two seeds."""
-    device = Device("cuda", precision, graphs=graphs)  # type: ignore[arg-type]
+def reserved() -> int:
+    """Bytes that the allocator cannot give back."""
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_reserved()
+
+
+def trained(precision: Any, kind: str, graphs: bool, number: int = 3) -> list[int]:
+    """Epochs of each of so many networks of two seeds."""
+    device = Device("cuda", precision, graphs=graphs)
     device.prepare()
-    of = {seed: small.data(device, seed=seed) for seed in (0, 1)}
-    found = train_together(small.trainees(kind, [of[0], of[0], of[1]]), small.RECIPE, device)
+    of = [small.data(device, seed=seed) for seed in (0, 1)]
+    found = train_together(small.trainees(kind, [of[one % 2] for one in range(number)]), small.RECIPE, device)
     return [len(one.history) for one in found]
 
 
-def chosen(precision: str, kind: str, graphs: bool) -> int:
-    device = Device("cuda", precision, members="auto", graphs=graphs)  # type: ignore[arg-type]
+def chosen(precision: Any, kind: str, graphs: bool, most: int) -> int:
+    device = Device("cuda", precision, members="auto", graphs=graphs)
     device.prepare()
-    return choose(small.network(kind), small.RECIPE, small.data(device), device, 8)
+    return choose(small.network(kind), small.RECIPE, small.data(device), device, most)
 
 
-def main(full: int) -> dict[str, Any]:
+def main(taken: int) -> dict[str, Any]:
     gc.collect()
     gc.disable()
-    ballast = torch.empty(full * 2**20, dtype=torch.uint8, device="cuda")
-    real = members.seconds
-    tried: list[int] = []
-
-    def faster(network: Any, number: int, *means: Any) -> float:
-        """The more at once, the better: a kernel takes no time here."""
-        tried.append(number)
-        return 0.0 * real(network, number, *means) + 1 / number
-
-    found: dict[str, Any] = {"trained": [], "chosen": [], "tried": []}
-    with small.pretended(), unittest.mock.patch.object(members, "seconds", faster):
-        for kind in KINDS if not full else ():
-            found["trained"].append(stays(functools.partial(trained, *kind), collected=True))
-        for kind in KINDS if not full else KINDS[:1]:
-            tried.clear()
-            found["chosen"].append(stays(functools.partial(chosen, *kind), collected=False))
-            found["tried"].append(list(tried))
-        again = trained(*KINDS[0]) if full else []
-    del ballast
-    return {**found, "again": again}
+    ballast = torch.empty(taken * 2**20, dtype=torch.uint8, device="cuda")
+    with small.pretended():
+        if taken:
+            fit = chosen(*TRAINED[0], most=8)
+            return {"fit": fit, "trained": trained(*TRAINED[0], number=fit), "taken": ballast.nbytes}
+        return {
+            "trained": [left_by(functools.partial(trained, *kind)) for kind in TRAINED],
+            "chosen": [left_by(functools.partial(chosen, *kind, most=4)) for kind in CHOSEN],
+        }
 
 
 if __name__ == "__main__":

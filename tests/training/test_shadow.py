@@ -108,6 +108,18 @@ class WithStandardised(Plain):
         self.conv = Standardised(3, 8, 3, padding=1)
 
 
+class Scaled(Plain):
+    """A convolution with a parameter more, which is looked at in float32."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.conv.register_parameter("scale", nn.Parameter(torch.rand(8, 1, 1)))
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.conv(images) * self.conv.scale
+        return functional.max_pool2d(torch.relu(x), 2).flatten(1)
+
+
 class Embedding(Plain):
     """A linear layer whose weight is an embedding's too: the quadrants' brightness, looked up."""
 
@@ -133,6 +145,7 @@ MAKE: dict[str, Callable[[], nn.Module]] = {
     "parametrised": Parametrised,
     "unreached": Unreached,
     "standardised": WithStandardised,
+    "scaled": Scaled,
     "embedding": Embedding,
 }
 
@@ -260,6 +273,7 @@ def test_a_part_that_is_frozen_and_thaws(name: str) -> None:
         ),
         ("unreached", set()),
         ("standardised", {"conv.weight", "conv.bias"}),
+        ("scaled", {"conv.scale"}),
         ("embedding", {"fc.weight"}),
     ],
 )
@@ -281,7 +295,7 @@ def test_the_network_keeps_its_own_weights() -> None:
     step = Step(network, {}, RECIPE, BF16)
     step(*batches()[0])
     assert all(parameter is own[name] for name, parameter in network.named_parameters())
-    assert network.get_submodule("hidden").weight is network.get_submodule("again").weight
+    assert network.get_parameter("hidden.weight") is network.get_parameter("again.weight")
     assert {value.dtype for value in network.state_dict().values()} == {torch.float32}
     assert {value.dtype for value in copy.deepcopy(network).state_dict().values()} == {torch.float32}
     assert all(torch.equal(copied, own[name].bfloat16()) for name, copied in step.shadow.copies.items())  # type: ignore[union-attr]

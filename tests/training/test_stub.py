@@ -1,138 +1,224 @@
-"""PyTorch's CUDA build on a pretended GPU, whose kernels are counted and compute nothing: programs of tests/stub, each in a process."""
+"""CUDA's host side without a GPU: launches, captures, streams, waits and memory on a pretended one that computes nothing.
 
-import itertools
+Each test runs a program of tests/stub in PyTorch's CUDA build and looks at the line of JSON that it prints.
+"""
+
+import functools
 import json
 import os
-import signal
 import subprocess
-import time
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-ROOT = Path(__file__).resolve().parents[2]
-RUN = Path(os.environ.get("CUDA_STUB", "nowhere")) / "run.sh"
-pytestmark = pytest.mark.skipif(
-    not RUN.exists(),
-    reason="needs PyTorch's CUDA build with a pretended GPU: cuda_stub/setup.sh FOLDER, FOLDER/venv/bin/pip install pydantic, then"
-    " CUDA_STUB=FOLDER",
-)
+from tests.command import ROOT
 
-
-def started(program: str, *arguments: str, **environment: str) -> subprocess.Popen[str]:
-    variables = {name: value for name, value in os.environ.items() if not name.startswith(("PYTEST", "LD_", "COV"))}
-    return subprocess.Popen(
-        [str(RUN), "-m", f"tests.stub.{program}", *arguments],
-        cwd=ROOT,
-        env={**variables, "PYTHONPATH": str(ROOT), **environment},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+RUN = Path(os.environ.get("CUDA_STUB", "")) / "run.sh"
+if not os.environ.get("CUDA_STUB") or not RUN.exists():
+    pytest.skip(
+        "needs PyTorch's CUDA build with a pretended GPU: cuda_stub/setup.sh FOLDER, FOLDER/venv/bin/pip install pydantic,"
+        " then CUDA_STUB=FOLDER",
+        allow_module_level=True,
     )
 
 
-def told(program: str, *arguments: str, **environment: str) -> Any:
-    """What a program answers."""
-    out, errors = (process := started(program, *arguments, **environment)).communicate(timeout=300)
-    assert process.returncode == 0, errors
-    return json.loads(out.splitlines()[-1])
+def program(name: str, *arguments: str, folder: Path = ROOT, gib: int = 80) -> subprocess.CompletedProcess[str]:
+    environment = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "PYTHONDONTWRITEBYTECODE": "",  # compiling all of torch's modules takes longer than any program
+        "OMP_NUM_THREADS": "1",
+        "COLUMNS": "160",
+        "CUDA_STUB_GIB": str(gib),
+    }
+    return subprocess.run(
+        [str(RUN), "-m", f"tests.stub.{name}", *arguments],
+        cwd=folder,
+        env=environment,
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=300,
+    )
 
 
-def those(kernels: dict[str, int], *parts: str) -> int:
-    """Launches of kernels whose names have all these parts."""
-    return sum(count for name, count in kernels.items() if all(part in name for part in parts))
+@functools.cache
+def said(name: str, *arguments: str, gib: int = 80) -> Any:
+    """What the program prints in its last line, run once."""
+    done = program(name, *arguments, gib=gib)
+    assert done.returncode == 0, done.stderr[-4000:]
+    return json.loads(done.stdout.splitlines()[-1])
 
 
-def test_a_step_of_resnet20_is_at_most_290_kernels() -> None:
-    """375 before masks were laid out as their weights, casts made at once, batches counted by the epoch and losses averaged."""
-    found = told("launches")
-    counting, kernels = found["kernels"]["counting"], found["kernels"]["eager"]
-    assert sum(kernels.values()) <= 290
-    assert found["nodes"] <= 290
-    assert sum(counting.values()) == sum(kernels.values()) + 21  # BatchNorm's counters
-    assert those(kernels, "CUDAFunctorOnSelf_add") == 0
-    assert those(counting, "CUDAFunctorOnSelf_add") == 21
-    # the images, and the logits and their gradient; weights and their gradients are two launches
-    assert those(kernels, "copy_kernel") <= 4
-    assert those(kernels, "multi_tensor_apply_kernel", "CopyFunctor") == 2
-    assert those(kernels, "multi_tensor_apply_kernel", "BinaryOpListAlphaFunctor") == 1  # all masks
+# the kernels of a step
+
+
+def launches(kernels: dict[str, int], *parts: str) -> int:
+    """Of all kernels whose names have these parts."""
+    return sum(number for name, number in kernels.items() if all(part in name for part in parts))
+
+
+def test_a_resnet_step_is_fewer_than_290_kernels_eager_and_recorded() -> None:
+    found = said("launches")
+    eager = found["kernels"]["eager"]
+    assert 0 < sum(eager.values()) <= 290
+    assert found["nodes"] == sum(eager.values())
     assert found["waits"] == 0
-    assert (found["replay"]["replays"], found["replay"]["launches"]) == (1, 0)
+    replay = found["replay"]
+    assert (replay["replays"], replay["launches"], replay["synchronisations"]) == (1, 0, 0)
 
 
-def test_four_branches_are_each_what_one_is_alone_and_share_nothing() -> None:
-    found = told("side_by_side")
-    alone, four = found["alone"], found["four"]
-    assert four["kernels"] == alone["kernels"] * 4
-    assert four["nodes"] == alone["nodes"] * 4
-    assert four["nodes of all"] == sum(four["nodes"])
-    assert len(set(four["streams"])) == 4
-    assert four["allocated on"] == [[one] for one in four["streams"]]
-    assert (four["overlapping"], four["overlapping on the way"]) == (0, 0)
-    assert (four["buffers"], four["inputs"]) == (2, [0, 0, 1, 1])
-    assert (four["replay"]["replays"], four["replay"]["synchronisations"]) == (1, 0)
+def test_which_kernels_a_resnet_step_has_no_more() -> None:
+    counting, eager = (said("launches")["kernels"][name] for name in ("counting", "eager"))
+    casts = launches(eager, "copy_kernel_cuda")
+    assert (
+        0 < casts <= 4
+    )  # of images, logits and their gradients; those of weights and gradients are two of many tensors
+    assert launches(eager, "multi_tensor_apply_kernel", "CopyFunctor") == 2
+    additions = "CUDAFunctorOnSelf_add<long>"  # of one to a counter
+    assert (launches(counting, additions), launches(eager, additions)) == (21, 0)
+    assert launches(eager, "std::multiplies<float>") == 1  # all masks
+    assert launches(eager, "multi_tensor_apply_kernel", "std::multiplies<float>") == 1
+    assert launches(eager, "MulFunctor<float>", "float, float, float") == 0
+
+
+# branches of one recording
+
+
+def test_each_branch_is_the_step_of_a_network_alone() -> None:
+    alone, four = said("side_by_side")["alone"], said("side_by_side")["four"]
+    (kernels,), (nodes,) = alone["kernels"], alone["nodes"]
+    assert sum(kernels.values()) == nodes > 200
+    assert four["kernels"] == [kernels] * 4
+    assert four["nodes"] == [nodes] * 4
+    assert alone["nodes of all"] == nodes
+    assert four["nodes of all"] == 4 * nodes  # forks and joins are edges
+    for found in (alone, four):
+        assert (found["replay"]["replays"], found["replay"]["launches"], found["replay"]["synchronisations"]) == (
+            1,
+            0,
+            0,
+        )
     assert four["logits"] == [[32, 4]] * 4
 
 
-def test_members_train_in_each_precision_and_give_their_memory_back() -> None:
-    found = told("memory")
-    assert found["trained"] == [[[3, 3, 3], 0]] * 8
-    assert found["chosen"] == [[8, 0]] * 8
-    assert found["tried"] == [[1, 2, 4, 8]] * 8
+def test_each_branch_is_on_a_stream_of_its_own() -> None:
+    four = said("side_by_side")["four"]
+    assert len(set(four["streams"])) == 4
+    assert four["allocated on"] == [[stream] for stream in four["streams"]]
 
 
-def test_what_fits_is_chosen_and_training_goes_on_where_memory_ran_out() -> None:
-    found = told("memory", "700", CUDA_STUB_GIB="1")
-    assert found["chosen"] == [[2, 0]]
-    assert found["tried"] == [[1, 2, 4]]
-    assert found["again"] == [3, 3, 3]
+def test_branches_share_the_batches_of_their_seed_and_no_other_memory() -> None:
+    alone, four = said("side_by_side")["alone"], said("side_by_side")["four"]
+    assert (alone["buffers"], alone["inputs"]) == (1, [0])
+    assert (four["buffers"], four["inputs"]) == (2, [0, 0, 1, 1])
+    assert four["overlapping"] == 0
+    assert four["overlapping on the way"] == 0
+
+
+# memory
+
+
+def test_trainings_in_either_precision_leave_no_memory() -> None:
+    """Vgg and ResNet, recorded and not; once Python has collected what Lightning ties in a knot."""
+    found = said("memory")["trained"]
+    assert [left["answer"] for left in found] == [[3, 3, 3]] * 8
+    assert [left["collected"] for left in found] == [0] * 8
+
+
+def test_a_recording_is_given_back_before_anything_is_collected() -> None:
+    """A training without one holds as much memory when it has ended."""
+    held = [left["reserved"] for left in said("memory")["trained"]]
+    assert all(recorded <= other + 2**20 for recorded, other in zip(held[::2], held[1::2], strict=True))
+
+
+def test_finding_out_how_many_are_best_at_once_leaves_no_memory() -> None:
+    """Whether Python collects garbage or not."""
+    found = said("memory")["chosen"]
+    assert [left["answer"] for left in found] == [4] * 4
+    assert [left["allocated"] for left in found] == [0] * 4
+
+
+def test_no_more_are_trained_at_once_than_there_is_memory_for() -> None:
+    found = said("memory", "700", gib=1)
+    assert 1 <= found["fit"] < 8
+    assert found["trained"] == [3] * found["fit"]
+
+
+# what no graph can hold
+
+NEXT = [{"epochs": 3, "replays": 9}] * 2  # a network that can be recorded, and one with dropout
+
+
+@pytest.mark.parametrize("place", range(3), ids=["in a step", "in a step with dropout", "in the recording alone"])
+def test_what_waits_is_trained_without_a_recording_and_the_next_with_one(place: int) -> None:
+    found = said("fallback", "step", "step+dropout", "recording")
+    assert found[3 * place : 3 * place + 3] == [{"epochs": 3, "replays": 0}, *NEXT]
+
+
+# an epoch
+
+
+def test_the_host_waits_for_no_step() -> None:
+    assert said("epochs")["steps"] == [0, 0]
 
 
 def test_the_host_waits_once_an_epoch_and_once_more_for_validation_images() -> None:
-    found = told("waits")
-    assert found["waits"] == {
-        "one": 1,
-        "one, validation": 2,
-        "three": 1,
-        "three, validation": 2,
-        "three, crops": 1,
-    }
-    assert found["replays of an epoch"] == 5  # the smaller last batch, too
-    assert found["evaluated"] == ["torch.float32, autocast False"]
-    assert found["flags"] == [False] * 3
-    assert found["deterministic"]
+    """For one network and for three of three seeds, in several chunks, shifted or cropped, with a checkpoint kept each epoch."""
+    epochs = said("epochs")["epochs"]
+    assert [found["waits"] for _, found in epochs] == [2 if validation else 1 for (_, _, validation, _), _ in epochs]
+    assert {tuple(case[:1]) for case, _ in epochs} == {(1,), (3,)}
 
 
-def test_a_network_that_no_graph_can_hold_is_trained_and_the_next_one_recorded() -> None:
-    recorded = [3, 9]  # epochs, replays
-    rows = itertools.product(("nothing", "reads a number", "waits in a recording"), (False, True))
-    assert told("capture") == [
-        [forbidden, dropout, recorded if forbidden == "nothing" else [3, 0], recorded, recorded]
-        for forbidden, dropout in rows
-    ]
+def test_the_smaller_last_batch_is_replayed_from_its_own_recording() -> None:
+    for (_, graphs, _, _), found in said("epochs")["epochs"]:
+        assert found["replayed"] == ([32, 32, 32, 32, 22] * 2 if graphs else [])
 
 
-@pytest.mark.parametrize("members", ["3", "auto"])
-def test_dense_cells_of_three_seeds_are_one_group(tmp_path: Path, members: str) -> None:
-    found = told("cells", str(tmp_path), "3", members)
-    assert [row[:2] for row in found] == [[0, 3], [1, 3], [2, 3]]
-    assert len({row[2] for row in found}) == 1
-    if members == "3":
-        assert found[0][2] == 3
+def test_training_has_autocast_and_evaluation_has_none() -> None:
+    for _, found in said("epochs")["epochs"]:
+        assert found["autocast"] == {"training": [True], "evaluation": [False]}
 
 
-def test_cells_that_are_ended_in_the_middle_each_leave_a_checkpoint_and_go_on(tmp_path: Path) -> None:
-    with started("cells", str(tmp_path), "1000", "3") as process:
-        until = time.monotonic() + 120
-        while len(list(tmp_path.glob(".*.checkpoint"))) < 3 and time.monotonic() < until:
-            time.sleep(0.05)
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=60)
-    assert process.returncode == 143, errors
-    assert len(list(tmp_path.glob(".*.checkpoint"))) == 3
-    assert not list(tmp_path.glob("*/record.json"))
-    with started("cells", str(tmp_path), "1000", "3") as process:
-        out, errors = process.communicate(timeout=240)
-    assert out.count("goes on after epoch") == 3, errors
-    assert json.loads(out.splitlines()[-1]) == [[0, 1000, 3], [1, 1000, 3], [2, 1000, 3]]
+def test_a_prepared_device_computes_float32_in_float32() -> None:
+    before, after = said("epochs")["tf32"]
+    assert before["convolution"]  # torch's own choice
+    assert after == {"matmul": False, "convolution": False}
+
+
+# the command
+
+ARGUMENTS = (
+    "recipe=smoke", "recipe.epochs=6", "recipe.train_images=128", "recipe.test_images=64", "seed=0,1,2", "masker=greedy",
+    "densities=[1.0]", "logger=none", "figure=[]", "trainer.threads=1",
+)  # fmt: skip
+
+
+def made(folder: Path) -> list[dict[str, Any]]:
+    """The records of three dense cells."""
+    found = [json.loads(path.read_text()) for path in sorted(folder.glob("results/runs/*/record.json"))]
+    assert [record["seed"] for record in found] == [0, 1, 2]
+    assert [(record["device"], record["precision"]) for record in found] == [("CUDA stub", "bf16")] * 3
+    assert [record["epochs"] for record in found] == [6] * 3
+    assert not list(folder.glob("results/runs/.*.checkpoint"))
+    return found
+
+
+def test_cells_of_three_seeds_that_are_killed_go_on_together(tmp_path: Path) -> None:
+    arguments = (*ARGUMENTS, "trainer.members=3")
+    stopped = program("command", "12", *arguments, folder=tmp_path)  # in the sixth epoch of two batches
+    assert stopped.returncode == 143, stopped.stderr
+    assert len(list(tmp_path.glob("results/runs/.*.checkpoint"))) == 3
+    assert not list(tmp_path.glob("results/runs/*/record.json"))
+    done = program("command", "0", *arguments, folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count("goes on after epoch 5 of 6") == 3
+    assert [record["notes"]["members"] for record in made(tmp_path)] == [3] * 3
+
+
+def test_cells_of_three_seeds_of_which_as_many_as_is_best_are_trained_at_once(tmp_path: Path) -> None:
+    done = program("command", "0", *ARGUMENTS, "trainer.members=auto", folder=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert "trainer.members=auto: 3 at once." in done.stdout
+    assert [record["notes"]["members"] for record in made(tmp_path)] == [3] * 3
