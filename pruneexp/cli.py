@@ -7,9 +7,8 @@ then a launcher runs the jobs, and at last the report is written.
 import os
 import sys
 
-from pruneexp.errors import UserError
 from pruneexp.system.collecting import not_at_the_end, paused
-from pruneexp.system.signals import Stopped, heeded
+from pruneexp.system.ending import told_at_the_end
 
 SPINS = "1000"
 
@@ -27,18 +26,8 @@ def spin_less() -> None:
 def main() -> None:
     """Do what the command line asks for; exit code 2 for a user's mistake, 1 if cells are missing, 143 and 130 for a signal."""
     spin_less()
-    try:
-        with heeded():
-            sys.exit(_main(sys.argv[1:]))
-    except UserError as error:
-        print(f"pruneexp: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Stopped as stopped:
-        print(
-            f"pruneexp: ended by {stopped}; finished cells are kept, the same command goes on from there.",
-            file=sys.stderr,
-        )
-        sys.exit(stopped.code)
+    with told_at_the_end("pruneexp"):
+        sys.exit(_main(sys.argv[1:]))
 
 
 def _main(words: list[str]) -> int:

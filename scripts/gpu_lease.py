@@ -23,13 +23,12 @@ code and packages. Where there is no .git, say the commit: ``PRUNEEXP_COMMIT=$(g
 import argparse
 import os
 import shlex
-import sys
 import traceback
 from pathlib import Path
 
-from pruneexp.errors import UserError
 from pruneexp.records.provenance import git_commit
-from pruneexp.system.signals import Stopped, heeded, shielded
+from pruneexp.system.ending import told_at_the_end
+from pruneexp.system.signals import shielded
 from scripts.lease import summary
 from scripts.lease.archives import CHECKPOINTS, RECORDS, Archives, unpack
 from scripts.lease.cells import SWEEPS, cells
@@ -105,18 +104,8 @@ def spend(lease: Lease, skip: list[str]) -> None:
 def main() -> None:
     """Exit code 0 at the deadline or where nothing is left to do, 2 for a user's mistake, 143 and 130 for a signal."""
     chosen = options()
-    try:
-        with heeded():
-            spend(begin(chosen), chosen.skip)
-    except UserError as error:
-        print(f"gpu_lease: {error}", file=sys.stderr)
-        sys.exit(2)
-    except Stopped as stopped:
-        print(
-            f"gpu_lease: ended by {stopped}; what is finished is kept, the same command goes on from there.",
-            file=sys.stderr,
-        )
-        sys.exit(stopped.code)
+    with told_at_the_end("gpu_lease"):
+        spend(begin(chosen), chosen.skip)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,25 @@
+"""How a program ends: its exit code, and a sentence for whoever started it."""
+
+import contextlib
+import sys
+from collections.abc import Iterator
+
+from pruneexp.errors import UserError
+from pruneexp.system.signals import Stopped, heeded
+
+
+@contextlib.contextmanager
+def told_at_the_end(program: str) -> Iterator[None]:
+    """The block is the program: it exits with 2 for a user's mistake, with 143 or 130 where SIGTERM or SIGINT ended it."""
+    try:
+        with heeded():
+            yield
+    except UserError as error:
+        print(f"{program}: {error}", file=sys.stderr)
+        sys.exit(2)
+    except Stopped as stopped:
+        print(
+            f"{program}: ended by {stopped}; finished cells are kept, the same command goes on from there.",
+            file=sys.stderr,
+        )
+        sys.exit(stopped.code)
