@@ -85,6 +85,10 @@ def test_a_sweep_of_which_nothing_can_be_made_has_no_report(run: Run, tmp_path: 
 
 MODULE = """
 import errno
+import os
+import signal
+import os
+import signal
 
 
 def broken(model, batches, generator):
@@ -98,6 +102,10 @@ def missing(model, batches, generator):
 
 def full(model, batches, generator):
     raise OSError(errno.ENOSPC, "No space left on device", "/somewhere/else")
+
+
+def killer(model, batches, generator):
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
@@ -107,7 +115,7 @@ def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = tmp_path / "mine"
     (folder / "scorer").mkdir(parents=True)
     (folder / "my_scorers.py").write_text(MODULE)
-    for name in ("broken", "missing", "full"):
+    for name in ("broken", "missing", "full", "killer"):
         (folder / "scorer" / f"{name}.yaml").write_text(f"name: {name}\n_target_: my_scorers.{name}\n_partial_: true\n")
     monkeypatch.syspath_prepend(str(folder))
     monkeypatch.delitem(sys.modules, "my_scorers", raising=False)
@@ -135,6 +143,21 @@ def test_a_scorer_of_ones_own_that_raises(run: Run, tmp_path: Path, mine: Path, 
     assert made(tmp_path) == [f"digits-vgg_small-magnitude-greedy-d{density}-s0" for density in (0.1, 0.2)]
     (table,) = tmp_path.glob(f"{TABLES}/*.csv")
     assert pd.read_csv(table)["scorer"].tolist() == ["magnitude"] * 2
+
+
+@pytest.mark.parametrize("members", [1, 4])
+def test_a_job_that_kills_its_worker_takes_no_other_with_it(
+    tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], members: int
+) -> None:
+    run = with_workers(tmp_path, monkeypatch, capsys, "launcher=gpus", "launcher.devices=1")
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], str(mine)]))
+    done = run(
+        *SMALL, "seed=0", "scorer=magnitude,killer,l2", "masker=greedy", "densities=[0.1]", f"trainer.members={members}",
+        f"hydra.searchpath=[file://{mine}]",
+    )  # fmt: skip
+    assert done.code == 1
+    assert "pruneexp: 1 of 3 cells could not be made: digits vgg_small killer greedy density 0.1 seed 0:" in done.err
+    assert made(tmp_path) == [f"digits-vgg_small-{name}-greedy-d0.1-s0" for name in ("l2", "magnitude")]
 
 
 # a dense network that others need

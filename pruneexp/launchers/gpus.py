@@ -87,8 +87,13 @@ class Worker:
 
 def _pass_on(output: IO[str], prefix: str) -> None:
     for line in output:
-        sys.stdout.write(prefix + line)
-        sys.stdout.flush()
+        _tell(prefix + line.removesuffix("\n"))
+
+
+def _tell(line: str) -> None:
+    """The line and its end at once: several threads write."""
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
 
 
 @component("launcher", name="gpus")
@@ -180,7 +185,7 @@ class _Pool:
                     if not self.stopping:
                         self.report.add(outcome)
                         self.left.drop(self.report.failures)
-                        print(self.left(), flush=True)
+                        _tell(self.left())
 
     def _attempt(self, number: int, bundle: Bundle) -> Outcome:
         code: int | None = None
@@ -199,6 +204,10 @@ class _Pool:
                     worker.end()
                     del self.workers[number]
                     code = worker.process.returncode
-                    print(f"[{number}] the worker died (exit code {code}) in {bundle.title}", flush=True)
+                    _tell(f"[{number}] the worker died (exit code {code}) in {bundle.title}")
+            if len(bundle.tasks) > 1:  # it may be one job's fault alone
+                for task in bundle.tasks:
+                    self.bundles.put(Bundle((task,)))
+                return Outcome()
         ended = bundle.failed(f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}.")
         return ended.of_missing(self.store)
