@@ -7,11 +7,12 @@ from pruneexp.training.members import choose
 
 
 def groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
-    """Cells of one kind (`pruneexp.means.kind`) in groups of those that are trained at once; those that are only to be measured by
-    themselves."""
+    """Cells of one kind (`pruneexp.means.kind`) in groups of those that are trained at once, in their order; those that are only to be
+    measured by themselves."""
     new, members = [piece for piece in pieces if not piece.recorded], 1
     if len(new) > 1 and new[0].order.means.device.members != 1:
         shared = new[0].order.shared
         members = choose(shared.initial, shared.recipe, shared.data, shared.device, len(new))
-    together = [new[k : k + members] for k in range(0, len(new), members)]
-    return [[piece] for piece in pieces if piece.recorded] + together
+    found = [new[k : k + members] for k in range(0, len(new), members)] + [[one] for one in pieces if one.recorded]
+    place = {piece.key: number for number, piece in enumerate(pieces)}
+    return sorted(found, key=lambda group: place[group[0].key])

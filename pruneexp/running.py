@@ -4,6 +4,8 @@ import contextlib
 import gc
 from collections.abc import Callable, Iterator, Sequence
 
+import torch
+
 from pruneexp.errors import UnwritableError, UserError, first_line
 from pruneexp.failures import Failure
 from pruneexp.groups import groups
@@ -93,7 +95,7 @@ class Maker:
         """The cells of a job that are left and need a dense network that is not there."""
         if self.store.has_folder(order.shared.dense_cell.key):
             return []
-        pruned = [Piece(order, cell) for cell in order.work.missing() if cell.density < 1]
+        pruned = [piece for cell in order.work.cells if cell.density < 1 and self._is_left(piece := Piece(order, cell))]
         # where training starts from it, measuring needs it too
         return [piece for piece in pruned if order.job.options.rewind == "none" or not piece.recorded]
 
@@ -103,19 +105,20 @@ class Maker:
         Args:
             here: a record from elsewhere does not count.
         """
-        found = groups([piece for piece in pieces if self._is_left(piece, here)])
-        for number, group in enumerate(found):
-            with self.claimed(group, here=here) as mine:
-                self.finish(mine)
-            to_come = {id(piece.order) for some in found[number + 1 :] for piece in some}
-            for piece in group:
-                if id(piece.order) not in to_come:
-                    piece.order.forget()
-        for piece in pieces:
-            with self.claimed([piece], wait=True, here=here) as mine:
-                self.finish(mine)
+        self._in_turn(groups([piece for piece in pieces if self._is_left(piece, here)]), False, here)
+        self._in_turn([[piece] for piece in pieces], True, here)
 
-    def _is_left(self, piece: Piece, here: bool) -> bool:
+    def _in_turn(self, found: Sequence[Sequence[Piece]], wait: bool, here: bool) -> None:
+        """Make groups of pieces; what a job's cells share is let go of after the last group with one of them."""
+        last = {id(piece.order): number for number, group in enumerate(found) for piece in group}
+        for number, group in enumerate(found):
+            with self.claimed(group, wait, here) as mine:
+                self.finish(mine)
+            for piece in group:
+                if last[id(piece.order)] == number:
+                    piece.order.forget()
+
+    def _is_left(self, piece: Piece, here: bool = False) -> bool:
         with self.guard.guarded([piece], recorded=True):  # its record may be damaged
             return piece.key not in self.guard.failures and not piece.order.work.finished(piece.cell, here)
         return False
@@ -134,7 +137,8 @@ class Maker:
 
     def finish(self, pieces: Sequence[Piece]) -> None:
         """Make and record cells, new ones in one training; a finished one is only measured. The caller holds their claims."""
-        trials = []
+        trials: list[Trial] = []
+        later: list[Piece] = []
         for piece in pieces:
             check()
             with self.guard.guarded([piece], measuring := piece.recorded):
@@ -142,15 +146,23 @@ class Maker:
                     self.store.amend(piece.key, measure_later(piece.cell, piece.order.shared))
                     console().print(f"{piece.key}: measured.", soft_wrap=True)
                 else:
-                    trials.append(prepared(piece))
+                    try:
+                        trials.append(prepared(piece))
+                    except torch.OutOfMemoryError:  # beside the others
+                        if not trials:
+                            raise
+                        later.append(piece)
         with self.guard.guarded([trial.piece for trial in trials]):
             if (why := self._train(trials)) is not None:
-                pieces = [trial.piece for trial in trials if not trial.piece.recorded]
-                trials.clear()
-                gc.collect()  # what an error came through may hold one another, and memory
-                for piece in pieces:
+                left = [trial.piece for trial in trials if not trial.piece.recorded]
+                for piece in left:
                     say(piece.order.countdown.title(piece.cell), f"is trained by itself ({why})")
-                    self.finish([piece])
+                later = [*left, *later]
+        trials.clear()
+        if later:
+            gc.collect()  # what an error came through may hold one another, and memory
+        for piece in later:
+            self.finish([piece])
 
     def _train(self, trials: Sequence[Trial]) -> str | None:
         """Train the trials at once; why several could not be, where some are left that might be trained by themselves."""

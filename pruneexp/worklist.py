@@ -31,10 +31,6 @@ class Worklist:
         known = record is not None and is_measured(record, self.job.setting.measurements)
         return known and (self.store.has_folder(cell.key) or not here)
 
-    def missing(self) -> list[Cell]:
-        """The cells that are not finished."""
-        return [cell for cell in self.cells if not self.finished(cell)]
-
     @contextlib.contextmanager
     def claimed(self, cell: Cell, wait: bool = False, here: bool = False) -> Iterator[bool]:
         """Whether the cell is this process's to finish, held against others until the block ends.

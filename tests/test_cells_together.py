@@ -2,7 +2,9 @@
 
 import contextlib
 import csv
+import gc
 import json
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -14,6 +16,7 @@ from pruneexp.errors import UserError
 from pruneexp.records.store import Store
 from pruneexp.training.step import Step
 from pruneexp.training.train import Trained, Trainee, train_together
+from pruneexp.trials import prepared
 from tests.command import SMALL, Outcome, in_process
 
 SWEEP = (*SMALL, "seed=0", "scorer=magnitude", "masker=greedy", "densities=[1.0,0.2,0.1]")
@@ -146,8 +149,6 @@ def test_the_dense_networks_that_others_start_from_are_trained_first(
 def test_a_dense_network_that_cannot_be_made_takes_its_own_seeds_cells_alone(
     tmp_path: Path, run: Command, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from pruneexp.trials import prepared
-
     def fails(piece: Any) -> Any:
         if piece.cell.density == 1 and piece.cell.seed == 1:
             raise UserError("the dense one is ill.")
@@ -201,6 +202,55 @@ def test_what_cannot_be_trained_together_is_trained_one_by_one(
     assert groups == [3, 1, 1, 1]
     assert outcome.out.count("is trained by itself (no room)") == 3
     assert ["members" in record["notes"] for record in records(tmp_path / "results" / "runs").values()] == [False] * 3
+
+
+def test_what_cannot_be_prepared_beside_others_is_made_after_them(
+    tmp_path: Path, run: Command, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As if there were memory for two networks."""
+    living: list[Any] = []
+
+    def tight(piece: Any) -> Any:
+        living[:] = [one for one in living if one() is not None]
+        if len(living) == 2:
+            raise torch.OutOfMemoryError("no room")
+        made = prepared(piece)
+        living.append(weakref.ref(made.network))
+        return made
+
+    monkeypatch.setattr("pruneexp.running.prepared", tight)
+    outcome = run(*SWEEP, "seed=0,1", "trainer.members=4")
+    assert outcome.code == 0, outcome.err
+    assert groups == [2, 1, 1, 2]
+    assert len(records(tmp_path / "results" / "runs")) == 6
+
+
+def test_a_job_is_forgotten_after_its_last_cell(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another process has held them all, and let go of them unfinished."""
+    claim, alive, most = Store.claim, weakref.WeakSet(), []  # type: ignore[var-annotated]
+
+    @contextlib.contextmanager
+    def busy(self: Store, key: str, wait: bool = False) -> Iterator[bool]:
+        if not wait and "d" in key:
+            yield False
+            return
+        with claim(self, key, wait) as mine:
+            yield mine
+
+    def counted(piece: Any) -> Any:
+        alive.add(piece.order.shared)
+        most.append(len(alive))
+        return prepared(piece)
+
+    monkeypatch.setattr(Store, "claim", busy)
+    monkeypatch.setattr("pruneexp.running.prepared", counted)
+    gc.disable()
+    try:
+        assert run(*SWEEP, "seed=0,1,2,3", "trainer.members=2").code == 0
+    finally:
+        gc.enable()
+    assert len(most) == 12
+    assert max(most) == 1
 
 
 def test_a_branch_that_diverges_leaves_the_others_alone(

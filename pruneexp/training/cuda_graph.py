@@ -27,10 +27,14 @@ class Recorder(Protocol):
         """Make nothing; the replay of the steps on these very tensors, and the tensors that their results appear in."""
 
 
-@functools.cache
 def streams(number: int) -> list[torch.cuda.Stream]:
     """So many streams, the same ones each time: libraries keep a workspace for each."""
-    return [torch.cuda.Stream() for _ in range(number)] if number <= 1 else [*streams(number - 1), torch.cuda.Stream()]
+    return [_stream(place) for place in range(number)]
+
+
+@functools.cache
+def _stream(place: int) -> torch.cuda.Stream:
+    return torch.cuda.Stream()
 
 
 class CudaGraph:

@@ -71,9 +71,9 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
         return 1
     if device.members != "auto":
         return min(device.members, most)
-    batch = next(data.epoch(0))[0]
     chosen, best = 1, math.inf
     try:
+        batch = next(data.epoch(0))[0]
         for number in sizes(min(most, MOST)):
             mine = seconds(network, number, recipe, device, batch)
             if mine > GAIN * best:
@@ -81,7 +81,7 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
             chosen, best = number, mine
     except torch.OutOfMemoryError:
         pass  # so many fit
-    except RuntimeError as error:  # what CUDA and torch raise
+    except Exception as error:  # whatever it is, one at a time may go
         console().print(f"trainer.members=auto could not be measured ({first_line(error)}).", soft_wrap=True)
         chosen = 1
     torch._C._cuda_clearCublasWorkspaces()  # one for each of the streams
