@@ -59,7 +59,7 @@ def forked(folder: Path, words: list[str], limit: float = LIMIT, before: Callabl
             code = None
             break
         time.sleep(0.01)
-    out, err = (text.read_text(errors="replace") if text.exists() else "" for text in texts)
+    out, err = (text.read_text(encoding="utf-8", errors="replace") if text.exists() else "" for text in texts)
     return Outcome(code, out, err)
 
 

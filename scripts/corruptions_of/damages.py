@@ -36,9 +36,11 @@ def _place(content: bytearray, draw: random.Random) -> int:
 
 
 def change_a_digit(path: Path, other: Path, draw: random.Random) -> None:
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     at = draw.choice([match.start() for match in re.finditer(r"\d", text)])
-    path.write_text(text[:at] + draw.choice([d for d in "0123456789" if d != text[at]]) + text[at + 1 :])
+    path.write_text(
+        text[:at] + draw.choice([d for d in "0123456789" if d != text[at]]) + text[at + 1 :], encoding="utf-8"
+    )
 
 
 def swap(path: Path, other: Path, draw: random.Random) -> None:
@@ -84,9 +86,9 @@ def delete_a_field(path: Path, other: Path, draw: random.Random) -> None:
 
 def swap_keys(path: Path, other: Path, draw: random.Random) -> None:
     """Of the first two records in a file of records."""
-    first, second, *rest = map(json.loads, path.read_text().splitlines())
+    first, second, *rest = map(json.loads, path.read_text(encoding="utf-8").splitlines())
     first["key"], second["key"] = second["key"], first["key"]
-    path.write_text("".join(json.dumps(record) + "\n" for record in [first, second, *rest]))
+    path.write_text("".join(json.dumps(record) + "\n" for record in [first, second, *rest]), encoding="utf-8")
 
 
 def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
@@ -99,14 +101,14 @@ def _places(tree: Any) -> Iterator[tuple[Any, Any]]:
 
 def _edit(path: Path, draw: random.Random, change: Callable[[Any], str]) -> None:
     """Change a JSON file, or one line of a file of records."""
-    text = path.read_text()
+    text = path.read_text(encoding="utf-8")
     if path.suffix == ".jsonl":
         lines = text.splitlines()
         line = draw.randrange(len(lines))
         lines[line] = change(json.loads(lines[line]))
-        path.write_text("\n".join(lines) + "\n")
+        path.write_text("\n".join(lines) + "\n", encoding="utf-8")
     else:
-        path.write_text(change(json.loads(text)) + "\n")
+        path.write_text(change(json.loads(text)) + "\n", encoding="utf-8")
 
 
 def permute(path: Path, other: Path, draw: random.Random) -> None:

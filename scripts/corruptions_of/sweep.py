@@ -78,7 +78,7 @@ class Sweep:
         }
         greedy = [path.relative_to(folder) for path in (folder / RUNS).glob("*-greedy-d0.2-*")]
         self.cells["trained"], self.cells["greedy"] = sorted(
-            greedy, key=lambda path: '"trained"' not in (folder / path / "record.json").read_text()
+            greedy, key=lambda path: '"trained"' not in (folder / path / "record.json").read_text(encoding="utf-8")
         )
         (records,) = (folder / RUNS / "reports" / "records").glob("quickstart-*.jsonl")
         shutil.copy(records, folder / RECORDS)

@@ -37,7 +37,7 @@ def table(folder: Path, words: list[str]) -> Rows:
     where = next((Path(w.partition("=")[2]) for w in words if w.startswith("results_dir=")), RUNS)
     rows: Rows = []
     for path in sorted((folder / where / "reports" / "tables").glob("*.csv")):
-        with path.open(newline="") as lines:
+        with path.open(newline="", encoding="utf-8") as lines:
             rows += [{k: v for k, v in row.items() if not k.endswith(OF_THE_PROCESS)} for row in csv.DictReader(lines)]
     shutil.rmtree(folder / where / "reports", ignore_errors=True)
     return rows

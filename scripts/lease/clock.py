@@ -31,7 +31,7 @@ class Clock:
     def say(self, event: str) -> None:
         """One line for an event, with the seconds until the deadline."""
         line = f"{self.deadline - time.monotonic():6.1f} s left  {event}"
-        with self.log.open("a") as log:
+        with self.log.open("a", encoding="utf-8") as log:
             log.write(line + "\n")
         with contextlib.suppress(BrokenPipeError):  # nobody reads it any more
             print(line, flush=True)

@@ -50,7 +50,7 @@ class Lease:
             return "; its time was over"
         if code in sound:
             return ""
-        lines = self.output.read_text(errors="replace").split("\n")
+        lines = self.output.read_text(encoding="utf-8", errors="replace").split("\n")
         return f"; exit code {code}: {next((line for line in reversed(lines) if line.strip()), 'nothing was said')}"
 
     def follow(self, at_once: bool = False) -> bool:

@@ -11,7 +11,7 @@ Row = dict[str, Any]
 def rows(path: Path) -> list[Row]:
     """The rows that are there so far; a line that is no object, or not yet whole, is passed over."""
     found = []
-    for line in path.read_text().splitlines() if path.exists() else []:
+    for line in path.read_text(encoding="utf-8").splitlines() if path.exists() else []:
         try:
             row = json.loads(line)
         except ValueError:
@@ -23,7 +23,7 @@ def rows(path: Path) -> list[Row]:
 
 def add(path: Path, row: Mapping[str, Any]) -> None:
     """One row more."""
-    with path.open("a") as file:
+    with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps(row) + "\n")
 
 

@@ -21,7 +21,7 @@ def machine(lease: Lease) -> None:
     with started(command, lease.output, environment=lease.environment) as process:
         code = watch(process, lease.clock.share(MACHINE))
     files.remove_leftovers(lease.machine)
-    found = json.loads(lease.machine.read_text()) if lease.machine.exists() else {}
+    found = json.loads(lease.machine.read_text(encoding="utf-8")) if lease.machine.exists() else {}
     told = ", ".join(f"{name} {found.get(name, 'unknown')}" for name in ("python", "torch", "device", "removal"))
     lease.clock.say(f"machine: {told}{lease.ended(code)}")
 

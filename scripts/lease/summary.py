@@ -28,7 +28,7 @@ def write(lease: Lease) -> None:
 
 
 def _machine(lease: Lease) -> str:
-    found = json.loads(lease.machine.read_text()) if lease.machine.exists() else {}
+    found = json.loads(lease.machine.read_text(encoding="utf-8")) if lease.machine.exists() else {}
     return "\n".join(f"- {name}: {found[name]}" for name in SHOWN if name in found)
 
 
