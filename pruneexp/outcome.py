@@ -22,6 +22,7 @@ from pruneexp.network.weights import packed
 from pruneexp.order import Piece
 from pruneexp.records.provenance import provenance
 from pruneexp.records.record import Record
+from pruneexp.training.device import TEST_PRECISION
 from pruneexp.training.train import Trained
 
 OF_THIS_MACHINE = (
@@ -105,6 +106,7 @@ def record_of(trial: Trial, trained: Trained, devices: list[str]) -> Record:
         "peak_memory_bytes": trained.peak_memory_bytes,
         "notes": trial.notes,
         **provenance(order.command, " + ".join(devices), shared.device.resolved_precision),
+        "test_precision": TEST_PRECISION,
         "data": {"name": shared.dataset.name, "sha256": shared.dataset.digest},
         "classes": shared.dataset.classes,
         "input_shape": list(shared.dataset.input_shape),

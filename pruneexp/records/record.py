@@ -83,6 +83,7 @@ class Fields(Strict):
     latency: dict[str, dict[str, Seconds]] = {}
     device: str
     precision: Literal["float32", "bf16"]
+    test_precision: Literal["float32", "bf16"] | None = None
     versions: dict[str, str | None]
     git_commit: str | None
     command: str

@@ -17,6 +17,8 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, NonNegative
 from pruneexp.errors import UserError
 
+TEST_PRECISION: Literal["float32"] = "float32"  # of every evaluation, whatever a network is trained in
+
 
 @component("trainer", name="device")
 @dataclass(frozen=True)
