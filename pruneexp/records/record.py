@@ -116,6 +116,11 @@ def shown_of(record: Mapping[str, Any]) -> list[str]:
     return [name for name in names if name in record]
 
 
+def precision_of_test(record: Mapping[str, Any]) -> str:
+    """The precision of the test; in earlier versions that of the training."""
+    return str(record.get("test_precision") or record["precision"])
+
+
 def sealed(record: Mapping[str, Any]) -> Record:
     """The record with the digest of its content."""
     content: Record = json.loads(json.dumps({k: v for k, v in record.items() if k != "digest"}, default=float))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from pruneexp.cell import GROUPS
 from pruneexp.errors import UserError, first_line
-from pruneexp.records.record import Record, shown_of
+from pruneexp.records.record import Record, shown_of, precision_of_test
 from pruneexp.records.store import Store, read_records
 from pruneexp.reports.grouping import Facts
 from pruneexp.reports.labels import Labels
@@ -35,8 +35,8 @@ def load_results(source: str | Path, where: str = "none") -> pd.DataFrame:
     Columns: dataset, model, scorer, masker, recipe (the preset's name, in brackets what differs from it), options (what else makes the
     cell differ), precision, asked_density, seed; the options that are not at their functions' defaults, such as ``recipe.lr``; what was
     measured, accuracies and `drop` (accuracy of the dense cell of the same description and seed, less its own) in percent, times in
-    seconds; device, git_commit, command, key, digest (of the record) and data_sha256; `group` (the same for cells that differ in their
-    seeds alone) and `dense_group` (the group of the dense cells that they are compared with).
+    seconds; device, git_commit, command, key, digest (of the record), test_precision and data_sha256; `group` (the same for cells that
+    differ in their seeds alone) and `dense_group` (the group of the dense cells that they are compared with).
 
     Args:
         source: a folder of cells (results_dir), or a file of records as reports leave it (.jsonl).
@@ -135,6 +135,7 @@ def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame
         for name in shown_of(record):
             row |= flat(name, record[name])
         row |= {name: record[name] for name in ABOUT} | told.options
+        row["test_precision"] = precision_of_test(record)
         row["data_sha256"] = None if data is None else data["sha256"]
         row |= {"chance": _chance(record), "group": told.group, "dense_group": told.dense}
         rows.append(row)

@@ -55,6 +55,8 @@ def _on_published(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _on_origin(cells: pd.DataFrame) -> Iterator[str]:
+    if coarse := int(cells["test_precision"].eq("bf16").sum()):
+        yield f"{coarse} of {len(cells)} cells were tested in bfloat16, in which two logits are often equal; any others in float32."
     if unknown := int(cells["data_sha256"].isna().sum()):
         yield f"{unknown} of {len(cells)} cells were recorded before records had a digest of the data they saw."
     commits = Counter(_short(commit) if isinstance(commit, str) else "unknown" for commit in cells["git_commit"])

@@ -33,6 +33,7 @@ def origin(subject: Subject, command: str, cells: pd.DataFrame, notes: Sequence[
         "recorded_by_commit": dict(commits.most_common()),
         "devices": dict(devices.most_common()),
         "precisions": sorted(cells["precision"].unique()),
+        "test_precisions": dict(Counter(cells["test_precision"]).most_common()),
         "recipes": sorted(cells["recipe"].unique()),
         "data_sha256": dict(zip(data["dataset"], data["data_sha256"], strict=True)),
         "notes": list(notes),

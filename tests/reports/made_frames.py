@@ -37,6 +37,7 @@ CONSTANT: dict[str, Any] = {
     "command": "python -m pruneexp",
     "key": "a key",
     "digest": "a digest",
+    "test_precision": "float32",
     "data_sha256": "0" * 64,
 }
 

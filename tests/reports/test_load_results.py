@@ -14,7 +14,8 @@ from tests.reports.made_records import fill, record
 
 COLUMNS = [
     *SETTING, "seed", "diverged", "accuracy", "drop", "loss", "train_loss", "lambda2_min", "imdb", "density", "kept", "prunable",
-    "pruning_seconds", "training_seconds", "device", "git_commit", "command", "key", "digest", "data_sha256", "group", "dense_group",
+    "pruning_seconds", "training_seconds", "device", "git_commit", "command", "key", "digest", "test_precision", "data_sha256", "group",
+    "dense_group",
 ]  # fmt: skip
 NUMBERS = [
     "asked_density",

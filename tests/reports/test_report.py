@@ -64,7 +64,7 @@ def test_where_the_numbers_come_from_stands_beside_the_table(runs: Path) -> None
     told = json.loads((runs / "reports" / "tables" / "quickstart.json").read_text())
     assert list(told) == [
         "name", "title", "command", "commit", "grid", "cells", "cells_asked_for", "records", "recorded_by_commit", "devices",
-        "precisions", "recipes", "data_sha256", "notes",
+        "precisions", "test_precisions", "recipes", "data_sha256", "notes",
     ]  # fmt: skip
     assert (told["name"], told["command"]) == ("quickstart", "python -m pruneexp figure=[]")
     assert (told["cells"], told["cells_asked_for"]) == (4, 27)
@@ -73,6 +73,7 @@ def test_where_the_numbers_come_from_stands_beside_the_table(runs: Path) -> None
     assert told["recorded_by_commit"] == {"a" * 40: 2, "unknown": 2}
     assert told["devices"] == {"cpu": 2, "NVIDIA H100": 2}
     assert (told["precisions"], told["recipes"]) == (["float32"], ["digits"])
+    assert told["test_precisions"] == {"float32": 4}
     assert told["data_sha256"] == {"digits": "0" * 64}
     assert any("several versions" in note for note in told["notes"])
     text = (runs / "reports" / "tables" / "quickstart.md").read_text()

@@ -6,6 +6,7 @@ import pandas as pd
 import pytest
 
 from pruneexp.components.component import Component, configured
+from pruneexp.records.record import precision_of_test
 from pruneexp.reports.markdown import markdown
 from pruneexp.reports.notes import notes
 from pruneexp.reports.shown import Shown, shown
@@ -129,6 +130,18 @@ def test_notes_say_whether_versions_and_devices_were_mixed() -> None:
     assert not any("several" in note for note in told(seed=[0, 1, 2]))
     # a changed checkout is another version
     assert any("several versions" in note for note in told(git_commit=["a" * 40, "a" * 40 + "+"]))
+
+
+def test_notes_say_how_many_cells_were_tested_in_bfloat16() -> None:
+    found = told(test_precision=["bf16", "float32", "float32"])
+    assert "1 of 3 cells were tested in bfloat16, in which two logits are often equal; any others in float32." in found
+    assert not any("tested in" in note for note in told(seed=[0, 1, 2]))
+
+
+@pytest.mark.parametrize("trained", ["float32", "bf16"])
+def test_earlier_versions_tested_in_the_precision_that_they_trained_in(trained: str) -> None:
+    assert precision_of_test({"precision": trained}) == trained
+    assert precision_of_test({"precision": trained, "test_precision": "float32"}) == "float32"
 
 
 def test_notes_say_how_many_cells_do_not_know_their_data() -> None:
