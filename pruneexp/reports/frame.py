@@ -9,7 +9,7 @@ import pandas as pd
 
 from pruneexp.cell import GROUPS
 from pruneexp.errors import UserError, first_line
-from pruneexp.records.record import Record, shown_of, precision_of_test
+from pruneexp.records.record import Record, precision_of_test, shown_of
 from pruneexp.records.store import Store, read_records
 from pruneexp.reports.grouping import Facts
 from pruneexp.reports.labels import Labels
