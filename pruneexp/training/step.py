@@ -10,7 +10,7 @@ from pruneexp.network.prunable import classifier
 from pruneexp.recipe import Recipe
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
-from pruneexp.training.shadow import Shadow
+from pruneexp.training.shadow import Shadow, cast_once
 
 
 def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, reduction: str = "none") -> torch.Tensor:
@@ -20,6 +20,9 @@ def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, r
     """
     exact = logits.to(torch.promote_types(logits.dtype, torch.float32))
     return functional.cross_entropy(exact, labels, reduction=reduction, label_smoothing=smoothing)
+
+
+PROBED = 2  # images by which it is found out which weights can have copies in bfloat16
 
 
 class Step:
@@ -45,7 +48,7 @@ class Step:
         self.pruned: list[torch.Tensor] = [self.parameters[name] for name in masks]
         # in the memory layout of their weights, without which a foreach operation is one launch for each
         self.kept = [torch.empty_like(self.parameters[name]).copy_(mask) for name, mask in masks.items()]
-        self.shadow = Shadow(network) if device.resolved_precision == "bf16" else None
+        self.shadow: Shadow | None = None  # from the first images on
         self.settle()
         # a number would be part of what is recorded
         self.rate = torch.tensor(recipe.lr, device=device.where) if device.where.type == "cuda" else None
@@ -65,6 +68,8 @@ class Step:
         self.sgd.zero_grad(set_to_none=True)
         logits = images.new_empty(0)
         if len(labels):
+            if self.shadow is None and self.device.resolved_precision == "bf16":
+                self.shadow = Shadow(self.network, cast_once(self.network, images[:PROBED], self.device))
             with self.device.autocast():
                 logits = self.network(images) if self.shadow is None else self.shadow(images)
             losses(logits, labels, self.recipe.label_smoothing, "mean").backward()
@@ -94,7 +99,7 @@ class Step:
         for name, parameter in self.parameters.items():
             parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
         for module in self.network.modules():
-            if isinstance(module, (nn.BatchNorm1d, nn.BatchNorm2d)):
+            if isinstance(module, _BatchNorm):
                 module.train(not frozen)
 
 

@@ -16,7 +16,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
-from pruneexp.training.shadow import Shadow
+from pruneexp.training.shadow import Shadow, cast_once
 from pruneexp.training.step import Step
 
 SHAPE, CLASSES, STEPS = (3, 8, 8), 4, 5
@@ -136,6 +136,48 @@ class Embedding(Plain):
         return self.out(self.fc(x))
 
 
+class Exact(Plain):
+    """Its last layer computes in float32."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.hidden(self.features(images)))
+        with torch.autocast("cpu", enabled=False):
+            return self.fc(x.float())
+
+
+class Normed(Plain):
+    """A plain layer's weight, its rows of length one, computed in float32 outside of it."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.hidden(self.features(images)))
+        return functional.linear(x, functional.normalize(self.fc.weight), self.fc.bias)
+
+
+class Own(nn.Module):
+    """A layer of no known class that computes as a linear one does."""
+
+    def __init__(self, features: int) -> None:
+        super().__init__()
+        self.matrix = nn.Parameter(torch.randn(CLASSES, features) / features**0.5)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, self.matrix)
+
+
+class WithOwn(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc = Own(12)  # type: ignore[assignment]
+
+
+class AsItsWeight(Plain):
+    """It computes one thing in the precision that a weight is in."""
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        x = super().features(images)
+        return torch.softmax(x.to(self.hidden.weight.dtype).mul(1.7), dim=1)
+
+
 MAKE: dict[str, Callable[[], nn.Module]] = {
     "vgg": lambda: vgg_small(CLASSES, SHAPE),
     "resnet": lambda: resnet_cifar(CLASSES, SHAPE, 20),
@@ -147,6 +189,10 @@ MAKE: dict[str, Callable[[], nn.Module]] = {
     "standardised": WithStandardised,
     "scaled": Scaled,
     "embedding": Embedding,
+    "exact": Exact,
+    "normed": Normed,
+    "own": WithOwn,
+    "as its weight": AsItsWeight,
 }
 
 
@@ -197,7 +243,7 @@ def by_autocast(
     for number, (images, labels) in enumerate(batches):
         each(number)
         sgd.zero_grad()
-        with torch.autocast("cpu", dtype=torch.bfloat16):
+        with BF16.autocast():
             logits = network(images)
         functional.cross_entropy(logits.float(), labels).backward()
         sgd.step()
@@ -265,27 +311,62 @@ def test_a_part_that_is_frozen_and_thaws(name: str) -> None:
         ("vgg", {f"layers.{k}.bn.{part}" for k in (0, 2, 4, 6) for part in ("weight", "bias")}),
         ("convolution and linear", set()),
         ("each kind", set()),
-        ("tied", set()),
+        ("tied", {"hidden.weight"}),
         (
             "parametrised",
-            {f"{layer}.parametrizations.weight.original{k}" for layer in ("conv", "hidden") for k in (0, 1)}
-            | {"conv.bias", "hidden.bias"},
+            {f"{layer}.parametrizations.weight.original{k}" for layer in ("conv", "hidden") for k in (0, 1)},
         ),
-        ("unreached", set()),
-        ("standardised", {"conv.weight", "conv.bias"}),
+        ("unreached", {"conv.weight", "conv.bias"}),
+        ("standardised", {"conv.weight"}),
         ("scaled", {"conv.scale"}),
         ("embedding", {"fc.weight"}),
+        ("exact", {"fc.weight", "fc.bias"}),
+        ("normed", {"fc.weight"}),
+        ("own", set()),
+        ("as its weight", {f"{layer}.{part}" for layer in ("conv", "hidden", "fc") for part in ("weight", "bias")}),
     ],
 )
 def test_which_weights_have_a_copy(name: str, others: set[str]) -> None:
     network = made(name)
-    shadow = Shadow(network)
-    assert shadow.copies.keys() == dict(network.named_parameters()).keys() - others
-    assert {copied.dtype for copied in shadow.copies.values()} == {torch.bfloat16}
+    found = cast_once(network, batches()[0][0], BF16)
+    assert set(found) == dict(network.named_parameters()).keys() - others
+    assert all(copied.dtype == torch.bfloat16 for copied in Shadow(network, found).copies.values())
 
 
 def test_weights_that_are_not_float32_have_none() -> None:
-    assert Shadow(made("vgg").double()).copies == {}
+    assert cast_once(made("vgg").double(), batches()[0][0].double(), BF16) == []
+
+
+class Counting(Plain):
+    """It counts its passes, keeps a mean, and draws random numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norm, self.drop, self.passes = nn.BatchNorm2d(8), nn.Dropout(), 0
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        self.passes += 1
+        return self.drop(functional.max_pool2d(self.norm(self.conv(images)), 2).flatten(1))
+
+
+def test_finding_out_leaves_the_network_and_random_numbers_as_they_are() -> None:
+    network = Counting()
+    before, generator = copy.deepcopy(network.state_dict()), torch.get_rng_state()
+    assert len(cast_once(network, batches()[0][0], BF16)) == 6
+    assert network.passes == 0
+    assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
+    assert torch.equal(torch.get_rng_state(), generator)
+
+
+class Shut(Plain):
+    """It cannot be copied."""
+
+    def __deepcopy__(self, memo: object) -> "Shut":
+        raise RuntimeError("no copies of this")
+
+
+def test_a_network_that_cannot_be_copied_has_none() -> None:
+    assert cast_once(Shut(), batches()[0][0], BF16) == []
 
 
 def test_the_network_keeps_its_own_weights() -> None:
