@@ -56,6 +56,7 @@ class Guard:
             failure = Failure.of(piece.key, Countdown.name(piece.cell), error)
             if self.failures.setdefault(piece.key, failure) is failure:
                 marks.failed(self.store, piece.key, failure.why)
+                piece.order.countdown.drop(piece.cell)
                 say(piece.order.countdown.title(piece.cell), f"could not be made: {failure.why}")
 
 

@@ -1,7 +1,7 @@
 """A job whose cells are to be made, with all that belongs to it."""
 
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ from pruneexp.cell import Cell
 from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.records.store import Store
-from pruneexp.worklist import Countdown, Worklist
+from pruneexp.worklist import Countdown, TimeLeft, Worklist
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class Order:
         left: says how long the others will take.
     """
 
-    def __init__(self, part: Part, store: Store, means: Means, total: int, left: Callable[[], str] | None) -> None:
+    def __init__(self, part: Part, store: Store, means: Means, total: int, left: TimeLeft | None) -> None:
         self.job, self.command, self.store, self.means = Job.of(part.config), part.command, store, means
         self.countdown = Countdown(part.numbers, total, left)
 

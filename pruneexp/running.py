@@ -2,7 +2,7 @@
 
 import contextlib
 import gc
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 import torch
 
@@ -20,9 +20,10 @@ from pruneexp.system.console import console, say
 from pruneexp.system.signals import check, shielded
 from pruneexp.training.train import Trained
 from pruneexp.trials import prepared, train
+from pruneexp.worklist import TimeLeft
 
 
-def run(parts: Sequence[Part], total: int, left: Callable[[], str] | None = None) -> list[Failure]:
+def run(parts: Sequence[Part], total: int, left: TimeLeft | None = None) -> list[Failure]:
     """Make the jobs' cells that have no record yet.
 
     Cells that another process is working on are left to it and looked at again at the end, so that the jobs end

@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from pruneexp.cell import Cell
 from pruneexp.jobs.job import Job
@@ -86,7 +86,7 @@ class Countdown:
         left: says how long the others will take; None where whoever started this process does.
     """
 
-    def __init__(self, numbers: Mapping[float, int], total: int, left: Callable[[], str] | None) -> None:
+    def __init__(self, numbers: Mapping[float, int], total: int, left: TimeLeft | None) -> None:
         self.numbers, self.total, self.left = numbers, total, left
 
     @staticmethod
@@ -95,8 +95,14 @@ class Countdown:
         return f"{names} density {cell.density:g} seed {cell.seed}"
 
     def title(self, cell: Cell) -> str:
-        number = self.numbers.get(cell.density)
-        return f"{'dense cell' if number is None else f'cell {number} of {self.total}'}  {self.name(cell)}"
+        if (number := self.numbers.get(cell.density)) is not None:
+            return f"cell {number} of {self.total}  {self.name(cell)}"
+        return f"{'dense cell  ' if cell.density == 1 else ''}{self.name(cell)}"  # that nobody has asked for
+
+    def drop(self, cell: Cell) -> None:
+        """It will not come."""
+        if self.left is not None:
+            self.left.drop([cell.key])
 
     def tell(self, cell: Cell, record: Record) -> None:
         """One line for a cell that is recorded."""

@@ -11,9 +11,13 @@ from typing import Any
 
 import pytest
 import torch
+from lightning.pytorch.loggers import CSVLogger
+from torch import nn
 
 from pruneexp.errors import UserError
+from pruneexp.network.initialise import initialise
 from pruneexp.records.store import Store
+from pruneexp.seeding import stream
 from pruneexp.training.step import Step
 from pruneexp.training.train import Trained, Trainee, train_together
 from pruneexp.trials import prepared
@@ -202,6 +206,43 @@ def test_what_cannot_be_trained_together_is_trained_one_by_one(
     assert groups == [3, 1, 1, 1]
     assert outcome.out.count("is trained by itself (no room)") == 3
     assert ["members" in record["notes"] for record in records(tmp_path / "results" / "runs").values()] == [False] * 3
+
+
+def test_what_goes_wrong_with_one_costs_the_others_no_epoch(
+    tmp_path: Path, run: Command, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A cell's logger, in the second epoch."""
+    real = CSVLogger.log_metrics
+
+    def log(self: CSVLogger, row: dict[str, Any], step: int | None = None) -> None:
+        if "d0.2" in str(self.version) and step == 1:
+            raise RuntimeError("nowhere to log to")
+        real(self, row, step)
+
+    monkeypatch.setattr(CSVLogger, "log_metrics", log)
+    outcome = run(*SWEEP, "trainer.members=3", "recipe.epochs=3", "logger=csv")
+    assert outcome.code == 1
+    assert groups == [3, 1, 1, 1]
+    assert outcome.out.count("goes on after epoch 1 of 3") == 3
+    assert "pruneexp: 1 of 3 cells could not be made" in outcome.err
+    assert outcome.out.count("; that was the last") == 1  # nobody waits for the one that failed
+    assert sorted(record["asked_density"] for record in records(tmp_path / "results" / "runs").values()) == [0.1, 1]
+
+
+def test_a_network_that_cannot_be_drawn_takes_no_other_cell_with_it(
+    tmp_path: Path, run: Command, groups: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def drawn(network: nn.Module, name: str, generator: torch.Generator) -> None:
+        if generator.initial_seed() == stream(0, "initialisation").initial_seed():
+            raise UserError("no network of this seed.")
+        initialise(network, name, generator)
+
+    monkeypatch.setattr("pruneexp.artifacts.initialise", drawn)
+    outcome = run(*SWEEP, "seed=0,1", "trainer.members=3")
+    assert outcome.code == 1
+    assert "pruneexp: 3 of 6 cells could not be made" in outcome.err
+    assert {record["seed"] for record in records(tmp_path / "results" / "runs").values()} == {1}
+    assert sum(groups) == 3
 
 
 def test_what_cannot_be_prepared_beside_others_is_made_after_them(

@@ -1,12 +1,13 @@
 """What one process does at once: a job, or several whose cells are trained side by side."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from pruneexp.errors import UnwritableError
 from pruneexp.launchers.task import Outcome, Task, Todo
+from pruneexp.worklist import TimeLeft
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Bundle:
         others = len(self.tasks) - 1
         return self.tasks[0].title + (f" and {others} other job{'s' * (others > 1)}" if others else "")
 
-    def run(self, left: Callable[[], str] | None = None) -> Outcome:
+    def run(self, left: TimeLeft | None = None) -> Outcome:
         """Run the jobs in this process; what goes wrong is returned, not raised.
 
         Args:

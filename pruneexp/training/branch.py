@@ -54,6 +54,7 @@ class Branch:
         self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
         self.epochs = epochs
         self.step = Step(network, masks, recipe, device, reduction)
+        self.counters, self.batches = Counters(), 0
         self.course = Course()
         self.closed = False  # it has ended, and somebody has taken over what it leaves
 
@@ -95,9 +96,13 @@ class Branch:
 
     def end_epoch(self) -> None:
         """BatchNorm's numbers are those of the whole epoch."""
-        self.counters.give_back(self.batches)
+        self.give_back()
         if self.reduction is not None:
             self.reduction.statistics(self.network)
+
+    def give_back(self) -> None:
+        """Whatever was taken out of the network for the epoch that is under way."""
+        self.counters.give_back(self.batches)
 
     def note(self, *figures: float) -> None:
         """Add the epoch's row: loss and accuracy on the training images, and on the validation images where there are any."""

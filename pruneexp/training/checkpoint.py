@@ -1,4 +1,4 @@
-"""The training of one network that was interrupted goes on from its last checkpoint, or its last epoch's end after a signal.
+"""The training of one network that was interrupted goes on from its last checkpoint, or its last epoch's end after a signal or an error.
 
 A checkpoint holds what the rest of the training depends on at the end of an epoch: weights and BatchNorm statistics,
 the optimiser's momentum, the epoch and the history. Learning rate, data order, augmentation and dropout follow from
@@ -16,6 +16,7 @@ from typing import Any
 import lightning
 import torch
 
+from pruneexp.errors import first_line
 from pruneexp.system import files
 from pruneexp.system.signals import Stopped
 from pruneexp.training.classifier import MaskedClassifier
@@ -24,7 +25,7 @@ from pruneexp.training.classifier import MaskedClassifier
 class Checkpoint(lightning.Callback):
     """Writes a checkpoint at the end of an epoch, no more often than every `every` seconds; goes on from one it finds.
 
-    A training that a signal ends (`pruneexp.system.signals.Stopped`) leaves that of its last epoch's end at once.
+    A training that a signal ends (`pruneexp.system.signals.Stopped`), or an error, leaves that of its last epoch's end at once.
 
     The file is replaced at once or not at all, and begins with the digest of what follows. One that is damaged, or that
     another training made, is left unused with a sentence, and the training starts anew; so is a disk without room.
@@ -85,13 +86,12 @@ class Checkpoint(lightning.Callback):
     def on_exception(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, exception: BaseException
     ) -> None:
-        """Where a signal ends the training, nothing of it is lost but the epoch that is under way."""
-        if isinstance(exception, Stopped):
-            assert isinstance(pl_module, MaskedClassifier)
-            if not pl_module.branches[self.number].going:  # nothing changes it any more
-                self._keep(trainer, pl_module)
-            if self.kept is not None:
-                self._save()
+        """Whatever ends the training, nothing of it is lost but the epoch that is under way."""
+        assert isinstance(pl_module, MaskedClassifier)
+        if isinstance(exception, Stopped) and not pl_module.branches[self.number].going:  # nothing changes it any more
+            self._keep(trainer, pl_module)
+        if self.kept is not None:
+            self._save()
 
     def _keep(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Keep the state at an epoch's end; the next epoch changes what it is a copy of."""
@@ -114,6 +114,8 @@ class Checkpoint(lightning.Callback):
             self._write(self.kept)
         except OSError as error:
             self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}); training goes on")
+        except RuntimeError as error:  # of a device that has failed, and gives nothing back
+            self.say(f"no checkpoint could be written to {self.path} ({first_line(error)})")
         self.kept, self.saved = None, time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:

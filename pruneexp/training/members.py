@@ -53,7 +53,8 @@ def why_alone(network: nn.Module, input_shape: tuple[int, ...]) -> str | None:
     except _Draws:
         return "it draws random numbers, as dropout does"
     except Exception as error:  # whatever a network raises that finds no numbers
-        return first_line(error).split(". ")[0]
+        told = first_line(error).split(". ")[0]
+        return f"whether it draws random numbers cannot be told without running it ({told})"
     return None
 
 

@@ -109,10 +109,10 @@ class Counters:
     A module that averages over all batches (momentum=None) needs its count in every step, and keeps it.
     """
 
-    def __init__(self, network: nn.Module) -> None:
+    def __init__(self, network: nn.Module | None = None) -> None:
         self.taken = {
             module: module.num_batches_tracked
-            for module in network.modules()
+            for module in (() if network is None else network.modules())
             if isinstance(module, _BatchNorm) and module.training and module.momentum is not None
             if module.num_batches_tracked is not None
         }

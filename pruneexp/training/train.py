@@ -109,7 +109,11 @@ def train_together(
         ended(number, _trained(branches[number].course, peak_memory(device)))
 
     module = MaskedClassifier(branches, device, told if ended is not None else None, since=start)
-    fit(module, device, epochs or recipe.epochs, callbacks)
+    try:
+        fit(module, device, epochs or recipe.epochs, callbacks)
+    finally:
+        for branch in branches:  # an error may come in the middle of an epoch
+            branch.give_back()
     return [_trained(branch.course, peak_memory(device)) for branch in branches]
 
 

@@ -296,7 +296,7 @@ def test_branches_at_different_epochs_are_frozen_each_in_its_own(tmp_path: Path,
     trains: list[list[bool]] = [[] for _ in members]
 
     def hook(number: int, network: nn.Module) -> None:
-        if network.training:
+        if network.training and torch.is_grad_enabled():
             trains[number].append(next(network.parameters()).requires_grad)
 
     told: list[str] = []

@@ -98,6 +98,27 @@ def test_checkpoints_come_no_more_often_than_asked_for(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
+def test_an_error_leaves_a_checkpoint_and_a_whole_network(tmp_path: Path) -> None:
+    network, told = small(), list[str]()
+    with pytest.raises(Interrupted):
+        run(network, checkpoint(tmp_path / "file", every=3600), passes=13)  # in epoch 2
+    assert run(small(), checkpoint(tmp_path / "file", told, every=3600)).history == run(small()).history
+    assert told == ["goes on after epoch 2 of 4"]
+    counts = {int(value) for name, value in network.state_dict().items() if name.endswith("num_batches_tracked")}
+    assert counts == {4}  # four batches of epoch 1; in epoch 0 all but the classifier was frozen
+
+
+def test_a_device_that_has_failed_is_no_other_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fails(*_: object) -> None:
+        raise RuntimeError("the device is gone")
+
+    told: list[str] = []
+    monkeypatch.setattr(torch, "save", fails)
+    with pytest.raises(Interrupted):
+        run(small(), checkpoint(tmp_path / "file", told, every=3600), passes=13)
+    assert told == [f"no checkpoint could be written to {tmp_path / 'file'} (the device is gone)"]
+
+
 @pytest.fixture
 def left(tmp_path: Path) -> Path:
     """The checkpoint of an interrupted training."""
@@ -224,12 +245,6 @@ def test_a_disk_that_is_full_does_not_hold_up_a_signal(tmp_path: Path) -> None:
         signalled(small(), tmp_path / "missing" / "file", told, passes=12)
     assert len(told) == 1
     assert "no checkpoint could be written" in told[0]
-
-
-def test_another_error_leaves_no_checkpoint_of_its_own(tmp_path: Path) -> None:
-    with pytest.raises(Interrupted):
-        run(small(), checkpoint(tmp_path / "file", every=3600), passes=12)
-    assert list(tmp_path.iterdir()) == []
 
 
 class Signals(lightning.Callback):
