@@ -14,7 +14,9 @@ def groups(pieces: Sequence[Piece]) -> list[list[Piece]]:
     new, members = [piece for piece in pieces if not piece.recorded], 1
     if len(new) > 1 and new[0].order.means.device.members != 1:
         drawn = _drawn(new)
-        members = 1 if drawn is None else choose(drawn.initial, drawn.recipe, drawn.data, drawn.device, len(new))
+        if drawn is not None:
+            timed = new[0].order.means.timed
+            members = choose(drawn.initial, drawn.recipe, drawn.data, drawn.device, len(new), timed)
     found = [new[k : k + members] for k in range(0, len(new), members)] + [[one] for one in pieces if one.recorded]
     place = {piece.key: number for number, piece in enumerate(pieces)}
     return sorted(found, key=lambda group: place[group[0].key])

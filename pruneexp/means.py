@@ -24,10 +24,14 @@ class Means:
 
     Args:
         job: one of them.
+
+    Attributes:
+        timed: seconds of a training step for each of so many networks trained at once, as far as they were measured.
     """
 
     def __init__(self, job: Job) -> None:
         self.job = job
+        self.timed: dict[int, float] = {}
         self._data: weakref.WeakValueDictionary[int, Resident] = weakref.WeakValueDictionary()
 
     @functools.cached_property

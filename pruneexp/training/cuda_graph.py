@@ -7,10 +7,11 @@ from typing import Any, Protocol
 
 import torch
 
+from pruneexp.data.resident import Split
 from pruneexp.errors import first_line
 from pruneexp.system.console import console
 from pruneexp.training.device import Device
-from pruneexp.training.round import Batches, Round, Steps
+from pruneexp.training.round import Round, Steps
 from pruneexp.training.step import Step
 
 WARM_UP = 3  # rounds before the recording, in which libraries choose their algorithms and allocate their workspaces
@@ -20,10 +21,10 @@ SHAPES = 2  # recorded: an epoch's batches, and its last, which may be smaller
 class Recorder(Protocol):
     """Records what a round of steps launches."""
 
-    def warm_up(self, steps: Steps, batches: Batches) -> list[torch.Tensor]:
+    def warm_up(self, steps: Steps, batches: Sequence[Split]) -> list[torch.Tensor]:
         """Make the steps as if recording."""
 
-    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
+    def record(self, steps: Steps, batches: Sequence[Split]) -> tuple[Callable[[], None], list[torch.Tensor]]:
         """Make nothing; the replay of the steps on these very tensors, and the tensors that their results appear in."""
 
 
@@ -45,7 +46,7 @@ class CudaGraph:
         self.pool: Any = None  # of memory: one for all recordings, none of which needs what another leaves
         self.waits = False  # the last warm-up waited for the device, which no graph can
 
-    def warm_up(self, steps: Steps, batches: Batches) -> list[torch.Tensor]:
+    def warm_up(self, steps: Steps, batches: Sequence[Split]) -> list[torch.Tensor]:
         # seen here rather than in a recording that fails
         with warnings.catch_warnings(record=True) as told:
             warnings.simplefilter("always")
@@ -60,7 +61,7 @@ class CudaGraph:
         self.waits = any("called a synchronizing" in str(one.message) for one in told)
         return [one.clone() for one in logits]  # memory of the stream that reads it
 
-    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
+    def record(self, steps: Steps, batches: Sequence[Split]) -> tuple[Callable[[], None], list[torch.Tensor]]:
         if self.waits:
             raise RuntimeError("it waits for numbers from the device")
         try:
@@ -90,13 +91,13 @@ class Recording:
         calls: how many rounds there were.
     """
 
-    def __init__(self, batches: Batches) -> None:
+    def __init__(self, batches: Sequence[Split]) -> None:
         self.batches = [(torch.empty_like(images), torch.empty_like(labels)) for images, labels in batches]
         self.calls = 0
         self.replay: Callable[[], None] | None = None
         self.logits: list[torch.Tensor] = []
 
-    def take(self, batches: Batches) -> None:
+    def take(self, batches: Sequence[Split]) -> None:
         """Put these batches where the recording has them."""
         for mine, theirs in zip(self.batches, batches, strict=True):
             for one, other in zip(mine, theirs, strict=True):
@@ -117,7 +118,7 @@ class Replayed:
         self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
         self.failed = False
 
-    def __call__(self, batches: Batches) -> list[torch.Tensor]:
+    def __call__(self, batches: Sequence[Split]) -> list[torch.Tensor]:
         shapes = tuple(images.shape for images, _ in batches)
         if shapes not in self.recordings and len(self.recordings) < SHAPES:
             self.recordings[shapes] = Recording(batches)

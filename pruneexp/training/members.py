@@ -58,13 +58,19 @@ def why_alone(network: nn.Module, input_shape: tuple[int, ...]) -> str | None:
     return None
 
 
-def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, most: int) -> int:
+def choose(
+    network: nn.Module, recipe: Recipe, data: Resident, device: Device, most: int, timed: dict[int, float] | None = None
+) -> int:
     """The number of networks to train at once, at most `most`: what is asked for, or with ``auto`` what takes the least time for each.
 
     On a CPU, where the steps are made one after another, that is one. On CUDA 1, 2, 4 and `MOST` are tried, until a step
     takes no less time for each or there is no memory for them. What else goes wrong is told, and the answer is one; so
     is why a network is trained by itself.
+
+    Args:
+        timed: what has been measured, seconds by number, and is not measured again; added to.
     """
+    timed = {} if timed is None else timed
     if 1 in (most, device.members) or (device.members, device.where.type) == ("auto", "cpu"):
         return 1
     if why := why_alone(network, data.input_shape):
@@ -76,12 +82,14 @@ def choose(network: nn.Module, recipe: Recipe, data: Resident, device: Device, m
     try:
         batch = next(data.epoch(0))[0]
         for number in sizes(min(most, MOST)):
-            mine = seconds(network, number, recipe, device, batch)
-            if mine > GAIN * best:
+            if number not in timed:
+                try:
+                    timed[number] = seconds(network, number, recipe, device, batch)
+                except torch.OutOfMemoryError:
+                    timed[number] = math.inf
+            if timed[number] >= GAIN * best:
                 break
-            chosen, best = number, mine
-    except torch.OutOfMemoryError:
-        pass  # so many fit
+            chosen, best = number, timed[number]
     except Exception as error:  # whatever it is, one at a time may go
         console().print(f"trainer.members=auto could not be measured ({first_line(error)}).", soft_wrap=True)
         chosen = 1

@@ -7,8 +7,7 @@ import torch
 from pruneexp.data.resident import Split
 from pruneexp.training.step import Step
 
-Batches = Sequence[Split]  # images and labels, of each feed
-Steps = Callable[[Batches], list[torch.Tensor]]  # -> logits [b, classes] of each network
+Steps = Callable[[Sequence[Split]], list[torch.Tensor]]  # the batch of each feed -> logits [b, classes] of each network
 
 
 class Round:
@@ -25,7 +24,7 @@ class Round:
     def __init__(self, steps: Sequence[Step], feeds: Sequence[int], streams: Sequence[torch.cuda.Stream] = ()) -> None:
         self.steps, self.feeds, self.streams = list(steps), list(feeds), list(streams)
 
-    def __call__(self, batches: Batches) -> list[torch.Tensor]:
+    def __call__(self, batches: Sequence[Split]) -> list[torch.Tensor]:
         if not self.streams:
             return [step(*batches[feed]) for step, feed in zip(self.steps, self.feeds, strict=True)]
         here, logits = torch.cuda.current_stream(), []

@@ -26,6 +26,7 @@ class Snapshot(lightning.Callback):
 
     def __init__(self, after: int, path: Path, say: Callable[[str], None], number: int = 0) -> None:
         self.after, self.path, self.say, self.number = after, path, say, number
+        self.written = False  # a branch that has ended stays at its last epoch, while others go on
 
     def on_train_epoch_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         self._write_if_due(trainer, pl_module)  # Lightning calls callbacks before the module ends its epoch: it has now
@@ -36,8 +37,9 @@ class Snapshot(lightning.Callback):
     def _write_if_due(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         assert isinstance(module, MaskedClassifier)
         branch = module.branches[self.number]
-        if not trainer.is_global_zero or branch.epoch != self.after:
+        if not trainer.is_global_zero or branch.epoch != self.after or self.written:
             return
+        self.written = True
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
             files.write_sealed(self.path, packed(branch.network.state_dict()))

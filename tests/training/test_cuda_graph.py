@@ -4,13 +4,13 @@ import contextlib
 import copy
 import dataclasses
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import pytest
 import torch
 from torch import nn
 
-from pruneexp.data.resident import Resident
+from pruneexp.data.resident import Resident, Split
 from pruneexp.errors import UserError
 from pruneexp.models.vgg import vgg_small
 from pruneexp.network.initialise import initialise
@@ -19,7 +19,7 @@ from pruneexp.seeding import stream
 from pruneexp.training import cuda_graph
 from pruneexp.training.cuda_graph import WARM_UP, Replayed, few_launches
 from pruneexp.training.device import Device
-from pruneexp.training.round import Batches, Round, Steps
+from pruneexp.training.round import Round, Steps
 from pruneexp.training.train import train
 from tests.helpers import toy_dataset
 
@@ -28,7 +28,7 @@ RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, weight_decay=5e-3, milestones=
 Batch = tuple[torch.Tensor, torch.Tensor]
 
 
-def list_images(batches: Batches) -> list[torch.Tensor]:
+def list_images(batches: Sequence[Split]) -> list[torch.Tensor]:
     return [images for images, _ in batches]
 
 
@@ -38,11 +38,11 @@ class Tape:
     def __init__(self) -> None:
         self.warm, self.recorded, self.replayed = 0, 0, 0
 
-    def warm_up(self, steps: Steps, batches: Batches) -> list[torch.Tensor]:
+    def warm_up(self, steps: Steps, batches: Sequence[Split]) -> list[torch.Tensor]:
         self.warm += 1
         return steps(batches)
 
-    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
+    def record(self, steps: Steps, batches: Sequence[Split]) -> tuple[Callable[[], None], list[torch.Tensor]]:
         self.recorded += 1
         results: list[torch.Tensor] = []
 
@@ -56,7 +56,7 @@ class Tape:
 class Unrecordable(Tape):
     """As CUDA answers an operation that waits for the device."""
 
-    def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
+    def record(self, steps: Steps, batches: Sequence[Split]) -> tuple[Callable[[], None], list[torch.Tensor]]:
         self.recorded += 1
         raise RuntimeError("operation not permitted when stream is capturing\nand more lines")
 
@@ -90,7 +90,7 @@ def test_replayed_training_is_the_direct_training_bit_for_bit(monkeypatch: pytes
 def test_batches_of_two_shapes_are_recorded_each_and_further_ones_are_made() -> None:
     tape, seen = Tape(), []
 
-    def steps(batches: Batches) -> list[torch.Tensor]:
+    def steps(batches: Sequence[Split]) -> list[torch.Tensor]:
         seen.append(len(batches[0][1]))
         return [images.clone() for images, _ in batches]
 
@@ -126,7 +126,7 @@ def test_a_thawed_network_is_recorded_anew(monkeypatch: pytest.MonkeyPatch) -> N
 def test_results_are_copies_and_inputs_may_be_overwritten() -> None:
     seen: list[Batch] = []
 
-    def steps(batches: Batches) -> list[torch.Tensor]:
+    def steps(batches: Sequence[Split]) -> list[torch.Tensor]:
         ((images, labels),) = batches
         seen.append((images.clone(), labels.clone()))
         return [images.sum(dim=(1, 2, 3))]
@@ -161,7 +161,7 @@ def test_a_step_that_waits_for_the_device_is_not_recorded_but_made(
 ) -> None:
     cuda_graph._say.cache_clear()
 
-    def steps(batches: Batches) -> list[torch.Tensor]:
+    def steps(batches: Sequence[Split]) -> list[torch.Tensor]:
         if modes and modes[-1] == "warn":
             warnings.warn("called a synchronizing CUDA operation", UserWarning, stacklevel=1)
         return [2 * images for images, _ in batches]
@@ -175,7 +175,7 @@ def test_a_step_that_waits_for_the_device_is_not_recorded_but_made(
 
 
 def test_the_debug_mode_is_put_back_when_a_step_fails(modes: list[str]) -> None:
-    def steps(batches: Batches) -> list[torch.Tensor]:
+    def steps(batches: Sequence[Split]) -> list[torch.Tensor]:
         raise ValueError("the network fails")
 
     with pytest.raises(ValueError, match="the network fails"):
@@ -185,7 +185,7 @@ def test_the_debug_mode_is_put_back_when_a_step_fails(modes: list[str]) -> None:
 
 def test_memory_that_runs_out_while_recording_is_not_taken_for_an_unrecordable_step() -> None:
     class Full(Tape):
-        def record(self, steps: Steps, batches: Batches) -> tuple[Callable[[], None], list[torch.Tensor]]:
+        def record(self, steps: Steps, batches: Sequence[Split]) -> tuple[Callable[[], None], list[torch.Tensor]]:
             raise torch.OutOfMemoryError("no room")
 
     replayed = Replayed(list_images, Full())

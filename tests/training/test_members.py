@@ -1,5 +1,6 @@
 """How many networks are trained at once."""
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -98,6 +99,18 @@ def test_auto_takes_the_fastest_that_fits(costs: dict[int, float], table: dict[i
 def test_auto_on_a_cpu_is_one(costs: dict[int, float]) -> None:
     costs.update({1: 1.0, 2: 0.1, 4: 0.01, 8: 0.001})
     assert chosen(Device("cpu", members="auto"), 10) == 1
+
+
+@pytest.mark.usefixtures("gpu")
+def test_what_was_measured_is_not_measured_again(costs: dict[int, float]) -> None:
+    costs.update({1: 1.0, 2: 0.6})
+    data, device = Resident(toy_dataset(16, side=8), RECIPE, 0, torch.device("cpu")), Device("cuda", members="auto")
+    timed: dict[int, float] = {}
+    assert choose(vgg_small(4, SHAPE), RECIPE, data, device, 2, timed) == 2
+    assert timed == {1: 1.0, 2: 0.6}
+    costs.update({1: 0.1, 2: 0.7, 4: 0.2})
+    assert choose(vgg_small(4, SHAPE), RECIPE, data, device, 9, timed) == 4
+    assert timed == {1: 1.0, 2: 0.6, 4: 0.2, 8: math.inf}
 
 
 @pytest.mark.usefixtures("gpu")
