@@ -106,18 +106,32 @@ class Maker:
         Args:
             here: a record from elsewhere does not count.
         """
-        self._in_turn(groups([piece for piece in pieces if self._is_left(piece, here)]), False, here)
-        self._in_turn([[piece] for piece in pieces], True, here)
+        self._in_turn(groups(self._left(pieces, here)), here)
+        for number, piece in enumerate(pieces, start=1):
+            with self.claimed([piece], True, here) as behind:
+                if behind:  # by a process that has died, and maybe others of its group with it
+                    self._beside(piece, self._left(pieces[number:], here), here)
 
-    def _in_turn(self, found: Sequence[Sequence[Piece]], wait: bool, here: bool) -> None:
+    def _in_turn(self, found: Sequence[Sequence[Piece]], here: bool) -> None:
         """Make groups of pieces; what a job's cells share is let go of after the last group with one of them."""
         last = {id(piece.order): number for number, group in enumerate(found) for piece in group}
         for number, group in enumerate(found):
-            with self.claimed(group, wait, here) as mine:
+            with self.claimed(group, False, here) as mine:
                 self.finish(mine)
             for piece in group:
                 if last[id(piece.order)] == number:
                     piece.order.forget()
+
+    def _beside(self, piece: Piece, others: Sequence[Piece], here: bool) -> None:
+        """Make a piece whose claim the caller holds, and with it of the others what is trained at once and no other process works on."""
+        group = groups([piece, *others])[0]
+        with self.claimed(group[1:], False, here) as mine:
+            self.finish([piece, *mine])
+        for one in group:
+            one.order.forget()
+
+    def _left(self, pieces: Sequence[Piece], here: bool) -> list[Piece]:
+        return [piece for piece in pieces if self._is_left(piece, here)]
 
     def _is_left(self, piece: Piece, here: bool = False) -> bool:
         with self.guard.guarded([piece], recorded=True):  # its record may be damaged

@@ -89,25 +89,26 @@ def test_each_cell_has_its_own_command_and_configuration(tmp_path: Path, run: Co
         assert record["config"]["seed"] == record["seed"]
 
 
-def test_a_cell_that_another_process_works_on_is_left_out_of_its_group(
+def test_cells_that_another_process_works_on_are_made_together_if_it_leaves_them(
     run: Command, groups: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    claim, waited = Store.claim, []
+    claim = Store.claim
+    waited: list[str] = []
 
     @contextlib.contextmanager
     def busy(self: Store, key: str, wait: bool = False) -> Iterator[bool]:
-        """As if another process held one cell, and let go of it unfinished when it is waited for."""
-        if "d0.2" in key and not wait:
+        """As if another process held two cells, and let go of them unfinished when one is waited for."""
+        if "d0." in key and not wait and not waited:
             yield False
             return
-        if "d0.2" in key:
+        if "d0." in key and wait:
             waited.append(key)
         with claim(self, key, wait) as mine:
             yield mine
 
     monkeypatch.setattr(Store, "claim", busy)
     assert run(*SWEEP, "trainer.members=3").code == 0
-    assert groups == [2, 1]
+    assert groups == [1, 2]
     assert len(waited) == 1
 
 
