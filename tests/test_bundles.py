@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pruneexp.launchers.bundle import Bundle, bundles
+from pruneexp.launchers.bundle import Bundle, at_once, bundles
 from pruneexp.launchers.task import Task, Todo
 from pruneexp.means import kind
 from tests.properties import PROPERTY
@@ -34,26 +34,43 @@ def of_kind(found: Sequence[Bundle], wanted: str) -> list[Bundle]:
 
 
 @PROPERTY
-@given(sweeps(), st.integers(1, 6), st.one_of(st.just(math.inf), st.integers(1, 12)))
-def test_every_job_is_in_one_bundle_of_its_kind(tasks: list[Task], workers: int, most: float) -> None:
-    found = bundles(tasks, workers, most)
-    share = min(most, math.ceil(cells(tasks) / workers))
+@given(sweeps(), st.one_of(st.none(), st.integers(1, 6)))
+def test_every_job_is_in_one_bundle_of_its_kind(tasks: list[Task], workers: int | None) -> None:
+    found = bundles(tasks, workers)
     places = {id(task): place for place, task in enumerate(tasks)}
     inside = [[places[id(task)] for task in bundle.tasks] for bundle in found]
     assert sorted(place for some in inside for place in some) == list(range(len(tasks)))
     assert all(some == sorted(some) for some in inside)
     assert [some[0] for some in inside] == sorted(some[0] for some in inside)  # the first jobs begin first
+    fair = math.inf if workers is None else math.ceil(cells(tasks) / workers)
     for bundle in found:
         assert len({kind(task.config) for task in bundle.tasks}) == 1
         assert len(bundle.tasks) == 1 or bundle.tasks[0].members != 1
-        assert len(bundle.tasks) == 1 or cells(bundle.tasks[:-1]) < share  # it was not full before the last
+        assert len(bundle.tasks) == 1 or cells(bundle.tasks[:-1]) < fair  # it was not full before the last
         assert bundle.todo == [one for task in bundle.tasks for one in task.todo]
+        if workers is None:
+            assert len(bundle.tasks) == 1 or cells(bundle.tasks[:-1]) < at_once(bundle.tasks[0])
     for wanted in {kind(task.config) for task in tasks if task.members != 1}:
         *full, _ = of_kind(found, wanted)
-        assert all(cells(bundle.tasks) >= share for bundle in full)
+        assert all(cells(bundle.tasks) >= min(fair, at_once(bundle.tasks[0])) for bundle in full)
         assert [task for bundle in of_kind(found, wanted) for task in bundle.tasks] == [
             task for task in tasks if kind(task.config) == wanted
         ]
+
+
+@PROPERTY
+@given(st.integers(1, 5), st.sampled_from([2, 3, 8]), st.lists(st.floats(1, 2), min_size=1, max_size=120))
+def test_no_worker_is_left_with_much(workers: int, members: int, lengths: list[float]) -> None:
+    """Jobs of which some take twice as long as others: when nothing is left, each worker has what it trains at once and no more."""
+    config = {"trainer": {"members": members}}
+    made = bundles(
+        [Task(config, "", str(k), (Todo(str(k), 1.0, k),), len(lengths)) for k in range(len(lengths))], workers
+    )
+    busy = [0.0] * workers
+    for bundle in made:
+        first = busy.index(min(busy))
+        busy[first] += sum(lengths[one.number] for one in bundle.todo)
+    assert max(busy) - min(busy) <= 2 * 2 * members
 
 
 @PROPERTY

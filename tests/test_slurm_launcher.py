@@ -17,12 +17,15 @@ from pruneexp.errors import UserError
 from pruneexp.failures import Failure
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.slurm import Slurm
+from pruneexp.launchers.slurm_local import SlurmLocal
 from pruneexp.launchers.slurm_queue import Listed, named
+from pruneexp.launchers.slurm_waiting import Waiting
 from pruneexp.launchers.slurm_words import Reasons, why_ended
 from pruneexp.launchers.submitted import Submitted
-from pruneexp.launchers.task import Outcome, Task, Todo
+from pruneexp.launchers.task import Outcome, Report, Task, Todo
 from pruneexp.system.signals import Stopped
 from tests.command import SMALL, Run, command, environment, refused, with_workers
+from tests.quick import Quick, job
 from tests.test_launchers import finished, processes, same_results
 
 SWEEP = (*SMALL, "recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
@@ -77,6 +80,13 @@ class FalseSlurm:
         cloudpickle_dump(("success", outcome), path.with_name(f"{job}_0_result.pkl"))
         return path
 
+    def runs(self) -> None:
+        """Have sbatch run what it takes, a job that is no array."""
+        number = f"$(wc -l < {self.folder}/called.sbatch)"
+        log = f"> {self.folder}/log 2>&1"
+        self.says("sbatch", f'SLURM_JOB_ID={number} bash "$1" {log} & echo Submitted batch job {number}')
+        self.says("srun", 'shift 5; exec "$@"')
+
     def folders(self) -> list[Path]:
         return list(self.results.glob(".submitit/*"))
 
@@ -88,7 +98,7 @@ def slurm(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FalseSlurm:
     return FalseSlurm(tmp_path / "bin")
 
 
-def task(mask: str, **config: str) -> Task:
+def task(mask: str, **config: Any) -> Task:
     return Task({"masker": mask, **config}, "", f"digits vgg_small magnitude {mask} seed 0", (Todo(mask, 0.1, 1),), 2)
 
 
@@ -215,6 +225,41 @@ def test_jobs_that_are_lost_are_not_waited_for_for_ever(slurm: FalseSlurm, squeu
     assert all(expected in why for why in told)
 
 
+def in_one_job(slurm: FalseSlurm, monkeypatch: pytest.MonkeyPatch, state: str, then: Callable[[], Any]) -> Any:
+    """Two tasks in one job, which is lost, and what happens then."""
+    slurm.says("scontrol", f"echo JobState={state} ExitCode=0:9")
+    between(monkeypatch, lambda: time.sleep(0.4), then)
+    return launch(slurm, [task(mask, trainer={"members": 2}) for mask in ("greedy", "sparsify")])
+
+
+def test_what_a_lost_job_was_to_do_is_tried_again_each_by_itself(
+    slurm: FalseSlurm, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    report = in_one_job(slurm, monkeypatch, "OUT_OF_MEMORY", lambda: slurm.ends("2_0", Outcome()))
+    why = "had not enough memory: raise launcher.mem_gb; the same command goes on from there."
+    assert {key: one.why for key, one in report.failures.items()} == {"sparsify": f"Slurm job 2_1 {why}"}
+    told = capsys.readouterr().out.splitlines()
+    assert told[1:3] == [f"Slurm job 1 {why}", "What job 1 was to do is tried again in 2 jobs."]
+    assert told[3].startswith("Slurm jobs: 2 submitted (2_[0-1]); their logs are in ")
+    assert len(slurm.called("sbatch")) == 2
+
+
+@pytest.mark.parametrize(("state", "told"), [("CANCELLED", "was cancelled"), ("FAILED", "does not take the jobs")])
+def test_what_was_cancelled_or_slurm_does_not_take_is_not_tried_again(
+    slurm: FalseSlurm, monkeypatch: pytest.MonkeyPatch, state: str, told: str
+) -> None:
+    real = Waiting.run
+
+    def run(self: Waiting) -> Report:
+        slurm.says("sbatch", "exit 1")
+        return real(self)
+
+    monkeypatch.setattr(Waiting, "run", run)
+    report = in_one_job(slurm, monkeypatch, state, lambda: None)
+    assert report.failures.keys() == {"greedy", "sparsify"}
+    assert all(told in one.why and "Slurm job 1 " in one.why for one in report.failures.values())
+
+
 @pytest.mark.parametrize(
     ("scontrol", "sacct", "told"),
     [
@@ -338,6 +383,23 @@ def test_slurm_local(run: Run, tmp_path: Path, local: Path) -> None:
     assert outcome.code == 0, outcome.err
     assert set(finished(outcome.out).values()) == {1}
     same_results(tmp_path, local)
+
+
+def test_what_a_killed_process_was_to_do_is_tried_again_each_by_itself(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """But what it had done."""
+    monkeypatch.setenv("PYTHONPATH", environment()["PYTHONPATH"])
+    monkeypatch.setattr("pruneexp.launchers.slurm_local.bundles", lambda tasks, _: [Quick(tuple(tasks))])
+    (tmp_path / "done").mkdir()
+    (tmp_path / "done/record.json").touch()
+    report = SlurmLocal().launch([job("done"), job("killer"), job("other")], str(tmp_path))
+    assert report.failures.keys() == {"killer"}
+    assert report.failures["killer"].why.startswith("job 2 was killed by SIGKILL and left no result.")
+    told = capsys.readouterr().out
+    assert "job 1 was killed by SIGKILL and left no result." in told
+    assert "\nWhat job 1 was to do is tried again in 2 jobs.\n" in told
+    assert not list(tmp_path.glob(".submitit/*/4_*"))
 
 
 def gone(folder: Path) -> bool:

@@ -4,10 +4,10 @@ import contextlib
 import dataclasses
 import json
 import os
-import queue
 import subprocess
 import sys
 import threading
+from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import IO, Annotated, Literal
@@ -147,10 +147,9 @@ class _Pool:
 
     def __init__(self, visible: list[str], made: Sequence[Bundle], store: Store) -> None:
         self.visible, self.store = visible, store
-        self.bundles: queue.SimpleQueue[Bundle] = queue.SimpleQueue()
-        for bundle in made:
-            self.bundles.put(bundle)
-        self.report, self.lock = Report(), threading.Lock()
+        self.waiting = deque((bundle, 0) for bundle in made)  # and how many workers have died of it
+        self.busy = 0
+        self.report, self.changed = Report(), threading.Condition()
         self.left = TimeLeft(store, {one.key for bundle in made for one in bundle.todo})
         self.workers: dict[int, Worker] = {}
         self.stopping = False
@@ -170,7 +169,7 @@ class _Pool:
 
     def _end(self, busy: bool = False) -> None:
         """End the workers; busy ones in order, if they manage that in time."""
-        with self.lock:
+        with self.changed:
             self.stopping = True
             if busy:
                 end_in_order(worker.process for worker in self.workers.values())
@@ -178,36 +177,44 @@ class _Pool:
                 worker.end(read=busy)
 
     def _serve(self, number: int) -> None:
-        with contextlib.suppress(queue.Empty):
-            while not self.stopping and not self.report.stopped:
-                outcome = self._attempt(number, self.bundles.get_nowait())
-                with self.lock:
-                    if not self.stopping:
-                        self.report.add(outcome)
-                        self.left.drop(self.report.failures)
-                        _tell(self.left())
+        while (taken := self._taken()) is not None:
+            try:
+                self._attempt(number, *taken)
+            finally:
+                with self.changed:
+                    self.busy -= 1
+                    self.changed.notify_all()
 
-    def _attempt(self, number: int, bundle: Bundle) -> Outcome:
-        code: int | None = None
-        for _ in range(ATTEMPTS):
-            with self.lock:
-                if self.stopping:
-                    break
-                if number not in self.workers:
-                    self.workers[number] = Worker(number, self.visible[number], len(self.visible))
-                worker = self.workers[number]
-            outcome = worker.run(bundle)
-            if outcome is not None:
-                return outcome
-            with self.lock:
-                if not self.stopping:
-                    worker.end()
-                    del self.workers[number]
-                    code = worker.process.returncode
-                    _tell(f"[{number}] the worker died (exit code {code}) in {bundle.title}")
-            if len(bundle.tasks) > 1:  # it may be one job's fault alone
-                for task in bundle.tasks:
-                    self.bundles.put(Bundle((task,)))
-                return Outcome()
-        ended = bundle.failed(f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}.")
-        return ended.of_missing(self.store)
+    def _taken(self) -> tuple[Bundle, int] | None:
+        """The next bundle, as soon as there is one; None when there will be no more."""
+        with self.changed:
+            self.changed.wait_for(lambda: self.waiting or not self.busy)
+            if self.stopping or self.report.stopped or not self.waiting:
+                return None
+            self.busy += 1
+            return self.waiting.popleft()
+
+    def _attempt(self, number: int, bundle: Bundle, died: int) -> None:
+        with self.changed:
+            if self.stopping:
+                return
+            if number not in self.workers:
+                self.workers[number] = Worker(number, self.visible[number], len(self.visible))
+            worker = self.workers[number]
+        outcome = worker.run(bundle)
+        with self.changed:
+            if self.stopping:
+                return
+            if outcome is None:
+                worker.end()
+                code = self.workers.pop(number).process.returncode
+                _tell(f"[{number}] the worker died (exit code {code}) in {bundle.title}")
+                if died + 1 < ATTEMPTS:
+                    again = bundle.apart(self.store) if len(bundle.tasks) > 1 else [bundle]
+                    self.waiting += [(one, died + 1) for one in again]
+                    return
+                why = f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}."
+                outcome = bundle.failed(why).of_missing(self.store)
+            self.report.add(outcome)
+            self.left.drop(self.report.failures)
+            _tell(self.left())

@@ -6,6 +6,7 @@ Therefore submitit is used directly here, and asked for no more than submitting:
 result, and is dead when the queue no longer lists it and a while later there is still none. No accounting is needed.
 """
 
+import functools
 import os
 import shutil
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, Line, Natural, Positive
 from pruneexp.errors import UserError
 from pruneexp.launchers import slurm_queue
-from pruneexp.launchers.bundle import bundles
+from pruneexp.launchers.bundle import Bundle, bundles
 from pruneexp.launchers.slurm_joining import join, name_of, note, noted, tidy
 from pruneexp.launchers.slurm_waiting import Waiting
 from pruneexp.launchers.submitted import RunBundle, Submitted, need_submitit, new_folder, remove
@@ -81,11 +82,21 @@ class Slurm:
             UserError: Slurm does not take them, or could never start them.
         """
         tidy(folder)
+        jobs = self._start(tasks, folder)
+        again = functools.partial(self._start, folder=folder, apart=True)
+        times = self.poll_seconds, self.lost_seconds, 60 * self.unreachable_min
+        report = Waiting(jobs, again, Store(folder), *times).run()
+        tidy(folder)
+        return report
+
+    def _start(self, tasks: Sequence[Task], folder: str, apart: bool = False) -> list[Submitted]:
+        """The jobs that do the tasks, each by itself if asked: those in the queue already, and new ones."""
         joined, rest = self._joined(tasks, folder)
         if rest:
             self._check_fits()
         with shielded():  # what has been submitted is not lost sight of
-            new = self._submit(rest, folder) if rest else []
+            made = [Bundle((task,)) for task in rest] if apart else bundles(rest, None)
+            new = self._submit(made, folder) if rest else []
         jobs = [*joined, *new]
         told = [
             f"{len(some)} {verb} ({' '.join(slurm_queue.shortened(job.number for job in some))})"
@@ -96,10 +107,7 @@ class Slurm:
             f"Slurm jobs: {', '.join(told)}; their logs are in {os.path.commonpath([job.folder for job in jobs])}",
             flush=True,
         )
-        times = self.poll_seconds, self.lost_seconds, 60 * self.unreachable_min
-        report = Waiting(jobs, Store(folder), *times).run()
-        tidy(folder)
-        return report
+        return jobs
 
     @staticmethod
     def _joined(tasks: Sequence[Task], folder: str) -> tuple[list[Submitted], list[Task]]:
@@ -131,18 +139,14 @@ class Slurm:
                     f" ever start; lower launcher.{option} or name another launcher.partition."
                 )
 
-    def _submit(self, tasks: Sequence[Task], results: str) -> list[Submitted]:
+    def _submit(self, made: Sequence[Bundle], results: str) -> list[Submitted]:
         import submitit
-
-        from pruneexp.training.members import MOST
 
         folder = new_folder(results)
         executor = submitit.SlurmExecutor(folder, max_num_timeout=self.max_num_timeout)
         executor.update_parameters(**self._parameters(folder))
         jobs: list[Submitted] = []
         try:
-            # no more in a job than are trained at once: the others can be trained elsewhere
-            made = bundles(tasks, most=max((MOST if task.members == "auto" else int(task.members)) for task in tasks))
             for start in range(0, len(made), ARRAY):
                 part = made[start : start + ARRAY]
                 numbers = [job.job_id for job in executor.map_array(RunBundle(), part)]

@@ -5,6 +5,7 @@ Ctrl-C neither has the time to leave anything behind.
 """
 
 import contextlib
+import itertools
 import os
 import signal
 import subprocess
@@ -54,9 +55,8 @@ class SlurmLocal:
         report, store = Report(), Store(folder)
         left = TimeLeft(store, {one.key for task in tasks for one in task.todo})
         path = new_folder(folder)
-        waiting = [
-            Submitted(str(number), path, one) for number, one in enumerate(bundles(tasks, self.parallel), start=1)
-        ]
+        numbers = map(str, itertools.count(1))
+        waiting = [Submitted(next(numbers), path, one) for one in bundles(tasks, self.parallel)]
         running: list[_Process] = []
         try:
             while (waiting or running) and not report.stopped:
@@ -64,7 +64,9 @@ class SlurmLocal:
                     running.append(_Process(waiting.pop(0), self.gpus_per_node, 60 * self.timeout_min))
                 for process in [process for process in running if process.ended()]:
                     running.remove(process)
-                    report.add(process.job.conclude(store, process.why()))
+                    outcome, again = process.job.conclude(store, process.why())
+                    report.add(outcome)
+                    waiting += [Submitted(next(numbers), path, one) for one in again]
                     left.drop(report.failures)
                     print(left(), flush=True)
                 time.sleep(0.1)

@@ -2,15 +2,18 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
+from pruneexp.errors import UserError
 from pruneexp.launchers import slurm_queue
-from pruneexp.launchers.slurm_words import Reasons, why_ended
+from pruneexp.launchers.slurm_words import Reasons, was_meant, why_ended
 from pruneexp.launchers.submitted import Submitted
-from pruneexp.launchers.task import Report
+from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
 from pruneexp.system.signals import shielded
 from pruneexp.worklist import TimeLeft
+
+Start = Callable[[Sequence[Task]], list[Submitted]]
 
 
 class Waiting:
@@ -18,14 +21,17 @@ class Waiting:
 
     Args:
         jobs: what is waited for.
+        again: has Slurm do tasks, each by itself.
         store: where their cells come.
         poll: seconds between two looks.
         lost: seconds after which a job that squeue no longer lists is dead.
         unreachable: seconds for which squeue may fail before jobs are given up.
     """
 
-    def __init__(self, jobs: Sequence[Submitted], store: Store, poll: float, lost: float, unreachable: float) -> None:
-        self.store, self.poll, self.lost, self.unreachable = store, poll, lost, unreachable
+    def __init__(
+        self, jobs: Sequence[Submitted], again: Start, store: Store, poll: float, lost: float, unreachable: float
+    ) -> None:
+        self.again, self.store, self.poll, self.lost, self.unreachable = again, store, poll, lost, unreachable
         self.report, self.reasons = Report(), Reasons()
         self.left = TimeLeft(store, {one.key for job in jobs for one in job.bundle.todo})
         self.answered = time.monotonic()  # when squeue last did
@@ -63,16 +69,22 @@ class Waiting:
             if job.left_a_result():
                 self._end(job)
             elif now - self.seen[job] > self.lost:
-                self._end(job, why_ended(job))
+                self._end(job, why_ended(job), again=not was_meant(job))
             elif now - self.answered > self.unreachable:
                 self._end(
                     job,
                     f"Slurm's squeue has not answered for {self.unreachable / 60:.3g} min: no one waits for job {job.number} now.",
                 )
 
-    def _end(self, job: Submitted, why: str = "") -> None:
+    def _end(self, job: Submitted, why: str = "", again: bool = False) -> None:
         with shielded():
             del self.seen[job]
-            self.report.add(job.conclude(self.store, why))
+            outcome, apart = job.conclude(self.store, why, again)
+            if apart:
+                try:
+                    self.seen |= dict.fromkeys(self.again([bundle.tasks[0] for bundle in apart]), time.monotonic())
+                except UserError as error:
+                    outcome = job.bundle.failed(f"{why} {error}").of_missing(self.store)
+            self.report.add(outcome)
         self.left.drop(self.report.failures)
         print(self.left(), flush=True)

@@ -34,6 +34,8 @@ ENDS = {  # what became of a job that left no result, by its state in Slurm
     "DEADLINE": "ran into its deadline",
 }
 
+MEANT = ("CANCELLED", "DEADLINE")  # of these, what somebody wanted
+
 
 class Reasons:
     """Why jobs wait, each reason told once."""
@@ -58,6 +60,11 @@ class Reasons:
 def _word(reason: str) -> str:
     """A reason without the nodes and the like that follow it."""
     return re.split(r"[,(:]", reason)[0].strip()
+
+
+def was_meant(job: Submitted) -> bool:
+    """Whether somebody wanted a job to end that left no result."""
+    return ended(job.number)[0].startswith(MEANT)
 
 
 def why_ended(job: Submitted) -> str:

@@ -106,17 +106,22 @@ class Submitted:
         last = " ".join(_text(self.paths.stderr).split()[-30:])
         return f" The end of {self.paths.stderr}: {last}" if last else ""
 
-    def conclude(self, store: Store, why: str) -> Outcome:
-        """Pass on what the ended job printed, and say how it ended.
+    def conclude(self, store: Store, why: str, again: bool = True) -> tuple[Outcome, list[Bundle]]:
+        """Pass on what the ended job printed, and say how it ended, and what of it is to be tried again.
 
         Args:
             store: the records; a cell that has one has not failed.
             why: there might be no result.
+            again: whether something may be, where there is none.
         """
         for line in _text(self.paths.stdout).splitlines():
             if not line.startswith("submitit "):
                 print(f"[{self.number}] {line}", flush=True)
-        return (result(self.paths.result_pickle, self.bundle) or self.bundle.failed(why)).of_missing(store)
+        ended = result(self.paths.result_pickle, self.bundle)
+        if ended is None and again and (apart := self.bundle.apart(store)):
+            print(f"{why}\nWhat job {self.number} was to do is tried again in {len(apart)} jobs.", flush=True)
+            return Outcome(), apart
+        return (ended or self.bundle.failed(why)).of_missing(store), []
 
 
 def result(path: Path, bundle: Bundle) -> Outcome | None:

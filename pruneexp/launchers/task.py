@@ -76,6 +76,10 @@ class Task:
         members: int | str = self.config.get("trainer", {}).get("members", 1)
         return members
 
+    def is_left(self, store: "Store") -> bool:
+        """Whether something may be left to do: a cell has no record, or is to be measured."""
+        return bool(self.config.get("measurement")) or not all(store.has_folder(one.key) for one in self.todo)
+
     def part(self) -> "Part":
         """The job as a process makes it."""
         from pruneexp.order import Part
