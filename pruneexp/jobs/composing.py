@@ -1,6 +1,9 @@
 """Configurations composed by Hydra, from files and overrides; its public interface is all that is used of it."""
 
 import contextlib
+import copy
+import functools
+import os
 import re
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -15,7 +18,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, register
@@ -75,12 +78,33 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
 def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictConfig:
     """What the overrides, in the words of today or of earlier versions, make of the primary configuration.
 
+    Of pruneexp's own files it is composed once in a process, and anew when one of them has changed.
+
     Args:
         name: the primary configuration's.
         overrides: none of which sweeps.
         whole: with Hydra's own node.
     """
-    return compose(name, today(overrides), return_hydra_config=whole)
+    words = tuple(today(overrides))
+    if BESIDE.get() is not None or any("hydra.searchpath" in word for word in words):
+        return compose(name, list(words), return_hydra_config=whole)
+    config = copy.deepcopy(_of_own_files(name, words, _state_of(conf_dir())))
+    with open_dict(config):
+        if whole:
+            config.hydra.runtime.cwd = os.getcwd()
+        else:
+            del config["hydra"]
+    return config
+
+
+@functools.lru_cache(maxsize=256)
+def _of_own_files(name: str, words: tuple[str, ...], state: int) -> DictConfig:
+    return compose(name, list(words), return_hydra_config=True)
+
+
+def _state_of(folder: Path) -> int:
+    """Another number when a file of the folder has changed."""
+    return hash(tuple((path, path.stat().st_mtime_ns) for path in folder.rglob("*.yaml")))
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
