@@ -181,9 +181,16 @@ def test_neurons_may_be_removed(tmp_path: Path, run: Command, groups: list[int])
     }
 
 
+def dropping(num_classes: int, input_shape: tuple[int, int, int]) -> nn.Sequential:
+    """The smallest network with dropout."""
+    return nn.Sequential(
+        nn.Conv2d(input_shape[0], 8, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Dropout(), nn.Linear(8, num_classes)
+    )
+
+
 def test_a_network_with_dropout_is_trained_by_itself(tmp_path: Path, run: Command, groups: list[int]) -> None:
-    few = ("densities=[1.0,0.1]", "recipe.train_images=16", "recipe.test_images=4")
-    outcome = run(*SWEEP, *few, "trainer.members=2", "model=vgg13_2448", "model.hidden=8")
+    model = ("model=vgg_small", "model._target_=tests.test_cells_together.dropping")
+    outcome = run(*SWEEP, "densities=[1.0,0.1]", "trainer.members=2", *model)
     assert outcome.code == 0, outcome.err
     said = " ".join(outcome.out.split())
     assert said.count("One network at a time, whatever trainer.members says: it draws random numbers") == 1
