@@ -37,6 +37,16 @@ def warm() -> None:
     git_commit()  # the same for all that follows, whatever happens to the checkout
 
 
+def composed(folder: Path, words: list[str]) -> None:
+    """Have the commands with these words that are forked hereafter find their configurations composed, where these can be."""
+    from pruneexp.errors import UserError
+    from pruneexp.sweep import grids
+
+    with contextlib.chdir(folder), contextlib.suppress(UserError):
+        for grid in grids(words):
+            _ = grid.whole
+
+
 def forked(folder: Path, words: list[str], limit: float = LIMIT, before: Callable[[], None] = lambda: None) -> Outcome:
     """``python -m pruneexp`` with these words in `folder`; `before` is called in the process first."""
     texts = [folder / "out.txt", folder / "err.txt"]

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from scripts.corruptions_of import damages
-from scripts.corruptions_of.commands import Outcome, forked, killed_after
+from scripts.corruptions_of.commands import Outcome, composed, forked, killed_after
 from scripts.corruptions_of.damages import Damage
 
 RUNS = Path("results") / "runs"
@@ -70,6 +70,7 @@ class Sweep:
         self.folder = folder
         folder.mkdir(parents=True)
         for words in (SWEEP, TRAINED, OTHER):
+            composed(folder, words)
             _made(forked(folder, words))
         self.cells = {
             "dense": self._only("*-dense-dense-d1-s0-*"),

@@ -7,7 +7,7 @@ import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from scripts.corruptions_of.commands import Outcome, forked
+from scripts.corruptions_of.commands import Outcome, composed, forked
 from scripts.corruptions_of.damages import GONE, Damage, content, copied
 from scripts.corruptions_of.sweep import RUNS, Case, Sweep
 
@@ -63,6 +63,7 @@ class Judge:
             self._copied(copy, case.without)
             self.known[known] = []
             for words in case.commands:
+                composed(copy, words)
                 outcome = forked(copy, words)
                 if outcome.code != 0 or "Traceback" in outcome.err:
                     raise RuntimeError(f"{words} fails without any corruption:\n{outcome.out}{outcome.err}")
