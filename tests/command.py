@@ -18,6 +18,8 @@ ROOT = Path(__file__).resolve().parents[1]
 SMALL = (
     "recipe=smoke", "recipe.train_images=128", "recipe.test_images=64", "logger=none", "trainer.threads=1", "figure=[]",
 )  # fmt: skip
+# two jobs, sparsify and greedy, of one dense and one pruned cell; the dense one is the same
+LAUNCHED = (*SMALL, "recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
 STEM = "quickstart-recipe=smoke+recipe.test_images=64+recipe.train_images=128"  # what reports of it are called
 TABLES = "results/runs/reports/tables"
 

@@ -10,11 +10,23 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data_dir that has the digits."""
     from pruneexp.sweep import expand
 
     folder = tmp_path_factory.mktemp("data")
     expand(["seed=0", "masker=greedy", f"data_dir={folder}"]).jobs[0].setting.dataset()
+    return folder
+
+
+@pytest.fixture(scope="session")
+def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What ``launcher=local`` leaves of the sweep that every launcher is given."""
+    from tests.command import LAUNCHED, command
+
+    folder = tmp_path_factory.mktemp("local")
+    done = command(folder, *LAUNCHED)
+    assert done.code == 0, done.err
+    assert done.out.count(": accuracy") == 3
     return folder

@@ -20,20 +20,7 @@ from pruneexp.preflight import look
 from pruneexp.records.store import Store
 from pruneexp.sweep import expand
 from scripts.kill_and_restart import without_seconds
-from tests.command import SMALL, TABLES, Run, command, files, refused, with_workers
-
-ROWS = ("recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
-SWEEP = (*SMALL, *ROWS)  # two jobs, sparsify and greedy, of one dense and one pruned cell; the dense one is the same
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``launcher=local`` leaves."""
-    folder = tmp_path_factory.mktemp("local")
-    done = command(folder, *SWEEP)
-    assert done.code == 0, done.err
-    assert done.out.count(": accuracy") == 3
-    return folder
+from tests.command import LAUNCHED, TABLES, Run, command, files, refused, with_workers
 
 
 @pytest.fixture
@@ -83,7 +70,7 @@ def finished(out: str) -> Counter[str]:
 
 
 def test_gpus_with_a_worker_killed_in_a_cell(tmp_path: Path, local: Path) -> None:
-    arguments = [*SWEEP, "launcher=gpus", "launcher.devices=2", f"data_dir={local / 'data'}"]
+    arguments = [*LAUNCHED, "launcher=gpus", "launcher.devices=2", f"data_dir={local / 'data'}"]
     killed: list[int] = []
     thread = threading.Thread(target=kill_in_a_cell, args=("pruneexp.launchers.gpu_worker", tmp_path, killed))
     thread.start()
@@ -107,7 +94,7 @@ def test_where_the_program_is_at_fault_is_told_once(capsys: pytest.CaptureFixtur
 
 
 def test_a_task_returns_what_goes_wrong(tmp_path: Path) -> None:
-    grid = expand([*SWEEP, f"data_dir={tmp_path}", f"results_dir={tmp_path / 'runs'}"])
+    grid = expand([*LAUNCHED, f"data_dir={tmp_path}", f"results_dir={tmp_path / 'runs'}"])
     first, second = tasks([grid], look([grid], Store(tmp_path / "runs")).left)
     assert first.title == "digits vgg_small magnitude sparsify seed 0"
     assert second.title == "digits vgg_small magnitude greedy seed 0"
@@ -148,4 +135,4 @@ def test_a_mistake_is_one_sentence_before_anything_runs(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    refused(run(*SWEEP, *arguments), told, tmp_path)
+    refused(run(*LAUNCHED, *arguments), told, tmp_path)

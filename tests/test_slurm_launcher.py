@@ -24,20 +24,9 @@ from pruneexp.launchers.slurm_words import Reasons, why_ended
 from pruneexp.launchers.submitted import Submitted
 from pruneexp.launchers.task import Outcome, Report, Task, Todo
 from pruneexp.system.signals import Stopped
-from tests.command import SMALL, Run, command, environment, refused, with_workers
+from tests.command import LAUNCHED, SMALL, Run, environment, refused, with_workers
 from tests.quick import Quick, job
 from tests.test_launchers import finished, processes, same_results
-
-SWEEP = (*SMALL, "recipe.epochs=6", "trainer.checkpoint_seconds=0.01", "seed=0", "densities=[1.0,0.1]")
-
-
-@pytest.fixture(scope="module")
-def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What ``launcher=local`` leaves."""
-    folder = tmp_path_factory.mktemp("local")
-    done = command(folder, *SWEEP)
-    assert done.code == 0, done.err
-    return folder
 
 
 @pytest.fixture
@@ -367,19 +356,19 @@ def test_a_mistake_is_one_sentence_before_anything_runs(
     run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: list[str], told: str
 ) -> None:
     monkeypatch.setenv("PATH", "/nowhere")
-    refused(run(*SWEEP, *arguments), told, tmp_path)
+    refused(run(*LAUNCHED, *arguments), told, tmp_path)
 
 
 @pytest.mark.parametrize("launcher", ["slurm", "slurm_local"])
 def test_submitit_is_asked_for(run: Run, monkeypatch: pytest.MonkeyPatch, launcher: str) -> None:
     monkeypatch.setitem(sys.modules, "submitit", None)
-    outcome = run(*SWEEP, f"launcher={launcher}")
+    outcome = run(*LAUNCHED, f"launcher={launcher}")
     assert outcome.code == 2
     assert f"launcher={launcher} needs the submitit package: pip install 'pruneexp[slurm]'." in outcome.err
 
 
 def test_slurm_local(run: Run, tmp_path: Path, local: Path) -> None:
-    outcome = run(*SWEEP, "launcher=slurm_local", f"data_dir={local / 'data'}")
+    outcome = run(*LAUNCHED, "launcher=slurm_local", f"data_dir={local / 'data'}")
     assert outcome.code == 0, outcome.err
     assert set(finished(outcome.out).values()) == {1}
     same_results(tmp_path, local)
