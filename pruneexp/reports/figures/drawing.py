@@ -19,6 +19,8 @@ STYLE: dict[Any, Any] = {
     "axes.spines.right": False,
     "svg.hashsalt": "pruneexp",
     "pdf.fonttype": 42,
+    "figure.autolayout": False,
+    "figure.constrained_layout.use": False,
 }
 METADATA: dict[str, tuple[str, dict[str, None]]] = {  # of each kind of file: where the command stands, what is left out
     "png": ("Description", {"Software": None}),
@@ -43,7 +45,7 @@ def save(figure: Figure, stem: Path, command: str) -> list[Path]:
     for kind, (field, without) in METADATA.items():
         content = io.BytesIO()
         figure.savefig(content, dpi=200, metadata={field: command, **without}, format=kind)
-        figure.set_layout_engine("none")  # where everything stands is found once, and is the same in all three
+        figure.set_layout_engine(None)  # where everything stands is found once, and is the same in all three
         paths.append(stem.with_name(f"{stem.name}.{kind}"))
         files.write(paths[-1], content.getvalue())
     return paths

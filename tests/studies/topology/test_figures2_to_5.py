@@ -31,7 +31,11 @@ def test_a_line_is_the_share_of_every_layer() -> None:
     assert np.allclose(axis.lines[0].get_ydata(), density / density.sum())
 
 
-def test_what_is_asked_for_is_written(tmp_path: Path, pool: Path) -> None:
+def test_what_is_asked_for_is_written(tmp_path: Path, pool: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    layers = pd.read_csv(published_dir() / "mge_pool_layers.csv.gz")
+    few = layers[layers["model"].isin(figures.SHOWN) & layers["method"].isin(("erk", "snip"))]
+    few.to_csv(tmp_path / "mge_pool_layers.csv.gz", index=False)
+    monkeypatch.setattr(figures, "published_dir", lambda: tmp_path)
     figures.main(["fig2", "fig5", "fig4", "--pool", str(pool), "--report-dir", str(tmp_path)])
     found = {path.name: path for path in (tmp_path / "figures").iterdir()}
     assert sorted(found) == [
