@@ -43,15 +43,15 @@ PAIRS += [(masker, "magnitude") for masker in ("uniform", "er", "erk", "random_r
 SAMPLES = torch.randn(512, 3, 8, 8, generator=torch.Generator().manual_seed(0)), torch.arange(512) % 5
 
 
-def network(seed: int = 0) -> nn.Sequential:
+def network(seed: int = 0, channels: int = 8) -> nn.Sequential:
     with torch.random.fork_rng():
         torch.manual_seed(seed)
         return nn.Sequential(
-            nn.Conv2d(3, 8, 3),
-            nn.BatchNorm2d(8),
+            nn.Conv2d(3, channels, 3),
+            nn.BatchNorm2d(channels),
             nn.ReLU(),
             nn.Flatten(),
-            nn.Linear(8 * 36, 20),
+            nn.Linear(channels * 36, 20),
             nn.ReLU(),
             nn.Linear(20, 5),
         )
@@ -91,7 +91,7 @@ def more(tmp_path: Path) -> tuple[str, ...]:
 @pytest.mark.parametrize(("masker", "scorer"), PAIRS)
 @pytest.mark.parametrize("density", [0.5, 0.03, 1])
 def test_any_scorer_and_masker_by_name_keep_the_share_asked_for(scorer: str, masker: str, density: float) -> None:
-    model = network()
+    model = network(channels=4)
     if masker == "bss" and density == 0.03 and scorer not in SIGNED:  # fewer weights than vertices
         with pytest.raises(UserError, match="bss cannot keep"):
             pruneexp.prune(model, density, scorer, masker, data=SAMPLES)
