@@ -27,14 +27,14 @@ OTHERS = [name for name in EXPERIMENTS if name not in (*RAMANUJAN, *CENTRALITY, 
 LARGE = ("ramanujan_table4", "ramanujan_table4_unpruned")  # four networks of about 100M weights for two data sets each
 
 
-def first_network(name: str) -> str:
-    """The first that an experiment names."""
-    (named, *_) = re.findall(r"\bmodel: (\w+)", (conf_dir() / "experiment" / f"{name}.yaml").read_text())
-    return str(named)
+def first_named(name: str) -> tuple[str, ...]:
+    """The first network and data set that an experiment names."""
+    text = (conf_dir() / "experiment" / f"{name}.yaml").read_text()
+    return tuple(re.findall(rf"\b{group}: (\w+)", text)[0] for group in ("model", "dataset"))
 
 
-# each network is trained in one experiment, a small one in the others
-OF_THEIR_NETWORK = {first_network(name): name for name in reversed(OTHERS)}.values()
+# with recipe, scorer and masker given, the smoke runs of others of one network and data set are the very same: they train a small one
+OF_THEIR_NETWORK = {first_named(name): name for name in reversed(OTHERS)}.values()
 
 
 def stand_in(num_classes: int, input_shape: tuple[int, int, int]) -> nn.Sequential:
