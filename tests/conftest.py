@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import pruneexp.training  # noqa: F401  (before a test imports lightning)
+
 # where a shell has started the tests in the background SIGINT is ignored, and Ctrl-C is tested too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -26,6 +26,8 @@ def launch(monkeypatch: pytest.MonkeyPatch, folder: Path, begun: Begun, enough: 
             begun.append((self.number, titles))
             if "killer" in titles:
                 return None
+            if "no worker" in titles:
+                raise BlockingIOError("no more processes")
             end = time.monotonic() + 30
             while titles[0] == "slow" and len(begun) < enough and time.monotonic() < end:
                 time.sleep(0.01)
@@ -63,3 +65,12 @@ def test_jobs_whose_worker_died_are_shared_out_among_those_that_are_free(
     assert {key: one.why for key, one in report.failures.items()} == {
         "killer": "2 worker processes died of the job, the last with exit code -9."
     }
+
+
+def test_a_worker_that_cannot_be_started_is_told_and_the_others_go_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: Begun = []
+    report = launch(monkeypatch, tmp_path, begun, 0, *map(str, range(5)), "no worker")
+    assert {one for _, jobs in begun for one in jobs} >= {"0", "1", "2", "3", "4"}
+    assert "no more processes" in report.failures["no worker"].why

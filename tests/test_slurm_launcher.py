@@ -270,7 +270,7 @@ def test_how_a_job_ended_is_told_in_words(slurm: FalseSlurm, scontrol: str, sacc
     slurm.says("scontrol", scontrol)
     slurm.says("sacct", sacct)
     (slurm.results / "7_0_log.err").write_text("no room\n")
-    assert why_ended(Submitted("7", slurm.results, Bundle((TWO[0],)))).startswith(f"Slurm job 7 {told}")
+    assert why_ended(Submitted("7", slurm.results, Bundle((TWO[0],))))[0].startswith(f"Slurm job 7 {told}")
 
 
 def test_each_reason_to_wait_is_told_once_and_ordinary_ones_are_not(capsys: pytest.CaptureFixture[str]) -> None:

@@ -180,6 +180,9 @@ class _Pool:
         while (taken := self._taken()) is not None:
             try:
                 self._attempt(number, *taken)
+            except Exception as error:  # such as of a worker that cannot be started
+                with self.changed:
+                    self.report.add(taken[0].failed(error).of_missing(self.store))
             finally:
                 with self.changed:
                     self.busy -= 1
@@ -210,7 +213,7 @@ class _Pool:
                 code = self.workers.pop(number).process.returncode
                 _tell(f"[{number}] the worker died (exit code {code}) in {bundle.title}")
                 if died + 1 < ATTEMPTS:
-                    again = bundle.apart(self.store) if len(bundle.tasks) > 1 else [bundle]
+                    again = bundle.apart(self.store) or [bundle]
                     self.waiting += [(one, died + 1) for one in again]
                     return
                 why = f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}."

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from pruneexp.errors import UserError
 from pruneexp.launchers import slurm_queue
-from pruneexp.launchers.slurm_words import Reasons, was_meant, why_ended
+from pruneexp.launchers.slurm_words import Reasons, why_ended
 from pruneexp.launchers.submitted import Submitted
 from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
@@ -69,7 +69,8 @@ class Waiting:
             if job.left_a_result():
                 self._end(job)
             elif now - self.seen[job] > self.lost:
-                self._end(job, why_ended(job), again=not was_meant(job))
+                why, meant = why_ended(job)
+                self._end(job, why, again=not meant)
             elif now - self.answered > self.unreachable:
                 self._end(
                     job,
@@ -83,7 +84,7 @@ class Waiting:
             if apart:
                 try:
                     self.seen |= dict.fromkeys(self.again([bundle.tasks[0] for bundle in apart]), time.monotonic())
-                except UserError as error:
+                except (UserError, OSError) as error:
                     outcome = job.bundle.failed(f"{why} {error}").of_missing(self.store)
             self.report.add(outcome)
         self.left.drop(self.report.failures)

@@ -62,20 +62,15 @@ def _word(reason: str) -> str:
     return re.split(r"[,(:]", reason)[0].strip()
 
 
-def was_meant(job: Submitted) -> bool:
-    """Whether somebody wanted a job to end that left no result."""
-    return ended(job.number)[0].startswith(MEANT)
-
-
-def why_ended(job: Submitted) -> str:
-    """What is known of a job that is no longer in the queue and left no result."""
+def why_ended(job: Submitted) -> tuple[str, bool]:
+    """What is known of a job that is no longer in the queue and left no result, and whether somebody wanted it to end."""
     state, code = ended(job.number)
     how = next((how for known, how in ENDS.items() if state.startswith(known)), "")
     if how:
-        return f"Slurm job {job.number} {how}; the same command goes on from there."
+        return f"Slurm job {job.number} {how}; the same command goes on from there.", state.startswith(MEANT)
     how = (
         f"failed with exit code {code}"
         if state == "FAILED"
         else "ended without a result (killed, cancelled, no memory?)"
     )
-    return f"Slurm job {job.number} {how}.{job.last_words()}"
+    return f"Slurm job {job.number} {how}.{job.last_words()}", False

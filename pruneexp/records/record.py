@@ -117,7 +117,7 @@ def shown_of(record: Mapping[str, Any]) -> list[str]:
 
 
 def precision_of_test(record: Mapping[str, Any]) -> str:
-    """The precision of the test; in earlier versions that of the training."""
+    """The precision of the test; of records that do not say it, that of the training."""
     return str(record.get("test_precision") or record["precision"])
 
 

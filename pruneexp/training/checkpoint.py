@@ -18,7 +18,6 @@ import torch
 
 from pruneexp.errors import first_line
 from pruneexp.system import files
-from pruneexp.system.signals import Stopped
 from pruneexp.training.classifier import MaskedClassifier
 
 
@@ -88,10 +87,13 @@ class Checkpoint(lightning.Callback):
     ) -> None:
         """Whatever ends the training, nothing of it is lost but the epoch that is under way."""
         assert isinstance(pl_module, MaskedClassifier)
-        if isinstance(exception, Stopped) and not pl_module.branches[self.number].going:  # nothing changes it any more
-            self._keep(trainer, pl_module)
-        if self.kept is not None:
-            self._save()
+        try:
+            if not pl_module.branches[self.number].going:  # nothing changes it any more
+                self._keep(trainer, pl_module)
+            if self.kept is not None:
+                self._save("")
+        except RuntimeError as error:  # of a device that has failed, and gives nothing back
+            self.say(f"no checkpoint could be written to {self.path} ({first_line(error)})")
 
     def _keep(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         """Keep the state at an epoch's end; the next epoch changes what it is a copy of."""
@@ -108,14 +110,12 @@ class Checkpoint(lightning.Callback):
                 "devices": self.devices,
             }
 
-    def _save(self) -> None:
+    def _save(self, then: str = "; training goes on") -> None:
         assert self.kept is not None
         try:
             self._write(self.kept)
         except OSError as error:
-            self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}); training goes on")
-        except RuntimeError as error:  # of a device that has failed, and gives nothing back
-            self.say(f"no checkpoint could be written to {self.path} ({first_line(error)})")
+            self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}){then}")
         self.kept, self.saved = None, time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:

@@ -22,9 +22,6 @@ def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, r
     return functional.cross_entropy(exact, labels, reduction=reduction, label_smoothing=smoothing)
 
 
-PROBED = 2  # images by which it is found out which weights can have copies in bfloat16
-
-
 class Step:
     """Forward, backward, SGD with momentum and weight decay, masks.
 
@@ -69,7 +66,7 @@ class Step:
         logits = images.new_empty(0)
         if len(labels):
             if self.shadow is None and self.device.resolved_precision == "bf16":
-                self.shadow = Shadow(self.network, cast_once(self.network, images[:PROBED], self.device))
+                self.shadow = Shadow(self.network, cast_once(self.network, images, self.device))
             with self.device.autocast():
                 logits = self.network(images) if self.shadow is None else self.shadow(images)
             losses(logits, labels, self.recipe.label_smoothing, "mean").backward()
@@ -122,5 +119,6 @@ class Counters:
     def give_back(self, batches: int) -> None:
         """Put the counts back, so many batches on."""
         for module, count in self.taken.items():
-            module.num_batches_tracked = count.add_(batches)
+            mean = module.running_mean  # where the module is by now
+            module.num_batches_tracked = count.add_(batches).to(count.device if mean is None else mean.device)
         self.taken = {}

@@ -1,5 +1,6 @@
 """Train masked networks and test each once, at the end."""
 
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -112,8 +113,9 @@ def train_together(
     try:
         fit(module, device, epochs or recipe.epochs, callbacks)
     finally:
-        for branch in branches:  # an error may come in the middle of an epoch
-            branch.give_back()
+        with contextlib.suppress(RuntimeError):  # of a device that has failed: another error tells of it
+            for branch in branches:  # one may come in the middle of an epoch
+                branch.give_back()
     return [_trained(branch.course, peak_memory(device)) for branch in branches]
 
 

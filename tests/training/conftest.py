@@ -5,8 +5,6 @@ from collections.abc import Iterator
 import pytest
 import torch
 
-import pruneexp.training  # noqa: F401  (before a test imports lightning)
-
 
 @pytest.fixture(autouse=True)
 def _one_thread() -> Iterator[None]:

@@ -129,7 +129,9 @@ def run(
     trainees = [member.trainee(data) for member, data in zip(members, residents(members, recipe), strict=True)]
     for number, trainee in enumerate(trainees):
         tell = functools.partial(hook, number)
-        trainee.network.register_forward_pre_hook(lambda module, _, tell=tell: tell(module))
+        trainee.network.register_forward_pre_hook(
+            lambda module, _, tell=tell, own=trainee.network: tell(module) if module is own else None
+        )
     watch = Watch()
     results = train_together(trainees, recipe, device, [*callbacks, watch], ended)
     return [(state(branch), figures(result)) for branch, result in zip(watch.branches, results, strict=True)]
@@ -296,7 +298,7 @@ def test_branches_at_different_epochs_are_frozen_each_in_its_own(tmp_path: Path,
     trains: list[list[bool]] = [[] for _ in members]
 
     def hook(number: int, network: nn.Module) -> None:
-        if network.training and torch.is_grad_enabled():
+        if network.training:
             trains[number].append(next(network.parameters()).requires_grad)
 
     told: list[str] = []

@@ -108,6 +108,15 @@ def test_an_error_leaves_a_checkpoint_and_a_whole_network(tmp_path: Path) -> Non
     assert counts == {4}  # four batches of epoch 1; in epoch 0 all but the classifier was frozen
 
 
+def test_an_error_after_the_last_epoch_costs_none(tmp_path: Path) -> None:
+    told: list[str] = []
+    with pytest.raises(Interrupted):
+        run(small(), checkpoint(tmp_path / "file", every=3600), passes=21)  # in the test
+    again = run(small(), checkpoint(tmp_path / "file", told, every=3600))
+    assert again.accuracy == run(small()).accuracy
+    assert told == ["goes on after epoch 4 of 4"]
+
+
 def test_a_device_that_has_failed_is_no_other_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fails(*_: object) -> None:
         raise RuntimeError("the device is gone")

@@ -1,8 +1,11 @@
 """The copies in bfloat16 that a network computes with: the numbers of plain autocast, bit for bit on a CPU."""
 
 import copy
+import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -178,6 +181,85 @@ class AsItsWeight(Plain):
         return torch.softmax(x.to(self.hidden.weight.dtype).mul(1.7), dim=1)
 
 
+class Float32Gradient(torch.autograd.Function):
+    """A linear layer's product whose gradient is computed in float32."""
+
+    @staticmethod
+    def forward(ctx: Any, x: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+        ctx.save_for_backward(x, weight)
+        return functional.linear(x, weight)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        x, weight = ctx.saved_tensors
+        above = gradients[0].float()
+        return (above @ weight.float()).to(x.dtype), above.t() @ x.float()
+
+
+class WithItsOwnGradient(Plain):
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = Float32Gradient.apply(self.features(images), self.hidden.weight)
+        return self.fc(torch.relu(x + self.hidden.bias))
+
+
+class AsPreciseAsItsWeight(Plain):
+    """It divides by a number that depends on the precision of a weight."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.hidden(self.features(images))).float()
+        return self.fc(x / (x.norm(dim=1, keepdim=True) + torch.finfo(self.fc.weight.dtype).eps))
+
+
+class AnotherInTraining(Plain):
+    """It norms a weight where gradients are computed, and batches are large."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = self.features(images)
+        if torch.is_grad_enabled() and len(images) > 2:
+            return self.fc(torch.relu(functional.linear(x, functional.normalize(self.hidden.weight), self.hidden.bias)))
+        return self.fc(torch.relu(self.hidden(x)))
+
+
+class Listened(Plain):
+    """Somebody changes a weight's gradient."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hidden.weight.register_hook(lambda gradient: gradient * 0.5)
+        self.fc.weight.register_post_accumulate_grad_hook(_halve)
+
+
+def _halve(weight: torch.Tensor) -> None:
+    assert weight.grad is not None
+    weight.grad.mul_(0.5)
+
+
+class ByChance(Plain):
+    """A layer that Python's random numbers, or numpy's, leave out."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.again = nn.Linear(12, 12)
+        random.seed(0)
+        np.random.seed(0)  # noqa: NPY002
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        x = torch.relu(self.hidden(self.features(images)))
+        for chance in (random.random(), np.random.random()):  # noqa: NPY002
+            x = x if chance < 0.5 else x * 1.1
+        return self.fc(torch.relu(self.again(x)))
+
+
+class Attentive(Plain):
+    def __init__(self) -> None:
+        super().__init__()
+        self.attention = nn.TransformerEncoderLayer(8, 2, 16, dropout=0.0, batch_first=True)
+
+    def features(self, images: torch.Tensor) -> torch.Tensor:
+        x = functional.max_pool2d(torch.relu(self.conv(images)), 2).flatten(2)
+        return self.attention(x.transpose(1, 2)).flatten(1)
+
+
 MAKE: dict[str, Callable[[], nn.Module]] = {
     "vgg": lambda: vgg_small(CLASSES, SHAPE),
     "resnet": lambda: resnet_cifar(CLASSES, SHAPE, 20),
@@ -193,6 +275,11 @@ MAKE: dict[str, Callable[[], nn.Module]] = {
     "normed": Normed,
     "own": WithOwn,
     "as its weight": AsItsWeight,
+    "its own gradient": WithItsOwnGradient,
+    "as precise as its weight": AsPreciseAsItsWeight,
+    "another in training": AnotherInTraining,
+    "attentive": Attentive,
+    "data parallel": lambda: nn.DataParallel(Plain()),
 }
 
 
@@ -314,15 +401,26 @@ def test_a_part_that_is_frozen_and_thaws(name: str) -> None:
         ("tied", {"hidden.weight"}),
         (
             "parametrised",
-            {f"{layer}.parametrizations.weight.original{k}" for layer in ("conv", "hidden") for k in (0, 1)},
+            {f"{layer}.parametrizations.weight.original{k}" for layer in ("conv", "hidden") for k in (0, 1)}
+            | {"conv.bias", "hidden.bias"},
         ),
         ("unreached", {"conv.weight", "conv.bias"}),
-        ("standardised", {"conv.weight"}),
+        ("standardised", {"conv.weight", "conv.bias"}),
         ("scaled", {"conv.scale"}),
         ("embedding", {"fc.weight"}),
         ("exact", {"fc.weight", "fc.bias"}),
-        ("normed", {"fc.weight"}),
-        ("own", set()),
+        ("normed", {"fc.weight", "fc.bias"}),
+        ("own", {"fc.matrix"}),
+        ("its own gradient", {"hidden.weight", "hidden.bias"}),
+        ("another in training", {"hidden.weight", "hidden.bias"}),
+        (
+            "attentive",
+            {
+                f"attention.self_attn.{part}"
+                for part in ("in_proj_weight", "in_proj_bias", "out_proj.weight", "out_proj.bias")
+            }
+            | {f"attention.norm{k}.{part}" for k in (1, 2) for part in ("weight", "bias")},
+        ),
         ("as its weight", {f"{layer}.{part}" for layer in ("conv", "hidden", "fc") for part in ("weight", "bias")}),
     ],
 )
@@ -356,6 +454,39 @@ def test_finding_out_leaves_the_network_and_random_numbers_as_they_are() -> None
     assert network.passes == 0
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert torch.equal(torch.get_rng_state(), generator)
+
+
+@pytest.mark.parametrize("make", [Listened, ByChance])
+def test_whoever_listens_to_gradients_or_draws_otherwise_finds_what_autocast_gives(
+    make: Callable[[], nn.Module],
+) -> None:
+    networks = []
+    for shadowed in (True, False):
+        with torch.random.fork_rng():
+            torch.manual_seed(0)
+            network = make()
+        if shadowed:
+            step = Step(network, {}, RECIPE, BF16)
+            for batch in batches():
+                step(*batch)
+        else:
+            by_autocast(network, {}, batches())
+        networks.append(network)
+    equal(*networks)
+
+
+def test_what_is_compiled_stays_compiled() -> None:
+    graphs = []
+
+    def backend(graph: torch.fx.GraphModule, _: object) -> Callable[..., Any]:
+        graphs.append(graph)
+        return graph.forward
+
+    network = torch.compile(made("convolution and linear"), backend=backend)
+    step = Step(network, {}, RECIPE, BF16)  # type: ignore[arg-type]
+    for batch in batches():
+        step(*batch)
+    assert len(graphs) >= 1
 
 
 class Shut(Plain):
