@@ -8,9 +8,10 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import classifier
 from pruneexp.recipe import Recipe
+from pruneexp.training.casts import cast_once
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
-from pruneexp.training.shadow import Shadow, cast_once
+from pruneexp.training.shadow import Shadow
 
 
 def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, reduction: str = "none") -> torch.Tensor:

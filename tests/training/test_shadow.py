@@ -18,8 +18,9 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.training.casts import cast_once
 from pruneexp.training.device import Device
-from pruneexp.training.shadow import Shadow, cast_once
+from pruneexp.training.shadow import Shadow
 from pruneexp.training.step import Step
 
 SHAPE, CLASSES, STEPS = (3, 8, 8), 4, 5
