@@ -405,6 +405,7 @@ def test_a_job_on_this_machine_ends_with_who_waits_and_leaves_its_state(
 ) -> None:
     """Also where who waits is killed outright; Ctrl-C goes to the terminal's whole group of processes."""
     words = (*SMALL, "recipe.epochs=2000", "seed=0", "densities=[0.1]", "masker=greedy", "launcher=slurm_local")
+    words = (*words, "trainer.checkpoint_seconds=2")
     process = subprocess.Popen(
         [sys.executable, "-m", "pruneexp", *words, f"data_dir={local / 'data'}"],
         cwd=tmp_path,
@@ -414,10 +415,11 @@ def test_a_job_on_this_machine_ends_with_who_waits_and_leaves_its_state(
         start_new_session=True,
     )
     end = time.monotonic() + 120
-    while not list(tmp_path.glob("results/runs/.*.working")):
+    while not (left := list(tmp_path.glob("results/runs/.*.checkpoint"))):
         assert time.monotonic() < end
         time.sleep(0.05)
-    time.sleep(3)
+    left[0].unlink()  # what is left then is of the end
+    time.sleep(1)  # an epoch takes a small part of it
     os.killpg(process.pid, how)
     assert process.wait(30) == (-how if how == signal.SIGKILL else 128 + how)
     assert gone(tmp_path)
