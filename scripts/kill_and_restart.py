@@ -124,7 +124,7 @@ class Round:
 
     def tail(self) -> str:
         """The last lines of the output, without this machine's paths."""
-        lines = (self.folder / "output.txt").read_text().splitlines()[-20:]
+        lines = (self.folder / "output.txt").read_text(encoding="utf-8").splitlines()[-20:]
         return "\n".join(lines).replace(str(ROOT), ".").replace(str(self.folder.resolve()), ".")
 
 
@@ -197,7 +197,7 @@ def running_in(folder: Path) -> list[str]:
     for path in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # it has ended
             if Path(os.readlink(path / "cwd")) == folder.resolve():
-                found.append((path / "cmdline").read_text().replace("\0", " "))
+                found.append((path / "cmdline").read_text(encoding="utf-8", errors="replace").replace("\0", " "))
     return found
 
 

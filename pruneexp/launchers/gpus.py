@@ -182,7 +182,7 @@ class _Pool:
                 self._attempt(number, *taken)
             except Exception as error:  # such as of a worker that cannot be started
                 with self.changed:
-                    self.report.add(taken[0].failed(error).of_missing(self.store))
+                    self._note(taken[0].failed(error).of_missing(self.store))
             finally:
                 with self.changed:
                     self.busy -= 1
@@ -218,6 +218,10 @@ class _Pool:
                     return
                 why = f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}."
                 outcome = bundle.failed(why).of_missing(self.store)
-            self.report.add(outcome)
-            self.left.drop(self.report.failures)
-            _tell(self.left())
+            self._note(outcome)
+
+    def _note(self, outcome: Outcome) -> None:
+        """Take a bundle's end into account; the caller holds the lock."""
+        self.report.add(outcome)
+        self.left.drop(self.report.failures)
+        _tell(self.left())
