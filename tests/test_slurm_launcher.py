@@ -404,8 +404,8 @@ def test_a_job_on_this_machine_ends_with_who_waits_and_leaves_its_state(
     tmp_path: Path, local: Path, how: signal.Signals
 ) -> None:
     """Also where who waits is killed outright; Ctrl-C goes to the terminal's whole group of processes."""
-    words = (*SMALL, "recipe.epochs=2000", "seed=0", "densities=[0.1]", "masker=greedy", "launcher=slurm_local")
-    words = (*words, "trainer.checkpoint_seconds=2")
+    words = [*SMALL, "recipe.epochs=2000", "seed=0", "densities=[0.1]", "masker=greedy", "launcher=slurm_local"]
+    words += ["trainer.checkpoint_seconds=2"]
     process = subprocess.Popen(
         [sys.executable, "-m", "pruneexp", *words, f"data_dir={local / 'data'}"],
         cwd=tmp_path,
