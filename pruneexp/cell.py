@@ -73,6 +73,9 @@ class Options(BaseModel):
     round_masker: Literal["masker", "greedy"] = option(
         "masker", "who masks in the rounds before the last", identity=True
     )
+    round_counts: Literal["nearest", "up", "down"] = option(
+        "nearest", "which whole number of weights is left after a round before the last", identity=True
+    )
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")

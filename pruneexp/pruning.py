@@ -67,6 +67,7 @@ class Method:
         treatments: by name; those of masks come after the masker.
         rounds: how often scorer and masker take turns.
         round_masker: as for `in_rounds`.
+        round_counts: as for `in_rounds`.
     """
 
     scorer: Scorer | None
@@ -74,13 +75,15 @@ class Method:
     treatments: Mapping[str, Component]
     rounds: int = 1
     round_masker: str = "masker"
+    round_counts: str = "nearest"
 
     @staticmethod
     def of(setting: Setting, seed: int) -> "Method":
         """A configuration's, with its treatments of scores around its scorer."""
         scorer = _treated(setting.make("scorer"), setting.treatments, seed) if setting.needs_scores else None
         options = setting.options
-        return Method(scorer, setting.make("masker"), setting.treatments, setting.rounds, options.round_masker)
+        turns = (setting.rounds, options.round_masker, options.round_counts)
+        return Method(scorer, setting.make("masker"), setting.treatments, *turns)
 
 
 def _treated(scorer: Scorer, treatments: Mapping[str, Component], seed: int) -> Scorer:
@@ -185,9 +188,8 @@ def pruned(
         UserError: what `score`, `mask` and the treatments raise.
     """
     if method.rounds > 1 and method.scorer is not None:
-        found = in_rounds(
-            model, method.scorer, method.masker, density, seed, batches, method.rounds, method.round_masker
-        )
+        turns = (method.rounds, method.round_masker, method.round_counts)
+        found = in_rounds(model, method.scorer, method.masker, density, seed, batches, *turns)
     else:
         scored = scored or timed(model, method.scorer, batches, seed)
         begin, notes = time.perf_counter(), Notes()
@@ -205,6 +207,29 @@ def pruned(
     return found
 
 
+def share_left(density: float, k: int, rounds: int, total: int, counts: str = "nearest") -> float:
+    """The share of `total` weights that is left after round k of `rounds`: density^(k/rounds), as a whole number of weights.
+
+    Which one decides a good part of the last masks (`pruneexp.studies.rounds`), so that each method counts as its authors do. The last
+    round leaves round(density * total), as every mask does.
+
+    Args:
+        counts: ``nearest``: the masker's own, round(share * total); ``up``: total - int((1 - share) * total) (the public code of
+            Tanaka et al. 2020, Synaptic-Flow, and of Wang et al. 2023, NTK-SAP); ``down``: int(share * total) (that of
+            de Jorge et al. 2021, FORCE).
+
+    Raises:
+        UserError: counts not allowed.
+    """
+    if counts not in ("nearest", "up", "down"):
+        raise UserError(f"round_counts must be nearest, up or down, got {counts!r}.")
+    share = density ** (k / rounds)
+    if counts == "nearest" or k == rounds:
+        return share
+    left = total - int((1 - share) * total) if counts == "up" else int(share * total)
+    return max(left, round(density * total)) / total  # rounding down must not leave too few for the last round
+
+
 def in_rounds(
     model: nn.Module,
     scorer: Scorer,
@@ -214,6 +239,7 @@ def in_rounds(
     batches: Batches,
     rounds: int,
     round_masker: str = "masker",
+    round_counts: str = "nearest",
 ) -> Pruned:
     """Score and mask in turns: after round k = 1 ... n a share density^(k/n) of the weights is left.
 
@@ -223,6 +249,7 @@ def in_rounds(
     Args:
         round_masker: ``masker`` (the masker makes every round's masks) or ``greedy`` (the highest scores of the whole
             network are kept until the last round, whose masks the masker makes).
+        round_counts: as for `share_left`.
 
     Raises:
         UserError: an option not allowed, or what `score` and `mask` raise.
@@ -232,10 +259,12 @@ def in_rounds(
             f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
         )
     so_far, found, begin = copy.deepcopy(model), Pruned({}), time.perf_counter()
+    total = sum(weight.numel() for weight in prunable(model).values())
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
         scored, notes = timed(so_far, scorer, batches, seed, part=k), Notes()
-        share, shape, previous = density ** (k / rounds), batches.input_shape, found.masks or None
+        share, shape = share_left(density, k, rounds, total, round_counts), batches.input_shape
+        previous = found.masks or None
         masks = mask(scored.scores, chooser, share, seed, notes, model, previous, part=k, input_shape=shape)
         apply_masks(so_far, masks)
         found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds)

@@ -10,7 +10,7 @@ from pruneexp.components import foreign
 from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
 
-IN_ROUNDS = ("rounds", "round_masker")
+IN_ROUNDS = ("rounds", "round_masker", "round_counts")
 
 
 def describe(
