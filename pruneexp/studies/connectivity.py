@@ -107,14 +107,8 @@ def connectivity(networks: Sequence[str], seeds: Count = 3) -> pd.DataFrame:
     Raises:
         UserError: seeds below 1.
     """
-    rows = pd.DataFrame([row for name in networks for seed in range(seeds) for row in rows_of(name, seed)])
-    figures = [column for column in rows if column not in (*KEYS, "seed")]
-    groups = rows.groupby(KEYS, sort=False)[figures]
-    deviations = (rows[figures] - groups.transform("mean")).abs()
-    spread = deviations.groupby([rows[key] for key in KEYS], sort=False).max().add_suffix("_spread")
-    table = groups.mean().join(spread)
-    table.insert(0, "n", groups.size())
-    return table.reset_index()
+    rows = [row for name in networks for seed in range(seeds) for row in rows_of(name, seed)]
+    return report.over_seeds(rows, KEYS)
 
 
 def readable(table: pd.DataFrame) -> str:

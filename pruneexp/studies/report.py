@@ -4,7 +4,7 @@ import argparse
 import json
 import shlex
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -49,6 +49,23 @@ def folder(report_dir: Path, kind: str) -> Path:
     except OSError as error:
         raise UserError(f"{found} cannot be made: {error.strerror}; choose another with --report-dir.") from error
     return found
+
+
+def over_seeds(rows: Sequence[Mapping[str, object]], keys: list[str]) -> pd.DataFrame:
+    """Mean of each figure over the seeds and, as ``_spread``, the largest deviation from it.
+
+    Args:
+        rows: `keys`, a ``seed`` and figures, a row for each seed.
+        keys: what the rows have in common that are averaged; they stand first, then ``n``, the number of seeds.
+    """
+    found = pd.DataFrame(rows)
+    figures = [column for column in found if column not in (*keys, "seed")]
+    groups = found.groupby(keys, sort=False)[figures]
+    deviations = (found[figures] - groups.transform("mean")).abs()
+    spread = deviations.groupby([found[key] for key in keys], sort=False).max().add_suffix("_spread")
+    table = groups.mean().join(spread)
+    table.insert(0, "n", groups.size())
+    return table.reset_index()
 
 
 def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, made: str, digits: int = 6) -> None:

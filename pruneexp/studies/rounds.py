@@ -10,7 +10,7 @@ tables/rounds.{csv,md}; `LEGEND` says what its columns mean. Nothing is trained.
 import copy
 import math
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -46,13 +46,13 @@ SEEDS = {"iter_snip": 1, "ntk_sap": 1, "synflow": 3}
 NEEDS_IMAGES = {"iter_snip"}
 KEYS = ["scorer", "rounds", "density", "variation"]
 LEGEND = (
-    "ResNet-20 at initialisation, the highest scores of the network kept in every round, which counts as the scorer's authors do (SynFlow and"
-    " NTK-SAP up, iterative SNIP down) and scores in float64. `differs`: the percentage of the weights kept in the end that are others"
+    "ResNet-20 at initialisation, the highest scores of the network kept in every round, which counts as the scorer's authors do (SynFlow"
+    " and NTK-SAP up, iterative SNIP down) and scores in float64. `differs`: the percentage of the weights kept in the end that are others"
     " once something is varied that nobody would say matters: every round counts to the nearest whole number; the first round alone keeps"
-    " one weight more; scores are computed in float32; the same sums are made in another order (channels laid out last,"
-    " float64). `once` is the same of a single round, and `scores` the change of its scores, |s' - s| / |s| over all weights: one round takes"
-    " such a change as it is, in many it grows. Means over seeds, with the largest deviation from them. SynFlow in 100 rounds, NTK-SAP"
-    " in 20 with 16 samples, SNIP in 60 on 20 images of CIFAR-10, the same in every round. Nothing is trained."
+    " one weight more; scores are computed in float32; the same sums are made in another order (channels laid out last, float64). `once` is"
+    " the same of a single round, and `scores` the change of its scores, |s' - s| / |s| over all weights. Means over seeds, with the largest"
+    " deviation from them. SynFlow in 100 rounds, NTK-SAP in 20 with 16 samples, SNIP in 60 on 20 images of CIFAR-10, the same in every"
+    " round. Nothing is trained."
 )
 
 
@@ -170,21 +170,9 @@ def rounds(scorers: Sequence[str], data_dir: Path = Path("data"), processes: Cou
     else:
         with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
             found = pool.starmap(rows_of, tasks, chunksize=1)
-    rows = pd.DataFrame([row for part in found for row in part])
-    if rows.empty:
+    if not (rows := [row for part in found for row in part]):
         raise UserError("nothing could be scored: see above.")
-    return means(rows, KEYS)
-
-
-def means(rows: pd.DataFrame, keys: list[str]) -> pd.DataFrame:
-    """Each figure's mean over the seeds and, as ``_spread``, the largest deviation from it; `n` says of how many seeds."""
-    figures = [column for column in rows if column not in (*keys, "seed")]
-    groups = rows.groupby(keys, sort=False)[figures]
-    deviations = (rows[figures] - groups.transform("mean")).abs()
-    spread = deviations.groupby([rows[key] for key in keys], sort=False).max().add_suffix("_spread")
-    table = groups.mean().join(spread)
-    table.insert(0, "n", groups.size())
-    return table.reset_index()
+    return report.over_seeds(rows, KEYS)
 
 
 def readable(table: pd.DataFrame) -> str:
