@@ -235,6 +235,7 @@ def test_damaged_weights_of_the_dense_network_are_named(
         (["when=trained", "rewind=start"], "rewind must be init, epoch or none, got 'start'"),
         (["rounds=0"], "rounds must be a whole number, at least 1, got 0"),
         (["round_masker=snip"], "round_masker must be masker or greedy, got 'snip'"),
+        (["round_counts=half"], "round_counts must be nearest, up or down, got 'half'"),
         (["repair=trees"], "repair must be none or paths, got 'trees'"),
     ],
 )

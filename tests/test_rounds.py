@@ -14,7 +14,7 @@ from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.network.masks import Masks, apply_masks
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Masker, Scores, in_rounds, mask, score
+from pruneexp.pruning import Masker, Scores, in_rounds, mask, score, share_left
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.scorers.synflow import synflow
 
@@ -66,6 +66,36 @@ def test_densities_fall_exponentially_and_the_last_is_the_one_asked_for(density:
     assert [kept(found) for found in spy.masks] == [round(share * total(model)) for share in want]
     assert kept(masks) == round(density * total(model))
     assert all(torch.equal(masks[name], last) for name, last in spy.masks[-1].items())
+
+
+@pytest.mark.parametrize("round_masker", ["masker", "greedy"])
+@pytest.mark.parametrize(("density", "rounds"), [(0.1, 5), (0.021, 3), (0.5, 1), (0.0506, 20)])
+def test_the_weights_of_the_network_are_counted_as_the_authors_of_a_method_do(
+    density: float, rounds: int, round_masker: str
+) -> None:
+    model, seen = network(), list[int]()
+    shares = [density ** (k / rounds) for k in range(1, rounds)]
+    counted = {
+        "nearest": [round(share * total(model)) for share in shares],
+        "up": [total(model) - int((1 - share) * total(model)) for share in shares],
+        "down": [int(share * total(model)) for share in shares],
+    }
+
+    def scorer(model: nn.Module, batches: Batches, generator: torch.Generator) -> Scores:
+        seen.append(sum(int(weight.count_nonzero()) for weight in prunable(model).values()))
+        return magnitude(model, batches, generator)
+
+    assert rounds == 1 or len({tuple(counts) for counts in counted.values()}) > 2
+    for counts, want in counted.items():
+        seen.clear()
+        masks = in_rounds(model, scorer, greedy, density, 0, Batches(), rounds, round_masker, counts).masks
+        assert seen == [total(model), *want]
+        assert kept(masks) == round(density * total(model))  # as every mask
+
+
+def test_counting_down_leaves_enough_for_the_last_round() -> None:
+    assert int(0.0106 ** (999 / 1000) * 900) < round(0.0106 * 900)
+    assert share_left(0.0106, 999, 1000, 900, "down") * 900 == 10
 
 
 @pytest.mark.parametrize("inner", [greedy, sparsify])
@@ -215,7 +245,7 @@ def test_prune_takes_the_scorers_own_rounds() -> None:
     def network_wide(layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks:
         return greedy(layers, density, generator, notes, "global")
 
-    want = in_rounds(model, synflow, network_wide, 0.1, 2, SHAPE, 100).masks
+    want = in_rounds(model, synflow, network_wide, 0.1, 2, SHAPE, 100, round_counts="up").masks
     assert all(torch.equal(got[name], value) for name, value in want.items())
 
 
@@ -223,6 +253,11 @@ def test_prune_takes_the_scorers_own_rounds() -> None:
 def test_rounds_that_make_no_sense_are_refused(rounds: int, round_masker: str) -> None:
     with pytest.raises(UserError, match=rf"at least 1 and round_masker masker or greedy, got {rounds} and '"):
         in_rounds(network(), magnitude, greedy, 0.1, 0, Batches(), rounds, round_masker)
+
+
+def test_counts_that_nobody_knows_are_refused() -> None:
+    with pytest.raises(UserError, match=r"^round_counts must be nearest, up or down, got 'off'\.$"):
+        in_rounds(network(), magnitude, greedy, 0.1, 0, Batches(), 3, round_counts="off")
 
 
 @pytest.mark.parametrize("density", [0.0, 1.5, 1e-4])

@@ -56,12 +56,14 @@ def test_a_cell_is_the_same_whatever_the_scorer(masker: str) -> None:
         assert cell.key == cells[0].key
         assert cell.names["masker"] == masker
         assert cell.key.startswith(f"digits-vgg_small-none-{of_file(masker).about.name}-d0.1-s0-")
-        assert not {"rounds", "round_masker", "needs_scores"} & cell.description.keys()
+        assert not {"rounds", "round_masker", "round_counts", "needs_scores"} & cell.description.keys()
         assert {"name", "version"} <= cell.description["masker"].keys() <= {"name", "version", "options"}
         assert "needs_scores" not in json.dumps(cell.description)
 
 
-@pytest.mark.parametrize("options", [["rounds=10"], ["round_masker=greedy"], ["rounds=10", "round_masker=greedy"]])
+@pytest.mark.parametrize(
+    "options", [["rounds=10"], ["round_masker=greedy"], ["rounds=10", "round_masker=greedy", "round_counts=up"]]
+)
 def test_rounds_are_no_part_of_a_cell_without_scores(options: list[str]) -> None:
     job, cell = only("masker=erk", *options)
     assert cell == only("masker=erk")[1]

@@ -8,6 +8,7 @@ from typing import Any
 from pruneexp.cell import GROUPS, ROOT, digest, marked
 from pruneexp.components.component import Component, plain_json
 from pruneexp.components.options import options_of
+from pruneexp.jobs.identity import IN_ROUNDS
 from pruneexp.reports.presets import Presets
 
 LONG = 40  # characters of a value; of a longer one a table has the digest
@@ -56,6 +57,8 @@ class Labels:
                 expected |= self.presets.implied(group, names[group])
         schema = marked("identity")
         said = {name: description.get(name, ROOT[name]) for name in schema}
+        if said["rounds"] == 1:  # there is no round before the last, which the others are about
+            expected |= {name: said[name] for name in IN_ROUNDS if name != "rounds"}
         told = [_told(name, value) for name, value in said.items() if value != expected[name]]
         others = sorted(description.keys() - {*GROUPS, *OWN, *schema})
         return ", ".join([*told, *(_told(name, description[name]) for name in others)])

@@ -33,11 +33,11 @@ NETWORKS: dict[str, Callable[[], nn.Module]] = {
 DENSITY = 0.001
 KEYS = ["network", "density", "layers"]
 LEGEND = (
-    "Networks of ten classes at initialisation, SynFlow as its preset has it (100 rounds), the highest scores of the whole network. `layers`"
-    " have weights to prune, `empty` keep none of them, `kept` is the number of all weights that are left, `effective` of those on a path"
-    " from input to output, and `path` the percentage of seeds with which there is one. Means over seeds, with the largest deviation from"
-    " them. The flow through every cut of a network is the same, so that no cut loses all weights before another; a layer of a chain is a"
-    " cut, a layer beside a shortcut is not. Nothing is trained."
+    "Networks of ten classes at initialisation, SynFlow as its preset has it (100 rounds), the highest scores of the whole network."
+    " `layers` have weights to prune, `empty` keep none of them, `kept` is the number of all weights that are left, `effective` of those on"
+    " a path from input to output, and `path` the percentage of seeds with which there is one. Means over seeds, with the largest deviation"
+    " from them. The flow through every cut of a network is the same, so that no cut loses all weights before another; a layer of a chain"
+    " is a cut, a layer beside a shortcut is not. Nothing is trained."
 )
 
 
