@@ -1,6 +1,6 @@
 """How much of a mask made in rounds hangs on one weight, or on the last digits of the scores.
 
-    python -m pruneexp.studies.rounds [--report-dir results] [--data-dir data] [--scorers iter_snip ntk_sap synflow]
+    python -m pruneexp.studies.rounds [--report-dir results] [--data-dir data] [--scorers synflow ntk_sap iter_snip]
         [--processes 1]
 
 ResNet-20 at initialisation, the highest scores of the whole network kept in every round. Prints a table and writes
@@ -38,11 +38,11 @@ SHAPE = (3, 32, 32)
 DENSITIES = (0.1, 0.02, 0.005)
 # what a core can afford in half an hour: all rounds, but of few samples, and one seed where a round takes long
 SCORERS = {
-    "iter_snip": ["scorer=snip", "scorer.samples=10", "rounds=60", "round_counts=down"],
-    "ntk_sap": ["scorer=ntk_sap", "scorer.samples=8", "scorer.repeats=1"],
     "synflow": ["scorer=synflow"],
+    "ntk_sap": ["scorer=ntk_sap", "scorer.samples=8", "scorer.repeats=1"],
+    "iter_snip": ["scorer=snip", "scorer.samples=10", "rounds=60", "round_counts=down"],
 }
-SEEDS = {"iter_snip": 1, "ntk_sap": 1, "synflow": 3}
+SEEDS = {"synflow": 3, "ntk_sap": 1, "iter_snip": 1}
 NEEDS_IMAGES = {"iter_snip"}
 KEYS = ["scorer", "rounds", "density", "variation"]
 LEGEND = (
@@ -118,9 +118,8 @@ def images(seed: int, data_dir: Path) -> Batches:
     Raises:
         UserError: they are not there.
     """
-    (job,) = expand(
-        ["dataset=cifar10", "model=resnet20", "recipe=topology_cifar", f"data_dir={data_dir}", f"seed={seed}"]
-    ).jobs
+    words = ["dataset=cifar10", "model=resnet20", "scorer=snip", "masker=greedy_global", "recipe=topology_cifar"]
+    (job,) = expand([*words, f"data_dir={data_dir}", f"seed={seed}"]).jobs
     return Means(job).data(seed).for_scoring()
 
 
