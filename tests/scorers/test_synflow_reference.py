@@ -27,9 +27,9 @@ def by_hand(model: nn.Module, shape: tuple[int, ...], density: float, rounds: in
     for parameter in network.parameters():
         parameter.data = parameter.data.abs()
     for k in range(1, rounds + 1):
-        network.zero_grad()
-        network(torch.ones(1, *shape, dtype=torch.float64)).sum().backward()
-        flows = [weight.detach() * weight.grad for weight in weights]  # of a pruned weight 0
+        flow = network(torch.ones(1, *shape, dtype=torch.float64)).sum()
+        slopes = torch.autograd.grad(flow, weights)
+        flows = [weight.detach() * slope for weight, slope in zip(weights, slopes, strict=True)]  # of a pruned weight 0
         gone = int((1 - density ** (k / rounds)) * total) if k < rounds else total - round(density * total)
         highest = torch.cat([flow.ravel() for flow in flows]).kthvalue(gone).values if gone else -1.0
         for weight, flow in zip(weights, flows, strict=True):
