@@ -23,7 +23,7 @@ CONTRACT = {  # the arguments that the program supplies, by what a component is
     "model": ("num_classes", "input_shape"),
     "dataset": ("data_dir",),
     "source": ("data_dir", "name"),
-    "treatment": ("scores", "masks", "network", "wiring", "generator", "seed", "initialisation", "notes"),
+    "treatment": ("scores", "masks", "network", "wiring", "generator", "seed", "initialisation", "batchnorm_init", "notes"),
     "measurement": ("network", "masks", "trainee", "input_shape", "device"),
     "column": ("table",),
     "figure": ("table", "cells", "layers", "titles", "stem", "title", "command"),

@@ -11,6 +11,7 @@ from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
 
 IN_ROUNDS = ("rounds", "round_masker")
+MEANS_NOW = {("rewind", "epoch"): {"name": "epoch", "version": 2}}  # at first the whole recipe was trained again from there
 
 
 def describe(
@@ -59,7 +60,7 @@ def changed(options: Options, name: str, needs_scores: bool, dense: bool) -> Any
         return None  # there is no round before the last
     if name == "when" and not needs_scores and options.rewind == "init":
         return None  # neither masks nor weights come from the trained network
-    return value
+    return MEANS_NOW.get((name, value), value)
 
 
 def said_of(name: str, treatment: Component) -> Any:
