@@ -82,7 +82,7 @@ class Probe:
         some = mates[:: 1 + len(mates) // SOME]
         recorded = [record for key in some if (record := store.read(key)) and record["device"] == device.name]
         if recorded:
-            self.seconds = statistics.median(_whole(record, recipe.epochs) for record in recorded)
+            self.seconds = statistics.median(whole_seconds(record, recipe.epochs) for record in recorded)
             self.how = "from recorded cells"
         else:
             images = recipe.train_images or dataset["train_count"]
@@ -102,7 +102,7 @@ def _seconds_an_image(
     return seconds(network, 1, recipe, device, (images, labels)) / count
 
 
-def _whole(record: Record, epochs: int) -> float:
+def whole_seconds(record: Record, epochs: int) -> float:
     """The seconds that a recorded cell would have taken if it had been trained in all epochs, and not in some of them."""
     seconds = record["seconds"]
     trained = record.get("epochs") or epochs

@@ -11,7 +11,8 @@ from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
 
 IN_ROUNDS = ("rounds", "round_masker")
-MEANS_NOW = {("rewind", "epoch"): {"name": "epoch", "version": 2}}  # at first the whole recipe was trained again from there
+# at first the whole recipe was trained from the rewound weights
+MEANS_NOW = {("rewind", "epoch"): {"name": "epoch", "version": 2}}
 
 
 def describe(

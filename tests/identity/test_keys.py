@@ -67,7 +67,8 @@ def test_two_ways_to_write_one_cell(one: list[str], other: list[str]) -> None:
     "change",
     [
         "recipe.lr=0.012345", "recipe.shift=1", "masker.sampling=paper", "seed=1", "densities=[0.2]", "initialisation=kaiming_uniform",
-        "batchnorm_init=uniform", "trainer.precision=bf16", "scorer=random", "masker=sparsify_tree", "shuffle=true", "dataset.mean=[0.1,0.1,0.1]",
+        "batchnorm_init=uniform", "trainer.precision=bf16",
+        "scorer=random", "masker=sparsify_tree", "shuffle=true", "dataset.mean=[0.1,0.1,0.1]",
         "dataset.name=digits2", "dataset.validation=10", "model=vgg11", "rounds=2", "when=trained", "recipe.epochs=1",
     ],
 )  # fmt: skip

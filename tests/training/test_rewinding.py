@@ -10,11 +10,10 @@ from torch import nn
 from torch.nn import functional
 
 from pruneexp.recipe import Recipe
-from pruneexp.training.device import Device
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.training.test_checkpoint import Interrupted, checkpoint, same, with_dropout
 from tests.training.test_checkpoint import run as interrupted_or_not
-from tests.training.test_train import CPU, random_masks, resident, small
+from tests.training.test_train import CPU, resident, small
 
 # without momentum, which weights alone do not bring back, there is nothing else that one epoch leaves to the next
 RECIPE = Recipe(
@@ -22,8 +21,8 @@ RECIPE = Recipe(
 )  # fmt: skip
 
 
-def run(network: nn.Module, recipe: Recipe = RECIPE, **span: int) -> Trained:
-    return train(network, {}, recipe, resident(recipe, validation=20), CPU, **span)
+def run(network: nn.Module, recipe: Recipe = RECIPE, start: int = 0, epochs: int | None = None) -> Trained:
+    return train(network, {}, recipe, resident(recipe, validation=20), CPU, epochs=epochs, start=start)
 
 
 def rewound_to(epoch: int, make: Callable[[], nn.Module], recipe: Recipe = RECIPE) -> nn.Module:
@@ -95,10 +94,11 @@ def test_networks_that_begin_with_different_epochs_are_trained_side_by_side_as_a
     assert all(same(one, other) for one, other in zip(together, alone, strict=True))
 
 
-@pytest.mark.parametrize(("passes", "epoch"), [(3, None), (7, 3), (11, 4)])  # an epoch has five; the eleventh is the test
+@pytest.mark.parametrize(("passes", "epoch"), [(3, None), (7, 3), (11, 4)])
 def test_one_that_is_interrupted_goes_on_after_the_recipes_epoch(
     tmp_path: Path, passes: int, epoch: int | None
 ) -> None:
+    """An epoch has five passes; the eleventh is the first of the test images."""
     whole, told = small(), list[str]()
 
     def part(network: nn.Module, passes: int = 0) -> Trained:
@@ -116,13 +116,3 @@ def test_one_that_is_interrupted_goes_on_after_the_recipes_epoch(
     assert found.history == expected.history
     assert figures(found) == figures(expected)
     assert same(resumed, whole)
-
-
-def test_two_processes_begin_with_the_same_epoch() -> None:
-    network = small()
-    data = resident(RECIPE)
-    found = train(network, random_masks(network), RECIPE, data, Device("cpu", devices=2), start=3)
-    (row,) = found.history
-    assert row["epoch"] == 3
-    assert row["learning_rate"] == RECIPE.learning_rate(3)
-    assert not any(torch.isnan(value).any() for value in network.state_dict().values())
