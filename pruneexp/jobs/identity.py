@@ -11,8 +11,6 @@ from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
 
 IN_ROUNDS = ("rounds", "round_masker")
-# at first the whole recipe was trained from the rewound weights
-MEANS_NOW = {("rewind", "epoch"): {"name": "epoch", "version": 2}}
 
 
 def describe(
@@ -61,7 +59,9 @@ def changed(options: Options, name: str, needs_scores: bool, dense: bool) -> Any
         return None  # there is no round before the last
     if name == "when" and not needs_scores and options.rewind == "init":
         return None  # neither masks nor weights come from the trained network
-    return MEANS_NOW.get((name, value), value)
+    if name == "rewind" and value == "epoch":
+        return {"name": "epoch", "version": 2}  # at first the whole recipe was trained from the rewound weights
+    return value
 
 
 def said_of(name: str, treatment: Component) -> Any:
