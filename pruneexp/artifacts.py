@@ -172,10 +172,10 @@ class Artifacts:
         """A copy of the network that the cell's training starts from, before its masks."""
         if cell.density == 1:
             return copy.deepcopy(self.initial)
-        rewind, initialisation = self.job.options.rewind, self.job.options.initialisation
-        network = copy.deepcopy(getattr(self, {"none": "dense", "epoch": "rewound", "init": "initial"}[rewind]))
-        treatments = self.job.setting.treatments
-        treated: nn.Module = treat("network", network, treatments, self.job.seed, initialisation=initialisation)
+        options, treatments = self.job.options, self.job.setting.treatments
+        network = copy.deepcopy(getattr(self, {"none": "dense", "epoch": "rewound", "init": "initial"}[options.rewind]))
+        offered = {"initialisation": options.initialisation, "batchnorm_init": options.batchnorm_init}
+        treated: nn.Module = treat("network", network, treatments, self.job.seed, **offered)
         return treated.to(self.device.where)
 
     def _filled(self, state: Tensors) -> nn.Module:
@@ -186,7 +186,8 @@ class Artifacts:
 
 def _drawn(job: Job, dataset: Dataset) -> nn.Module:
     network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
-    initialise(network, job.options.initialisation, stream(job.seed, "initialisation"))
+    options = job.options
+    initialise(network, options.initialisation, stream(job.seed, "initialisation"), options.batchnorm_init)
     job.setting.load_weights(network)
     return network
 

@@ -56,6 +56,9 @@ class Options(BaseModel):
     initialisation: Literal["kaiming_normal", "kaiming_uniform"] = option(
         "kaiming_normal", "of the weights", identity=True, dense=True
     )
+    batchnorm_init: Literal["ones", "uniform"] = option(
+        "ones", "of BatchNorm's weights: 1, or uniform in (0, 1) as OpenLTH starts them", identity=True, dense=True
+    )
     weights: Annotated[Line, Words("none, imagenet or a path")] = option(
         "none", "pretrained, all but the classifier: none, imagenet (torchvision's) or the PATH of a state dict or a dense cell's folder",
         identity=True, dense=True,
@@ -65,7 +68,7 @@ class Options(BaseModel):
     )
     rewind: Literal["init", "epoch", "none"] = option(
         "init",
-        "when=trained: the weights that training starts from: initial, after rewind_epoch epochs, or as trained",
+        "when=trained: the weights that training starts from: initial; after rewind_epoch epochs, to go on with the next; or as trained",
         identity=True,
     )
     rewind_epoch: Natural = option(0, "rewind=epoch: after so many epochs", identity=True)

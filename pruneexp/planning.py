@@ -31,6 +31,7 @@ def print_plan(grid: Grid) -> None:
     Cells of one setting are one row. Weights and MACs are density times the dense network's; where
     layers differ in density, the record has the exact MACs. The time of a missing cell is the median of the grid's recorded ones
     with the same data set, model and recipe on the same device; where there is none, a few timed training steps on random images.
+    A cell that goes on from an epoch takes its share of that.
     """
     options, setting = grid.jobs[0].options, grid.jobs[0].setting
     store, out = Store(options.results_dir, options.records), console()
@@ -46,10 +47,11 @@ def print_plan(grid: Grid) -> None:
             probes[pair] = Probe(job, device, store, grid)
         probe = probes[pair]
         done = sum(any(cell.key in store for cell in slot.cells) for slot in members)
+        seconds = probe.seconds * (1 - job.first_epoch(cell.density) / probe.epochs)
         there += done
-        left += (len(members) - done) * probe.seconds
+        left += (len(members) - done) * seconds
         size = (f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}")
-        table.add_row(*map(escape, names), str(len(members)), str(done), *size, f"{probe.seconds / 60:.3g}")
+        table.add_row(*map(escape, names), str(len(members)), str(done), *size, f"{seconds / 60:.3g}")
     out.print(table)
     how = ", ".join(sorted({probe.how for probe in probes.values()}))
     out.print(
@@ -60,13 +62,14 @@ def print_plan(grid: Grid) -> None:
 
 
 class Probe:
-    """Weights, MACs and seconds per cell of one (dataset, model, recipe)."""
+    """Weights, MACs, epochs and seconds of a cell that is trained in all of them, of one (dataset, model, recipe)."""
 
     def __init__(self, job: Job, device: Device, store: Store, grid: Grid) -> None:
         dataset = job.setting.components["dataset"].options
         shape = tuple(dataset["image_shape"])
         recipe: Recipe = job.setting.make("recipe")
         network = job.setting.make("model", num_classes=dataset["classes"], input_shape=shape)
+        self.epochs = recipe.epochs
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         self.macs = sum(multiply_accumulates(network, shape).values())
         names = job.setting.names()
@@ -79,7 +82,8 @@ class Probe:
         some = mates[:: 1 + len(mates) // SOME]
         recorded = [record for key in some if (record := store.read(key)) and record["device"] == device.name]
         if recorded:
-            self.seconds, self.how = statistics.median(map(_total, recorded)), "from recorded cells"
+            self.seconds = statistics.median(whole_seconds(record, recipe.epochs) for record in recorded)
+            self.how = "from recorded cells"
         else:
             images = recipe.train_images or dataset["train_count"]
             self.seconds = (
@@ -98,5 +102,8 @@ def _seconds_an_image(
     return seconds(network, 1, recipe, device, (images, labels)) / count
 
 
-def _total(record: Record) -> float:
-    return float(sum(record["seconds"].values()))
+def whole_seconds(record: Record, epochs: int) -> float:
+    """The seconds that a recorded cell would have taken if it had been trained in all epochs, and not in some of them."""
+    seconds = record["seconds"]
+    trained = record.get("epochs") or epochs
+    return float(sum(seconds.values()) + seconds["training"] * (epochs / trained - 1))

@@ -30,7 +30,8 @@ class Recipe:
         label_smoothing: share of the training target that is spread evenly over the classes (Szegedy et al. 2016).
         flip: mirror each training image with probability 1/2.
         shift: move each training image by up to this many pixels in each direction, black coming in.
-        resized_crop: cut a random part (area 0.1-1 of the image, width/height 0.8-1.25), resized to the whole.
+        resized_crop: take a random part (area 0.1-1 of the image, width/height 0.8-1.25), resized to the whole.
+        crop: what becomes of such a part where it is wider or higher than the image: ``cut`` to it, or ``redrawn``, as torchvision has it.
         train_images: train on at most this many images (0: all), a subset drawn by the seed.
         test_images: test on at most this many images (0: all), the first ones.
     """
@@ -48,6 +49,7 @@ class Recipe:
     flip: bool = False
     shift: Annotated[int, Field(ge=0, le=128)] = 0
     resized_crop: bool = False
+    crop: Literal["cut", "redrawn"] = "cut"
     train_images: Natural = 0
     test_images: Natural = 0
 
@@ -60,6 +62,8 @@ class Recipe:
             )
         if self.resized_crop and self.shift:
             raise UserError("recipe.resized_crop and recipe.shift exclude each other: set recipe.shift=0.")
+        if self.crop == "redrawn" and not self.resized_crop:
+            raise UserError("recipe.crop=redrawn says how a resized crop is drawn: set recipe.resized_crop=true.")
 
     def learning_rate(self, epoch: int) -> float:
         """The learning rate in epoch 0, 1, ..."""

@@ -60,8 +60,7 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
     with contextlib.ExitStack() as stack:
         runs = [stack.enter_context(contextlib.ExitStack()) for _ in trials]
         trainees = [
-            Trainee(trial.network, trial.masks, trial.piece.order.shared.data, run.enter_context(_loggers(trial)))
-            for trial, run in zip(trials, runs, strict=True)
+            _trainee(trial, run.enter_context(_loggers(trial))) for trial, run in zip(trials, runs, strict=True)
         ]
         checkpoints = [_checkpoint(trial, number) for number, trial in enumerate(trials)]
         snapshots = [one for number, trial in enumerate(trials) if (one := _snapshot(trial, number)) is not None]
@@ -84,6 +83,12 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
             train_together(trainees, shared.recipe, shared.device, callbacks, told)
         finally:
             progress.stop()
+
+
+def _trainee(trial: Trial, loggers: Sequence["Logger"]) -> Trainee:
+    order = trial.piece.order
+    start = order.job.first_epoch(trial.piece.cell.density)
+    return Trainee(trial.network, trial.masks, order.shared.data, loggers, start)
 
 
 def _teller(trial: Trial) -> Callable[[str], None]:

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 import pytest
 import safetensors.torch
 import torch
 from torch import nn
 
 from pruneexp.network.masks import Masks, load_masks
+from pruneexp.planning import whole_seconds
 from pruneexp.pruning import score
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.command import SMALL, Outcome, in_process
@@ -25,24 +27,26 @@ NETWORK_WIDE = (*TINY, "masker=greedy_global", "densities=[0.1]", "when=trained"
 
 @dataclass
 class Spy:
-    """Every training: the weights it starts from, its masks, and for how many epochs it goes."""
+    """Every training: the weights and the epoch it starts from, its masks, and for how many epochs it goes."""
 
     starts: list[State] = field(default_factory=list)
     masks: list[Masks] = field(default_factory=list)
+    first: list[int] = field(default_factory=list)
     epochs: list[int | None] = field(default_factory=list)  # None: all of the recipe's
 
     def train(self, network: nn.Module, masks: Masks, *means: Any, **options: Any) -> Trained:
-        self._note(network, masks, options["epochs"])
+        self._note(network, masks, 0, options["epochs"])
         return train(network, masks, *means, **options)
 
     def train_together(self, trainees: list[Trainee], *means: Any) -> list[Trained]:
         for one in trainees:
-            self._note(one.network, one.masks, None)
+            self._note(one.network, one.masks, one.start, None)
         return train_together(trainees, *means)
 
-    def _note(self, network: nn.Module, masks: Masks, epochs: int | None) -> None:
+    def _note(self, network: nn.Module, masks: Masks, first: int, epochs: int | None) -> None:
         self.starts.append({name: value.detach().clone() for name, value in network.state_dict().items()})
         self.masks.append(masks)
+        self.first.append(first)
         self.epochs.append(epochs)
 
     @property
@@ -116,17 +120,48 @@ def test_masks_come_from_the_trained_weights_and_training_starts_from_those_aske
     assert every[kept].min() >= every[~kept].max()
 
 
-def test_rewinding_to_an_epoch_starts_from_the_weights_after_it(tmp_path: Path, run: Command, spy: Spy) -> None:
-    run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=1")
+def test_rewinding_to_an_epoch_goes_on_from_the_weights_after_it(tmp_path: Path, run: Command, spy: Spy) -> None:
+    three = (*NETWORK_WIDE, "recipe.epochs=3", "recipe.milestones=[2]", "rewind=epoch")
+    run(*three, "rewind_epoch=1")
     assert spy.epochs == [None, None]  # they came out of the dense training
+    assert spy.first == [0, 1]
     assert not same(spy.starts[1], spy.starts[0])
     assert not same(spy.starts[1], trained_weights(tmp_path))
+    (folder,) = folders(tmp_path, "magnitude-greedy")
+    assert json.loads((folder / "record.json").read_text())["epochs"] == 2
+    rows = pd.read_csv(folder / "history.csv")
+    assert rows["epoch"].tolist() == [1, 2]
+    assert rows["learning_rate"].tolist() == pytest.approx([0.05, 0.005])
     # the dense network is there and has left none for this epoch: trained so far, once for all jobs
-    run(*NETWORK_WIDE, "rewind=epoch", "rewind_epoch=2", "masker=greedy_global,greedy")
+    run(*three, "rewind_epoch=2", "masker=greedy_global,greedy")
     assert spy.epochs == [None, None, 2, None, None]
+    assert spy.first == [0, 1, 0, 2, 2]
     assert same(spy.starts[2], spy.starts[0])
-    assert same(spy.starts[3], trained_weights(tmp_path))
-    assert same(spy.starts[4], trained_weights(tmp_path))
+    for start in spy.starts[3:]:
+        assert not same(start, spy.starts[1])
+        assert same(start, spy.starts[3])
+
+
+def test_cells_that_go_on_from_different_epochs_are_trained_at_once(tmp_path: Path, run: Command, spy: Spy) -> None:
+    run(*NETWORK_WIDE, "recipe.epochs=3", "rewind=epoch", "rewind_epoch=1,2", "trainer.members=2")
+    assert spy.first == [0, 0, 1, 2]  # the dense one, the one of two epochs that it has not left, and the two
+    pruned = [json.loads((path / "record.json").read_text()) for path in folders(tmp_path, "magnitude-greedy")]
+    assert [record["notes"]["members"] for record in pruned] == [2, 2]
+    assert {record["description"]["rewind_epoch"]: record["epochs"] for record in pruned} == {1: 2, 2: 1}
+
+
+def test_the_plan_counts_the_epochs_that_are_left(run: Command) -> None:
+    sweep = (*NETWORK_WIDE, "recipe.epochs=4", "rewind=epoch", "rewind_epoch=1,3", "densities=[1.0,0.1]")
+    rows = [row for row in run(*sweep, "mode=plan").out.splitlines() if "greedy" in row or "dense" in row]
+    whole, most, least = (float(row.split("│")[-2]) for row in rows)
+    assert whole > 0
+    assert (most, least) == pytest.approx((0.75 * whole, 0.25 * whole), rel=0.01)
+
+
+def test_recorded_seconds_are_scaled_to_all_epochs() -> None:
+    seconds = {"scoring": 5.0, "masking": 1.0, "training": 30.0, "measuring": 0.5}
+    assert whole_seconds({"seconds": seconds, "epochs": 3}, 4) == 46.5
+    assert whole_seconds({"seconds": seconds, "epochs": 4}, 4) == whole_seconds({"seconds": seconds}, 4) == 36.5
 
 
 def test_a_network_rewound_out_of_the_dense_training_is_the_one_trained_so_far(
@@ -230,6 +265,10 @@ def test_damaged_weights_of_the_dense_network_are_named(
         (["rewind=epoch", "rewind_epoch=1"], "rewind=epoch needs when=trained"),
         (["when=trained", "rewind=epoch"], "rewind=epoch and rewind_epoch=K (K at least 1) go together"),
         (["when=trained", "rewind_epoch=2"], "rewind=epoch and rewind_epoch=K (K at least 1) go together"),
+        (
+            ["when=trained", "rewind=epoch", "rewind_epoch=2"],
+            "rewind_epoch=2 leaves nothing of the recipe's 2 epochs to train: it must be less",
+        ),
         (["rewind_epoch=-1"], "rewind_epoch must be a whole number, at least 0, got -1"),
         (["when=later"], "when must be init or trained, got 'later'"),
         (["when=trained", "rewind=start"], "rewind must be init, epoch or none, got 'start'"),

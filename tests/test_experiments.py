@@ -80,6 +80,12 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert len(cells_of(grid)) == 9 * len([density for density in densities if density < 1]) + dense
 
 
+@pytest.mark.parametrize("name", EXPERIMENTS)
+def test_batch_normalisation_starts_as_openlth_has_it_where_laenen_is_repeated(name: str) -> None:
+    laenen = name.startswith("laenen_") or (name.endswith("_sweep") and name not in CENTRALITY)
+    assert config_of(f"+experiment={name}").get("batchnorm_init", "ones") == ("uniform" if laenen else "ones")
+
+
 def config_of(*words: str) -> Any:
     """What the first of the jobs that these words ask for is configured by."""
     return first_config(words, Source())

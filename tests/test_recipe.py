@@ -99,6 +99,11 @@ def test_the_cosine_falls_from_the_rate_to_nearly_nothing() -> None:
             {"schedule": "cosine", "milestones": (2,)},
             r"^recipe\.schedule=cosine has no milestones: set recipe\.milestones=\[\]\.$",
         ),
+        ({"crop": "centre"}, r"^Recipe's crop must be cut or redrawn, got 'centre'\.$"),
+        (
+            {"crop": "redrawn"},
+            r"^recipe\.crop=redrawn says how a resized crop is drawn: set recipe\.resized_crop=true\.$",
+        ),
         ({"frozen_epochs": 7}, r"^recipe\.frozen_epochs must be at most the 6 epochs there are, got 7\.$"),
         ({"frozen_epochs": -1}, r"^Recipe's frozen_epochs must be"),
         ({"frozen_epochs": 1.5}, r"^Recipe's frozen_epochs must be"),

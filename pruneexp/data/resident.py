@@ -86,7 +86,7 @@ class Resident:
         count = len(self.train_labels)
         order = torch.randperm(count, generator=stream(self.seed, "data order", epoch))
         kind = Crops if self.recipe.resized_crop else Shifts
-        draws = kind.draw(count, self.recipe, stream(self.seed, "augmentation", epoch))
+        draws = kind.draw(count, self.recipe, stream(self.seed, "augmentation", epoch), self.height, self.width)
         batches = [self._share(batch) for batch in torch.arange(count).split(self.recipe.batch_size)]
         mine = torch.cat(batches)
         order, *there = upload([part[mine] for part in (order, *draws)], self.device)

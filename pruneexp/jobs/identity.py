@@ -59,6 +59,8 @@ def changed(options: Options, name: str, needs_scores: bool, dense: bool) -> Any
         return None  # there is no round before the last
     if name == "when" and not needs_scores and options.rewind == "init":
         return None  # neither masks nor weights come from the trained network
+    if name == "rewind" and value == "epoch":
+        return {"name": "epoch", "version": 2}  # at first the whole recipe was trained from the rewound weights
     return value
 
 

@@ -58,6 +58,10 @@ class Job:
         vars(cell)["key"] = cell.key_with(self.setting.digests[density == 1](own))  # the property's value, made faster
         return cell
 
+    def first_epoch(self, density: float) -> int:
+        """The recipe's epoch that a cell's training begins with: weights rewound to epoch K go on with it (Renda et al. 2020)."""
+        return self.options.rewind_epoch if density < 1 else 0  # it is 0 unless rewind=epoch
+
     def precisions(self) -> tuple[str, ...]:
         """In which precisions its cells may be trained, as far as the configuration tells: under auto the device decides."""
         trainer = self.setting.components.get("trainer")

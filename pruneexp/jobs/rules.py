@@ -35,5 +35,7 @@ def _check_rewind(options: Options, recipe: Component) -> None:
         raise UserError(f"rewind={options.rewind} needs when=trained: at initialisation there is nothing to rewind.")
     if (options.rewind == "epoch") != (options.rewind_epoch > 0):
         raise UserError("rewind=epoch and rewind_epoch=K (K at least 1) go together.")
-    if (epochs := recipe.options.get("epochs")) is not None and options.rewind_epoch > epochs:
-        raise UserError(f"rewind_epoch={options.rewind_epoch} lies beyond the recipe's {epochs} epochs.")
+    if (epochs := recipe.options.get("epochs")) is not None and options.rewind_epoch >= epochs:
+        raise UserError(
+            f"rewind_epoch={options.rewind_epoch} leaves nothing of the recipe's {epochs} epochs to train: it must be less."
+        )

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from pruneexp.components.options import component
-from pruneexp.models.vgg import Hidden, classifier
+from pruneexp.models.vgg import Dropout, Hidden, classifier
 
 
 class AlexNet(nn.Module):
@@ -15,7 +15,7 @@ class AlexNet(nn.Module):
     adaptive pooling to 7x14 makes 256 channels just that many.
     """
 
-    def __init__(self, num_classes: int, hidden: int, channels: int = 3) -> None:
+    def __init__(self, num_classes: int, hidden: int, channels: int = 3, dropout: float = 0.0) -> None:
         super().__init__()
         self.features = nn.Sequential(
             nn.Conv2d(channels, 96, kernel_size=5, padding=2), nn.ReLU(), nn.MaxPool2d(kernel_size=2, stride=2),
@@ -25,13 +25,15 @@ class AlexNet(nn.Module):
             nn.Conv2d(384, 256, kernel_size=3, padding=1), nn.ReLU(), nn.MaxPool2d(kernel_size=2, stride=2),
             nn.AdaptiveAvgPool2d((7, 14)),
         )  # fmt: skip
-        self.classifier = classifier(256 * 98, hidden, num_classes)
+        self.classifier = classifier(256 * 98, hidden, num_classes, dropout)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         return self.classifier(torch.flatten(self.features(x), 1))
 
 
-@component("model")
-def alexnet(num_classes: int, input_shape: tuple[int, int, int], hidden: Hidden = 4096) -> AlexNet:
-    """AlexNet with `hidden` neurons in its linear layers."""
-    return AlexNet(num_classes, hidden, input_shape[0])
+@component("model", version=2)
+def alexnet(
+    num_classes: int, input_shape: tuple[int, int, int], hidden: Hidden = 4096, dropout: Dropout = 0.0
+) -> AlexNet:
+    """AlexNet with `hidden` neurons in its linear layers, of which a training step leaves out the share `dropout`."""
+    return AlexNet(num_classes, hidden, input_shape[0], dropout)

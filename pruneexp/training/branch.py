@@ -37,7 +37,8 @@ class Branch:
         data: the batches; with a reduction this process's share (`Resident.shared`).
         device: where the network and the data are.
         loggers: told a row after each epoch.
-        epochs: how many of the recipe's.
+        epochs: the recipe's epoch before which it ends.
+        start: the one that it begins with.
     """
 
     def __init__(
@@ -49,10 +50,11 @@ class Branch:
         device: Device,
         loggers: Sequence[Logger],
         epochs: int,
+        start: int = 0,
         reduction: Reduction | None = None,
     ) -> None:
         self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
-        self.epochs = epochs
+        self.epochs, self.start = epochs, start
         self.step = Step(network, masks, recipe, device, reduction)
         self.counters, self.batches = Counters(), 0
         self.course = Course()
@@ -60,8 +62,8 @@ class Branch:
 
     @property
     def epoch(self) -> int:
-        """The one that is under way, or next."""
-        return len(self.course.history)
+        """The recipe's that is under way, or next."""
+        return self.start + len(self.course.history)
 
     @property
     def going(self) -> bool:

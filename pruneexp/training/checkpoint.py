@@ -100,7 +100,7 @@ class Checkpoint(lightning.Callback):
         assert isinstance(module, MaskedClassifier)
         branch = module.branches[self.number]
         self.kept = None
-        if trainer.is_global_zero and branch.epoch and not branch.closed:
+        if trainer.is_global_zero and branch.course.history and not branch.closed:
             self.kept = {
                 "identity": self.identity,
                 "network": copy.deepcopy(branch.network.state_dict()),

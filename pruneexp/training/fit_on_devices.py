@@ -35,6 +35,7 @@ class Work:
     device: Device
     callbacks: Sequence[lightning.Callback]
     epochs: int
+    start: int
 
 
 @dataclass
@@ -112,7 +113,7 @@ def _train(rank: int, device: Device, folder: Path, tell: Tell) -> Outcome:
     _meet(rank, device.devices, where, folder)
     data = work.data.shared(rank, device.devices, where)
     loggers = [Relay(tell)] if rank == 0 else []
-    branch = Branch(work.network, work.masks, work.recipe, data, device, loggers, work.epochs, Reduction())
+    branch = Branch(work.network, work.masks, work.recipe, data, device, loggers, work.epochs, work.start, Reduction())
     fit(MaskedClassifier([branch], device), device, work.epochs, work.callbacks, strategy=Unwrapped())
     states = [callback.state_dict() for callback in work.callbacks]
     return Outcome(work.network.state_dict(), branch.course, states, peak_memory(device))

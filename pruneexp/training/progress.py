@@ -42,7 +42,7 @@ class CellProgress(lightning.Callback):
             branches = [pl_module.branches[number] for number in pl_module.going]
             behind = min(branch.epoch for branch in branches)  # others may have gone on from a later one
             done = behind + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
-            last = sorted(branch.course.history[-1]["train/accuracy"] for branch in branches if branch.epoch)
+            last = sorted(rows[-1]["train/accuracy"] for branch in branches if (rows := branch.course.history))
             accuracy = " to ".join(f"{value:.1f}" for value in sorted({*last[:1], *last[-1:]})) or "-"
             state = f"epoch {behind + 1}/{trainer.max_epochs}, training accuracy {accuracy} %"
             self.bar.update(self.task, completed=done, state=state)

@@ -43,6 +43,7 @@ class Trainee:
     masks: Masks
     data: Resident
     loggers: Sequence[Logger] = ()
+    start: int = 0  # the recipe's epoch that its training begins with
 
 
 def train(
@@ -54,13 +55,16 @@ def train(
     loggers: Sequence[Logger] = (),
     callbacks: Sequence[lightning.Callback] = (),
     epochs: int | None = None,
+    start: int = 0,
 ) -> Trained:
     """Train `network` in place under `masks` by `recipe`; test accuracy is the last epoch's, on the test images.
 
-    With `epochs` it stops after so many of the recipe's. A loss that stops being finite ends the training early and is
-    reported as diverged, with the accuracy the network then has.
+    With `epochs` it stops after so many of the recipe's, with `start` it begins with that one, at its learning rate and in its order
+    of the images, as if the network had been trained so far; the momentum begins at zero. A loss that stops being finite ends the
+    training early and is reported as diverged, with the accuracy the network then has.
     """
-    return train_together([Trainee(network, masks, data, loggers)], recipe, device, callbacks, epochs=epochs)[0]
+    trainee = Trainee(network, masks, data, loggers, start)
+    return train_together([trainee], recipe, device, callbacks, epochs=epochs)[0]
 
 
 def train_together(
@@ -92,7 +96,7 @@ def train_together(
         device.place(trainee.network)
     if device.devices > 1:
         (one,) = trainees
-        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, epochs or recipe.epochs)
+        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, epochs or recipe.epochs, one.start)
         outcome = fit_on_devices(work, one.loggers)
         outcome.course.seconds = time.perf_counter() - start
         trained = _trained(outcome.course, outcome.peak_memory_bytes)
@@ -100,7 +104,7 @@ def train_together(
             ended(0, trained)
         return [trained]
     branches = [
-        Branch(one.network, one.masks, recipe, one.data, device, one.loggers, epochs or recipe.epochs)
+        Branch(one.network, one.masks, recipe, one.data, device, one.loggers, epochs or recipe.epochs, one.start)
         for one in trainees
     ]
 

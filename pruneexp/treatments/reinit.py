@@ -23,8 +23,8 @@ def _from_the_start(options: Options) -> None:
 
 
 @component("treatment", name="reinit", beside=_from_the_start)
-def reinitialised(network: nn.Module, seed: int, initialisation: str) -> nn.Module:
+def reinitialised(network: nn.Module, seed: int, initialisation: str, batchnorm_init: str) -> nn.Module:
     """A copy, on the CPU, with weights drawn anew from the stream (seed, "reinitialisation"), for the pruned cells alone."""
     fresh = copy.deepcopy(network).cpu()
-    initialise(fresh, initialisation, stream(seed, "reinitialisation"))
+    initialise(fresh, initialisation, stream(seed, "reinitialisation"), batchnorm_init)
     return fresh

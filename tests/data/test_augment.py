@@ -1,5 +1,9 @@
 """Batched augmentation against slicing by hand."""
 
+import math
+from dataclasses import replace
+
+import numpy as np
 import pytest
 import torch
 
@@ -9,6 +13,7 @@ from pruneexp.seeding import stream
 
 RECIPE = Recipe(epochs=1, batch_size=8, lr=0.1, flip=True, shift=3)
 HEIGHT, WIDTH = 6, 5
+SIDES = 64, 64
 
 
 def pictures(count: int = 10) -> torch.Tensor:
@@ -69,7 +74,7 @@ def test_the_same_seed_draws_the_same_and_another_seed_otherwise() -> None:
     assert torch.equal(one.left, same.left)
     assert torch.equal(one.flip, same.flip)
     assert not torch.equal(one.top, other.top)
-    crop, same_crop, other_crop = (Crops.draw(50, RECIPE, stream(seed, "a")).theta for seed in (0, 0, 1))
+    crop, same_crop, other_crop = (Crops.draw(50, RECIPE, stream(seed, "a"), *SIDES).theta for seed in (0, 0, 1))
     assert torch.equal(crop, same_crop)
     assert not torch.equal(crop, other_crop)
 
@@ -91,7 +96,7 @@ def test_a_crop_of_one_quarter_shows_that_quarter() -> None:
 
 
 def test_crops_stay_inside_the_image_with_the_promised_area_and_shape() -> None:
-    theta = Crops.draw(5000, RECIPE, stream(0, "crops")).theta.double()
+    theta = Crops.draw(5000, RECIPE, stream(0, "crops"), *SIDES).theta.double()
     width, height = theta[:, 0, 0].abs(), theta[:, 1, 1]
     assert bool((theta[:, 0, 2].abs() + width <= 1 + 1e-6).all())
     assert bool((theta[:, 1, 2].abs() + height <= 1 + 1e-6).all())
@@ -104,6 +109,69 @@ def test_crops_stay_inside_the_image_with_the_promised_area_and_shape() -> None:
     assert float((theta[:, 0, 0] < 0).double().mean()) == pytest.approx(0.5, abs=0.04)
 
 
+REDRAWN = Recipe(epochs=1, batch_size=8, lr=0.1, flip=True, resized_crop=True, crop="redrawn")
+
+
+def torchvisions(count: int, side: int) -> np.ndarray:
+    """Areas of parts as torchvision's RandomResizedCrop draws them from images of side x side, one at a time, as shares of them."""
+    rng, areas = np.random.default_rng(0), []
+    for _ in range(count):
+        for _ in range(10):
+            target = side * side * rng.uniform(0.1, 1.0)
+            aspect = math.exp(rng.uniform(math.log(0.8), math.log(1.25)))
+            width, height = round(math.sqrt(target * aspect)), round(math.sqrt(target / aspect))
+            if 0 < width <= side and 0 < height <= side:
+                break
+        else:
+            width = height = side
+        areas.append(width * height / side**2)
+    return np.array(areas)
+
+
+def areas_of(recipe: Recipe, count: int = 100_000) -> np.ndarray:
+    theta = Crops.draw(count, recipe, stream(0, "crops"), *SIDES).theta.double()
+    return (theta[:, 0, 0].abs() * theta[:, 1, 1]).numpy()
+
+
+def test_a_part_that_does_not_fit_is_cut_or_drawn_anew_as_torchvision_has_it() -> None:
+    """At 64x64 pixels the mean areas are .507 and .546; redrawn ones are spread as theirs are."""
+    theirs, redrawn = torchvisions(30_000, side=64), areas_of(REDRAWN)
+    assert abs(redrawn.mean() - theirs.mean()) < 5 * theirs.std() / len(theirs) ** 0.5
+    tenths = np.linspace(0.1, 0.9, 9)
+    assert np.abs(np.quantile(redrawn, tenths) - np.quantile(theirs, tenths)).max() < 0.015
+    assert redrawn.mean() == pytest.approx(0.507, abs=0.003)
+    assert areas_of(replace(REDRAWN, crop="cut")).mean() == pytest.approx(0.546, abs=0.003)
+
+
+def test_parts_drawn_anew_are_whole_pixels_anywhere_in_the_image_uncut() -> None:
+    theta = Crops.draw(20_000, REDRAWN, stream(0, "crops"), *SIDES).theta.double()
+    width, height = 64 * theta[:, 0, 0].abs(), 64 * theta[:, 1, 1]
+    left, top = (32 * (1 + theta[:, row, 2]) - side / 2 for row, side in enumerate((width, height)))
+    for pixels in (width, height, left, top):
+        assert float((pixels - pixels.round()).abs().max()) < 1e-4
+    assert min(float(left.min()), float(top.min())) > -1e-4
+    assert max(float((left + width).max()), float((top + height).max())) < 64 + 1e-4
+    # half a pixel more or less on each side of them
+    assert bool(((width + 0.5) / (height - 0.5) > 0.8).all())
+    assert bool(((width - 0.5) / (height + 0.5) < 1.25).all())
+    small = width.round() == 32
+    assert left[small].round().unique().tolist() == list(range(33))  # every place, the last one too
+    assert float(left[small].mean()) == pytest.approx(16, abs=1.5)
+
+
+def test_of_a_part_that_never_fits_the_whole_image_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    tried = []
+
+    def beyond(area: torch.Tensor, aspect: torch.Tensor) -> torch.Tensor:
+        tried.append(len(area))
+        return torch.stack([torch.full_like(area, 1.1), torch.full_like(area, 0.9)])
+
+    monkeypatch.setattr("pruneexp.data.augment._sides", beyond)
+    theta = Crops.draw(3, replace(REDRAWN, flip=False), stream(0, "crops"), *SIDES).theta
+    assert tried == [3] * 10
+    assert torch.equal(theta, torch.tensor([[1.0, 0, 0], [0, 1, 0]]).expand(3, 2, 3))
+
+
 def test_crops_without_flip_never_mirror() -> None:
     recipe = Recipe(epochs=1, batch_size=8, lr=0.1, resized_crop=True)
-    assert bool((Crops.draw(500, recipe, stream(0, "crops")).theta[:, 0, 0] > 0).all())
+    assert bool((Crops.draw(500, recipe, stream(0, "crops"), *SIDES).theta[:, 0, 0] > 0).all())

@@ -83,7 +83,7 @@ def test_an_epoch_is_drawn_as_a_whole_from_its_two_streams(
     monkeypatch.setattr("pruneexp.data.resident.CHUNK", 40 * 16 * 16)
     data, kind = Resident(toy_dataset(70), recipe, 5, CPU), Crops if recipe.resized_crop else Shifts
     order = torch.randperm(70, generator=stream(5, "data order", 2))
-    draws = kind.draw(70, recipe, stream(5, "augmentation", 2))
+    draws = kind.draw(70, recipe, stream(5, "augmentation", 2), 16, 16)
     images = data.normalise(draws.apply(data.train_images, order, slice(0, 70), 16, 16))
     labels = data.train_labels[order]
     for rank in range(ranks):

@@ -67,7 +67,8 @@ def test_two_ways_to_write_one_cell(one: list[str], other: list[str]) -> None:
     "change",
     [
         "recipe.lr=0.012345", "recipe.shift=1", "masker.sampling=paper", "seed=1", "densities=[0.2]", "initialisation=kaiming_uniform",
-        "trainer.precision=bf16", "scorer=random", "masker=sparsify_tree", "shuffle=true", "dataset.mean=[0.1,0.1,0.1]",
+        "batchnorm_init=uniform", "trainer.precision=bf16",
+        "scorer=random", "masker=sparsify_tree", "shuffle=true", "dataset.mean=[0.1,0.1,0.1]",
         "dataset.name=digits2", "dataset.validation=10", "model=vgg11", "rounds=2", "when=trained", "recipe.epochs=1",
     ],
 )  # fmt: skip
@@ -161,3 +162,22 @@ def test_a_changed_default_is_only_safe_with_a_new_version() -> None:
 )
 def test_a_digest_in_parts_is_that_of_the_whole(known: dict[str, Any], others: dict[str, Any]) -> None:
     assert digests(known)(others) == digest(known | others)
+
+
+def test_how_batch_normalisation_starts_makes_a_dense_network_another_too() -> None:
+    dense = ("densities=[1.0]",)
+    assert key(*dense, "batchnorm_init=uniform") != key(*dense) == key(*dense, "batchnorm_init=ones")
+
+
+def test_a_network_that_goes_on_from_an_epoch_is_none_that_was_trained_from_there_anew() -> None:
+    """The key that rewind=epoch had while the whole recipe was trained from the rewound weights names another cell."""
+    (cell,) = cells("when=trained", "rewind=epoch", "rewind_epoch=2")
+    before = cell.description | {"rewind": "epoch"}
+    assert cell.key_with(digest(before)) != cell.key
+
+
+def test_dropout_makes_a_network_another_and_a_shared_batch_matter() -> None:
+    plain, dropping = "model=vgg13_base", ("model=vgg13_base", "model.dropout=0.5")
+    assert key(plain, "model.dropout=0.0") == key(plain) != key(*dropping)
+    assert key(plain, "trainer.devices=2") == key(plain)
+    assert key(*dropping, "trainer.devices=2") != key(*dropping)

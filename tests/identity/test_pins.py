@@ -16,6 +16,7 @@ from pruneexp.system.shipped import conf_dir
 from tests.identity.pins import in_conf, pinned, today
 
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"
+SET_SINCE = ("batchnorm_init", "round_counts", "biases")  # options that experiments or presets set, and did not when the first records were made
 
 
 @pytest.mark.parametrize("name", sorted(pinned()))
@@ -80,17 +81,22 @@ def test_every_committed_record_is_sound() -> None:
     assert [(name, why) for name, record in committed() if (why := problem(record))] == []
 
 
+def as_then(record: dict[str, Any]) -> list[str]:
+    """The words of a record's command, and of the options that its experiment sets by now those that it did not set then."""
+    words = shlex.split(record["command"])[3:]
+    said = {word.partition("=")[0] for word in words} | record["description"].keys()
+    return words + [f"{name}={ROOT[name]}" for name in SET_SINCE if name not in said]
+
+
 def test_every_committed_record_has_the_key_of_its_own_command() -> None:
-    keys: dict[tuple[str, str], set[str]] = {}
+    keys: dict[tuple[str, ...], set[str]] = {}
     wrong = []
     for name, record in committed():
-        weights = record["description"].get("weights", "none")
-        # presets came to say how a round counts after some records were made, which counted by the schema's default
-        counts = f"round_counts={record['description'].get('round_counts', ROOT['round_counts'])}"
-        same = f"{record['command']} {counts}", weights
+        weights, words = record["description"].get("weights", "none"), as_then(record)
+        same = weights, *words
         if same not in keys:
             with mock.patch("pruneexp.jobs.identity.fingerprint", return_value=weights):
-                grid = expand(shlex.split(same[0])[3:])
+                grid = expand(words)
                 keys[same] = {cell.key for slot in grid.slots for cell in slot.cells}
         if record["key"] not in keys[same]:
             wrong.append((name, record["key"]))

@@ -1,5 +1,6 @@
 """The plans and refusals of the VGGs and of AlexNet."""
 
+from functools import partial
 from typing import Any
 
 import pytest
@@ -51,7 +52,7 @@ def test_five_poolings_leave_one_of_32_pixels_to_spread_over_7_by_7(depth: Any) 
     assert sum(isinstance(module, nn.Conv2d) for module in model.modules()) == depth - 3
 
 
-def test_vgg_base_has_biases_and_dropout_and_no_batch_normalisation() -> None:
+def test_vgg_base_has_biases_and_neither_dropout_nor_batch_normalisation() -> None:
     with torch.device("meta"):
         models = [vgg_base(10, (3, 32, 32), 16), alexnet(10, (3, 32, 32))]
     for model in models:
@@ -59,11 +60,31 @@ def test_vgg_base_has_biases_and_dropout_and_no_batch_normalisation() -> None:
         assert not any(isinstance(module, nn.BatchNorm2d) for module in modules)
         layers = [module for module in modules if isinstance(module, (nn.Conv2d, nn.Linear))]
         assert all(layer.bias is not None for layer in layers)
-        assert [module.p for module in modules if isinstance(module, nn.Dropout)] == [0.5, 0.5]
+        assert not any(isinstance(module, nn.Dropout) for module in modules)
         kernels = [layer.kernel_size for layer in layers if isinstance(layer, nn.Conv2d)]
         assert set(kernels[1:]) == {(3, 3)}
         hidden = [layer.out_features for layer in layers if isinstance(layer, nn.Linear)]
         assert hidden == [4096, 4096, 10]
+
+
+@pytest.mark.parametrize("make", [partial(vgg_base, 4, (3, 32, 32), 11, 16), partial(alexnet, 4, (3, 32, 32), 16)])
+def test_dropout_follows_each_hidden_linear_layer_and_leaves_names_and_tests_alone(make: Any) -> None:
+    dropping, plain = make(dropout=0.4), make()
+    order = [nn.Linear, nn.ReLU, nn.Dropout, nn.Linear, nn.ReLU, nn.Dropout, nn.Linear]  # torchvision's VGG
+    assert [type(module) for module in dropping.classifier] == order
+    assert [module.p for module in dropping.classifier if isinstance(module, nn.Dropout)] == [0.4, 0.4]
+    plain.load_state_dict(dropping.state_dict())
+    images = torch.rand(2, 3, 32, 32)
+    with torch.no_grad():
+        assert torch.equal(dropping.eval()(images), plain.eval()(images))
+        hidden = dropping.train().classifier[:3](torch.ones(400, dropping.classifier[0].in_features))
+    share = float((hidden[:, hidden.any(dim=0)] == 0).double().mean())
+    assert share == pytest.approx(0.4, abs=0.05)
+
+
+def test_dropout_that_leaves_nothing_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^vgg_base's dropout must be .*, at least 0 and below 1, got 1\.0\.$"):
+        vgg_base(10, (3, 32, 32), 11, dropout=1.0)
 
 
 def test_alexnets_five_convolutions_and_its_7_by_14_positions() -> None:
@@ -105,7 +126,7 @@ def test_images_too_small_for_vgg_bases_poolings_are_refused(size: tuple[int, in
 
 def test_the_linear_layers_drop_half_their_inputs_in_training_alone() -> None:
     torch.manual_seed(0)
-    model, image = alexnet(4, (3, 32, 32), 16), torch.rand(1, 3, 32, 32)
+    model, image = alexnet(4, (3, 32, 32), 16, dropout=0.5), torch.rand(1, 3, 32, 32)
     assert not torch.equal(model(image), model(image))
     model.eval()
     assert torch.equal(model(image), model(image))

@@ -79,3 +79,30 @@ def test_only_the_stream_decides(scheme: str) -> None:
 def test_an_unknown_scheme_is_refused_with_those_that_exist() -> None:
     with pytest.raises(UserError, match="kaiming_normal, kaiming_uniform, got 'xavier'"):
         initialise(network(), "xavier", stream(0, "initialisation"))
+
+
+def with_scales(seed: int = 0) -> nn.Sequential:
+    model = nn.Sequential(nn.Linear(3, 4), nn.BatchNorm1d(20_000), nn.Conv2d(2, 5, 3), nn.BatchNorm2d(7, affine=False))
+    initialise(model, "kaiming_normal", stream(seed, "initialisation"), "uniform")
+    return model
+
+
+def test_uniform_batch_normalisation_is_between_zero_and_one_and_moves_nothing_else() -> None:
+    model = with_scales()
+    scale = model[1].get_parameter("weight").detach().double()
+    assert 0 <= scale.min() < 0.001
+    assert 0.999 < scale.max() < 1
+    assert abs(float(scale.mean()) - 1 / 2) < 6 * math.sqrt(1 / 12 / len(scale))
+    assert float((scale - 1 / 2).square().mean()) == pytest.approx(1 / 12, rel=0.03)
+    ones = with_scales()
+    initialise(ones, "kaiming_normal", stream(0, "initialisation"))
+    assert (ones[1].get_parameter("weight") == 1).all()
+    others = dict(ones.state_dict())
+    assert all(torch.equal(value, others[name]) for name, value in model.state_dict().items() if name != "1.weight")
+    assert torch.equal(scale, with_scales()[1].get_parameter("weight").double())
+    assert not torch.equal(scale, with_scales(seed=1)[1].get_parameter("weight").double())
+
+
+def test_an_unknown_start_of_batch_normalisation_is_refused() -> None:
+    with pytest.raises(UserError, match=r"^batchnorm_init must be ones or uniform, got 'zeros'\.$"):
+        initialise(network(), "kaiming_normal", stream(0, "initialisation"), "zeros")

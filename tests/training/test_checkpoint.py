@@ -38,7 +38,9 @@ class Interrupted(Exception):  # noqa: N818
     """Stands for whatever ends a process."""
 
 
-def run(network: nn.Module, *callbacks: Checkpoint, passes: int = 0, logs: Path | None = None) -> Trained:
+def run(
+    network: nn.Module, *callbacks: Checkpoint, passes: int = 0, logs: Path | None = None, start: int = 0
+) -> Trained:
     """Train; with `passes` interrupted at that forward pass (an epoch has five), with `logs` Lightning's CSV log there."""
     left = itertools.count(passes, -1)
 
@@ -50,7 +52,7 @@ def run(network: nn.Module, *callbacks: Checkpoint, passes: int = 0, logs: Path 
     kind = {"name": "csv" if logs else "none"}
     with logging_to(kind, logs or Path(), "group", "cell", {}) as loggers:
         data = resident(RECIPE, validation=20)
-        return train(network, random_masks(network), RECIPE, data, CPU, loggers, callbacks)
+        return train(network, random_masks(network), RECIPE, data, CPU, loggers, callbacks, start=start)
 
 
 def checkpoint(

@@ -178,7 +178,9 @@ def test_networks_that_draw_are_trained_by_themselves(make: Callable[[], nn.Modu
 
 
 def test_dropout_in_one_of_our_networks() -> None:
-    assert "it draws random numbers" in str(why_alone(vgg_base(4, (3, 32, 32), 11, hidden=8), (3, 32, 32)))
+    shape = (3, 32, 32)
+    assert why_alone(vgg_base(4, shape, 11, hidden=8), shape) is None
+    assert "it draws random numbers" in str(why_alone(vgg_base(4, shape, 11, hidden=8, dropout=0.5), shape))
 
 
 @pytest.mark.parametrize("value", [0, -1, 1.5, True, "all"])

@@ -36,7 +36,8 @@ def of(name: str) -> Component:
 
 
 def treated(name: str, value: Any, seed: int = 0) -> Any:
-    offered = {"scores": scores(), "wiring": trace(network()), "initialisation": "kaiming_normal", "notes": {}}
+    offered = {"scores": scores(), "wiring": trace(network()), "notes": {}}
+    offered |= {"initialisation": "kaiming_normal", "batchnorm_init": "ones"}
     what = treats(of(name))
     offered.pop(what, None)
     return treat(what, value, {name: of(name)}, seed, **offered)  # type: ignore[arg-type]

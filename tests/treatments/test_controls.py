@@ -314,6 +314,22 @@ def test_new_weights_leave_the_masks_and_start_elsewhere(tmp_path: Path) -> None
     assert same(state(uniform), state(fresh))
 
 
+def test_batch_normalisation_starts_as_asked_for_and_new_weights_with_it(tmp_path: Path) -> None:
+    ones, uniform = bench(tmp_path), bench(tmp_path, "batchnorm_init=uniform", "reinit=true")
+    before, after, anew = state(ones.initial), state(uniform.initial), state(start(uniform))
+    scales = [name for name in before if name.endswith("bn.weight")]
+    assert len(scales) == 4
+    for name in scales:
+        assert bool((before[name] == 1).all())
+        assert 0 < float(after[name].min()) < float(after[name].max()) < 1
+        assert not torch.equal(anew[name], after[name])
+        assert 0 < float(anew[name].min()) < float(anew[name].max()) < 1
+    assert all(torch.equal(after[name], before[name]) for name in before.keys() - set(scales))
+    fresh = bench(tmp_path).initial
+    initialise(fresh, "kaiming_normal", stream(0, "reinitialisation"), "uniform")
+    assert same(anew, state(fresh))
+
+
 class Spy:
     """Every training's start and masks."""
 
