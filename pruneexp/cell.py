@@ -73,6 +73,11 @@ class Options(BaseModel):
     round_masker: Literal["masker", "greedy"] = option(
         "masker", "who masks in the rounds before the last", identity=True
     )
+    biases: Literal["trained", "frozen"] = option(
+        "trained",
+        "trained, or in pruned networks frozen for Linear and Conv2d layers, as the public code of Cunegatti et al. has it",
+        identity=True,
+    )
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
