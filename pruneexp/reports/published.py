@@ -39,16 +39,18 @@ def _under_other_labels(found: pd.DataFrame) -> pd.DataFrame:
 
 
 def remarks(table: pd.DataFrame) -> list[str]:
-    """What has to be known of the papers' figures that stand in a table: their own remarks, and those on their sources (topology/remarks.csv).
+    """What has to be known of the papers' figures in a table: their own remarks, and those on their sources (topology/remarks.csv).
 
     Args:
         table: `beside_published`.
     """
-    found = list(table["remark"].dropna())
-    for one in _of_topology("remarks").to_dict("records"):
-        if (table["source"].fillna("").str.startswith(one["source"]) & _where(table, one["where"])).any():
-            found.append(one["remark"])
-    return list(dict.fromkeys(found))
+    sources = table["source"].fillna("")
+    on_sources = [
+        one["remark"]
+        for one in _of_topology("remarks").to_dict("records")
+        if (sources.str.startswith(one["source"]) & _where(table, one["where"])).any()
+    ]
+    return list(dict.fromkeys([*table["remark"].dropna(), *on_sources]))
 
 
 def _of_topology(name: str) -> pd.DataFrame:
