@@ -23,14 +23,16 @@ $(error DATASET, MODEL and METHOD name one each: run make once for each)
 endif
 # topology-tables8-10 in parts: DATASET=cifar10|cifar100|tiny_imagenet32 MODEL=conv6|resnet20|resnet32|wrn28_2 METHOD=snip|erk ...
 TOPOLOGY_TABLES = $(if $(filter tiny%,$(DATASET)),table10,$(if $(DATASET),tables8_9,tables8_9 table10))
-TOPOLOGY_MODELS = $(if $(filter wrn%,$(MODEL)),_wrn,$(if $(MODEL),plain,plain _wrn))
-TOPOLOGY = $(foreach table,$(TOPOLOGY_TABLES),$(foreach model,$(TOPOLOGY_MODELS),topology_$(table)$(subst plain,,$(model))))
+TOPOLOGY_MODELS = $(if $(filter wrn%,$(MODEL)),_wrn,$(if $(filter table10-conv6,$(1)-$(MODEL)),_conv6,$(if $(MODEL),plain,plain \
+	$(if $(filter table10,$(1)),_conv6) _wrn)))
+TOPOLOGY = $(foreach table,$(TOPOLOGY_TABLES),$(foreach model,$(call TOPOLOGY_MODELS,$(table)),topology_$(table)$(subst plain,,$(model))))
 RANDOM_METHODS = uniform er erk
+AS_CODED = $(METHOD)$(if $(filter snip grasp prospr er,$(METHOD)),_published)
 TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
-	$(RANDOM_METHODS),$(METHOD)),masker=$(METHOD) scorer=snip,masker=greedy_global scorer=$(METHOD)))
+	$(RANDOM_METHODS),$(METHOD)),masker=$(AS_CODED) scorer=snip_published,masker=greedy_global scorer=$(AS_CODED)))
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity rounds synflow-empty bench-bss \
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
-	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
+	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
 	centrality-table centrality-small centrality-sweep pretrain bench-centrality gpu-lease results-page clean
@@ -92,8 +94,11 @@ ramanujan-shapes: .venv/installed ## certificates for the shapes of real layers,
 ramanujan-picture: .venv/installed ## adjacency matrices of the constructions
 	.venv/bin/python -m pruneexp.studies.ramanujan.picture --report-dir $(REPORT)
 
-topology-tables8-10: .venv/installed ## Cunegatti et al., Tables 8-10; DATASET= MODEL= METHOD= choose a part
+topology-tables8-10: .venv/installed ## Cunegatti et al., Tables 8-10, as their public code has it; DATASET= MODEL= METHOD= choose a part
 	for experiment in $(TOPOLOGY); do $(RUN) +experiment=$$experiment $(TOPOLOGY_PART) $(RECIPE) $(ARGS) || exit 1; done
+
+topology-tables8-9-text: .venv/installed ## Tables 8 and 9 with the methods as the paper's text defines them
+	$(RUN) +experiment=topology_tables8_9_text $(RECIPE) $(ARGS)
 
 topology-spectral: .venv/installed ## spectral and Ramanujan masks in the setting of Table 8
 	for experiment in topology_spectral topology_spectral_wrn; do \

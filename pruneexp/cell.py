@@ -79,6 +79,11 @@ class Options(BaseModel):
     round_counts: Literal["nearest", "up", "down"] = option(
         "nearest", "which whole number of weights is left after a round before the last", identity=True
     )
+    biases: Literal["trained", "frozen"] = option(
+        "trained",
+        "trained, or in pruned networks frozen for Linear and Conv2d layers, as the public code of Cunegatti et al. has it",
+        identity=True,
+    )
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")

@@ -16,7 +16,7 @@ from pruneexp.measuring.asked import measured, with_names
 from pruneexp.network.compaction import compact
 from pruneexp.network.export import exported
 from pruneexp.network.masks import Masks
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import freeze_biases, prunable
 from pruneexp.network.removal import remove
 from pruneexp.network.weights import packed
 from pruneexp.order import Piece
@@ -59,9 +59,12 @@ class Trial:
 
 
 def trainee_of(cell: Cell, shared: Artifacts, network: nn.Module, masks: Masks) -> nn.Module:
-    """What is trained of a network: all of it, or a smaller one where neurons are removed."""
+    """What is trained of a network: all of it, or a smaller one where neurons are removed; of a pruned one the biases as asked."""
     removes = shared.job.setting.removes_neurons and cell.density < 1
-    return remove(network, masks, shared.data.input_shape) if removes else network
+    trainee = remove(network, masks, shared.data.input_shape) if removes else network
+    if shared.job.options.biases == "frozen" and cell.density < 1:
+        freeze_biases(trainee)
+    return trainee
 
 
 def measure(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:

@@ -28,7 +28,9 @@ from tests.reports.made_records import fill, framed, grid_of, record
 
 MASKERS = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
 SCORERS = sorted(path.stem for path in (conf_dir() / "scorer").glob("*.yaml"))
-WEIGHT_FREE = ["er", "erk", "radix_net", "ramanujan", "ramanujan_fit", "random_regular", "uniform", "x_net"]
+WEIGHT_FREE = [
+    "er", "er_published", "erk", "radix_net", "ramanujan", "ramanujan_fit", "random_regular", "uniform", "x_net",
+]  # fmt: skip
 ONE = ("seed=0", "densities=[0.1]")
 
 

@@ -133,8 +133,9 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
         label = value_of(f"{group}.name", Label, label)
         if "name" not in declared:
             given.pop("name", None)
-        if "title" not in declared:
-            value_of(f"{group}.title", Line, given.pop("title", label))  # for tables and figures
+        for told in ("title", "note"):  # for tables and figures, and below them
+            if told not in declared:
+                value_of(f"{group}.{told}", Line, given.pop(told, label))
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
     inner = _inner(group, given, declared)

@@ -1,28 +1,36 @@
 """Random masks: the density of each layer is given, the weights in it are not."""
 
 from collections.abc import Sequence
+from typing import Literal
 
 import numpy as np
 import torch
 
 from pruneexp.components.options import component
-from pruneexp.maskers.allocation import Allocation, allocate
+from pruneexp.maskers.allocation import allocate, er_published
 from pruneexp.maskers.layer import Layer, Notes, kept_count, split
 
 
 @component("masker", needs_scores=False)
 def random_layers(
-    layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, allocation: Allocation = "erk"
+    layers: Sequence[Layer],
+    density: float,
+    generator: torch.Generator,
+    notes: Notes,
+    allocation: Literal["uniform", "er", "erk", "vertices", "er_published"] = "erk",
 ) -> dict[str, torch.Tensor]:
     """Keep exactly round(density * N) weights, in each layer `allocate`'s number, drawn uniformly without replacement.
+
+    Of ``er_published`` alone the number is that of its rule (`pruneexp.maskers.allocation.er_published`), and the record's density
+    says what it comes to: made up to round(density * N) in its own proportions it would be ``erk``.
 
     Args:
         layers: whose scores do not matter.
         density: kept / prunable weights.
         generator: the random stream of the draw.
         notes: nothing to report.
-        allocation: ``uniform``, ``er``, ``erk`` or ``vertices`` (see `allocate`). Note that "uniform" in the tables of Cunegatti et
-            al. is random over all the network's weights, whose layers' densities vary a little around the same.
+        allocation: ``uniform``, ``er``, ``erk`` or ``vertices`` (see `allocate`), or ``er_published``. Note that "uniform" in the tables
+            of Cunegatti et al. is random over all the network's weights, whose layers' densities vary a little around the same.
 
     Returns:
         bool mask by weight name.
@@ -30,7 +38,8 @@ def random_layers(
     Raises:
         UserError: density or allocation not allowed.
     """
-    counts = allocate(layers, kept_count(layers, density), allocation)
+    total = kept_count(layers, density)
+    counts = er_published(layers, density) if allocation == "er_published" else allocate(layers, total, allocation)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     chosen = []
     for layer, count in zip(layers, counts.tolist(), strict=True):

@@ -32,6 +32,13 @@ def prunable(model: nn.Module) -> dict[str, torch.Tensor]:
     return weights
 
 
+def freeze_biases(model: nn.Module) -> None:
+    """Keep the biases of Linear and Conv2d layers out of training; those of normalisation are trained."""
+    for layer in prunable_layers(model).values():
+        if layer.bias is not None:
+            layer.bias.requires_grad_(False)
+
+
 @contextlib.contextmanager
 def modes_kept(model: nn.Module) -> Iterator[None]:
     """Whatever happens inside, afterwards every module is in training or eval mode as before."""

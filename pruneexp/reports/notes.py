@@ -5,20 +5,24 @@ from collections.abc import Iterable, Iterator
 
 import pandas as pd
 
+from pruneexp.cell import FIELDS, GROUPS, marked
 from pruneexp.reports.columns.published import below_chance
 from pruneexp.reports.intervals import FEWEST
+from pruneexp.reports.presets import Presets
+from pruneexp.reports.published import remarks
 
 SHORT = 7  # digits of a commit
 
 
-def notes(table: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
+def notes(table: pd.DataFrame, cells: pd.DataFrame, presets: Presets | None = None) -> list[str]:
     """Sentences, those that concern this very table.
 
     Args:
         table: aggregated.
         cells: the tidy frame that it is made of.
+        presets: that its labels name, pruneexp's unless given.
     """
-    return [*_on_accuracy(table), *_on_published(table), *_on_origin(cells)]
+    return [*_on_accuracy(table), *_on_settings(table, presets or Presets()), *_on_published(table), *_on_origin(cells)]
 
 
 def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
@@ -41,6 +45,18 @@ def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
         yield f"{others} of {int(table['seeds'].sum())} cells diverged and count with the accuracy that they were left with."
 
 
+def _on_settings(table: pd.DataFrame, presets: Presets) -> Iterator[str]:
+    """What the files of its presets say in a note, and what the options of the schema mean that it names."""
+    for group in GROUPS:
+        for name in dict.fromkeys(label.partition("[")[0] for label in table[group]):
+            if note := presets.note(group, name):
+                yield note
+    named = {word.partition("=")[0] for label in table["options"] for word in label.split(", ")}
+    for name in marked("identity"):
+        if name in named:
+            yield f"{name}: {FIELDS[name].description}."
+
+
 def _on_published(table: pd.DataFrame) -> Iterator[str]:
     if table["published_pruning_seconds"].notna().any():
         yield (
@@ -50,6 +66,9 @@ def _on_published(table: pd.DataFrame) -> Iterator[str]:
     if elsewhere := Counter(table["published_elsewhere"].dropna()):
         told = _counted(sorted(elsewhere.items()), "row")
         yield f"Published accuracies of these networks and masks are of another recipe and do not stand here: {told}."
+    if flat := int(table["published_ci95"].eq(0).sum()):
+        yield f"{flat} of the published intervals {'has' if flat == 1 else 'have'} no width: the standard deviation is printed as 0.0."
+    yield from remarks(table)
     if any(str(column).startswith("latency/") for column in table):
         yield "In brackets: share of the dense network's. Latency: median of a forward pass, by batch size."
 

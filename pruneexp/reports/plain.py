@@ -8,4 +8,4 @@ def plain_csv(table: pd.DataFrame) -> str:
     known = table[[column for column in table if table[column].notna().any()]].copy()
     for column in ("accuracies", "drops"):
         known[column] = [" ".join(f"{value:.6g}" for value in values) for values in known[column]]
-    return str(known.drop(columns="group").to_csv(index=False, float_format="%.6g"))
+    return str(known.drop(columns=["group", "remark"], errors="ignore").to_csv(index=False, float_format="%.6g"))

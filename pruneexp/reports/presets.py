@@ -1,4 +1,4 @@
-"""What the files of conf/ configure as they stand there: the presets that names in tables stand for, and their titles."""
+"""What the files of conf/ configure as they stand there: the presets that names in tables stand for, their titles and notes."""
 
 import contextlib
 import functools
@@ -67,9 +67,16 @@ class Presets:
 
     def title(self, group: str, name: str) -> str:
         """What people call it, as its file says; its name where no file does."""
+        return self._told(group, name, "title") or name
+
+    def note(self, group: str, name: str) -> str:
+        """What a reader of a table that shows it has to know, as its file says; nothing where no file does."""
+        return self._told(group, name, "note")
+
+    def _told(self, group: str, name: str, what: str) -> str:
         path = self._file(group, name)
         said = {} if path is None else _said(path, path.stat().st_mtime_ns)
-        return str(said.get(group, said).get("title", name))
+        return str(said.get(group, said).get(what, ""))
 
     def _file(self, group: str, name: str) -> Path | None:
         """That Hydra would choose."""

@@ -141,7 +141,7 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
     records = [subject.records[row][0] for row in kept.pop("row")]
     layers = layer_table(kept, records) if any("layers" in one.asks for one in figures.values()) else None
     table = aggregate(kept)
-    return Report(subject, command, kept, records, table, layers, [*notes(table, kept), *told])
+    return Report(subject, command, kept, records, table, layers, [*notes(table, kept, subject.presets), *told])
 
 
 def _nothing(subject: Subject, where: str) -> UserError:

@@ -28,7 +28,8 @@ class Step:
 
     After each optimiser step all weights are multiplied by their masks in one foreach operation, so that neither
     momentum nor weight decay brings a pruned weight back. Everything is changed in place, the learning rate of a GPU
-    too, and nothing waits for the device: a step can be recorded once and replayed.
+    too, and nothing waits for the device: a step can be recorded once and replayed. A parameter that needs no gradient at the start has
+    none in any step, and neither momentum nor weight decay moves it.
 
     Args:
         network: [b, C, H, W] -> logits [b, classes].
@@ -43,6 +44,7 @@ class Step:
     ) -> None:
         self.network, self.recipe, self.device, self.reduction = network, recipe, device, reduction
         self.parameters = dict(network.named_parameters())
+        self.trained = {name for name, parameter in self.parameters.items() if parameter.requires_grad}
         self.pruned: list[torch.Tensor] = [self.parameters[name] for name in masks]
         # in the memory layout of their weights, without which a foreach operation is one launch for each
         self.kept = [torch.empty_like(self.parameters[name]).copy_(mask) for name, mask in masks.items()]
@@ -92,10 +94,10 @@ class Step:
             group["lr"] = rate if self.rate is None else self.rate.fill_(rate)
 
     def freeze(self, frozen: bool) -> None:
-        """Keep all but the classifier as it is, BatchNorm statistics too, or let it go."""
+        """Keep all but the classifier as it is, BatchNorm statistics too, or let it go: what was trained at the start."""
         head = classifier(self.network)
         for name, parameter in self.parameters.items():
-            parameter.requires_grad_(not frozen or name.startswith(f"{head}."))
+            parameter.requires_grad_(name in self.trained and (not frozen or name.startswith(f"{head}.")))
         for module in self.network.modules():
             if isinstance(module, _BatchNorm):
                 module.train(not frozen)

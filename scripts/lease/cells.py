@@ -12,8 +12,9 @@ from scripts.lease.lease import Lease
 from scripts.lease.rows import rows
 
 TABLE8 = "+experiment=topology_tables8_9 dataset=cifar10 model=resnet20"  # Cunegatti et al.
-AT_INIT = "masker=erk,er,greedy_global,uniform scorer=snip,grasp,synflow seed=0,1,2"  # random maskers look at no scores
-PROSPR = "masker=greedy_global scorer=prospr seed=0,1,2"
+METHODS = "masker=erk,er_published,greedy_global,uniform scorer=snip_published,grasp_published,synflow"
+AT_INIT = f"{METHODS} seed=0,1,2"  # random maskers look at no scores
+PROSPR = "masker=greedy_global scorer=prospr_published seed=0,1,2"
 FIGURE2 = "+experiment=laenen_fig2_resnet20"  # Laenen (2023)
 DENSITIES = "[1.0,0.02],[0.1],[0.01],[0.05],[0.005],[0.2],[0.5]"
 # the first option that sweeps is the outermost loop, seeds the innermost; a sweep's cells can be trained at once, so there are few sweeps

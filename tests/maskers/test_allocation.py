@@ -3,13 +3,18 @@
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pruneexp.maskers.allocation import Allocation, allocate
+from pruneexp.maskers.allocation import Allocation, allocate, er_published
 from pruneexp.maskers.layer import Layer
+from pruneexp.maskers.random_layers import random_layers
+from pruneexp.network.prunable import prunable
+from pruneexp.sweep import named
+from pruneexp.system.shipped import published_dir
 from tests.graphs.oracles import Array
 from tests.properties import PROPERTY
 
@@ -190,3 +195,69 @@ def test_what_earlier_rounds_left_is_the_limit() -> None:
 def test_floors_that_leave_nothing_over_are_the_answer() -> None:
     least = np.array([7, 11, 3])
     assert allocate(layers(*LENET), 21, "erk", least).tolist() == [7, 11, 3]
+
+
+# er_published
+
+NETWORKS = ("conv6", "resnet20", "resnet32", "wrn28_2")
+
+
+def of_network(name: str) -> list[Layer]:
+    """The layers of a network for CIFAR-10 that is never allocated."""
+    with torch.device("meta"):
+        weights = prunable(named("model", name).make(num_classes=10, input_shape=(3, 32, 32)))
+    free = torch.ones((), dtype=torch.bool)
+    return [Layer(key, weight, free.expand(weight.shape)) for key, weight in weights.items()]
+
+
+def test_er_published_is_the_rule_that_the_networks_of_the_pool_were_drawn_by() -> None:
+    """In all 20 of its settings the layers' densities, means of three seeds, are ours up to the chance of a draw of each weight."""
+    pool = pd.read_csv(published_dir() / "mge_pool_layers.csv.gz").query("method == 'er'")
+    deviations = []
+    for model in NETWORKS:
+        of = of_network(model)
+        sizes = np.array([layer.size for layer in of])
+        for sparsity, theirs in pool[pool["model"] == model].groupby("sparsity"):
+            ours = er_published(of, 1 - float(sparsity)) / sizes
+            drawn = theirs["layer_density"].to_numpy()
+            assert (drawn[ours == 1] == 1).all()
+            error = np.sqrt(ours * (1 - ours) / (3 * sizes))
+            deviations.append((drawn - ours)[ours < 1] / error[ours < 1])
+    assert len(deviations) == 20
+    standard = np.concatenate(deviations)
+    assert len(standard) == 400
+    assert np.abs(standard).max() < 4
+    assert 0.9 < np.sqrt((standard**2).mean()) < 1.1
+
+
+@pytest.mark.parametrize(
+    ("model", "densities", "share"),
+    [  # of the first layers, and in the last place of the last; and what is kept of what is asked for
+        ("conv6", {0: 1.0, 1: 0.12354, 3: 0.09191, 7: 0.02983, 10: 0.26379, 11: 1.0}, 0.974),
+        ("resnet20", {0: 0.91975, 1: 0.26273, 8: 0.11900, 9: 1.0, 16: 0.75993, 20: 0.05844, 21: 1.0}, 0.942),
+    ],
+)
+def test_layer_densities_of_the_pools_networks_at_a_tenth(
+    model: str, densities: dict[int, float], share: float
+) -> None:
+    of = {int(place): layer for place, layer in enumerate(of_network(model))}
+    counts = er_published(list(of.values()), 0.1)
+    # the pool numbers modules, of Conv-6 the three poolings too
+    places = [0, 1, 3, 4, 6, 7, 9, 10, 11] if model == "conv6" else list(of)
+    got = {place: count / of[k].size for k, (place, count) in enumerate(zip(places, counts.tolist(), strict=True))}
+    assert {place: got[place] for place in densities} == pytest.approx(densities, rel=0.03)
+    assert counts.sum() / (0.1 * sum(layer.size for layer in of.values())) == pytest.approx(share, abs=0.002)
+
+
+def test_er_published_takes_one_step_more_after_it_has_arrived_and_gives_nothing_away() -> None:
+    # shares 30, 60 and 6 of 200, 800 and 9: eps = 5 after one step and 480 of 484 weights counted, then 5 (1 + 0.475)
+    of = layers((10, 20), (20, 40), (3, 3))
+    counts = er_published(of, 484 / 1009)
+    assert counts.tolist() == [200, 442, 9]
+    assert allocate(of, 651, "erk").tolist() == counts.tolist()
+
+
+def test_random_layers_keep_the_published_numbers_and_not_more_than_earlier_rounds_left() -> None:
+    of = layers((10, 20), (20, 40), (3, 3), available=[150, 800, 9])
+    masks = random_layers(of, 484 / 1009, torch.Generator().manual_seed(0), {}, "er_published")
+    assert [int(mask.sum()) for mask in masks.values()] == [150, 442, 9]

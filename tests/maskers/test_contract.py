@@ -38,8 +38,8 @@ every_masker = pytest.mark.parametrize("name", NAMES)
 
 # maskers that do not look at the scores
 WEIGHT_FREE = [name for name in NAMES if not about(name).needs_scores]
-# structural graphs: they keep the number that their construction gives
-OWN_NUMBER = {"radix_net", "ramanujan"}
+# structural graphs, and a rule of others: they keep the number that their construction gives
+OWN_NUMBER = {"er_published", "radix_net", "ramanujan"}
 # graphs of their own, which could bring back what an earlier round pruned
 FIRST_ROUND = {"radix_net", "ramanujan", "ramanujan_fit", "random_regular", "x_net"}
 # the second layer of `network()` is large enough for ramanujan, those of the property tests are not
@@ -185,7 +185,9 @@ JUSTIFIED: dict[str, Callable[[re.Match[str], list[Layer]], None]] = {
 
 def assert_count(name: str, masks: Masks, count: int) -> None:
     """Exactly `count`; of a construction with a number of its own, at least one weight in each layer."""
-    if name in OWN_NUMBER:
+    if name == "er_published":  # within five weights before its search's last step
+        assert kept(masks) <= 1.5 * (count + 5) + len(masks)
+    elif name in OWN_NUMBER:
         assert all(bool(mask.any()) for mask in masks.values())
     else:
         assert kept(masks) == count
@@ -287,7 +289,7 @@ def test_more_exact_zeros_than_pruned_weights_do_not_change_the_count_and_are_ke
 @pytest.mark.parametrize("kind", ["uniform", "mostly zero", "zero"])
 def test_density_one_keeps_everything(name: str, kind: str) -> None:
     layers = network(kind)
-    if name != "ramanujan":  # which has one number of its own
+    if name not in ("er_published", "ramanujan"):  # which have numbers of their own
         assert kept(draw_masks(name, layers, 1.0)) == size(layers)
     by_name = {layer.name: layer.score for layer in layers}
     assert kept(mask(by_name, configured(name), 1.0, 0, {})) == size(layers)

@@ -106,7 +106,10 @@ def test_every_weight_of_a_random_layer_is_as_likely_as_the_next_and_every_layer
 
 @pytest.mark.parametrize("masker", [random_layers, x_net, random_regular, ramanujan_fit])
 def test_an_unknown_allocation_is_refused_with_those_that_exist(masker: Callable[..., Masks]) -> None:
-    with pytest.raises(UserError, match=r"allocation must be uniform, er, erk or vertices, got 'kernel'\.$"):
+    with pytest.raises(
+        UserError,
+        match=r"allocation must be uniform, er, erk(, vertices or er_published| or vertices), got 'kernel'\.$",
+    ):
         masker(layers(*SHAPES), 0.5, stream(), {}, "kernel")
 
 

@@ -85,17 +85,20 @@ def test_rows_of_three_seeds_are_completed_in_the_order_of_the_tables() -> None:
     wanted = [asked(*sweep) for sweep in sweeps]
     table8 = {key: row for found in wanted[:-1] for key, row in found.items()}
     complete = [(method, density) for method, density, seed in table8.values() if seed == 2]
-    methods = ["erk", "er", "snip", "grasp", "synflow", "uniform", "prospr"]
+    methods = ["erk", "er_published", "snip_published", "grasp_published", "synflow", "uniform", "prospr_published"]
     assert complete == [("dense", 1.0), *((method, density) for density in (0.02, 0.1) for method in methods)]
     assert len(table8) == 3 * len(complete)
     assert table8.keys() <= asked("+experiment=topology_tables8_9").keys()
     assert wanted[-1].keys() == asked("+experiment=laenen_fig2_resnet20").keys()
     seeds = [seed for _, density, seed in wanted[-1].values() if density not in (1.0, 0.02)]
     assert seeds == [0, 1, 2] * (len(seeds) // 3)
-    # these are the cells that results/records has, of the published recipe and of the short one
-    assert published("topology_tables8_9") <= table8.keys()
-    short = {key for sweep in sweeps[:-1] for key in asked(*sweep, "recipe=topology_cifar_3")}
-    assert published("topology_tables8_9-recipe=topology_cifar_3") <= short
+    # results/records has cells of the text's methods, of the published recipe and of the short one; the dense ones are these too
+    for words in ([], ["recipe=topology_cifar_3"]):
+        recorded = published("-".join(["topology_tables8_9_text", *words]))
+        text = asked("+experiment=topology_tables8_9_text", "dataset=cifar10", "model=resnet20", *words)
+        assert recorded <= text.keys()
+        ours = {key: row for sweep in sweeps[:-1] for key, row in asked(*sweep, *words).items()}
+        assert {text[key][0] for key in recorded & ours.keys()} == {"dense"}
 
 
 # archives
