@@ -135,6 +135,8 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
             given.pop("name", None)
         if "title" not in declared:
             value_of(f"{group}.title", Line, given.pop("title", label))  # for tables and figures
+        if kind == "model" and "unpruned" not in declared:
+            value_of(f"{group}.unpruned", Label, given.pop("unpruned", label))  # the preset that its paper compares it with
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
     inner = _inner(group, given, declared)
