@@ -244,7 +244,7 @@ def test_every_published_row_of_the_papers_tables_stands_beside_a_cell_of_an_exp
         met = found[(*row[on], row["density"])]
         assert met["published"] == row["accuracy"]
         assert met["published_imdb"] == pytest.approx(row["imdb"], nan_ok=True)
-        assert math.isnan(met["published_imdb_norm"])
+        assert pd.isna(met["published_imdb_norm"])
     # and nothing else is published
     of_paper = settings["source"].fillna("").str.contains(f"Ramanujan graphs, Tables? {table}")
     assert len(settings[of_paper].drop_duplicates([*on, "asked_density"])) == rows

@@ -136,7 +136,8 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
         if "title" not in declared:
             value_of(f"{group}.title", Line, given.pop("title", label))  # for tables and figures
         if kind == "model" and "unpruned" not in declared:
-            value_of(f"{group}.unpruned", Label, given.pop("unpruned", label))  # the preset that its paper compares it with
+            # the model that its paper compares it with, for tables
+            value_of(f"{group}.unpruned", Label, given.pop("unpruned", label))
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
     inner = _inner(group, given, declared)

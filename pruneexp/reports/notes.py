@@ -51,7 +51,7 @@ def _on_published(table: pd.DataFrame) -> Iterator[str]:
         )
     if table[["published_imdb", "published_imdb_norm"]].notna().any(axis=None):
         yield (
-            "IMDB: the mean over pruned layers of the gap to Ramanujan's bound, as \"Deterministic Ramanujan graphs\" prints it for its own"
+            'IMDB: the mean over pruned layers of the gap to Ramanujan\'s bound, as "Deterministic Ramanujan graphs" prints it for its own'
             " masks; normalised: each gap over its bound, mean over all layers, as Hoang et al. print it for theirs. That paper's much"
             " higher IMDB is this difference of units: over their bounds its 3.463 (VGG-16) and 3.099 (ResNet-34) are 0.192 and 0.207,"
             " below the 0.348 of SynFlow and the 0.298 of SNIP in its Table 6; with its dense layers, each of which counts with 1 in"

@@ -25,8 +25,8 @@ def beside_published(table: pd.DataFrame) -> pd.DataFrame:
     """Join the papers' figures on what they name.
 
     Accuracies (published, published_ci95, source) stand only where the recipe is the published one, label for label; what is of the masks
-    alone (published_imdb, published_imdb_norm, published_pruning_seconds) whatever the recipe; `published_elsewhere` is the recipe of an accuracy
-    that is published of the same network and masks, and stands not here because this recipe is another.
+    alone (published_imdb, published_imdb_norm, published_pruning_seconds) whatever the recipe; `published_elsewhere` is the recipe of an
+    accuracy that is published of the same network and masks, and stands not here because this recipe is another.
     """
     theirs, table = published(), table.reset_index(drop=True)
     exact = (

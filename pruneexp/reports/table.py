@@ -13,7 +13,8 @@ from pruneexp.reports.published import beside_published
 MEDIANS = ("pruning_seconds", "training_seconds", "peak_memory_bytes", "latency/")  # of what a machine may disturb
 AGGREGATED = (  # columns that `aggregate` makes
     "asked_density", "chance", "seeds", "n", "diverged", "accuracy", "ci95", "accuracy_low", "accuracy_high", "drop", "drop_ci95",
-    "pairs", "drop_unpruned", "drop_unpruned_ci95", "pairs_unpruned", "published", "published_ci95", "published_imdb", "published_imdb_norm", "published_pruning_seconds",
+    "pairs", "drop_unpruned", "drop_unpruned_ci95", "pairs_unpruned", "published", "published_ci95", "published_imdb",
+    "published_imdb_norm", "published_pruning_seconds",
 )  # fmt: skip
 SAME = ("chance",)  # for all cells of a group
 APART = {
@@ -46,8 +47,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     the n, ci95 (half width of the 95 % interval; NaN below three), accuracy_low and accuracy_high (the interval within [0, 100]),
     `accuracies` (the seeds' own, in the order of the seeds); drop, drop_ci95 and `pairs`: the same of the differences to the dense
     cell of the same description and seed, and how many there are, and where there is another unpruned network of the paper the same
-    of the differences to that one (drop_unpruned, drop_unpruned_ci95, drops_unpruned, pairs_unpruned); `best` (see `marked_best`); the published figures (see
-    `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
+    of the differences to that one (drop_unpruned, its _ci95, drops_unpruned, pairs_unpruned); `best` (see `marked_best`); the
+    published figures (see `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
     """
     groups = cells.groupby("group", sort=False)
     table = groups[[*SETTING, *SAME]].first()

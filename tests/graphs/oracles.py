@@ -109,7 +109,7 @@ def literal_bound_gap(weights: Array) -> float:
 
 
 def literal_imdb(weights: Array, fewest: int = 1, norm: bool = False) -> float:
-    """For each left degree, the left vertices of that degree with all their neighbours; mean gap, or gap over bound, of those that count."""
+    """For each left degree, the left vertices of that degree and all their neighbours; mean gap, or gap over bound, of those that count."""
     neighbours = [np.flatnonzero(row).tolist() for row in weights]
     gaps = []
     for degree in {len(found) for found in neighbours}:

@@ -262,7 +262,10 @@ def test_neither_radix_net_nor_ramanujan_draws_at_random() -> None:
 
 # ramanujan: the paper's numbers
 
-VGG16_NORM, RESNET34_NORM = 0.19161624, 0.20662542  # of the layers whose plain mean the paper prints, each gap over its bound
+VGG16_NORM, RESNET34_NORM = (
+    0.19161624,
+    0.20662542,
+)  # of the layers whose plain mean the paper prints, each gap over its bound
 # c_out, c_in, how many 3x3 convolutions, q, l: Table 2
 TABLE2 = {
     "vgg13": [(256, 256, 1, 13, 177), (512, 256, 1, 19, 121), (512, 512, 3, 19, 242)],

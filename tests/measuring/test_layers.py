@@ -76,11 +76,12 @@ def test_an_empty_layer_has_none_where_there_is_no_number() -> None:
 
 def test_the_networks_sums() -> None:
     rows = [
-        {"name": "a", "shape": [2, 5], "kept": 4, "density": 0.4, "imdb": 2.0, "imdb_norm": 0.5, "lambda2": 0.5, "dead_filters": 1},
-        {"name": "b", "shape": [3, 10], "kept": 6, "density": 0.2, "imdb": None, "imdb_norm": None, "lambda2": 0.25, "dead_filters": 2},
-        {"name": "c", "shape": [5, 2], "kept": 0, "density": 0.0, "imdb": 1.0, "imdb_norm": 0.25, "lambda2": None, "dead_filters": 5},
+        {"name": "a", "shape": [2, 5], "kept": 4, "density": 0.4, "imdb": 2.0, "lambda2": 0.5, "dead_filters": 1},
+        {"name": "b", "shape": [3, 10], "kept": 6, "density": 0.2, "imdb": None, "lambda2": 0.25, "dead_filters": 2},
+        {"name": "c", "shape": [5, 2], "kept": 0, "density": 0.0, "imdb": 1.0, "lambda2": None, "dead_filters": 5},
     ]
-    rows = [{**row, "collapsed": row["kept"] == 0} for row in rows]
+    norms = (0.5, None, 0.25)
+    rows = [{**row, "imdb_norm": norm, "collapsed": row["kept"] == 0} for row, norm in zip(rows, norms, strict=True)]
     assert network_sums(rows, {"a": 1000, "b": 500, "c": 7}) == {
         "kept": 10,
         "prunable": 50,
@@ -97,8 +98,8 @@ def test_the_networks_sums() -> None:
 
 
 def test_sums_of_a_network_without_any_number() -> None:
-    rows = [{"name": "a", "shape": [2, 2], "kept": 0, "density": 0.0, "imdb": None, "imdb_norm": None, "lambda2": None, "dead_filters": 2}]
-    rows[0]["collapsed"] = True
+    rows = [{"name": "a", "shape": [2, 2], "kept": 0, "density": 0.0, "imdb": None, "lambda2": None, "dead_filters": 2}]
+    rows[0] |= {"collapsed": True, "imdb_norm": None}
     sums = network_sums(rows, {"a": 4})
     assert (sums["imdb"], sums["imdb_sum"], sums["lambda2_min"], sums["macs"]) == (None, None, None, 0)
     assert (sums["imdb_norm"], sums["imdb_layers"]) == (None, 0)

@@ -55,7 +55,9 @@ def test_every_published_accuracy_of_a_recipe_of_conf_meets_one_row_of_each_grid
     pd.testing.assert_frame_equal(found, want, check_dtype=False)
 
 
-def test_recipes_that_conf_lacks_meet_no_accuracy_and_their_normalised_imdb_stands_beside_the_masks(tables: pd.DataFrame) -> None:
+def test_recipes_that_conf_lacks_meet_no_accuracy_and_their_normalised_imdb_stands_beside_the_masks(
+    tables: pd.DataFrame,
+) -> None:
     elsewhere = published()[~published()["recipe"].isin(RECIPES)]
     assert set(elsewhere["recipe"]) == {"hoang_250"}
     assert len(elsewhere) == 15
@@ -79,7 +81,9 @@ def test_labels_of_published_figures_are_those_that_our_rows_have(tables: pd.Dat
 
 
 def test_no_network_and_mask_has_figures_of_the_masks_under_two_recipes() -> None:
-    of_masks = published().dropna(subset=["published_imdb", "published_imdb_norm", "published_pruning_seconds"], how="all")
+    of_masks = published().dropna(
+        subset=["published_imdb", "published_imdb_norm", "published_pruning_seconds"], how="all"
+    )
     others = published().merge(of_masks[MASKS].drop_duplicates(), on=MASKS)
     assert not others.duplicated(MASKS).any()
 
@@ -87,21 +91,40 @@ def test_no_network_and_mask_has_figures_of_the_masks_under_two_recipes() -> Non
 # "Deterministic Ramanujan graphs", Tables 5 and 6, as printed: accuracies of the unpruned and the pruned network
 
 TABLE5 = {
-    "cifar10": {"vgg13": (83, 81), "vgg16": (84, 82), "vgg19": (85, 83), "alexnet": (81, 77), "resnet18": (83, 82), "resnet34": (83, 84)},
+    "cifar10": {
+        "vgg13": (83, 81),
+        "vgg16": (84, 82),
+        "vgg19": (85, 83),
+        "alexnet": (81, 77),
+        "resnet18": (83, 82),
+        "resnet34": (83, 84),
+    },
     "cifar100": {"resnet18": (56, 54), "resnet34": (57, 56)},
 }
 # of Hoang et al.'s unpruned network, and of methods accuracy and IMDB
 TABLE6 = {
-    ("cifar10", "vgg16"): (94, {"random": (83, -0.116971), "erk": (90, 0.128288), "snip": (92, 0.163364), "synflow": (92, 0.347729)}),
-    ("cifar10", "resnet34"): (89, {"random": (81, -0.018530), "erk": (86, 0.181492), "snip": (87, 0.297726), "grasp": (86, 0.188965)}),
-    ("cifar100", "resnet34"): (62, {"random": (52, -0.018530), "erk": (59, 0.101492), "snip": (60, 0.297726), "grasp": (59, 0.188965)}),
+    ("cifar10", "vgg16"): (
+        94,
+        {"random": (83, -0.116971), "erk": (90, 0.128288), "snip": (92, 0.163364), "synflow": (92, 0.347729)},
+    ),
+    ("cifar10", "resnet34"): (
+        89,
+        {"random": (81, -0.018530), "erk": (86, 0.181492), "snip": (87, 0.297726), "grasp": (86, 0.188965)},
+    ),
+    ("cifar100", "resnet34"): (
+        62,
+        {"random": (52, -0.018530), "erk": (59, 0.101492), "snip": (60, 0.297726), "grasp": (59, 0.188965)},
+    ),
 }
 
 
 @pytest.mark.parametrize("dataset", TABLE5)
 def test_every_row_of_table_5_is_there_with_its_unpruned_network(dataset: str) -> None:
     rows = published()[(published()["recipe"] == "ramanujan_30") & (published()["dataset"] == dataset)]
-    dense, pruned = rows[rows["masker"] == "dense"], rows[rows["masker"].str.fullmatch(r"ramanujan(\[least_channels=256\])?")]
+    dense, pruned = (
+        rows[rows["masker"] == "dense"],
+        rows[rows["masker"].str.fullmatch(r"ramanujan(\[least_channels=256\])?")],
+    )
     for network, (before, after) in TABLE5[dataset].items():
         own = network if network.startswith("resnet") else f"{network}_2448"
         unpruned = Presets().unpruned(own) or own
@@ -125,7 +148,9 @@ def test_every_row_of_table_6_is_there_the_others_figures_normalised_and_the_mis
     assert list(remarks.index) == (["erk"] if model == "resnet34" else [])
     assert remarks.str.contains("misprint").all()
     own = published()[published()["published_imdb"].notna()].set_index(["dataset", "model"])["published_imdb"]
-    assert own[dataset, "resnet34" if model == "resnet34" else "vgg16_2448"] == (3.098840 if model == "resnet34" else 3.463054)
+    assert own[dataset, "resnet34" if model == "resnet34" else "vgg16_2448"] == (
+        3.098840 if model == "resnet34" else 3.463054
+    )
 
 
 def test_the_note_beside_imdbs_says_what_their_units_do_to_the_papers_claim(tables: pd.DataFrame) -> None:

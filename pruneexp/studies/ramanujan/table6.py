@@ -34,7 +34,9 @@ EXPERIMENTS = {
 }
 WITH_DATA = ("snip", "grasp")
 SCORERS = ("random", "synflow", *WITH_DATA)
-BEFORE_LPS = "classifier.0.weight"  # pruned by the paper, and not among the layers that its printed mean for VGG-16 is over
+BEFORE_LPS = (
+    "classifier.0.weight"  # pruned by the paper, and not among the layers that its printed mean for VGG-16 is over
+)
 FIGURES = ["imdb", "imdb_norm", "imdb_norm_pruned", "imdb_layers", "layers"]
 PRINTED = ["published_imdb", "published_imdb_norm", "remark"]
 LEGEND = (
@@ -101,8 +103,14 @@ def claim(table: pd.DataFrame) -> str:
 def text_of(table: pd.DataFrame, without: Collection[str]) -> str:
     """The table for people, with what there is to know of it."""
     shown = table.drop(columns="remark").to_markdown(index=False, floatfmt=".4g")
-    said = [f"{row['dataset']} {row['masker']}: {row['remark']}" for _, row in table.dropna(subset=["remark"]).iterrows()]
-    left = [f"Left out, since SNIP and GraSP look at images and SynFlow takes minutes: {', '.join(without)}."] if without else []
+    said = [
+        f"{row['dataset']} {row['masker']}: {row['remark']}" for _, row in table.dropna(subset=["remark"]).iterrows()
+    ]
+    left = (
+        [f"Left out, since SNIP and GraSP look at images and SynFlow takes minutes: {', '.join(without)}."]
+        if without
+        else []
+    )
     return "\n\n".join([shown, claim(table), LEGEND, *said, *left])
 
 
@@ -112,7 +120,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--data-dir", type=Path, help="for scores that need images")
     parser.add_argument("--without", nargs="+", default=[], choices=SCORERS, help="scorers to leave out")
     options = parser.parse_args(arguments)
-    words = [f"seed={','.join(map(str, range(options.seeds)))}", *([f"data_dir={options.data_dir}"] if options.data_dir else [])]
+    words = [
+        f"seed={','.join(map(str, range(options.seeds)))}",
+        *([f"data_dir={options.data_dir}"] if options.data_dir else []),
+    ]
     grids = [expand([f"+experiment={name}", *own, *words]) for name, own in EXPERIMENTS.items()]
     without = dict.fromkeys([*options.without, *(() if options.data_dir else WITH_DATA)])
     table = beside_printed(pd.DataFrame([row for grid in grids for row in rows(grid, without)]))
