@@ -46,9 +46,9 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     Columns: those of the setting; `n` (seeds with an accuracy) of `seeds`, `diverged` of which diverged; accuracy, its mean over
     the n, ci95 (half width of the 95 % interval; NaN below three), accuracy_low and accuracy_high (the interval within [0, 100]),
     `accuracies` (the seeds' own, in the order of the seeds); drop, drop_ci95 and `pairs`: the same of the differences to the dense
-    cell of the same description and seed, and how many there are, and where there is another unpruned network of the paper the same
-    of the differences to that one (drop_unpruned, its _ci95, drops_unpruned, pairs_unpruned); `best` (see `marked_best`); the
-    published figures (see `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
+    cell of the same description and seed, and how many there are; drop_unpruned, drop_unpruned_ci95, pairs_unpruned: of those to the
+    network that its paper calls unpruned, where that is another; `best` (see `marked_best`); the published figures (see
+    `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
     """
     groups = cells.groupby("group", sort=False)
     table = groups[[*SETTING, *SAME]].first()
