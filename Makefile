@@ -30,8 +30,10 @@ RANDOM_METHODS = uniform er erk
 AS_CODED = $(METHOD)$(if $(filter snip grasp prospr er,$(METHOD)),_published)
 TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
 	$(RANDOM_METHODS),$(METHOD)),masker=$(AS_CODED) scorer=snip_published,masker=greedy_global scorer=$(AS_CODED)))
+TABLE5 = ramanujan_table5_vgg,ramanujan_table5_alexnet,ramanujan_table5_unpruned,ramanujan_table5_resnet18,ramanujan_table5_resnet34
+TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,ramanujan_table6_resnet34
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity rounds synflow-empty bench-bss \
-	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
+	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
@@ -75,14 +77,18 @@ spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against gl
 ramanujan-table4: .venv/installed ## Ramanujan graphs, Table 4: LPS graphs in the square linear layer
 	for experiment in ramanujan_table4_unpruned ramanujan_table4; do \
 		$(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+	$(RUN) mode=report from=[ramanujan_table4,ramanujan_table4_unpruned] name=ramanujan_table4_all $(RECIPE) $(ARGS)
 
 ramanujan-table5: .venv/installed ## Ramanujan graphs, Table 5: array codes in the convolutions too
-	for network in vgg alexnet resnet18 resnet34; do \
-		$(RUN) +experiment=ramanujan_table5_$$network $(RECIPE) $(ARGS) || exit 1; done
+	for experiment in $(subst $(comma), ,$(TABLE5)); do $(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+	$(RUN) mode=report from=[$(TABLE5)] name=ramanujan_table5_all $(RECIPE) $(ARGS)
 
 ramanujan-table6: .venv/installed ## Ramanujan graphs, Table 6: beside random, ERK, SNIP and SynFlow masks
-	for experiment in ramanujan_table5_vgg ramanujan_table6_vgg16 ramanujan_table6_resnet34; do \
-		$(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+	for experiment in $(subst $(comma), ,$(TABLE6)); do $(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+	$(RUN) mode=report from=[$(TABLE6)] name=ramanujan_table6_all $(RECIPE) $(ARGS)
+
+ramanujan-table6-imdb: .venv/installed ## both units of IMDB of Table 6's masks beside those printed; nothing is trained; ARGS="--data-dir data": SNIP, GraSP too
+	.venv/bin/python -m pruneexp.studies.ramanujan.table6 --report-dir $(REPORT) $(ARGS)
 
 ramanujan-compare: .venv/installed ## ResNet-18 at one density: Ramanujan, fitted, random, spectral and SynFlow masks
 	$(RUN) +experiment=ramanujan_compare $(RECIPE) $(ARGS)

@@ -131,7 +131,7 @@ def last_figures(trial: Trial, trained: Trained) -> dict[str, float]:
     """What loggers are told of a cell at its end."""
     fields = trial.fields
     figures = {"test/accuracy": trained.accuracy, "test/loss": trained.loss, "density": fields["density"]}
-    figures["graph/imdb"] = fields["imdb"]
+    figures |= {f"graph/{name}": fields[name] for name in ("imdb", "imdb_norm")}
     figures |= {f"topology/{name}": value for name, value in fields.get("topology", {}).items()}
     for row in fields["layers"]:
         figures[f"graph/lambda2/{row['name']}"] = row["lambda2"]

@@ -150,6 +150,9 @@ def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     imdbs = [layer["imdb"] for layer in made["layers"] if layer["imdb"] is not None and layer["density"] < 1]
     assert made["imdb_sum"] == pytest.approx(sum(imdbs))
     assert made["imdb"] == pytest.approx(sum(imdbs) / len(imdbs))
+    norms = [layer["imdb_norm"] for layer in made["layers"] if layer["imdb_norm"] is not None]
+    assert made["imdb_norm"] == pytest.approx(sum(norms) / len(norms))
+    assert made["imdb_layers"] == len(norms) >= len(imdbs)
     # the report of both scorers has one row, and knows no scorer
     (path_of_table,) = (tmp_path / TABLES).glob("*.csv")
     (row,) = pd.read_csv(path_of_table).to_dict("records")
@@ -224,7 +227,7 @@ def test_a_sweep_over_rounds_does_not_show_in_the_name_of_a_masker_without_them(
 
 RAMANUJAN = ["ramanujan_table4", "ramanujan_table4_unpruned", "ramanujan_compare"]
 RAMANUJAN += ["ramanujan_table6_vgg16", "ramanujan_table6_resnet34"]
-RAMANUJAN += [f"ramanujan_table5_{network}" for network in ("vgg", "alexnet", "resnet18", "resnet34")]
+RAMANUJAN += [f"ramanujan_table5_{network}" for network in ("unpruned", "vgg", "alexnet", "resnet18", "resnet34")]
 
 
 @pytest.fixture(scope="module")
@@ -245,6 +248,7 @@ def test_every_published_row_of_the_papers_tables_stands_beside_a_cell_of_an_exp
         met = found[(*row[on], row["density"])]
         assert met["published"] == row["accuracy"]
         assert met["published_imdb"] == pytest.approx(row["imdb"], nan_ok=True)
+        assert pd.isna(met["published_imdb_norm"])
     # and nothing else is published
     of_paper = settings["source"].fillna("").str.contains(f"Ramanujan graphs, Tables? {table}")
     assert len(settings[of_paper].drop_duplicates([*on, "asked_density"])) == rows

@@ -136,6 +136,9 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
         for told in ("title", "note"):  # for tables and figures, and below them
             if told not in declared:
                 value_of(f"{group}.{told}", Line, given.pop(told, label))
+        if kind == "model" and "unpruned" not in declared:
+            # the model that its paper compares it with, for tables
+            value_of(f"{group}.unpruned", Label, given.pop("unpruned", label))
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
     inner = _inner(group, given, declared)

@@ -6,13 +6,14 @@ from typing import Any
 from pruneexp.graphs.bipartite import biadjacency, components
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.leverage import leverage_scores
-from pruneexp.graphs.spectrum import bound_gap, imdb, lambda2
+from pruneexp.graphs.spectrum import bound_gap, imdb, imdb_norm, lambda2
 
 __all__ = [
     "biadjacency",
     "bound_gap",
     "components",
     "imdb",
+    "imdb_norm",
     "inclusion_probabilities",
     "lambda2",
     "leverage_scores",

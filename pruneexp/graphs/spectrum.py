@@ -73,6 +73,11 @@ def mean_degrees(matrix: sp.csr_array) -> tuple[float, float]:
     return matrix.nnz / left, matrix.nnz / right
 
 
+def ramanujan_bound(kept: sp.csr_array) -> float:
+    """sqrt(d_L - 1) + sqrt(d_R - 1), mean degrees over the vertices with an edge (Hoory 2005); at least one edge."""
+    return sum(math.sqrt(degree - 1) for degree in mean_degrees(kept))
+
+
 def bound_gap(matrix: Matrix) -> float:
     """sqrt(d_L - 1) + sqrt(d_R - 1) - sigma_2 of the 0/1 graph: positive inside the Ramanujan bound.
 
@@ -83,38 +88,64 @@ def bound_gap(matrix: Matrix) -> float:
     if kept.nnz == 0:
         return math.nan
     kept.data[:] = 1.0
-    degree_left, degree_right = mean_degrees(kept)
-    return math.sqrt(degree_left - 1) + math.sqrt(degree_right - 1) - float(top_singular_values(kept)[1])
+    return ramanujan_bound(kept) - float(top_singular_values(kept)[1])
 
 
-def imdb(matrix: Matrix) -> float:
+def imdb(matrix: Matrix, fewest: int = 1) -> float:
     """Iterative mean difference of bound: the mean of `bound_gap` over the layer's regular subgraphs.
 
     One subgraph for each distinct left degree d: exactly the left vertices of that degree with all their right
     neighbours, counted when both mean degrees are at least 3 (Hoang et al. 2023, "Revisiting pruning at
     initialization through the lens of Ramanujan graph"). NaN when no subgraph counts.
+
+    Args:
+        matrix: [L, R], edges where it is not zero.
+        fewest: as for `regular_subgraphs`.
     """
+    return both_imdbs(matrix, fewest)[0]
+
+
+def imdb_norm(matrix: Matrix, fewest: int = 1) -> float:
+    """The same mean of each subgraph's gap over its own bound, at most 1, which a complete graph has: Hoang et al.'s printed unit.
+
+    >>> imdb_norm(np.ones((3, 4)))
+    1.0
+    """
+    return both_imdbs(matrix, fewest)[1]
+
+
+def both_imdbs(matrix: Matrix, fewest: int = 1) -> tuple[float, float]:
+    """`imdb` and `imdb_norm`, of one computation."""
     kept = sparse(matrix)
     kept.data[:] = 1.0
-    gaps = [bound_gap(subgraph) for subgraph in regular_subgraphs(kept)]
-    return float(np.mean(gaps)) if gaps else math.nan
+    subgraphs = list(regular_subgraphs(kept, fewest))
+    gaps = np.array([bound_gap(subgraph) for subgraph in subgraphs])
+    bounds = np.array([ramanujan_bound(subgraph) for subgraph in subgraphs])
+    return (float(gaps.mean()), float((gaps / bounds).mean())) if subgraphs else (math.nan, math.nan)
 
 
-def imsg(matrix: Matrix) -> float:
+def imsg(matrix: Matrix, fewest: int = 1) -> float:
     """Iterative mean spectral gap: the mean over the same subgraphs of sigma_1 - sigma_2 of |W| (Hoang et al. 2023).
 
     Args:
         matrix: [L, R], |w| of the kept weights.
+        fewest: as for `regular_subgraphs`.
     """
     kept = abs(sparse(matrix))
-    gaps = [-float(np.diff(top_singular_values(subgraph))[0]) for subgraph in regular_subgraphs(kept)]
+    gaps = [-float(np.diff(top_singular_values(subgraph))[0]) for subgraph in regular_subgraphs(kept, fewest)]
     return float(np.mean(gaps)) if gaps else math.nan
 
 
-def regular_subgraphs(kept: sp.csr_array) -> Iterator[sp.csr_array]:
-    """For each distinct left degree the left vertices of that degree with all their right neighbours, where both mean degrees are >= 3."""
+def regular_subgraphs(kept: sp.csr_array, fewest: int = 1) -> Iterator[sp.csr_array]:
+    """For each distinct left degree the left vertices of that degree with all their right neighbours, where both mean degrees are >= 3.
+
+    Args:
+        kept: [L, R].
+        fewest: degrees that fewer left vertices have are passed over: Hoang et al.'s program has 3, their definition 1.
+    """
     degrees = np.diff(kept.indptr)
-    for degree in np.unique(degrees[degrees >= 3]):
+    found, counts = np.unique(degrees[degrees >= 3], return_counts=True)
+    for degree in found[counts >= fewest]:
         subgraph = sp.csr_array(kept[degrees == degree])
         touched = np.unique(subgraph.indices)
         if subgraph.nnz / len(touched) >= 3:

@@ -9,14 +9,14 @@ from torch import nn
 
 from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import effective
-from pruneexp.graphs.spectrum import bound_gap, imdb, lambda2
+from pruneexp.graphs.spectrum import both_imdbs, bound_gap, lambda2
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring
 
 
 def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
-    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB, components, dead filters (outputs without a
+    """Density, lambda_2 (of the mask and of |w| under it), bound gap, IMDB in both units, components, dead filters (outputs without a
     weight), idle inputs (left vertices without one) of each layer, and whether it has collapsed: its largest component
     is a star, a single edge or nothing, whose lambda_2 (1, 2 or none) says nothing of connectivity.
 
@@ -28,6 +28,7 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
         matrix = sparse(biadjacency(mask))
         weighted = sparse(biadjacency(mask * weight.detach().abs().cpu().double()))
         number, left, right = components(matrix)
+        plain, norm = both_imdbs(matrix)
         row: dict[str, Any] = {
             "name": name,
             "shape": list(weight.shape),
@@ -36,7 +37,8 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
             "lambda2": lambda2(matrix),
             "lambda2_weighted": lambda2(weighted),
             "bound_gap": bound_gap(matrix),
-            "imdb": imdb(matrix),
+            "imdb": plain,
+            "imdb_norm": norm,
             "components": number,
             "collapsed": collapsed(number, left, right),
             "dead_filters": int((right < 0).sum()),
@@ -49,12 +51,14 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
 def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, Any]:
     """Kept weights, density, dead filters, IMDB, smallest lambda_2 of the layers that have not collapsed, and MACs.
 
-    IMDB is the mean over the pruned layers that have one, as "Deterministic Ramanujan graphs" prints it; its text writes
-    the sum, which is ``imdb_sum``. A dense network has neither.
+    ``imdb`` is the mean over the pruned layers that have one, as "Deterministic Ramanujan graphs" prints it; its text writes
+    the sum, which is ``imdb_sum``. A dense network has neither. ``imdb_norm`` is the mean over all layers that have one, as Hoang
+    et al. (2023) print it: a layer that stays dense counts, with 1. ``imdb_layers`` says how many these are.
     """
     kept = sum(row["kept"] for row in rows)
     prunable_weights = sum(math.prod(row["shape"]) for row in rows)
     imdbs = [row["imdb"] for row in rows if row["imdb"] is not None and row["density"] < 1]
+    norms = [row["imdb_norm"] for row in rows if row["imdb_norm"] is not None]
     lambdas = [row["lambda2"] for row in rows if row["lambda2"] is not None and not row["collapsed"]]
     return {
         "kept": kept,
@@ -63,6 +67,8 @@ def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, 
         "dead_filters": sum(row["dead_filters"] for row in rows),
         "imdb": sum(imdbs) / len(imdbs) if imdbs else None,
         "imdb_sum": sum(imdbs) if imdbs else None,
+        "imdb_norm": sum(norms) / len(norms) if norms else None,
+        "imdb_layers": len(norms),
         "lambda2_min": min(lambdas, default=None),
         "collapsed_layers": sum(row["collapsed"] for row in rows),
         "macs": round(sum(macs[row["name"]] * row["density"] for row in rows)),

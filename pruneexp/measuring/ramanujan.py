@@ -12,7 +12,7 @@ from pruneexp.network.masks import Masks
 
 @component("measurement", name="ramanujan", provides="topology.imsg")
 def ramanujan(network: nn.Module, masks: Masks) -> dict[str, Any]:
-    """The record's fields `topology` and `topology_layers`: each layer's density, difference of bound, IMDB and IMSG
+    """The record's fields `topology` and `topology_layers`: each layer's density, difference of bound, both IMDB and IMSG
     (`pruneexp.topology.ramanujan_metrics`), and their means over the layers that have one; NaN becomes None.
 
     Args:

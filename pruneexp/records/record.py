@@ -70,6 +70,8 @@ class Fields(Strict):
     epochs: Natural = 0
     lambda2_min: Number
     imdb: Number
+    imdb_norm: Number = None
+    imdb_layers: Natural | None = None
     dead_filters: Natural
     macs: Natural
     parameters: Natural | None = None

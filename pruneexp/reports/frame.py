@@ -20,8 +20,8 @@ SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a 
 NETWORK = ["dataset", "model", "recipe", "precision"]  # whose accuracies can be compared
 METHOD = ["scorer", "masker", "options"]  # of a pruned network
 FIGURES = (  # of a record, as they stand there; NaN where it has none
-    "density", "accuracy", "loss", "train_accuracy", "train_loss", "lambda2_min", "imdb", "imdb_sum", "effective_density",
-    "collapsed_layers", "dead_filters", "macs", "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
+    "density", "accuracy", "loss", "train_accuracy", "train_loss", "lambda2_min", "imdb", "imdb_sum", "imdb_norm", "imdb_layers",
+    "effective_density", "collapsed_layers", "dead_filters", "macs", "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
 )  # fmt: skip
 OF_ALL = ("components", "neurons", "pruning_seconds", "training_seconds")  # made of several fields
 WHOLE = ("asked_density", "seed", "diverged")
@@ -34,7 +34,8 @@ def load_results(source: str | Path, where: str = "none") -> pd.DataFrame:
 
     Columns: dataset, model, scorer, masker, recipe (the preset's name, in brackets what differs from it), options (what else makes the
     cell differ), precision, asked_density, seed; the options that are not at their functions' defaults, such as ``recipe.lr``; what was
-    measured, accuracies and `drop` (accuracy of the dense cell of the same description and seed, less its own) in percent, times in
+    measured, accuracies and `drop` (accuracy of the dense cell of the same description and seed, less its own) in percent, and
+    `drop_unpruned` where a model's preset names the unpruned network of its paper (that one's accuracy less its own), times in
     seconds; device, git_commit, command, key, digest (of the record), test_precision and data_sha256; `group` (the same for cells that
     differ in their seeds alone) and `dense_group` (the group of the dense cells that they are compared with).
 
@@ -138,6 +139,8 @@ def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame
         row["test_precision"] = precision_of_test(record)
         row["data_sha256"] = None if data is None else data["sha256"]
         row |= {"chance": _chance(record), "group": told.group, "dense_group": told.dense}
+        if told.unpruned is not None:
+            row["unpruned_group"] = told.unpruned
         rows.append(row)
     made = pd.DataFrame(rows) if rows else pd.DataFrame(columns=[*SETTING, "seed", *FIGURES, "drop", *ABOUT])
     return _paired(_told_apart(_of_data(made)))
@@ -166,7 +169,7 @@ def _of_data(cells: pd.DataFrame) -> pd.DataFrame:
     states = cells.groupby("dataset")["data_sha256"].transform("nunique")
     if (several := states > 1).any():
         state = cells["data_sha256"].fillna("unknown").str[:8]
-        for column in ("group", "dense_group"):
+        for column in cells.columns.intersection(["group", "dense_group", "unpruned_group"]):
             cells[column] = cells[column].where(~several, cells[column] + "-" + state)
         cells["dataset"] = cells["dataset"].where(~several, cells["dataset"] + "[data=" + state + "]")
     return cells
@@ -184,12 +187,15 @@ def _told_apart(cells: pd.DataFrame) -> pd.DataFrame:
 
 
 def _paired(cells: pd.DataFrame) -> pd.DataFrame:
-    """Add `drop`: the accuracy of the dense cell of the same description and seed, less the cell's own; NaN where there is none."""
+    """Add `drop`: the accuracy of the dense cell of the same description and seed, less the cell's own; NaN where there is none. And
+    where a model has another network that its paper calls unpruned, `drop_unpruned`: the same against that one's dense cell."""
     if cells.empty:
         return cells
     dense = cells.loc[cells["group"] == cells["dense_group"]].set_index(["group", "seed"])["accuracy"]
-    own = pd.MultiIndex.from_frame(cells[["dense_group", "seed"]])
-    drop = dense.reindex(own).to_numpy() - cells["accuracy"].to_numpy()
-    cells.insert(list(cells.columns).index("accuracy") + 1, "drop", drop)
-    cells.loc[cells["group"] == cells["dense_group"], "drop"] = math.nan  # of itself
+    place = list(cells.columns).index("accuracy") + 1
+    for name, group in (("drop_unpruned", "unpruned_group"), ("drop", "dense_group")):
+        if group in cells:
+            own = pd.MultiIndex.from_frame(cells[[group, "seed"]])
+            cells.insert(place, name, dense.reindex(own).to_numpy() - cells["accuracy"].to_numpy())
+            cells.loc[cells["group"] == cells[group], name] = math.nan  # of itself
     return cells

@@ -20,12 +20,14 @@ class Told:
         options: that are not at their functions' defaults, by dotted name.
         group: digest of the description without its seed.
         dense: the same of the dense cells that they are compared with.
+        unpruned: the same of those of the network that their paper calls unpruned; None where it is the same network.
     """
 
     labels: dict[str, str]
     options: dict[str, Any]
     group: str
     dense: str
+    unpruned: str | None = None
 
 
 @dataclass
@@ -59,7 +61,15 @@ class Facts:
     def _made(self, seedless: Mapping[str, Any], names: Mapping[str, str]) -> Told:
         labels = {name: self.labels.of(name, names[name], seedless[name]) for name in GROUPS}
         labels["options"] = self.labels.options(seedless, names)
-        return Told(labels, _options(seedless), digest(seedless), digest(dense_of(seedless)))
+        dense = dense_of(seedless)
+        return Told(labels, _options(seedless), digest(seedless), digest(dense), self._unpruned(labels["model"], dense))
+
+    def _unpruned(self, model: str, dense: Mapping[str, Any]) -> str | None:
+        """The digest of the dense cells, without their seeds, of the network that the model's preset says it is compared with."""
+        presets = self.labels.presets
+        other = presets.unpruned(model)
+        component = None if other is None else presets.component("model", other)
+        return None if component is None else digest({**dense, "model": component.identity()})
 
 
 def _length(told: Told) -> tuple[int, list[str]]:

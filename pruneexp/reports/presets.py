@@ -65,6 +65,13 @@ class Presets:
         said = {} if path is None else _said(path, path.stat().st_mtime_ns)
         return {option: said[option] for option in said if option in FIELDS} if group in said else {}
 
+    def unpruned(self, model: str) -> str | None:
+        """The model that its paper compares this one's pruned networks with, as its file says; None where it is the model itself."""
+        path = self._file("model", model)
+        said = {} if path is None else _said(path, path.stat().st_mtime_ns)
+        found = said.get("model", said).get("unpruned")
+        return None if found is None else str(found)
+
     def title(self, group: str, name: str) -> str:
         """What people call it, as its file says; its name where no file does."""
         return self._told(group, name, "title") or name

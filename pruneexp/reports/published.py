@@ -8,7 +8,7 @@ from pruneexp.system.shipped import published_dir
 
 MASKS = ["dataset", "model", "scorer", "masker", "options", "asked_density"]
 OF_TRAINING = ["published", "published_ci95", "source"]
-OF_MASKS = ["published_imdb", "published_pruning_seconds"]
+OF_MASKS = ["published_imdb", "published_imdb_norm", "published_pruning_seconds"]
 
 
 @functools.cache
@@ -19,9 +19,8 @@ def published() -> pd.DataFrame:
     """
     files = [pd.read_csv(path, comment="#") for path in sorted(published_dir().glob("*.csv"))]
     names = {"density": "asked_density", "accuracy": "published", "ci95": "published_ci95"}
-    found = pd.concat(files).rename(
-        columns={**names, "imdb": "published_imdb", "pruning_seconds": "published_pruning_seconds"}
-    )
+    names |= {name.removeprefix("published_"): name for name in OF_MASKS}
+    found = pd.concat(files).rename(columns=names)
     found = found.reset_index(drop=True).assign(options=found["options"].fillna("").to_numpy())
     return _under_other_labels(found if "remark" in found else found.assign(remark=None))
 
@@ -66,9 +65,9 @@ def beside_published(table: pd.DataFrame) -> pd.DataFrame:
     """Join the papers' figures on what they name.
 
     Accuracies (published, published_ci95, source) stand only where the recipe is the published one, label for label; what is of the masks
-    alone (published_imdb, published_pruning_seconds) whatever the recipe; `published_elsewhere` is the recipe of an accuracy
-    that is published of the same network and masks, and stands not here because this recipe is another. `remark` is what the papers'
-    file says of a figure that stands here.
+    alone (published_imdb, published_imdb_norm, published_pruning_seconds) whatever the recipe; `published_elsewhere` is the recipe of an
+    accuracy that is published of the same network and masks, and stands not here because this recipe is another. `remark` is what the
+    papers' file says of a figure that stands here.
     """
     theirs, table = published(), table.reset_index(drop=True)
     exact = (

@@ -13,7 +13,8 @@ from pruneexp.reports.published import beside_published
 MEDIANS = ("pruning_seconds", "training_seconds", "peak_memory_bytes", "latency/")  # of what a machine may disturb
 AGGREGATED = (  # columns that `aggregate` makes
     "asked_density", "chance", "seeds", "n", "diverged", "accuracy", "ci95", "accuracy_low", "accuracy_high", "drop", "drop_ci95",
-    "pairs", "published", "published_ci95", "published_imdb", "published_pruning_seconds",
+    "pairs", "drop_unpruned", "drop_unpruned_ci95", "pairs_unpruned", "published", "published_ci95", "published_imdb",
+    "published_imdb_norm", "published_pruning_seconds",
 )  # fmt: skip
 SAME = ("chance",)  # for all cells of a group
 APART = {
@@ -24,10 +25,12 @@ APART = {
     "devices",
     "group",
     "dense_group",
+    "unpruned_group",
     "data_sha256",
     "seed",
     "accuracy",
     "drop",
+    "drop_unpruned",
 }
 
 
@@ -43,7 +46,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     Columns: those of the setting; `n` (seeds with an accuracy) of `seeds`, `diverged` of which diverged; accuracy, its mean over
     the n, ci95 (half width of the 95 % interval; NaN below three), accuracy_low and accuracy_high (the interval within [0, 100]),
     `accuracies` (the seeds' own, in the order of the seeds); drop, drop_ci95 and `pairs`: the same of the differences to the dense
-    cell of the same description and seed, and how many there are; `best` (see `marked_best`); the published figures (see
+    cell of the same description and seed, and how many there are; drop_unpruned, drop_unpruned_ci95, pairs_unpruned: of those to the
+    network that its paper calls unpruned, where that is another; `best` (see `marked_best`); the published figures (see
     `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
     """
     groups = cells.groupby("group", sort=False)
@@ -57,10 +61,12 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     table["accuracy_high"] = (table["accuracy"] + table["ci95"]).clip(0, 100)
     in_order = cells.sort_values("seed", kind="stable").groupby("group", sort=False)
     table["accuracies"] = in_order["accuracy"].agg(_known)
-    table["drop"] = groups["drop"].mean()
-    table["drop_ci95"] = groups["drop"].agg(interval95)
-    table["drops"] = in_order["drop"].agg(_known)
-    table["pairs"] = groups["drop"].count()
+    for against in ("", "_unpruned"):
+        if (drop := f"drop{against}") in cells:
+            table[drop] = groups[drop].mean()
+            table[f"{drop}_ci95"] = groups[drop].agg(interval95)
+            table[f"drops{against}"] = in_order[drop].agg(_known)
+            table[f"pairs{against}"] = groups[drop].count()
     figures = figures_of(cells)
     medians = [column for column in figures if column.startswith(MEDIANS)]
     means = [column for column in figures if column not in medians]

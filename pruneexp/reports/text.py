@@ -35,6 +35,12 @@ def mean_of(values: Sequence[float], half: float, least: float = -math.inf, most
     return f"{mean:.{digits}f} [{max(least, mean - half):.{digits}f}, {min(most, mean + half):.{digits}f}]"
 
 
+def mean_of_pairs(values: Sequence[float], half: float, pairs: int, n: int) -> str:
+    """The mean of differences seed by seed with its interval; how many pairs that is of, where it is not all n seeds."""
+    few = f" ({pairs} pair{'' if pairs == 1 else 's'})" if 0 < pairs != n else ""
+    return mean_of(values, half) + few
+
+
 def decimals(half: float) -> int:
     """How many decimals an interval's two leading digits are, two at most."""
     magnitude = int(f"{half:.1e}".partition("e")[2])  # of the rounded one: 0.996 is 1.0

@@ -8,8 +8,9 @@ import torch
 from torch import nn
 
 from pruneexp.components.options import checked
+from pruneexp.components.values import Count
 from pruneexp.graphs.bipartite import biadjacency, sparse
-from pruneexp.graphs.spectrum import bound_gap, imdb, imsg, mean_degrees
+from pruneexp.graphs.spectrum import both_imdbs, bound_gap, imsg, ramanujan_bound
 from pruneexp.network.masks import Masks, check
 from pruneexp.network.prunable import prunable
 
@@ -27,17 +28,21 @@ def rolled_channel(weight: torch.Tensor) -> sp.csr_array:
 
 @checked
 def ramanujan_metrics(
-    model: nn.Module, masks: Masks | None = None, mode: Literal["correct", "published"] = "correct"
+    model: nn.Module,
+    masks: Masks | None = None,
+    mode: Literal["correct", "published"] = "correct",
+    fewest: Count = 1,
 ) -> dict[str, dict[str, float]]:
-    """For each layer its density and, of its rolled graph, difference of bound, IMDB and IMSG (NaN where there is none).
+    """For each layer its density and, of its rolled graph, difference of bound, IMDB, normalised IMDB and IMSG (NaN where there is none).
 
     With d_L, d_R the mean degrees over vertices with an edge, the difference of bound is sqrt(d_L - 1) + sqrt(d_R - 1) - sigma_2
-    (`bound_gap`); IMDB and IMSG are means over regular subgraphs (`imdb`, `imsg`).
+    (`bound_gap`); IMDB and IMSG are means over regular subgraphs (`imdb`, `imdb_norm`, `imsg`).
 
     Args:
         model: whose weights, under the masks, are the edges' weights.
         masks: by weight name; None takes the network's own zeros.
-        mode: ``correct``, or ``published``, where the difference of bound is divided by the bound.
+        mode: ``correct``, or ``published``, where the difference of bound is divided by the bound, and IMDB is the normalised one.
+        fewest: left vertices of one degree that make a regular subgraph; Hoang et al.'s program has 3.
 
     Raises:
         UserError: a mask that is not the network's.
@@ -49,12 +54,14 @@ def ramanujan_metrics(
         value = weight.detach().cpu() * (masks[name].cpu() if masks and name in masks else 1)
         graph = rolled(value)
         gap = bound_gap(graph)
+        plain, norm = both_imdbs(graph, fewest)
         if mode == "published" and graph.nnz:
-            gap /= sum(math.sqrt(degree - 1) for degree in mean_degrees(graph)) or math.nan
+            gap /= ramanujan_bound(graph) or math.nan
         result[name] = {
             "layer_density": graph.nnz / weight.numel(),
             "difference_of_bound": gap,
-            "imdb": imdb(graph),
-            "imsg": imsg(graph),
+            "imdb": norm if mode == "published" else plain,
+            "imdb_norm": norm,
+            "imsg": imsg(graph, fewest),
         }
     return result

@@ -108,16 +108,17 @@ def literal_bound_gap(weights: Array) -> float:
     return math.sqrt(sum(left) / len(left) - 1) + math.sqrt(sum(right) / len(right) - 1) - float(sigma[1])
 
 
-def literal_imdb(weights: Array) -> float:
-    """For each left degree, the left vertices of that degree with all their neighbours; mean gap of those that count."""
+def literal_imdb(weights: Array, fewest: int = 1, norm: bool = False) -> float:
+    """For each left degree, the left vertices of that degree and all their neighbours; mean gap, or gap over bound, of those that count."""
     neighbours = [np.flatnonzero(row).tolist() for row in weights]
     gaps = []
     for degree in {len(found) for found in neighbours}:
         rows = [u for u, found in enumerate(neighbours) if len(found) == degree]
         columns = sorted({v for u in rows for v in neighbours[u]})
         edges = degree * len(rows)
-        if edges and edges / len(rows) >= 3 and edges / len(columns) >= 3:
-            gaps.append(literal_bound_gap(weights[np.ix_(rows, columns)]))
+        if edges and len(rows) >= fewest and edges / len(rows) >= 3 and edges / len(columns) >= 3:
+            bound = math.sqrt(degree - 1) + math.sqrt(edges / len(columns) - 1)
+            gaps.append(literal_bound_gap(weights[np.ix_(rows, columns)]) / (bound if norm else 1))
     return sum(gaps) / len(gaps) if gaps else math.nan
 
 

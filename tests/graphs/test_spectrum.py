@@ -13,7 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from pruneexp.graphs import bound_gap, imdb, lambda2
+from pruneexp.graphs import bound_gap, imdb, imdb_norm, lambda2
 from pruneexp.graphs.spectrum import mean_degrees, top_singular_values
 from tests.graphs.oracles import (
     Array,
@@ -117,7 +117,7 @@ def test_the_unit_of_the_weights_does_not_matter_to_lambda2() -> None:
     assert lambda2(weights * 1e-30) == pytest.approx(lambda2(weights), abs=1e-12)
 
 
-@pytest.mark.parametrize("measure", [lambda2, bound_gap, imdb])
+@pytest.mark.parametrize("measure", [lambda2, bound_gap, imdb, imdb_norm])
 def test_arrays_tensors_and_sparse_matrices_give_the_same_number(measure: Measure) -> None:
     weights = random_graph(3, (14, 8), 0.6, weighted=False)
     want = measure(weights)
@@ -126,7 +126,7 @@ def test_arrays_tensors_and_sparse_matrices_give_the_same_number(measure: Measur
     assert [measure(form) for form in (sp.csr_array(weights), sp.coo_array(weights), weights > 0)] == [want] * 3
 
 
-@pytest.mark.parametrize("measure", [lambda2, bound_gap, imdb])
+@pytest.mark.parametrize("measure", [lambda2, bound_gap, imdb, imdb_norm])
 def test_explicit_zeros_of_a_sparse_matrix_are_no_edges(measure: Measure) -> None:
     weights = random_graph(4, (30, 6), 0.6, weighted=False)
     padded = sp.csr_array(weights + 1.0)
@@ -170,11 +170,31 @@ def test_imdb_is_its_definition(weights: Array) -> None:
     assert imdb(weights) == pytest.approx(literal_imdb(weights), abs=ROOT_OF_ROUNDING, nan_ok=True)
 
 
+@PROPERTY
+@given(zero_one(9), st.integers(1, 4))
+def test_normalised_imdb_is_its_definition_and_at_most_one(weights: Array, fewest: int) -> None:
+    found = imdb_norm(weights, fewest)
+    assert found == pytest.approx(literal_imdb(weights, fewest, norm=True), abs=ROOT_OF_ROUNDING, nan_ok=True)
+    assert math.isnan(found) or found <= 1
+    assert math.isnan(found) == math.isnan(imdb(weights, fewest))
+
+
 @pytest.mark.parametrize("seed", range(6))
 def test_imdb_of_larger_random_graphs_is_its_definition(seed: int) -> None:
     weights = random_graph(seed, (40, 12), 0.35, weighted=True)
     assert imdb(weights) == pytest.approx(literal_imdb(weights), abs=1e-9)
+    assert imdb_norm(weights) == pytest.approx(literal_imdb(weights, norm=True), abs=1e-9)
     assert not math.isnan(imdb(weights))
+
+
+def test_degrees_that_fewer_left_vertices_have_are_passed_over() -> None:
+    mixed = np.zeros((7, 6))
+    mixed[:3] = 1.0  # three vertices of degree 6, a complete graph
+    mixed[3:, :4] = 1.0  # four of degree 4, another
+    of_three, of_four = math.sqrt(5) + math.sqrt(2), 2 * math.sqrt(3)
+    assert [imdb(mixed, fewest) for fewest in (1, 3)] == pytest.approx([(of_three + of_four) / 2] * 2)
+    assert imdb(mixed, 4) == pytest.approx(of_four)
+    assert math.isnan(imdb(mixed, 5))
 
 
 def test_imdb_needs_both_mean_degrees_at_least_three() -> None:
@@ -203,6 +223,7 @@ def test_array_code_graphs_have_their_closed_form(q: int, length: int) -> None:
     if length >= 3:
         # biregular: its only regular subgraph is itself
         assert imdb(graph) == pytest.approx(bound - second, abs=1e-9)
+        assert imdb_norm(graph) == pytest.approx(1 - second / bound, abs=1e-9)
 
 
 @pytest.mark.parametrize("shape", [(30, 9), (9, 30), (1, 5), (4, 4)])

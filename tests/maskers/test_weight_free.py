@@ -14,7 +14,7 @@ from torch import nn
 import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components
-from pruneexp.graphs.spectrum import bound_gap, imdb
+from pruneexp.graphs.spectrum import bound_gap, imdb, imdb_norm
 from pruneexp.maskers.allocation import Allocation, allocate
 from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.maskers.radix_net import radix_net
@@ -265,6 +265,10 @@ def test_neither_radix_net_nor_ramanujan_draws_at_random() -> None:
 
 # ramanujan: the paper's numbers
 
+VGG16_NORM, RESNET34_NORM = (
+    0.19161624,
+    0.20662542,
+)  # of the layers whose plain mean the paper prints, each gap over its bound
 # c_out, c_in, how many 3x3 convolutions, q, l: Table 2
 TABLE2 = {
     "vgg13": [(256, 256, 1, 13, 177), (512, 256, 1, 19, 121), (512, 512, 3, 19, 242)],
@@ -400,13 +404,28 @@ def golden(masks: list[torch.Tensor], measure: Callable[[torch.Tensor], float]) 
     return float(np.mean([one[shape] for shape in shapes]))
 
 
-@pytest.mark.parametrize("measure", [bound_gap, imdb])
+@pytest.mark.parametrize(("measure", "value"), [(bound_gap, 3.0988477), (imdb, 3.0988477), (imdb_norm, RESNET34_NORM)])
 def test_the_imdb_of_resnet34_is_the_papers(
-    measure: Callable[[torch.Tensor], float], convolutions: dict[str, Masks]
+    measure: Callable[[torch.Tensor], float], value: float, convolutions: dict[str, Masks]
 ) -> None:
     codes = [mask for mask in convolutions["resnet34"].values() if not mask.all()]
     assert len(codes) == 32
-    assert golden(codes, measure) == pytest.approx(3.0988477, abs=5e-8)
+    assert golden(codes, measure) == pytest.approx(value, abs=5e-8)
+
+
+def closed_form(q: int, l: int) -> float:
+    """Gap over bound of B(q, l), degrees l and q, sigma_2 = sqrt(q ceil(l / q)); see `pruneexp.graphs.ramanujan.array_code`."""
+    return 1 - math.sqrt(q * math.ceil(l / q)) / (math.sqrt(l - 1) + math.sqrt(q - 1))
+
+
+@pytest.mark.parametrize(("name", "value"), [("resnet34", RESNET34_NORM), ("vgg16", VGG16_NORM)])
+def test_the_papers_normalised_imdb_follows_from_closed_forms(name: str, value: float) -> None:
+    gaps = [closed_form(q, l) for _, _, count, q, l in TABLE2[name] for _ in range(count)]
+    if name == "vgg16":
+        gaps.append(1 - 10 / (2 * math.sqrt(29)))  # X^{29,17}: sigma_2 = 10
+    assert float(np.mean(gaps)) == pytest.approx(value, abs=5e-8)
+    # below what SynFlow's and SNIP's masks have in the same table
+    assert value < min(0.347729, 0.297726)
 
 
 def test_the_imdb_of_vgg16_is_the_papers_over_its_convolutions_and_the_lps_layer(vgg16_2448: Masks) -> None:
@@ -414,6 +433,7 @@ def test_the_imdb_of_vgg16_is_the_papers_over_its_convolutions_and_the_lps_layer
     assert [tuple(mask.shape) for mask in codes[-2:]] == [(512, 512, 3, 3), (2448, 2448)]
     assert len(codes) == 9
     assert golden(codes, bound_gap) == pytest.approx(3.4630549, abs=5e-8)
+    assert golden(codes, imdb_norm) == pytest.approx(VGG16_NORM, abs=5e-8)
     lps = bound_gap(biadjacency(codes[-1]))
     assert 2 * math.sqrt(29) - lps == pytest.approx(10.0, abs=1e-6)
 

@@ -80,7 +80,8 @@ def test_the_networks_sums() -> None:
         {"name": "b", "shape": [3, 10], "kept": 6, "density": 0.2, "imdb": None, "lambda2": 0.25, "dead_filters": 2},
         {"name": "c", "shape": [5, 2], "kept": 0, "density": 0.0, "imdb": 1.0, "lambda2": None, "dead_filters": 5},
     ]
-    rows = [{**row, "collapsed": row["kept"] == 0} for row in rows]
+    norms = (0.5, None, 0.25)
+    rows = [{**row, "imdb_norm": norm, "collapsed": row["kept"] == 0} for row, norm in zip(rows, norms, strict=True)]
     assert network_sums(rows, {"a": 1000, "b": 500, "c": 7}) == {
         "kept": 10,
         "prunable": 50,
@@ -88,6 +89,8 @@ def test_the_networks_sums() -> None:
         "dead_filters": 8,
         "imdb": 1.5,
         "imdb_sum": 3.0,
+        "imdb_norm": 0.375,
+        "imdb_layers": 2,
         "lambda2_min": 0.25,
         "collapsed_layers": 1,
         "macs": 500,
@@ -96,27 +99,35 @@ def test_the_networks_sums() -> None:
 
 def test_sums_of_a_network_without_any_number() -> None:
     rows = [{"name": "a", "shape": [2, 2], "kept": 0, "density": 0.0, "imdb": None, "lambda2": None, "dead_filters": 2}]
-    rows[0]["collapsed"] = True
+    rows[0] |= {"collapsed": True, "imdb_norm": None}
     sums = network_sums(rows, {"a": 4})
     assert (sums["imdb"], sums["imdb_sum"], sums["lambda2_min"], sums["macs"]) == (None, None, None, 0)
+    assert (sums["imdb_norm"], sums["imdb_layers"]) == (None, 0)
 
 
 def row(name: str, density: float, imdb: float | None) -> dict[str, object]:
     kept = round(100 * density)
-    same = {"shape": [10, 10], "lambda2": 0.5, "dead_filters": 0, "collapsed": False}
+    norm = None if imdb is None else imdb / 10
+    same = {"imdb_norm": norm, "shape": [10, 10], "lambda2": 0.5, "dead_filters": 0, "collapsed": False}
     return {"name": name, "kept": kept, "density": density, "imdb": imdb, **same}
 
 
-def test_imdb_is_of_the_pruned_layers_only() -> None:
+def test_imdb_is_of_the_pruned_layers_and_the_normalised_one_of_all_that_have_one() -> None:
     rows = [row("a", 1.0, 7.0), row("b", 0.3, 2.0), row("c", 0.2, 0.5), row("d", 0.1, None), row("e", 1.0, 4.0)]
     sums = network_sums(rows, dict.fromkeys("abcde", 100))
     assert (sums["imdb"], sums["imdb_sum"]) == (1.25, 2.5)
+    assert sums["imdb_norm"] == pytest.approx((0.7 + 0.2 + 0.05 + 0.4) / 4)
+    assert sums["imdb_layers"] == 4
     assert sums["lambda2_min"] == 0.5  # of all layers
 
 
 def test_a_dense_network_has_no_imdb() -> None:
     sums = network_sums([row("a", 1.0, 7.0), row("b", 1.0, 4.0)], {"a": 100, "b": 100})
     assert (sums["imdb"], sums["imdb_sum"], sums["density"]) == (None, None, 1.0)
+    rows = layer_rows(nn.Sequential(nn.Linear(5, 6), nn.Linear(6, 2)), {})
+    assert [row["imdb_norm"] for row in rows] == [1.0, None]  # a complete graph's; no right degree of 3
+    sums = network_sums(rows, {"0.weight": 30, "1.weight": 12})
+    assert (sums["imdb"], sums["imdb_norm"], sums["imdb_layers"]) == (None, 1.0, 1)
 
 
 def test_negative_imdbs_add_up_too() -> None:
@@ -135,9 +146,11 @@ def test_the_mean_and_the_sum_over_a_networks_pruned_layers() -> None:
     want = 2 * math.sqrt(2) - (1 + math.sqrt(3))
     assert rows[1]["imdb"] == pytest.approx(want)
     assert rows[0]["imdb"] == pytest.approx(2 * math.sqrt(11))
+    assert [row["imdb_norm"] for row in rows] == pytest.approx([1, want / math.sqrt(8), want / math.sqrt(8)])
     sums = network_sums(rows, {f"{k}.weight": 144 for k in range(3)})
     assert sums["imdb"] == pytest.approx(want)
     assert sums["imdb_sum"] == pytest.approx(2 * want)
+    assert sums["imdb_norm"] == pytest.approx((1 + 2 * want / math.sqrt(8)) / 3)
 
 
 @pytest.mark.parametrize(

@@ -23,6 +23,8 @@ CONSTANT: dict[str, Any] = {
     "lambda2_min": 0.5,
     "imdb": 1.0,
     "imdb_sum": 3.0,
+    "imdb_norm": 0.2,
+    "imdb_layers": 3,
     "effective_density": 0.01,
     "collapsed_layers": 0,
     "parameters": 1200,

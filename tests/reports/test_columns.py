@@ -13,6 +13,7 @@ from pruneexp.jobs.composing import Source
 from pruneexp.program import do
 from pruneexp.reports.columns.accuracy import accuracy
 from pruneexp.reports.columns.drop import drop
+from pruneexp.reports.columns.drop_unpruned import drop_unpruned
 from pruneexp.reports.columns.measured import measured
 from pruneexp.reports.columns.n import n
 from pruneexp.reports.columns.published import published
@@ -28,6 +29,7 @@ NAMES = sorted(path.stem for path in (conf_dir() / "column").glob("*.yaml"))
 OPTIONAL = ("neurons", "latency/cpu/64", "peak_memory_bytes", "mine/a")
 MISSING = (
     "imdb",
+    "imdb_norm",
     "lambda2_min",
     "dead_filters",
     "collapsed_layers",
@@ -85,8 +87,9 @@ def test_every_column_says_something_of_a_table_that_has_its_figures(columns: di
         cells(accuracy=[60.0, 61.0, 62.0], masker=["sparsify"] * 3).assign(**dict.fromkeys(OPTIONAL, 0.5))
     )
     whole = whole.assign(
-        density=0.5, drops=pd.Series([(1.0,)]), pairs=1, published_imdb=0.5, published_pruning_seconds=3.0
-    )
+        density=0.5, drops=pd.Series([(1.0,)]), pairs=1, published_imdb=0.5, published_imdb_norm=0.5, published_pruning_seconds=3.0,
+        drops_unpruned=pd.Series([(1.0,)]), drop_unpruned_ci95=math.nan, pairs_unpruned=1,
+    )  # fmt: skip
     for name, column in columns.items():
         made = pd.DataFrame(column.call(table=whole))
         assert made.shape[1] >= 1, name
@@ -132,6 +135,13 @@ def test_a_drop_says_of_how_many_pairs_it_is_where_that_is_not_all_seeds() -> No
     assert drop(table).tolist() == ["", "9.00, 10.00 (2 pairs)"]
     table = aggregate(cells(**same, accuracy=[50.0, None, None, 41.0, 60.0, 79.0]))
     assert drop(table).tolist() == ["", "9.00 (1 pair)"]
+
+
+def test_a_drop_from_the_unpruned_network_is_told_where_there_is_one() -> None:
+    frame = cells(accuracy=[80.0, 81.0, 82.0])
+    assert drop_unpruned(aggregate(frame)).tolist() == [""]
+    frame = frame.assign(drop_unpruned=[4.0, 3.0, math.nan])
+    assert drop_unpruned(aggregate(frame)).tolist() == ["4.00, 3.00 (2 pairs)"]
 
 
 def test_published_figures_are_told_as_printed() -> None:

@@ -12,6 +12,8 @@ from hypothesis import strategies as st
 from pruneexp.cell import Cell
 from pruneexp.reports.frame import SETTING, flat, tidy
 from pruneexp.reports.labels import Labels, dense_of
+from pruneexp.reports.notes import notes
+from pruneexp.reports.plain import plain_csv
 from pruneexp.reports.presets import Presets
 from pruneexp.reports.table import aggregate
 from pruneexp.system.shipped import conf_dir
@@ -19,6 +21,7 @@ from tests.properties import PROPERTY
 from tests.reports.made_records import grid_of, made_cell, record
 
 EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
+OF_LATER_VERSIONS = ("imdb_sum", "imdb_norm", "imdb_layers", "parameters")
 Made = tuple[Cell, float | None, dict[str, Any]]
 
 
@@ -198,6 +201,40 @@ def test_seconds_components_and_neurons_are_made_of_several_fields() -> None:
     assert "neurons" not in framed(made_cell())
 
 
+def test_a_papers_pruned_networks_are_paired_with_the_network_that_it_calls_unpruned_too() -> None:
+    of: dict[str, Any] = {"dataset": "cifar10", "recipe": "ramanujan_30", "initialisation": "kaiming_uniform"}
+    small, large = {**of, "model": "vgg16_2448"}, {**of, "model": "vgg16_base"}
+    found = framed(
+        *((made_cell(**small, seed=seed, masker="erk", density=0.029), 80.0 + seed) for seed in (0, 1)),
+        (made_cell(**small, density=1.0), 83.0),
+        (made_cell(**large, density=1.0), 84.0),
+        (made_cell(**{**small, "initialisation": "kaiming_normal"}, masker="erk", density=0.029), 70.0),
+        (made_cell(**small, model__hidden=1092, masker="erk", density=0.029), 60.0),
+    )
+    nan = math.nan
+    assert found["drop"].tolist() == pytest.approx([3, nan, nan, nan, nan, nan], nan_ok=True)
+    assert found["drop_unpruned"].tolist() == pytest.approx([4, nan, 1, nan, nan, nan], nan_ok=True)
+    table = aggregate(found)
+    row = table[
+        (table["masker"] == "erk") & (table["model"] == "vgg16_2448") & table["options"].str.contains("uniform")
+    ].iloc[0]
+    assert (row["drop"], row["pairs"], row["drop_unpruned"], row["pairs_unpruned"], row["drops_unpruned"]) == (
+        3,
+        1,
+        4,
+        1,
+        (4.0,),
+    )
+    assert any(note.startswith("Drop from unpruned: ") for note in notes(table, found))
+    assert "drops_unpruned" in plain_csv(table).partition("\n")[0]
+
+
+def test_where_no_network_is_another_ones_unpruned_one_nothing_is_said_of_it() -> None:
+    found = framed(made_cell(density=1.0), made_cell())
+    assert not {"drop_unpruned", "unpruned_group"} & {*found}
+    assert "unpruned" not in plain_csv(aggregate(found))
+
+
 def test_measurements_are_columns_by_their_place_in_the_record() -> None:
     assert flat("latency", {"cpu": {"1": 0.5, "64": None}}) == pytest.approx(
         {"latency/cpu/1": 0.5, "latency/cpu/64": math.nan}, nan_ok=True
@@ -208,11 +245,10 @@ def test_measurements_are_columns_by_their_place_in_the_record() -> None:
 
 def test_fields_that_older_records_lack_are_missing_and_not_a_fault() -> None:
     cell = made_cell()
-    made = {
-        name: value for name, value in record(cell, 50.0, digest="d").items() if name not in ("imdb_sum", "parameters")
-    }
+    made = {name: value for name, value in record(cell, 50.0, digest="d").items() if name not in OF_LATER_VERSIONS}
     found = tidy([(made, cell.names), (record(made_cell(seed=1), 60.0, digest="d"), cell.names)])
-    assert found["parameters"].isna().tolist() == [True, False]
+    for name in OF_LATER_VERSIONS:
+        assert found[name].isna().tolist() == [True, False]
     assert aggregate(found)["parameters"].tolist() == [1200.0]
 
 

@@ -7,6 +7,8 @@ import pytest
 from omegaconf import OmegaConf
 
 from pruneexp.cell import GROUPS
+from pruneexp.components.component import configured
+from pruneexp.errors import UserError
 from pruneexp.reports.presets import Presets
 from pruneexp.reports.titles import Titles
 from pruneexp.sweep import named
@@ -60,6 +62,23 @@ def test_choosing_a_scorer_implies_its_rounds() -> None:
         "snip": {},
     }
     assert Presets().implied("recipe", "digits") == {}
+
+
+def test_a_model_says_which_one_its_paper_calls_unpruned() -> None:
+    found = {path.stem: Presets().unpruned(path.stem) for path in (conf_dir() / "model").glob("*.yaml")}
+    bases = {
+        "vgg13_2448": "vgg13_base",
+        "vgg16_2448": "vgg16_base",
+        "vgg19_2448": "vgg19_base",
+        "alexnet_2448": "alexnet",
+    }
+    assert {name: other for name, other in found.items() if other is not None} == bases
+    assert all(Presets().component("model", other) is not None for other in bases.values())
+    assert Presets().unpruned("nowhere") is None
+    node = {"name": "mine", "unpruned": ["a", "b"], "_target_": "pruneexp.models.vgg.vgg_small"}
+    with pytest.raises(UserError, match=r"^model\.unpruned must be "):
+        configured("model", node)
+    assert configured("model", node | {"unpruned": "vgg11"}).identity() == named("model", "vgg_small").identity()
 
 
 @pytest.mark.parametrize("group", TITLED)

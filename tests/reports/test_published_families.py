@@ -10,6 +10,7 @@ import pytest
 from pruneexp.reports.columns.accuracy import accuracy
 from pruneexp.reports.columns.published import published as published_column
 from pruneexp.reports.notes import notes
+from pruneexp.reports.presets import Presets
 from pruneexp.reports.published import MASKS, published
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import expand
@@ -77,18 +78,23 @@ def test_every_published_accuracy_of_a_recipe_of_conf_meets_one_row_of_each_grid
     assert len(left) == len(cifar) + 1 + (4 + 2) * 5 * (7 + 1)
 
 
-def test_recipes_that_conf_lacks_meet_no_accuracy_and_their_imdb_stands_beside_the_masks(tables: pd.DataFrame) -> None:
+def test_recipes_that_conf_lacks_meet_no_accuracy_and_their_normalised_imdb_stands_beside_the_masks(
+    tables: pd.DataFrame,
+) -> None:
     elsewhere = published()[~published()["recipe"].isin(RECIPES)]
     assert set(elsewhere["recipe"]) == {"hoang_250"}
-    assert len(elsewhere) == 12
+    assert len(elsewhere) == 15
+    masks = elsewhere[elsewhere["masker"] != "dense"]
+    assert masks["published_imdb"].isna().all()
+    assert masks["published_imdb_norm"].notna().all()
     claimed = tables[tables["published_elsewhere"] == "hoang_250"]
     assert claimed["published"].isna().all()
     assert claimed["source"].isna().all()
-    imdb = elsewhere.set_index(MASKS)["published_imdb"]
-    assert len(claimed) == 10  # GraSP is in no experiment
+    imdb = elsewhere.set_index(MASKS)["published_imdb_norm"]
+    assert len(claimed) == 13  # of the dense ones VGG-16's: ResNet-34's have the paper's own beside them
     for row in claimed.to_dict("records"):
-        assert row["published_imdb"] == imdb[tuple(row[name] for name in MASKS)]
-    assert any("hoang_250 (10 rows)" in note for note in notes(claimed, framed(grid_of("ramanujan_table6_vgg16"))))
+        assert row["published_imdb_norm"] == pytest.approx(imdb[tuple(row[name] for name in MASKS)], nan_ok=True)
+    assert any("hoang_250 (13 rows)" in note for note in notes(claimed, framed(grid_of("ramanujan_table6_vgg16"))))
 
 
 def test_labels_of_published_figures_are_those_that_our_rows_have(tables: pd.DataFrame) -> None:
@@ -98,9 +104,85 @@ def test_labels_of_published_figures_are_those_that_our_rows_have(tables: pd.Dat
 
 
 def test_no_network_and_mask_has_figures_of_the_masks_under_two_recipes() -> None:
-    of_masks = published().dropna(subset=["published_imdb", "published_pruning_seconds"], how="all")
+    of_masks = published().dropna(
+        subset=["published_imdb", "published_imdb_norm", "published_pruning_seconds"], how="all"
+    )
     others = published().merge(of_masks[MASKS].drop_duplicates(), on=MASKS)
     assert not others.duplicated(MASKS).any()
+
+
+# "Deterministic Ramanujan graphs", Tables 5 and 6, as printed: accuracies of the unpruned and the pruned network
+
+TABLE5 = {
+    "cifar10": {
+        "vgg13": (83, 81),
+        "vgg16": (84, 82),
+        "vgg19": (85, 83),
+        "alexnet": (81, 77),
+        "resnet18": (83, 82),
+        "resnet34": (83, 84),
+    },
+    "cifar100": {"resnet18": (56, 54), "resnet34": (57, 56)},
+}
+# of Hoang et al.'s unpruned network, and of methods accuracy and IMDB
+TABLE6 = {
+    ("cifar10", "vgg16"): (
+        94,
+        {"random": (83, -0.116971), "erk": (90, 0.128288), "snip": (92, 0.163364), "synflow": (92, 0.347729)},
+    ),
+    ("cifar10", "resnet34"): (
+        89,
+        {"random": (81, -0.018530), "erk": (86, 0.181492), "snip": (87, 0.297726), "grasp": (86, 0.188965)},
+    ),
+    ("cifar100", "resnet34"): (
+        62,
+        {"random": (52, -0.018530), "erk": (59, 0.101492), "snip": (60, 0.297726), "grasp": (59, 0.188965)},
+    ),
+}
+
+
+@pytest.mark.parametrize("dataset", TABLE5)
+def test_every_row_of_table_5_is_there_with_its_unpruned_network(dataset: str) -> None:
+    rows = published()[(published()["recipe"] == "ramanujan_30") & (published()["dataset"] == dataset)]
+    dense, pruned = (
+        rows[rows["masker"] == "dense"],
+        rows[rows["masker"].str.fullmatch(r"ramanujan(\[least_channels=256\])?")],
+    )
+    for network, (before, after) in TABLE5[dataset].items():
+        own = network if network.startswith("resnet") else f"{network}_2448"
+        unpruned = Presets().unpruned(own) or own
+        assert unpruned == (network if own == network or network == "alexnet" else f"{network}_base")
+        assert dense[dense["model"] == unpruned]["published"].tolist() == [before]
+        assert pruned[pruned["model"] == own]["published"].tolist() == [after]
+    assert len(pruned) == len(TABLE5[dataset])
+
+
+@pytest.mark.parametrize(("dataset", "model"), TABLE6)
+def test_every_row_of_table_6_is_there_the_others_figures_normalised_and_the_misprint_named(
+    dataset: str, model: str
+) -> None:
+    unpruned, methods = TABLE6[dataset, model]
+    theirs = published()[published()["recipe"] == "hoang_250"].set_index(["dataset", "model"]).loc[[(dataset, model)]]
+    method = theirs["scorer"].where(theirs["scorer"] != "none", theirs["masker"])
+    found = dict(zip(method, zip(theirs["published"], theirs["published_imdb_norm"], strict=True), strict=True))
+    assert found.pop("dense")[0] == unpruned
+    assert found == methods
+    remarks = theirs.set_index(method)["remark"].dropna()
+    assert list(remarks.index) == (["erk"] if model == "resnet34" else [])
+    assert remarks.str.contains("misprint").all()
+    own = published()[published()["published_imdb"].notna()].set_index(["dataset", "model"])["published_imdb"]
+    assert own[dataset, "resnet34" if model == "resnet34" else "vgg16_2448"] == (
+        3.098840 if model == "resnet34" else 3.463054
+    )
+
+
+def test_the_note_beside_imdbs_says_what_their_units_do_to_the_papers_claim(tables: pd.DataFrame) -> None:
+    for name in ("ramanujan_table5_vgg", "ramanujan_table6_vgg16", "ramanujan_table6_resnet34"):
+        table = tables[tables["name"] == name]
+        (told,) = (note for note in notes(table, framed(grid_of(name))) if note.startswith("IMDB: "))
+        assert "difference of units" in told
+    plain = tables[tables["name"] == "ramanujan_table4"]
+    assert not any(note.startswith("IMDB: ") for note in notes(plain, framed(grid_of("ramanujan_table4"))))
 
 
 # only beside the very recipe, options and mask

@@ -208,7 +208,7 @@ def test_the_published_imdb_stands_beside_ours(
     assert "Deterministic Ramanujan graphs" in made["source"]
     for other in ({"masker": "ramanujan_fit"}, {"scorer": "magnitude"}, {"options": ""}, {"masker": f"{masker}x"}):
         row = aggregate(ramanujan(**{**same, **other}, accuracy=[80.0])).iloc[0]
-        assert row[["published", "published_imdb", "source", "published_elsewhere"]].isna().all()
+        assert row[["published", "published_imdb", "published_imdb_norm", "source", "published_elsewhere"]].isna().all()
     # what is of the masks stands beside another recipe too, with a word on where the accuracy is
     row = aggregate(ramanujan(**same, recipe="smoke", accuracy=[80.0])).iloc[0]
     assert row[["published", "published_ci95", "source"]].isna().all()

@@ -1,8 +1,10 @@
 """Metrics of two published networks: an independent construction's, and the raw output of the authors' program."""
 
 import json
+import math
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,6 +15,7 @@ from pruneexp.models.conv6 import Conv6
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.prunable import prunable
 from pruneexp.topology.measure import Mode, measure
+from pruneexp.topology.rolled import ramanujan_metrics
 from pruneexp.topology.spectra import adjacency, adjacency_spectrum
 from pruneexp.topology.tracing import encode
 
@@ -24,9 +27,9 @@ BLOCK = {"correct": "correct", "published": "reference"}
 
 
 @cache
-def golden(name: str) -> dict[str, dict[str, float]]:
-    """The file's blocks: `reference` (the authors' program) and `correct`."""
-    found: dict[str, dict[str, float]] = json.loads((FOLDER / "multipartite.json").read_text(encoding="utf-8"))[name]
+def golden(name: str) -> dict[str, dict[str, Any]]:
+    """The file's blocks: `reference` (the authors' program) and `correct`; by layer `ram_mge` (theirs) and `ram_vita` (Hoang et al.'s)."""
+    found: dict[str, dict[str, Any]] = json.loads((FOLDER / "multipartite.json").read_text(encoding="utf-8"))[name]
     return found
 
 
@@ -90,7 +93,42 @@ def test_gap_of_conv6_is_the_golden_one() -> None:
     block = golden("conv6_erk_0.98")["correct"]
     graph = encode(network("conv6_erk_0.98"), SHAPE)
     found = adjacency_spectrum(adjacency(graph), graph.nodes)
-    largest: list[float] = block["adjacency_largest"]  # type: ignore[assignment]
+    largest: list[float] = block["adjacency_largest"]
     assert found.values == pytest.approx(largest[:2], rel=1e-9)
     assert found.values[0] - found.values[1] == pytest.approx(block["spectral_gap"], rel=1e-6)
     assert found.residual <= 1e-6
+
+
+GOLDEN = ["conv6_erk_0.98", "resnet20_erk_0.98", "resnet20_erk_0.9"]
+
+
+def defined(value: float | None) -> float:
+    return math.nan if value is None else value
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_normalised_imdb_of_every_layer_is_that_of_the_authors_program(name: str) -> None:
+    layers = ramanujan_metrics(network(name), mode="published")
+    for (layer, want), found in zip(golden(name)["ram_mge"].items(), layers.values(), strict=True):
+        imsg, imdb = map(defined, want["imsg,imdb(norm)"])
+        assert found["imdb"] == pytest.approx(imdb, abs=1e-14, nan_ok=True), layer
+        assert found["imdb_norm"] == pytest.approx(imdb, abs=1e-14, nan_ok=True), layer
+        assert found["imsg"] == pytest.approx(imsg, abs=1e-4, nan_ok=True), layer  # weights of half precision there
+        assert found["difference_of_bound"] == pytest.approx(want["delta_r(norm)"], abs=1e-14), layer
+        assert found["layer_density"] * prunable_size(name, layer) == pytest.approx(want["edges"])
+
+
+@pytest.mark.parametrize("fewest", [1, 3])
+@pytest.mark.parametrize("name", GOLDEN)
+def test_both_units_of_imdb_of_every_layer_are_those_of_the_program_of_hoang_et_al(name: str, fewest: int) -> None:
+    # float32 there; no degree of these masks is passed over for having fewer than three left vertices
+    layers = ramanujan_metrics(network(name), fewest=fewest)
+    for (layer, want), found in zip(golden(name)["ram_vita"].items(), layers.values(), strict=True):
+        plain, norm = map(defined, (want["imsg"][1], want["imsg"][3]))
+        assert found["imdb"] == pytest.approx(plain, abs=5e-6, nan_ok=True), layer
+        assert found["imdb_norm"] == pytest.approx(norm, abs=1e-6, nan_ok=True), layer
+
+
+def prunable_size(name: str, layer: str) -> int:
+    arrays = np.load(FOLDER / f"{name}.npz")
+    return int(np.prod(arrays[f"{layer}.shape"]))

@@ -8,5 +8,5 @@ from pruneexp.reports.text import number
 
 @component("column")
 def imdb(table: pd.DataFrame) -> "pd.Series[str]":
-    """Mean over layers of sqrt(d_L - 1) + sqrt(d_R - 1) - sigma_2, mean over seeds (Hoang et al. 2023)."""
+    """Mean over pruned layers of sqrt(d_L - 1) + sqrt(d_R - 1) - sigma_2, mean over seeds (Hoang et al. 2023)."""
     return table["imdb"].map(lambda value: number(value, 3)).rename("IMDB")
