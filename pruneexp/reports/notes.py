@@ -18,7 +18,7 @@ def notes(table: pd.DataFrame, cells: pd.DataFrame) -> list[str]:
         table: aggregated.
         cells: the tidy frame that it is made of.
     """
-    return [*_on_accuracy(table), *_on_published(table), *_on_origin(cells)]
+    return [*_on_accuracy(table), *_on_recipes(cells), *_on_published(table), *_on_origin(cells)]
 
 
 def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
@@ -39,6 +39,16 @@ def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
         yield f"{lost} of {int(table['seeds'].sum())} cells have no accuracy, since they diverged; means are of the others."
     if others := int(table["diverged"].sum()) - lost:
         yield f"{others} of {int(table['seeds'].sum())} cells diverged and count with the accuracy that they were left with."
+
+
+def _on_recipes(cells: pd.DataFrame) -> Iterator[str]:
+    if "recipe.frozen_epochs" in cells:
+        alone = cells.loc[cells["recipe.frozen_epochs"] == cells["recipe.epochs"], "recipe"]
+        for recipe in alone.unique():
+            yield (
+                f"Recipe {recipe} trains the classifier alone, weights and BatchNorm statistics before it stay: of a dense network with"
+                " pretrained weights that is conventional fine-tuning."
+            )
 
 
 def _on_published(table: pd.DataFrame) -> Iterator[str]:
