@@ -18,7 +18,14 @@ from tests.reports.made_records import framed, grid_of, made_cell
 ON = [*MASKS, "recipe"]
 STARRED = {"dataset": "tiny_imagenet32", "model": "resnet32", "scorer": "prospr", "masker": "greedy_global"}
 TOPOLOGY = ["topology_tables8_9", "topology_table10", "topology_tables8_9_wrn", "topology_table10_wrn"]
-CLAIMING = ("laenen_table1_*", "ramanujan_*", "topology_*", "centrality_table_vgg", "centrality_table_linear", "vgg16_c100_sweep")
+CLAIMING = (
+    "laenen_table1_*",
+    "ramanujan_*",
+    "topology_*",
+    "centrality_table_vgg",
+    "centrality_table_linear",
+    "vgg16_c100_sweep",
+)
 EXPERIMENTS = sorted(path.stem for name in CLAIMING for path in (conf_dir() / "experiment").glob(f"{name}.yaml"))
 RECIPES = {path.stem for path in (conf_dir() / "recipe").glob("*.yaml")}
 
