@@ -81,12 +81,12 @@ def test_of_planted_likeness_the_central_neurons_are_the_same_and_the_least_cent
     assert (table["n"] == 3).all()
     found = table.set_index(["importance", "share", "layer"])
     central, least = found.loc["eigenvector_centrality"], found.loc["least_central"]
-    assert central.loc[0.5, "similarity"].to_numpy() == pytest.approx(1, abs=1e-6)
-    assert least.loc[0.5, "similarity"].to_numpy() == pytest.approx(0, abs=1e-6)
+    assert central.xs(0.5)["similarity"].to_numpy() == pytest.approx(1, abs=1e-6)
+    assert least.xs(0.5)["similarity"].to_numpy() == pytest.approx(0, abs=1e-6)
     # of n neurons n / 2 are the same, and 3 n / 4 are kept
     same = {name: (n // 2) * (n // 2 - 1) / ((3 * n // 4) * (3 * n // 4 - 1)) for name, n in NEURONS.items()}
     wanted = same | {"all": np.mean(list(same.values()))}
-    assert central.loc[0.75, "similarity"].to_dict() == pytest.approx(wanted, abs=1e-5)
+    assert central.xs(0.75)["similarity"].to_dict() == pytest.approx(wanted, abs=1e-5)
     assert central["similarity_ci95"].to_numpy() == pytest.approx(0, abs=1e-9)  # three times one network
     random = found.loc["random"]
     assert (random["similarity_ci95"] > 0).any()  # each time another choice
