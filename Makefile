@@ -37,7 +37,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
-	centrality-table centrality-small centrality-sweep pretrain bench-centrality gpu-lease results-page clean
+	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality gpu-lease results-page clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -58,7 +58,7 @@ spectral-fig2: .venv/installed ## Laenen (2023), figure 2: four networks, three 
 spectral-fig3: .venv/installed ## Laenen (2023), figures 3 and 4: VGG-11 pruned after training, lambda_2 of every layer
 	$(RUN) +experiment=laenen_fig3 $(RECIPE) $(ARGS)
 
-spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laenen (2023) loses to Greedy: with and without trees
+spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laenen (2023) reports Greedy ahead: with and without trees
 	$(RUN) +experiment=laenen_extreme_tiny $(RECIPE) $(ARGS)
 
 connectivity: .venv/installed ## what each way of choosing edges leaves connected; nothing is trained
@@ -148,14 +148,22 @@ pretrain: .venv/installed ## ResNet-18 on CIFAR-100, to be pruned and fine-tuned
 	$(RUN) +experiment=pretrain_cifar100 $(RECIPE) $(ARGS)
 
 PRETRAINED = $(firstword $(wildcard results/runs/cifar100-torchvision_resnet18-dense-*))
-centrality-small: .venv/installed ## neurons removed by six importances, fine-tuned on flowers and CIFAR-10; PRETRAINED= names make pretrain's cell
-	$(RUN) +experiment=centrality_small weights=$(or $(PRETRAINED),imagenet) $(RECIPE) $(ARGS)
+WEIGHTS = weights=$(or $(PRETRAINED),imagenet)
+centrality-small: .venv/installed ## neurons removed by six importances, fine-tuned on flowers and CIFAR-10, both baselines; PRETRAINED= names make pretrain's cell
+	for experiment in centrality_small_linear centrality_small; do $(RUN) +experiment=$$experiment $(WEIGHTS) $(RECIPE) $(ARGS) || exit 1; done
+	$(RUN) mode=report from=[centrality_small,centrality_small_linear] $(WEIGHTS) $(RECIPE) $(ARGS)
 
 centrality-sweep: .venv/installed ## the threshold tau against the share of neurons kept; PRETRAINED= as above
-	$(RUN) +experiment=centrality_sweep weights=$(or $(PRETRAINED),imagenet) $(RECIPE) $(ARGS)
+	$(RUN) +experiment=centrality_sweep $(WEIGHTS) $(RECIPE) $(ARGS)
 
-centrality-table: .venv/installed ## four ImageNet networks, three small data sets, all importances; ARGS="dataset=flowers102" for a part
-	for experiment in centrality_table_vgg centrality_table; do $(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+CENTRALITY = centrality_table_vgg centrality_table centrality_table_linear
+centrality-table: .venv/installed ## four ImageNet networks, three small data sets, all importances, both baselines; ARGS="dataset=flowers102" for a part
+	for experiment in $(CENTRALITY); do $(RUN) +experiment=$$experiment $(RECIPE) $(ARGS) || exit 1; done
+	$(RUN) mode=report from=[$(subst $() ,$(comma),$(CENTRALITY))] name=centrality_tables $(RECIPE) $(ARGS)
+
+kept-similarity: .venv/installed ## how alike the neurons are that each importance keeps of three small networks
+	$(RUN) +experiment=pretrain_cifar10 $(RECIPE) $(ARGS)
+	.venv/bin/python -m pruneexp.studies.kept_similarity --weights results/runs/cifar10-vgg_small-dense-*/ --report-dir $(REPORT)
 
 bench-centrality: .venv/tested ## seconds of similarity graph and centrality for layers of up to 4096 neurons
 	.venv/bin/python -m scripts.bench_centrality

@@ -123,9 +123,9 @@ def _origin(target: dict[str, Any], folder: Path) -> list[str]:
         n = pd.read_csv(folder / "tables" / f"{name}.csv")["n"]
         seeds = " to ".join(map(str, sorted({n.min(), n.max()})))
         told[0] += f" of {about['cells']} of {about['cells_asked_for']} cells, n = {seeds}"
-        told += [
-            f"recipe {', '.join(about['recipes'])}, {', '.join(about['precisions'])}, {', '.join(about['devices'])}"
-        ]
+        precisions, coarse = ", ".join(about["precisions"]), about.get("test_precisions", {}).get("bf16", 0)
+        precisions += f" ({coarse} cells tested in bf16)" if coarse else ""
+        told += [f"recipe {', '.join(about['recipes'])}, {precisions}, {', '.join(about['devices'])}"]
     return [*told, f"made by `{about['command']}`"]
 
 

@@ -67,7 +67,7 @@ def test_a_value_of_the_wrong_kind_is_named(field: str, value: Any) -> None:
 
 @pytest.mark.parametrize("path", RECIPES, ids=lambda path: path.stem)
 def test_every_recipe_in_conf_is_valid_named_like_its_file_and_gives_its_source(path: Path) -> None:
-    node: Any = OmegaConf.to_container(OmegaConf.load(path))
+    node: Any = OmegaConf.to_container(OmegaConf.load(path), resolve=True)
     assert node.pop("name") == path.stem
     assert node.pop("title")
     assert node.pop("_target_") == "pruneexp.recipe.Recipe"

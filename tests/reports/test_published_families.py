@@ -26,7 +26,9 @@ TOPOLOGY = [
 ]  # fmt: skip
 # what their public code calls by the same name as the text is another method here
 CODED = {"snip": "snip_published", "grasp": "grasp_published", "prospr": "prospr_published", "er": "er_published"}
-CLAIMING = ("laenen_table1_*", "ramanujan_*", "topology_*", "centrality_table_vgg", "vgg16_c100_sweep")
+CLAIMING = (
+    "laenen_table1_*", "ramanujan_*", "topology_*", "centrality_table_vgg", "centrality_table_linear", "vgg16_c100_sweep",
+)  # fmt: skip
 EXPERIMENTS = sorted(path.stem for name in CLAIMING for path in (conf_dir() / "experiment").glob(f"{name}.yaml"))
 RECIPES = {path.stem for path in (conf_dir() / "recipe").glob("*.yaml")}
 

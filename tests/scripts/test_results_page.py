@@ -62,6 +62,13 @@ def test_the_page_says_where_each_number_is_from(folder: Path) -> None:
     )
 
 
+def test_the_page_says_how_many_cells_were_tested_in_bfloat16(folder: Path) -> None:
+    about = ABOUT.replace('"cells"', '"test_precisions": {"bf16": 3, "float32": 1}, "cells"')
+    (folder / "tables" / "made.json").write_text(about)
+    text = page([TARGET | {"says": "Nothing."}], folder)
+    assert "recipe r, p (3 cells tested in bf16), d;" in text
+
+
 def test_a_table_is_put_where_a_comment_names_it(folder: Path) -> None:
     text = "before\n<!-- table: made -->\nold\n<!-- end -->\nafter"
     once = with_table(text, folder)
