@@ -53,7 +53,7 @@ def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
 
 def test_choosing_a_scorer_implies_its_rounds() -> None:
     implied = {name: Presets().implied("scorer", name) for name in ("synflow", "iter_snip", "ntk_sap", "snip")}
-    assert implied == {"synflow": {"rounds": 100}, "iter_snip": {"rounds": 100}, "ntk_sap": {"rounds": 20}, "snip": {}}
+    assert implied == {"synflow": {"rounds": 100}, "iter_snip": {"rounds": 60}, "ntk_sap": {"rounds": 20}, "snip": {}}
     assert Presets().implied("recipe", "digits") == {}
 
 
