@@ -124,7 +124,7 @@ class Resident:
         """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""
         return (images - self.mean).div_(self.std).permute(0, 3, 1, 2)
 
-    def for_scoring(self, limit: int | None = None, per_class: int = 20) -> Batches:
+    def for_scoring(self, limit: int | None = None, per_class: int = 25) -> Batches:
         """Training images in the order of the stream "scorer batches", and how to augment them.
 
         The first `limit` (None: 5,000 at 32x32, fewer of larger ones), and after them what is missing of the first
