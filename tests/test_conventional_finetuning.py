@@ -97,4 +97,4 @@ def test_both_baselines_stand_beside_what_is_pruned_and_the_drop_is_to_the_netwo
     assert (pruned["drop"] == 10).all()
     assert pruned.loc[pruned["scorer"] == "eigenvector_centrality", "published"].tolist() == [48] * 3
     (told,) = [note for note in notes(table, cells) if "classifier alone" in note]
-    assert told.startswith("Recipe finetune_linear trains the classifier alone")
+    assert told.startswith("finetune_linear trains the classifier alone")

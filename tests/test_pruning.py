@@ -20,6 +20,7 @@ from pruneexp.scorers.magnitude import magnitude
 from pruneexp.system.shipped import conf_dir
 
 SCORERS, MASKERS = (sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in ("scorer", "masker"))
+SCORERS = [name for name in SCORERS if not name.endswith("_published")]  # other options of scorers that are among these
 # maskers that look at no score are tried with one scorer; some keep the number that their construction gives
 SCORED = [
     name

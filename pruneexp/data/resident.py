@@ -124,8 +124,8 @@ class Resident:
         """[b, H, W, C] in 0 ... 255 to float32 [b, C, H, W] of zero mean and unit variance per channel."""
         return (images - self.mean).div_(self.std).permute(0, 3, 1, 2)
 
-    def for_scoring(self, limit: int | None = None, per_class: int = 20) -> Batches:
-        """Training images without augmentation, in the order of the stream "scorer batches".
+    def for_scoring(self, limit: int | None = None, per_class: int = 25) -> Batches:
+        """Training images in the order of the stream "scorer batches", and how to augment them.
 
         The first `limit` (None: 5,000 at 32x32, fewer of larger ones), and after them what is missing of the first
         `per_class` of each class.
@@ -143,7 +143,17 @@ class Resident:
         index = order[(place < limit) | (rank < per_class)]
         images = self.train_images[index, shift : shift + self.height, shift : shift + self.width]
         images = self.normalise(images).contiguous()
-        return Batches(images, self.train_labels[index], tuple(images.shape[1:]))
+
+        def augment(rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+            return self._augmented(index[rows], generator).contiguous()
+
+        return Batches(images, self.train_labels[index], tuple(images.shape[1:]), augment)
+
+    def _augmented(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        """Training images [b] as the recipe augments them, normalised."""
+        kind = Crops if self.recipe.resized_crop else Shifts
+        draws = kind(*upload(list(kind.draw(len(index), self.recipe, generator)), self.device))
+        return self.normalise(draws.apply(self.train_images, index, slice(None), self.height, self.width))
 
 
 def _place(images: np.ndarray, labels: np.ndarray, index: np.ndarray, device: torch.device) -> Split:

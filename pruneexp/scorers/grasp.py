@@ -1,5 +1,7 @@
 """GraSP: gradient signal preservation, w * Hg."""
 
+from typing import Literal
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -20,6 +22,8 @@ def grasp(
     temperature: Positive = 200.0,
     batchnorm: BatchNorm = "train",
     chunk: Count = 256,
+    halves: bool = False,
+    score_on: Literal["own", "redrawn"] = "own",
 ) -> dict[str, torch.Tensor]:
     """w * Hg of each weight, g the gradient and H the Hessian of the mean cross-entropy of logits / `temperature`, float64.
 
@@ -30,11 +34,16 @@ def grasp(
     Args:
         model: any classifier; left as it is.
         batches: the images; the first `per_class` of each class are taken, as in the paper's Algorithm 2.
-        generator: not used, the samples are drawn once for the job.
-        per_class: 10 in the original's CIFAR experiments.
+        generator: of the weights that ``score_on=redrawn`` draws; else not used, the samples are drawn once for the job.
+        per_class: 10 in the original's CIFAR experiments, 25 in its code's default and in Cunegatti et al.'s public code.
         temperature: divides the logits; 200 in the original implementation, not in the paper's formula (1 leaves it out).
         batchnorm: ``train`` (default, batch statistics; the original's mode) or ``eval``.
         chunk: images to a batch; with batch statistics more than one chunk has more than one set of them.
+        halves: two batches instead, the first half of the classes' images and the second, with losses that are means over their half,
+            as in the original implementation: g is the sum of both halves' gradients, H that of their Hessians.
+        score_on: ``own`` weights, or ``redrawn``: a copy whose weights are drawn anew, N(0, 2 / fan_in), is scored in the network's
+            stead, so that the scores say nothing of the weights that are trained. Cunegatti et al.'s public code does so; the
+            original implementation redraws Linear weights alone (Xavier). Weights that are exactly zero are taken for pruned.
 
     Raises:
         UserError: fewer than `per_class` images of some class.
@@ -42,14 +51,20 @@ def grasp(
     images, labels = batches.balanced(per_class)
     double = in_float64(model, batchnorm)
     weights = prunable(double)
+    if score_on == "redrawn":
+        for weight in weights.values():
+            drawn = torch.randn(weight.shape, generator=generator, dtype=torch.float64) * (2 / weight[0].numel()) ** 0.5
+            weight.data = torch.where(weight.detach() != 0, drawn.to(weight.device), 0.0)
     wanted = list(weights.values())
     device = wanted[0].device
-    chunks = list(zip(images.split(chunk), labels.split(chunk), strict=True))
+    sizes = [len(images) // 2, len(images) - len(images) // 2] if halves else chunk
+    chunks = list(zip(images.split(sizes), labels.split(sizes), strict=True))
 
     def gradient(part: tuple[torch.Tensor, torch.Tensor], create_graph: bool) -> tuple[torch.Tensor, ...]:
         """This part's share of g."""
         logits = double(part[0].to(device, torch.float64)) / temperature
-        loss = functional.cross_entropy(logits, part[1].to(device), reduction="sum") / len(images)
+        loss = functional.cross_entropy(logits, part[1].to(device), reduction="sum")
+        loss = loss / (len(part[0]) if halves else len(images))
         return torch.autograd.grad(loss, wanted, create_graph=create_graph)
 
     total = [torch.zeros_like(weight) for weight in wanted]

@@ -1,6 +1,6 @@
 """PHEW: paths with higher edge weights, by random walks from inputs and outputs."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import numpy as np
 import torch
@@ -16,13 +16,14 @@ from pruneexp.network.wiring import trace
 WALKS = 4096  # walks advanced together, half from each end
 
 
-@component("scorer")
+@component("scorer", version=2)
 def phew(
     model: nn.Module,
     batches: Batches,
     generator: torch.Generator,
     share: Annotated[float, Field(gt=0, le=1), Words("above 0 and at most 1")] = 0.4,
     most: Annotated[int, Field(ge=2, le=LARGEST)] = 2_000_000,
+    shortcut: Literal["half", "every"] = "half",
 ) -> dict[str, torch.Tensor]:
     """A score that falls with the number of the first walk that takes a weight; weights never taken follow by |w|, below all others.
 
@@ -30,8 +31,8 @@ def phew(
     with probability |w| / sum |w|; channels are units, so that a kernel is taken with its sum's probability and one of its weights
     within it (Patil & Dovrolis 2021, "PHEW: Constructing sparse networks that learn fast and generalize well without training
     data", section 4). Keeping the highest scores of the whole network keeps the union of the first walks, every one of them a path from
-    an input to an output. Identity skips are not walked, their shortcut convolutions are. The walks are independent, hence drawn
-    thousands at a time.
+    an input to an output. Shortcut convolutions are walked; identity skips are not, in the authors' code neither: a walk goes through
+    the block's own layers. The walks are independent, hence drawn thousands at a time.
 
     Args:
         model: a network that the channel graph has a meaning for; left as it is.
@@ -39,6 +40,9 @@ def phew(
         generator: the random stream of the walks.
         share: of the weights to be walked before the walks end; densities above it are filled by |w|.
         most: walks after which they end all the same.
+        shortcut: how a walk chooses where several layers lead on, as at a block with a shortcut convolution: ``half``, each layer is
+            equally likely and a weight within it has its share, as in the authors' code (the paper does not say; there a walk from
+            the input turns off one layer early, so that it is no path: here it is one); ``every`` weight has its share of them all.
 
     Raises:
         UserError: the channel graph has no meaning for the network.
@@ -52,10 +56,14 @@ def phew(
         source.append(into.repeat_interleave(kernel).numpy())
         target.append(wiring.targets[name].repeat_interleave(weight[0].numel()).numpy())
     size = np.concatenate([weight.ravel().numpy() for weight in weights.values()])
+    layer = np.repeat(np.arange(len(weights)), [weight.numel() for weight in weights.values()])
     ends = np.concatenate(source), np.concatenate(target)
     first = np.full(len(size), np.iinfo(np.int64).max)  # number of the walk that takes a weight first
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-    walkers = [_Walker(*ends, size), _Walker(*ends[::-1], size)]
+    walkers = [
+        _Walker(start, end, _shares(start, layer, size) if shortcut == "half" else size)
+        for start, end in (ends, ends[::-1])
+    ]
     walks, taken, goal = 0, 0, share * np.count_nonzero(size)
     while walks < most and taken < goal:
         for direction, walker in enumerate(walkers):
@@ -69,6 +77,13 @@ def phew(
     parts = np.split(scores, np.cumsum([weight.numel() for weight in weights.values()])[:-1])
     shapes = zip(prunable(model).items(), parts, strict=True)
     return {name: torch.from_numpy(part.reshape(weight.shape)).to(weight.device) for (name, weight), part in shapes}
+
+
+def _shares(unit: np.ndarray, layer: np.ndarray, size: np.ndarray) -> np.ndarray:
+    """Each weight's share of its layer's weights at its unit [edges], so that the layers there weigh the same, 1."""
+    group = unit * (layer.max() + 1) + layer
+    total = np.bincount(group, weights=size)[group]
+    return np.divide(size, total, out=np.zeros_like(size), where=total > 0)
 
 
 class _Walker:

@@ -14,6 +14,8 @@ from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
+Tensors = dict[str, torch.Tensor]
+
 
 @component("scorer")
 def prospr(
@@ -25,14 +27,15 @@ def prospr(
     lr: Positive = 0.5,
     momentum: Annotated[float, Field(ge=0, lt=1)] = 0.9,
     first_order: bool = False,
+    detach_first: bool = False,
     batchnorm: BatchNorm = "train",
 ) -> dict[str, torch.Tensor]:
     """|dL(theta_M) / dc| at c = 1, where theta_0 = c * w and theta_1 ... theta_M are steps of SGD with momentum, float64.
 
     The loss L is that of the batch after the M that were trained on, and the derivative goes through all M steps (Alizadeh
     et al. 2022, "Prospect pruning: finding trainable weights at initialization using meta-gradients", eq. 4 and Algorithm 1). All
-    parameters take the steps, the prunable weights have switches. The public implementation detaches the first momentum buffer from
-    the derivative, which leaves out the first step's Hessian; here, as the paper defines it, nothing is detached.
+    parameters take the steps, the prunable weights have switches. The chain rule is followed backwards, from dL / dtheta_M with one
+    Hessian-vector product for each step, so that never more than one step's graph is in memory.
 
     Args:
         model: any classifier; left as it is.
@@ -42,6 +45,8 @@ def prospr(
         samples: images of each of the M + 1 batches.
         lr, momentum: of the M steps.
         first_order: treat the steps' gradients as constants (the paper's cheaper approximation): theta_M depends on c only through c * w.
+        detach_first: treat the first step's gradient as a constant, as the public implementation does, which detaches the first momentum
+            buffer from the derivative; the paper does not say so.
         batchnorm: ``train`` (default, batch statistics) or ``eval``.
 
     Raises:
@@ -50,23 +55,32 @@ def prospr(
     images, labels = batches.samples((steps + 1) * samples)
     double = in_float64(model, batchnorm)
     device = next(double.parameters()).device
-    start = {name: value.detach() for name, value in double.named_parameters()}
-    switches = {name: torch.ones_like(weight).requires_grad_() for name, weight in prunable(double).items()}
-    fast = {
-        name: value * switches[name] if name in switches else value.clone().requires_grad_()
-        for name, value in start.items()
-    }
 
-    def loss(part: int) -> torch.Tensor:
+    def gradient(part: int, at: Tensors, create_graph: bool = False) -> Tensors:
+        """The gradient of a batch's loss."""
         rows = slice(part * samples, (part + 1) * samples)
-        logits = functional_call(double, fast, (images[rows].to(device, torch.float64),))
-        return functional.cross_entropy(logits, labels[rows].to(device))
+        logits = functional_call(double, at, (images[rows].to(device, torch.float64),))
+        loss = functional.cross_entropy(logits, labels[rows].to(device))
+        return dict(zip(at, torch.autograd.grad(loss, list(at.values()), create_graph=create_graph), strict=True))
 
-    velocity = dict.fromkeys(fast, torch.zeros((), dtype=torch.float64, device=device))
+    def hessian_times(vector: Tensors, part: int, at: Tensors) -> Tensors:
+        """The Hessian of a batch's loss times a vector; the graph is gone when it returns."""
+        slope = gradient(part, at, create_graph=True)
+        product = torch.stack([(slope[name] * value).sum() for name, value in vector.items()]).sum()
+        turned = torch.autograd.grad(product, list(at.values()), materialize_grads=True)
+        return dict(zip(at, turned, strict=True))
+
+    start = {name: value.detach().requires_grad_() for name, value in double.named_parameters()}
+    thetas, velocity = [start], {name: torch.zeros_like(value) for name, value in start.items()}
     for step in range(steps):
-        gradients = torch.autograd.grad(loss(step), list(fast.values()), create_graph=not first_order)
-        for (name, value), gradient in zip(list(fast.items()), gradients, strict=True):
-            velocity[name] = momentum * velocity[name] + gradient
-            fast[name] = value - lr * velocity[name]
-    meta = torch.autograd.grad(loss(steps), list(switches.values()))
-    return {name: gradient.abs() for name, gradient in zip(switches, meta, strict=True)}
+        here, slope = thetas[-1], gradient(step, thetas[-1])
+        velocity = {name: momentum * velocity[name] + slope[name] for name in here}
+        thetas.append({name: (here[name].detach() - lr * velocity[name]).requires_grad_() for name in here})
+    # theta_k+1 = theta_k - lr v_k+1 and v_k+1 = momentum v_k + g_k(theta_k): dL / dtheta_k and dL / dv_k, from the last k to the first
+    by_theta, by_velocity = gradient(steps, thetas[-1]), {name: torch.zeros_like(start[name]) for name in start}
+    constant = steps if first_order else int(detach_first)  # of so many first steps the gradients
+    for step in reversed(range(constant, steps)):
+        by_velocity = {name: momentum * by_velocity[name] - lr * value for name, value in by_theta.items()}
+        turned = hessian_times(by_velocity, step, thetas[step])
+        by_theta = {name: by_theta[name] + turned[name] for name in by_theta}
+    return {name: (by_theta[name] * start[name].detach()).abs() for name in prunable(double)}

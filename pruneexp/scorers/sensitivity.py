@@ -4,25 +4,31 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
 def weights_times_gradients(
-    model: nn.Module, batches: Batches, samples: int, batchnorm: BatchNorm
+    model: nn.Module, images: torch.Tensor, labels: torch.Tensor, batchnorm: BatchNorm, chunk: int = 0
 ) -> dict[str, torch.Tensor]:
-    """w * dL/dw of each weight, L the mean cross-entropy of the first `samples` images, float64; the model is left as it is.
+    """w * dL/dw of each weight, L the mean cross-entropy of the images, float64; the model is left as it is.
 
-    Raises:
-        UserError: there are fewer images.
+    Args:
+        images: [n, C, H, W].
+        labels: [n].
+        batchnorm: with ``train`` each chunk has statistics of its own.
+        chunk: images to a batch; 0: all of them.
     """
-    images, labels = batches.samples(samples)
     double = in_float64(model, batchnorm)
     weights = prunable(double)
     device = next(double.parameters()).device
-    loss = functional.cross_entropy(double(images.to(device, torch.float64)), labels.to(device))
-    gradients = torch.autograd.grad(loss, list(weights.values()))
-    return {
-        name: weight.detach() * gradient for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
-    }
+    products = {name: torch.zeros_like(weight) for name, weight in weights.items()}
+    size = chunk or len(images)
+    for part, target in zip(images.split(size), labels.split(size), strict=True):
+        logits = double(part.to(device, torch.float64))
+        loss = functional.cross_entropy(logits, target.to(device), reduction="sum") / len(images)
+        for (name, weight), gradient in zip(
+            weights.items(), torch.autograd.grad(loss, list(weights.values())), strict=True
+        ):
+            products[name] += weight.detach() * gradient
+    return products

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 
 from pruneexp.components.options import component
-from pruneexp.components.values import Count
+from pruneexp.components.values import Count, Natural
 from pruneexp.data.batches import Batches
 from pruneexp.scorers.float64 import BatchNorm
 from pruneexp.scorers.sensitivity import weights_times_gradients
@@ -17,6 +17,9 @@ def snip(
     generator: torch.Generator,
     samples: Count = 100,
     batchnorm: BatchNorm = "train",
+    augment: bool = False,
+    fresh: bool = False,
+    chunk: Natural = 0,
 ) -> dict[str, torch.Tensor]:
     """|dL/dw * w| of each weight, L the mean cross-entropy of `samples` training images, float64.
 
@@ -26,13 +29,17 @@ def snip(
     Args:
         model: any classifier; left as it is.
         batches: the images; the first `samples` are taken.
-        generator: not used, the samples are drawn once for the job.
+        generator: of the draws that `augment` and `fresh` ask for; without them not used, the samples are drawn once for the job.
         samples: Laenen (2023) takes 100.
         batchnorm: ``train`` (default, batch statistics) or ``eval`` (as in the original implementation): it decides a good
             part of the mask.
+        augment: the images are augmented as the recipe augments them for training (the loader of Cunegatti et al.'s public code).
+        fresh: other images in each round (de Jorge et al. 2021, FORCE and Iterative SNIP), drawn from all there are for scoring.
+        chunk: images to a batch (0: all in one), whose gradients are averaged; with batch statistics each batch has its own.
 
     Raises:
-        UserError: fewer than `samples` images.
+        UserError: fewer than `samples` images, or `augment` without a recipe.
     """
-    products = weights_times_gradients(model, batches, samples, batchnorm)
+    images, labels = batches.samples(samples, generator if fresh else None, generator if augment else None)
+    products = weights_times_gradients(model, images, labels, batchnorm, chunk)
     return {name: product.abs() for name, product in products.items()}

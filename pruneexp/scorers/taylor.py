@@ -34,5 +34,5 @@ def taylor(
     Raises:
         UserError: fewer than `samples` images.
     """
-    products = weights_times_gradients(model, batches, samples, batchnorm)
+    products = weights_times_gradients(model, *batches.samples(samples), batchnorm)
     return {name: of_weights(product.flatten(1).sum(dim=1) ** 2, product) for name, product in products.items()}

@@ -249,6 +249,48 @@ def test_scorers_see_unaugmented_training_images_in_a_random_order_of_their_own(
     assert torch.allclose(again.images, batches.images)
 
 
+def test_scorers_that_ask_for_it_see_images_augmented_as_in_training() -> None:
+    images = np.random.default_rng(0).integers(1, 256, (12, 3, 8, 8), dtype=np.uint8)  # none black
+    dataset = dataclasses.replace(numbered(12), train_images=images)
+    batches = Resident(dataset, SHIFTED, 0, CPU).for_scoring(limit=10, per_class=0)
+    assert batches.images is not None
+    plain = batches.images.round().numpy()
+    got, labels = batches.samples(9, augmented=torch.Generator().manual_seed(3))
+    assert torch.equal(labels, batches.samples(9)[1])
+    draws = torch.Generator().manual_seed(3)
+    flip = torch.rand(9, generator=draws) < 0.5
+    top, left = torch.randint(0, 5, (2, 9), generator=draws).tolist()
+    for k in range(9):
+        framed = np.pad(plain[k], ((0, 0), (2, 2), (2, 2)))
+        window = framed[:, top[k] : top[k] + 8, left[k] : left[k] + 8]
+        np.testing.assert_allclose(got[k].numpy(), window[:, :, ::-1] if flip[k] else window, atol=1e-4)
+    assert flip.any()
+    assert len({*top}) > 1
+
+
+@every_recipe
+def test_augmented_images_for_scoring_have_the_shape_and_memory_of_the_others(recipe: Recipe) -> None:
+    batches = Resident(toy_dataset(30), recipe, 0, CPU).for_scoring()
+    plain, augmented = (batches.samples(20, augmented=draws)[0] for draws in (None, torch.Generator()))
+    assert plain.shape == augmented.shape
+    assert plain.stride() == augmented.stride()
+    assert torch.allclose(plain, augmented) == (recipe is PLAIN)
+
+
+def test_fresh_samples_are_drawn_from_all_without_replacement() -> None:
+    batches = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=40, per_class=0)
+    seen = [batches.samples(30, torch.Generator().manual_seed(seed)) for seed in (0, 1)]
+    numbers = [images[:, 0, 0, 0].round().long() for images, _ in seen]
+    assert batches.images is not None
+    for number, (_, labels) in zip(numbers, seen, strict=True):
+        assert torch.equal(number % 4, labels)
+        assert len(set(number.tolist())) == 30
+        assert set(number.tolist()) <= set(batches.images[:, 0, 0, 0].round().long().tolist())
+    assert numbers[0].tolist() != numbers[1].tolist()
+    with pytest.raises(UserError, match="needs 41 training samples, and there are only 40"):
+        batches.samples(41, torch.Generator())
+
+
 def test_scorers_see_at_least_some_images_of_each_class() -> None:
     batches = Resident(numbered(), PLAIN, 0, CPU).for_scoring(limit=5, per_class=3)
     assert batches.labels is not None

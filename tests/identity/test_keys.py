@@ -44,7 +44,7 @@ def key(*arguments: str) -> str:
         (["masker=greedy_global"], ["masker=greedy", "masker.scope=global"]),
         (["scorer=least_central", "masker=structured"], ["scorer=eigenvector_centrality", "scorer.least=true", "masker=structured"]),
         (["scorer=snip"], ["scorer=snip", "scorer.samples=100"]),
-        (["scorer=snip", "rounds=100", "round_counts=down"], ["scorer=iter_snip"]),
+        (["scorer=snip", "rounds=60", "round_counts=down", "scorer.samples=128", "scorer.fresh=true"], ["scorer=iter_snip"]),
         (["model=vgg16"], ["model=vgg11", "model.depth=16"]),
         ([], ["masker.name=mine"]),
         ([], ["trainer.threads=1", "trainer.members=1", "trainer.graphs=false", "logger=none", "name=x", "latency=true"]),

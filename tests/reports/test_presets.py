@@ -57,7 +57,7 @@ def test_choosing_a_scorer_implies_its_rounds() -> None:
     implied = {name: Presets().implied("scorer", name) for name in ("synflow", "iter_snip", "ntk_sap", "snip")}
     assert implied == {
         "synflow": {"rounds": 100, "round_counts": "up"},
-        "iter_snip": {"rounds": 100, "round_counts": "down"},
+        "iter_snip": {"rounds": 60, "round_counts": "down"},
         "ntk_sap": {"rounds": 20, "round_counts": "up"},
         "snip": {},
     }

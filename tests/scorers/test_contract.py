@@ -50,7 +50,10 @@ def refused(name: str, kind: str) -> bool:
 def batches() -> Batches:
     generator = torch.Generator().manual_seed(0)
     images = torch.randn(128, *SHAPE, generator=generator)
-    return Batches(images, torch.randint(4, (128,), generator=generator), SHAPE)
+    labels = torch.randint(4, (128,), generator=generator)
+    return Batches(
+        images, labels, SHAPE, lambda rows, draws: images[rows].roll(int(torch.randint(9, (), generator=draws)), 3)
+    )
 
 
 def small(name: str) -> Scorer:

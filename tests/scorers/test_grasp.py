@@ -69,11 +69,14 @@ class Loss:
         point = vector.clone().requires_grad_()
         return torch.autograd.grad(self(point), point)[0]
 
-    def want(self) -> torch.Tensor:
+    def hessian(self) -> torch.Tensor:
         hessian = torch.autograd.functional.hessian(self, self.at)
         assert isinstance(hessian, torch.Tensor)
         torch.testing.assert_close(hessian, hessian.T)
-        return self.at * (hessian @ self.gradient(self.at))
+        return hessian
+
+    def want(self) -> torch.Tensor:
+        return self.at * (self.hessian() @ self.gradient(self.at))
 
 
 def vector(some: Scores) -> torch.Tensor:
@@ -150,6 +153,46 @@ def test_chunks_have_batch_statistics_of_their_own() -> None:
     assert torch.equal(vector(scores(model, chunk=9)), vector(scores(model)))
 
 
+@pytest.mark.parametrize("batchnorm", ["train", "eval"])
+@pytest.mark.parametrize(("per_class", "rows"), [(3, FIRST_THREE), (2, FIRST_TWO)])
+def test_of_two_halves_gradients_and_hessians_are_summed(batchnorm: str, per_class: int, rows: list[int]) -> None:
+    model, middle = network(), len(rows) // 2
+    got = vector(scores(model, per_class, halves=True, batchnorm=batchnorm, chunk=1))
+    halves = [Loss(model, part, batchnorm, 200.0) for part in (rows[:middle], rows[middle:])]
+    gradient = torch.stack([half.gradient(half.at) for half in halves]).sum(dim=0)
+    hessian = torch.stack([half.hessian() for half in halves]).sum(dim=0)
+    want = halves[0].at * (hessian @ gradient)
+    torch.testing.assert_close(got, want, rtol=1e-9, atol=1e-12 * float(want.abs().max()))
+    assert not torch.allclose(got, 4 * vector(scores(model, per_class, batchnorm="train")), rtol=1e-2, atol=0)
+
+
+def redrawn(model: nn.Sequential, seed: int) -> nn.Sequential:
+    """With weights N(0, 2 / fan_in) where they are not zero."""
+    twin, generator = copy.deepcopy(model).double(), torch.Generator().manual_seed(seed)
+    for name, fan_in in zip(WEIGHTS, (9, 8, 4), strict=True):
+        weight = twin.get_parameter(name)
+        drawn = torch.randn(*weight.shape, generator=generator, dtype=torch.float64) * (2 / fan_in) ** 0.5
+        weight.data = torch.where(weight == 0, 0.0, drawn)
+    return twin
+
+
+@pytest.mark.parametrize("halves", [False, True])
+def test_scores_on_redrawn_weights_are_those_of_a_network_that_has_them(halves: bool) -> None:
+    model = network()
+    model[5].get_parameter("weight").data[1, 2:5] = 0.0  # pruned in an earlier round
+    batches = Batches(IMAGES, LABELS)
+    got = grasp(model, batches, torch.Generator().manual_seed(4), per_class=3, score_on="redrawn", halves=halves)
+    other = redrawn(model, 4)
+    if not halves:
+        torch.testing.assert_close(vector(got), Loss(other, FIRST_THREE, "train", 200.0).want(), rtol=1e-9, atol=1e-16)
+    torch.testing.assert_close(vector(got), vector(scores(other, halves=halves)), rtol=1e-9, atol=1e-16)
+    assert (got["5.weight"][1, 2:5] == 0).all()
+    for name in WEIGHTS:  # of the network's own weights only where they are zero counts
+        model.get_parameter(name).data *= -3.0
+    again = grasp(model, batches, torch.Generator().manual_seed(4), per_class=3, score_on="redrawn", halves=halves)
+    assert torch.equal(vector(again), vector(got))
+
+
 def test_other_images_than_the_first_of_each_class_do_not_matter() -> None:
     images = IMAGES.clone()
     for row in range(14):
@@ -201,6 +244,8 @@ def test_too_few_images_of_a_class_are_refused() -> None:
         ({"temperature": float("inf")}, r"grasp's temperature must be a finite number, above 0, got inf"),
         ({"temperature": "hot"}, r"grasp's temperature must be a finite number, above 0, got 'hot'"),
         ({"batchnorm": "both"}, "train or eval, got 'both'"),
+        ({"score_on": "new"}, "own or redrawn, got 'new'"),
+        ({"halves": 2}, "grasp's halves must be true or false, got 2"),
     ],
 )
 def test_options_out_of_their_range_are_refused(options: dict[str, Any], sentence: str) -> None:

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
@@ -54,6 +55,7 @@ def change(
 ) -> float:
     """The mean over draws of ||f(x; m w) - f(x; m (w + dw))||^2: images, weights and perturbations in this order."""
     generator = torch.Generator().manual_seed(seed)
+    whole = {name: (model.get_parameter(name) != 0).double() for name in SHAPES}
     total = 0.0
     for _ in range(repeats):
         images = torch.randn(6, *SHAPE, generator=generator, dtype=torch.float64)
@@ -66,6 +68,13 @@ def change(
         for moved in (False, True):
             twin = copy.deepcopy(model).double().eval()
             twin[1].train(mode == "train")
+            if (
+                mode == "frozen"
+            ):  # by hand, of the unperturbed network at the mask itself, wherever the derivative looks
+                bias = model[0].get_parameter("bias").detach().double()
+                maps = functional.conv2d(images, whole["0.weight"] * weights["0.weight"], bias)
+                twin[1].get_buffer("running_mean").copy_(maps.mean(dim=(0, 2, 3)))
+                twin[1].get_buffer("running_var").copy_(maps.var(dim=(0, 2, 3), unbiased=True))
             for name, weight in weights.items():
                 step = torch.randn(*weight.shape, generator=generator, dtype=torch.float64) if moved else 0.0
                 twin.get_parameter(name).data = masks[name] * (weight + epsilon * step)
@@ -74,7 +83,7 @@ def change(
     return total / repeats
 
 
-@pytest.mark.parametrize("mode", ["train", "eval"])
+@pytest.mark.parametrize("mode", ["frozen", "train", "eval"])
 @pytest.mark.parametrize("fresh", [True, False])
 @pytest.mark.parametrize(("zeros", "repeats"), [(False, 1), (True, 1), (True, 2)])
 def test_a_score_is_the_slope_of_the_change_in_the_mask(mode: str, fresh: bool, zeros: bool, repeats: int) -> None:
@@ -121,6 +130,15 @@ def test_the_expectation_is_the_slope_of_the_tangent_kernels_trace() -> None:
         torch.testing.assert_close(score, expected, rtol=0.1, atol=0.05 * float(expected.max()))
     sums = [float(torch.cat([part.ravel() for part in some]).sum()) for some in (list(got.values()), want)]
     assert sums[0] == pytest.approx(sums[1], rel=0.05)
+
+
+def test_statistics_are_frozen_unless_asked_for_otherwise() -> None:
+    default, frozen, train, running = (
+        scores(network(), **options) for options in ({}, *({"batchnorm": mode} for mode in ("frozen", "train", "eval")))
+    )
+    assert all(torch.equal(default[name], frozen[name]) for name in SHAPES)
+    for other in (train, running):
+        assert not any(torch.allclose(frozen[name], other[name]) for name in SHAPES)
 
 
 def test_for_small_perturbations_scores_grow_with_their_square() -> None:
@@ -231,7 +249,7 @@ def test_the_input_shape_must_be_known() -> None:
         ({"epsilon": 0.0}, r"ntk_sap's epsilon must be a finite number, above 0, got 0"),
         ({"epsilon": float("nan")}, r"ntk_sap's epsilon must be a finite number, above 0, got nan"),
         ({"epsilon": -0.1}, r"ntk_sap's epsilon must be a finite number, above 0, got -0\.1"),
-        ({"batchnorm": "both"}, "train or eval, got 'both'"),
+        ({"batchnorm": "both"}, "frozen, train or eval, got 'both'"),
     ],
 )
 def test_options_out_of_their_range_are_refused(options: dict[str, Any], sentence: str) -> None:

@@ -261,6 +261,46 @@ def test_shortcut_convolutions_are_walked_and_identity_skips_are_not() -> None:
     assert not again["blocks.1.conv2.weight"].any()
 
 
+@pytest.mark.parametrize("shortcut", ["half", "every"])
+def test_a_shortcut_convolution_is_taken_every_second_time_or_by_its_share(
+    shortcut: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = Walks(monkeypatch, 20_000)
+    model = made(ResNet([1, 1], [3, 4], 4, 3))
+    scores(model, share=0.01, most=2, **({} if shortcut == "half" else {"shortcut": "every"}))
+    weights = {name: weight.detach().abs().double() for name, weight in prunable(model).items()}
+    begin = dict(zip(weights, np.cumsum([0] + [weight.numel() for weight in weights.values()]), strict=False))
+    # from the second block's inputs a walk goes on by conv1 or the shortcut, back from its outputs by conv2 or the shortcut
+    for which, name, inwards in ((0, "blocks.1.conv1.weight", 1), (1, "blocks.1.conv2.weight", 0)):
+        other = next(key for key in weights if "shortcut" in key)
+        layers = [weights[key].sum(dim=(2, 3)).movedim(inwards, 0) for key in (name, other)]
+        counts = Counter(itertools.chain.from_iterable(seen.walks[which]))
+        taken = [
+            torch.tensor([counts[begin[key] + k] for k in range(weights[key].numel())])
+            .reshape(weights[key].shape).sum(dim=(2, 3)).movedim(inwards, 0).double()
+            for key in (name, other)
+        ]  # fmt: skip
+        for unit in range(len(layers[0])):
+            sizes = [layer[unit].sum() for layer in layers]
+            visits = sum(visit[unit].sum() for visit in taken)
+            assert visits > 500
+            for layer, visit, size in zip(layers, taken, sizes, strict=True):
+                turn = 0.5 if shortcut == "half" else size / sum(sizes)
+                share = turn * layer[unit] / size
+                assert ((visit[unit] - visits * share).abs() <= 5 * (visits * share * (1 - share)).sqrt()).all()
+
+
+def test_a_layer_without_weights_at_a_unit_is_no_way_on() -> None:
+    model = made(ResNet([1, 1], [3, 4], 4, 3))
+    block = model.get_submodule("blocks.1")
+    assert isinstance(block, BasicBlock)
+    nn.init.zeros_(block.conv1.weight)
+    walked = {name: value > 1 for name, value in scores(model, share=0.5, most=20_000).items()}
+    assert not walked["blocks.1.conv1.weight"].any()
+    shortcut = next(name for name in walked if "shortcut" in name)
+    assert walked[shortcut].all()
+
+
 def test_a_resnet20_is_walked() -> None:
     model = made(resnet_cifar(10, (3, 32, 32), 20))
     masks = prune(model, 0.05, scorer="phew", masker="greedy_global")
@@ -339,6 +379,12 @@ def said(value: object) -> str:
 def test_a_share_outside_its_range_is_refused(share: object) -> None:
     with pytest.raises(UserError, match=rf"^phew's share must be above 0 and at most 1, got {said(share)}\.$"):
         scores(small(), share=share)
+
+
+@pytest.mark.parametrize("shortcut", ["always", 0.5, True])
+def test_an_unknown_way_to_take_shortcuts_is_refused(shortcut: object) -> None:
+    with pytest.raises(UserError, match=r"^phew's shortcut must be half or every, got "):
+        scores(small(), shortcut=shortcut)
 
 
 @pytest.mark.parametrize("most", [1, 0, -5, 2.5, True, "all"])

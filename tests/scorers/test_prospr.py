@@ -42,8 +42,10 @@ def batch_loss(model: nn.Module, number: int) -> torch.Tensor:
     return functional.cross_entropy(model(IMAGES[rows].double()), LABELS[rows])
 
 
-def trained(model: nn.Sequential, steps: int, momentum: float, batchnorm: str) -> nn.Sequential:
-    """A float64 copy after `steps` steps."""
+def trained(
+    model: nn.Sequential, steps: int, momentum: float, batchnorm: str, like: nn.Sequential | None = None
+) -> nn.Sequential:
+    """A float64 copy after `steps` steps, the first of which takes the gradient of `like`, if given."""
     twin = copy.deepcopy(model).double().train()
     twin[3].eval()
     twin[1].train(batchnorm == "train")
@@ -51,12 +53,30 @@ def trained(model: nn.Sequential, steps: int, momentum: float, batchnorm: str) -
     for step in range(steps):
         optimizer.zero_grad()
         batch_loss(twin, step).backward()
+        if like is not None and step == 0:
+            other = trained(like, 0, momentum, batchnorm)
+            batch_loss(other, 0).backward()
+            for parameter, given in zip(twin.parameters(), other.parameters(), strict=True):
+                parameter.grad = given.grad
         optimizer.step()
     return twin
 
 
-def final_loss(model: nn.Sequential, steps: int, momentum: float, batchnorm: str) -> float:
-    return batch_loss(trained(model, steps, momentum, batchnorm), steps).item()
+def slopes(
+    model: nn.Sequential, name: str, steps: int, momentum: float, batchnorm: str, detached: bool
+) -> torch.Tensor:
+    """The loss's slope after training in a switch on each weight, by central differences."""
+    part, want = 1e-5, torch.zeros_like(model.get_parameter(name), requires_grad=False)
+    for index in np.ndindex(want.shape):
+        ends = []
+        for switch in (1 + part, 1 - part):
+            switched = copy.deepcopy(model)
+            with torch.no_grad():
+                switched.get_parameter(name)[index] *= switch
+            end = trained(switched, steps, momentum, batchnorm, model if detached else None)
+            ends.append(batch_loss(end, steps).item())
+        want[index] = abs(ends[0] - ends[1]) / (2 * part)
+    return want
 
 
 @pytest.mark.parametrize("batchnorm", ["train", "eval"])
@@ -67,20 +87,25 @@ def test_a_score_is_the_slope_of_the_loss_after_training_in_a_switch_on_the_weig
     model = network().double()
     got = scores(model, steps=steps, momentum=momentum, batchnorm=batchnorm)
     assert list(got) == ["0.weight", "5.weight"]
-    part = 1e-5
     for name, score in got.items():
         assert score.dtype == torch.float64
-        want = torch.zeros_like(score)
-        for index in np.ndindex(score.shape):
-            ends = []
-            for switch in (1 + part, 1 - part):
-                switched = copy.deepcopy(model)
-                with torch.no_grad():
-                    switched.get_parameter(name)[index] *= switch
-                ends.append(final_loss(switched, steps, momentum, batchnorm))
-            want[index] = abs(ends[0] - ends[1]) / (2 * part)
+        want = slopes(model, name, steps, momentum, batchnorm, detached=False)
         assert (score - want).abs().max() < 1e-8
         assert want.max() > 1e-2
+
+
+@pytest.mark.parametrize(("steps", "momentum"), [(1, 0.9), (3, 0.9)])
+def test_detached_the_first_steps_gradient_is_a_constant(steps: int, momentum: float) -> None:
+    model = network().double()
+    got = scores(model, steps=steps, momentum=momentum, detach_first=True)
+    whole = scores(model, steps=steps, momentum=momentum)
+    for name, score in got.items():
+        want = slopes(model, name, steps, momentum, "train", detached=True)
+        assert (score - want).abs().max() < 1e-8
+        assert not torch.allclose(score, whole[name], rtol=1e-2, atol=0)
+    if steps == 1:  # nothing is left of the steps' dependence on the weights
+        first = scores(model, steps=1, momentum=momentum, first_order=True)
+        assert all(torch.equal(got[name], first[name]) for name in got)
 
 
 @pytest.mark.parametrize("batchnorm", ["train", "eval"])
@@ -161,7 +186,8 @@ def test_options_out_of_their_range_are_refused(options: dict[str, Any], sentenc
         scores(network(), **options)
 
 
+@pytest.mark.parametrize("option", ["first_order", "detach_first"])
 @pytest.mark.parametrize("value", ["no", 2, None])
-def test_first_order_is_true_or_false(value: object) -> None:
-    with pytest.raises(UserError, match="first_order"):
-        scores(network(), first_order=value)
+def test_what_is_left_out_is_said_by_true_or_false(option: str, value: object) -> None:
+    with pytest.raises(UserError, match=option):
+        scores(network(), **{option: value})

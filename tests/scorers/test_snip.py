@@ -1,5 +1,9 @@
 """SNIP against finite differences of the loss in a switch on each weight."""
 
+import functools
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -8,7 +12,8 @@ from torch import nn
 
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
-from pruneexp.pruning import Scores
+from pruneexp.maskers.greedy import greedy
+from pruneexp.pruning import Scores, in_rounds
 from pruneexp.scorers.snip import snip
 
 Array = npt.NDArray[np.float64]
@@ -36,10 +41,11 @@ def numbers(tensor: torch.Tensor) -> Array:
     return np.asarray(tensor.detach().double().numpy())
 
 
-def loss(model: nn.Sequential, weights: dict[str, Array], count: int, batchnorm: str) -> float:
+def loss(model: nn.Sequential, weights: dict[str, Array], rows: Sequence[int], batchnorm: str) -> float:
     """The mean cross-entropy of the network, written with numpy alone, one position of the convolution after another."""
     state = {name: numbers(value) for name, value in model.state_dict().items()} | weights
-    images = numbers(IMAGES[:count])
+    count = len(rows)
+    images = numbers(IMAGES[list(rows)])
     maps = np.zeros((count, 3, 2, 2))
     for y in range(2):
         for x in range(2):
@@ -52,12 +58,26 @@ def loss(model: nn.Sequential, weights: dict[str, Array], count: int, batchnorm:
     normal = (maps - mean[:, None, None]) / np.sqrt(variance + 1e-5)[:, None, None]
     active = np.tanh(normal * state["1.weight"][:, None, None] + state["1.bias"][:, None, None])
     logits = active.reshape(count, 12) @ state["5.weight"].T + state["5.bias"]
-    chosen = logits[np.arange(count), LABELS[:count].numpy()]
+    chosen = logits[np.arange(count), LABELS[list(rows)].numpy()]
     return float((np.log(np.exp(logits).sum(axis=1)) - chosen).mean())
 
 
-def scores(model: nn.Module, count: int = 6, **options: str) -> Scores:
-    return snip(model, Batches(IMAGES, LABELS), torch.Generator(), samples=count, **options)  # type: ignore[arg-type]
+def scores(model: nn.Module, count: int = 6, **options: Any) -> Scores:
+    return snip(model, Batches(IMAGES, LABELS), torch.Generator(), samples=count, **options)
+
+
+def slopes(model: nn.Sequential, name: str, batches: Sequence[Sequence[int]], batchnorm: str) -> Array:
+    """|the mean over batches of the loss's slope| in a switch on each weight, by central differences."""
+    step, weight = 1e-5, numbers(model.state_dict()[name])
+    want = np.zeros(weight.shape)
+    for index in np.ndindex(weight.shape):
+        ends = []
+        for switch in (1 + step, 1 - step):
+            switched = weight.copy()
+            switched[index] *= switch
+            ends.append(np.mean([loss(model, {name: switched}, rows, batchnorm) for rows in batches]))
+        want[index] = abs(ends[0] - ends[1]) / (2 * step)
+    return want
 
 
 @pytest.mark.parametrize("batchnorm", ["train", "eval"])
@@ -66,20 +86,73 @@ def test_a_score_is_the_losss_slope_in_a_switch_on_the_weight(batchnorm: str, co
     model = network()
     got = scores(model, count, batchnorm=batchnorm)
     assert list(got) == ["0.weight", "5.weight"]
-    step = 1e-5
     for name, score in got.items():
         assert score.dtype == torch.float64
-        weight = numbers(model.state_dict()[name])
-        want = np.zeros(weight.shape)
-        for index in np.ndindex(weight.shape):
-            ends = []
-            for switch in (1 + step, 1 - step):
-                switched = weight.copy()
-                switched[index] *= switch
-                ends.append(loss(model, {name: switched}, count, batchnorm))
-            want[index] = abs(ends[0] - ends[1]) / (2 * step)
+        want = slopes(model, name, [range(count)], batchnorm)
         assert np.abs(score.numpy() - want).max() < 1e-9
         assert want.max() > 1e-3
+
+
+def test_in_chunks_gradients_of_batches_with_statistics_of_their_own_are_averaged() -> None:
+    model = network()
+    for name, score in scores(model, chunk=3).items():
+        want = slopes(model, name, [range(3), range(3, 6)], "train")
+        assert np.abs(score.numpy() - want).max() < 1e-9
+    whole, parts = scores(model, batchnorm="eval"), scores(model, batchnorm="eval", chunk=4)
+    assert all(torch.allclose(whole[name], parts[name], rtol=1e-12, atol=1e-15) for name in whole)
+
+
+def test_fresh_images_are_drawn_by_the_generator() -> None:
+    model, batches = network(), Batches(IMAGES, LABELS)
+    rows = torch.randperm(6, generator=torch.Generator().manual_seed(5))[:4].tolist()
+    assert sorted(rows) != [0, 1, 2, 3]
+    for name, score in snip(model, batches, torch.Generator().manual_seed(5), samples=4, fresh=True).items():
+        assert np.abs(score.numpy() - slopes(model, name, [rows], "train")).max() < 1e-9
+
+
+def test_each_round_sees_other_images() -> None:
+    seen: list[set[int]] = []
+
+    class Spied(Batches):
+        def samples(self, *args: Any) -> tuple[torch.Tensor, torch.Tensor]:
+            images, labels = super().samples(*args)
+            seen.append({int((image == IMAGES).flatten(1).all(dim=1).nonzero()) for image in images})
+            return images, labels
+
+    for fresh in (True, False):
+        scorer = functools.partial(snip, samples=3, fresh=fresh)
+        in_rounds(network(), scorer, greedy, 0.5, 0, Spied(IMAGES, LABELS), rounds=6)
+    assert all(len(images) == 3 for images in seen)
+    assert len({frozenset(images) for images in seen[:6]}) > 3
+    assert seen[6:] == [{0, 1, 2}] * 6
+
+
+def test_augmented_images_are_scored_in_place_of_the_images() -> None:
+    def mirrored(rows: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+        flip = torch.rand(len(rows), generator=generator) < 0.5
+        assert 0 < flip.sum() < len(rows)
+        return torch.where(flip[:, None, None, None], IMAGES[rows].flip(3), IMAGES[rows])
+
+    model = network()
+    got = snip(
+        model, Batches(IMAGES, LABELS, augment=mirrored), torch.Generator().manual_seed(0), samples=5, augment=True
+    )
+    images = mirrored(torch.arange(5), torch.Generator().manual_seed(0))
+    want = snip(model, Batches(images, LABELS[:5]), torch.Generator(), samples=5)
+    assert all(torch.equal(got[name], want[name]) for name in want)
+    assert not any(torch.allclose(got[name], value) for name, value in scores(model, 5).items())
+
+
+def test_images_that_come_without_a_recipe_cannot_be_augmented() -> None:
+    with pytest.raises(
+        UserError, match=r"and these come without one: augment them yourself and set scorer\.augment=false"
+    ):
+        scores(network(), augment=True)
+    data = IMAGES.repeat(22, 1, 1, 1), LABELS.repeat(22)
+    with pytest.raises(UserError, match=r"come without one"):
+        prune(network(), 0.5, scorer="snip_published", data=data)
+    masks = prune(network(), 0.5, scorer="snip_published", data=data, overrides=("scorer.augment=false",))
+    assert sum(int(mask.sum()) for mask in masks.values()) == 45
 
 
 def test_batch_statistics_are_the_default_and_the_running_ones_give_other_scores() -> None:
