@@ -54,7 +54,7 @@ spectral-fig2: .venv/installed ## Laenen (2023), figure 2: four networks, three 
 spectral-fig3: .venv/installed ## Laenen (2023), figures 3 and 4: VGG-11 pruned after training, lambda_2 of every layer
 	$(RUN) +experiment=laenen_fig3 $(RECIPE) $(ARGS)
 
-spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laenen (2023) loses to Greedy: with and without trees
+spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laenen (2023) reports Greedy above Sparsify: with and without trees
 	$(RUN) +experiment=laenen_extreme_tiny $(RECIPE) $(ARGS)
 
 connectivity: .venv/installed ## what each way of choosing edges leaves connected; nothing is trained
