@@ -22,9 +22,3 @@ def interval95(values: "pd.Series[float]") -> float:
 def t95(n: int) -> float:
     """The 97.5th percentile of Student's t with n - 1 degrees of freedom."""
     return float(special.stdtrit(n - 1, 0.975))
-
-
-def indistinguishable(differences: "pd.Series[float]") -> bool:
-    """Whether the 95 % interval of the mean of paired differences holds 0; False below `FEWEST` pairs, which are not compared."""
-    half = interval95(differences)
-    return not math.isnan(half) and abs(differences.mean()) <= half

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Iterator
 import pandas as pd
 
 from pruneexp.cell import FIELDS, GROUPS, marked
+from pruneexp.reports.best import uncompared
 from pruneexp.reports.columns.published import below_chance
 from pruneexp.reports.intervals import FEWEST
 from pruneexp.reports.presets import Presets
@@ -31,16 +32,12 @@ def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
     if (table["n"] < FEWEST).any():
         yield "Fewer than three seeds have no interval: their own accuracies are shown."
     if (table["accuracy"] <= table["chance"]).any() or below_chance(table).any():
-        yield "* no better than guessing."
+        yield "* not above chance."
     if table["pairs"].any():
         yield "Drop: the dense network's accuracy less the pruned one's, seed by seed."
     if "pairs_unpruned" in table and table["pairs_unpruned"].any():
         yield "Drop from unpruned: the same from the network that the paper prunes, whose linear layers have 4096 neurons and not 2448."
-    if table["best"].ne("").any():
-        yield (
-            "Bold: the best mean of a network, density and recipe, and what cannot be told from it (the 95 % interval of the mean"
-            " difference, seed by seed, holds 0; each comparison for itself)."
-        )
+    yield from _on_best(table)
     if lost := int((table["seeds"] - table["n"]).sum()):
         yield f"{lost} of {int(table['seeds'].sum())} cells have no accuracy, since they diverged; means are of the others."
     if others := int(table["diverged"].sum()) - lost:
@@ -57,6 +54,17 @@ def _on_settings(table: pd.DataFrame, presets: Presets) -> Iterator[str]:
     for name in marked("identity"):
         if name in named:
             yield f"{name}: {FIELDS[name].description}."
+
+
+def _on_best(table: pd.DataFrame) -> Iterator[str]:
+    if table["best"].ne("").any():
+        yield (
+            "Bold: the highest mean of a network, density and recipe, and what cannot be told from it at the 5 % level (a linear model"
+            " accuracy ~ method + seed, its residual pooled over the methods; Holm-corrected over those compared with the highest); differences"
+            " with their intervals are in the CSV."
+        )
+    if lacking := int(uncompared(table).sum()):
+        yield f"Not compared, with fewer than three seeds in common with the highest mean: {lacking} row{'' if lacking == 1 else 's'}."
 
 
 def _on_published(table: pd.DataFrame) -> Iterator[str]:

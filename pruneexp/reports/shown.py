@@ -19,7 +19,7 @@ class Shown:
     Attributes:
         constant: what all rows have in common, by what it is.
         rows: text; the columns of the setting first.
-        best: for each row ``best``, ``tied`` or nothing (see `marked_best`): its accuracy is emphasised.
+        best: for each row ``best``, ``tied`` or nothing (see `against_best`): its accuracy is emphasised.
     """
 
     constant: dict[str, str]

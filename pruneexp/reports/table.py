@@ -5,7 +5,7 @@ from typing import Any
 import pandas as pd
 
 from pruneexp.cell import marked
-from pruneexp.reports.best import WITHIN, marked_best
+from pruneexp.reports.best import WITHIN, against_best
 from pruneexp.reports.frame import ABOUT, SETTING
 from pruneexp.reports.intervals import interval95
 from pruneexp.reports.published import beside_published
@@ -13,8 +13,8 @@ from pruneexp.reports.published import beside_published
 MEDIANS = ("pruning_seconds", "training_seconds", "peak_memory_bytes", "latency/")  # of what a machine may disturb
 AGGREGATED = (  # columns that `aggregate` makes
     "asked_density", "chance", "seeds", "n", "diverged", "accuracy", "ci95", "accuracy_low", "accuracy_high", "drop", "drop_ci95",
-    "pairs", "drop_unpruned", "drop_unpruned_ci95", "pairs_unpruned", "published", "published_ci95", "published_imdb",
-    "published_imdb_norm", "published_pruning_seconds",
+    "pairs", "drop_unpruned", "drop_unpruned_ci95", "pairs_unpruned", "best_difference", "difference_ci95", "best_p",
+    "published", "published_ci95", "published_imdb", "published_imdb_norm", "published_pruning_seconds",
 )  # fmt: skip
 SAME = ("chance",)  # for all cells of a group
 APART = {
@@ -47,8 +47,9 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     the n, ci95 (half width of the 95 % interval; NaN below three), accuracy_low and accuracy_high (the interval within [0, 100]),
     `accuracies` (the seeds' own, in the order of the seeds); drop, drop_ci95 and `pairs`: the same of the differences to the dense
     cell of the same description and seed, and how many there are; drop_unpruned, drop_unpruned_ci95, pairs_unpruned: of those to the
-    network that its paper calls unpruned, where that is another; `best` (see `marked_best`); the published figures (see
-    `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
+    network that its paper calls unpruned, where that is another; `best`, best_difference, difference_ci95 and best_p (see
+    `against_best`); the published figures (see `beside_published`); and of every other figure of the frame the mean over seeds, of
+    times and latencies the median.
     """
     groups = cells.groupby("group", sort=False)
     table = groups[[*SETTING, *SAME]].first()
@@ -71,7 +72,7 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     medians = [column for column in figures if column.startswith(MEDIANS)]
     means = [column for column in figures if column not in medians]
     table = table.join(groups[means].mean()).join(groups[medians].median()).reset_index()
-    table["best"] = marked_best(cells, table)
+    table = table.join(against_best(cells, table))
     return beside_published(table).sort_values(
         WITHIN,
         ascending=[True] * 4 + [False],

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pruneexp.reports.intervals import FEWEST, indistinguishable, interval95, t95
+from pruneexp.reports.intervals import FEWEST, interval95, t95
 from tests.properties import PROPERTY
 
 T2, T4 = 4.30265273, 2.77644510519779435  # t(0.975) of 2 and 4 degrees of freedom, of a printed table
@@ -44,23 +44,6 @@ def test_missing_values_are_left_out() -> None:
 
 def test_equal_values_have_an_interval_of_zero() -> None:
     assert interval95(floats(5, 5, 5)) == 0
-
-
-def test_differences_whose_interval_holds_zero_cannot_be_told_apart() -> None:
-    # differences 1, 2, 3: mean 2, half width 4.303 / sqrt(3) = 2.48
-    assert indistinguishable(floats(1, 2, 3))
-    assert indistinguishable(floats(-1, -2, -3))
-    # 2, 3, 4: mean 3, the same width
-    assert not indistinguishable(floats(2, 3, 4))
-    assert not indistinguishable(floats(-2, -3, -4))
-    # no difference at all, and the same difference each time
-    assert indistinguishable(floats(0, 0, 0))
-    assert not indistinguishable(floats(0.1, 0.1, 0.1))
-
-
-def test_two_pairs_are_not_compared() -> None:
-    assert not indistinguishable(floats(0, 0))
-    assert not indistinguishable(floats(5, 5, None))
 
 
 @PROPERTY

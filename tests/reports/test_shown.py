@@ -119,7 +119,7 @@ def test_notes_on_bold_stars_and_drops_stand_only_where_there_are_such() -> None
     plain = told(seed=[0, 1, 2])
     assert not any(note.startswith(("Bold", "*", "Drop")) for note in plain)
     found = told(masker=["a"] * 3 + ["b"] * 3, accuracy=[60.0, 61.0, 62.0, 0.5, 0.6, 0.7])
-    assert sum(note.startswith(("Bold", "* no better")) for note in found) == 2
+    assert sum(note.startswith(("Bold", "* not above")) for note in found) == 2
     assert any(note.startswith("Drop: ") for note in told(**DENSE_AND_TWO))
 
 

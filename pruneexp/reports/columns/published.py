@@ -9,7 +9,7 @@ BELOW = "below chance"  # in a published figure's source: printed as *
 
 @component("column")
 def published(table: pd.DataFrame) -> "pd.Series[str]":
-    """The published accuracy in percent with its 95 % interval, where the recipe is the published one; a star: no better than guessing."""
+    """The published accuracy in percent with its 95 % interval, where the recipe is the published one; a star: not above chance."""
     rows = zip(table["published"], table["published_ci95"], below_chance(table), strict=True)
     told = ["*" if below else "" if pd.isna(mean) else f"{mean:g}" + _half(half) for mean, half, below in rows]
     return pd.Series(told, table.index, name="published")

@@ -2,7 +2,7 @@
 
 ``how="drop"`` correlates each metric with the drop itself; ``how="regressors"``, what the paper does, with the output of each of the
 eight regressors fitted to the drop, averaged over the eight: smoother, and larger in size, as the output lies in the metrics' span.
-Positive means: more of it, worse accuracy.
+Positive means: the more of it, the larger the drop.
 """
 
 from collections.abc import Sequence

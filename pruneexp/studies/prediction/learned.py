@@ -1,7 +1,7 @@
 """Rankings learned from the networks of other (model, sparsity) cells: past the mixture of Cunegatti et al.
 
-The mixture weighs metrics by their correlation with the accuracy drop, which mostly says how much is pruned, not which
-method does it better. Here the target is the place itself: each triplet's methods in order of their drop, scaled to
+The mixture weighs metrics by their correlation with the accuracy drop, which mostly says how much is pruned, not in
+which order methods come. Here the target is the place itself: each triplet's methods in order of their drop, scaled to
 -1/2 ... 1/2; seeds are averaged beforehand. `forest` and `ridge` predict it from the metrics and the layer density, each
 as its own place among the triplet's methods and min-max scaled over the model, with the model and log density. `prior`
 looks at no graph at all: it gives each method its mean place among the seen networks of the same model or sparsity -
