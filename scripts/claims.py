@@ -2,9 +2,9 @@
 
 On a page a number is followed by a comment with a reference (`scripts.references`): ``72 ± 12<!-- {quickstart: masker=sparsify;
 density=0.02 -> accuracy} -->`` (of quoted words their number is meant); results/targets.yaml has the reference in the number's place.
-Other numbers are no results, and their section says so: ``<!-- settings: 30 s; ten minutes -->`` names some (in results/targets.yaml an entry's `settings`), ``<!-- no results:
-REASON -->`` is about all up to ``<!-- end -->`` or the next heading. Names (ResNet-20, Table 8, 2023), sizes (64 x 576), code and what is
-put between comments by `scripts.results_page` are never results.
+Other numbers are no results, and their section says so: ``<!-- settings: 30 s; ten minutes -->`` names some (in results/targets.yaml an
+entry's `settings`), ``<!-- no results: REASON -->`` is about all up to ``<!-- end -->`` or the next heading. Names (ResNet-20, Table 8,
+2023), sizes (64 x 576), code and what `scripts.results_page` puts between comments are never results.
 """
 
 import re

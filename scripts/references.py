@@ -2,7 +2,8 @@
 
 A source is a table by its name (``quickstart`` is tables/quickstart.csv), a place in a JSON (``benchmarks/masks.json/rows``; a list is a
 row for each of its entries, anything else is one row), a table of a Markdown page (``benchmarks/h100.md``, the first that has these
-columns) or any other ``.csv``, all below results/. ``SOURCE: "words"`` stands for words that a page or log has as they are: what was written by hand.
+columns) or any other ``.csv``, all below results/. ``SOURCE: "words"`` stands for words that a page or log has as they are: what was
+written by hand.
 """
 
 import json
@@ -17,6 +18,7 @@ import pandas as pd
 from pruneexp.reports.text import mean_of
 
 REFERENCE = re.compile(r"\{([^{}]+)\}")
+COUNT = "count"  # in a column's place: of the rows
 COLUMNS = {"density": "asked_density"}  # as people say it
 SOURCE = re.compile(r"(?P<source>[^;\"]+?):(?:\s+|$)(?P<rest>.*)")
 
@@ -40,7 +42,7 @@ class Sources:
 
         Args:
             words: that, without its braces; of several rows the mean is meant, of a list the median, of accuracies of cells the mean
-                with its interval; without a format what stands there.
+                with its interval; without a format what stands there. ``count`` for a column is the number of rows.
             source: where none is given.
 
         Raises:
@@ -53,8 +55,10 @@ class Sources:
         if not arrow and where.startswith('"'):
             return self._quoted(where.strip('"'), source)
         column, _, form = (part.strip() for part in what.partition(" %"))
-        rows = self._rows(where, column, source) if arrow else pd.DataFrame()
-        if rows.empty:
+        rows = self._rows(where, column, source) if arrow else None
+        if rows is not None and column == COUNT:
+            return str(len(rows))
+        if rows is None or rows.empty:
             sys.exit(f"{{{words}}} stands for nothing in {source}")
         several = len(rows) > 1
         if column == "accuracy" and "accuracies" in rows and not form and not several:
@@ -69,17 +73,19 @@ class Sources:
             sys.exit(f'"{words}" stands for nothing in {source}')
         return words
 
-    def _rows(self, where: str, column: str, source: str) -> pd.DataFrame:
-        """Those with these values, of the first table that has the column; none where there is no such table."""
+    def _rows(self, where: str, column: str, source: str) -> pd.DataFrame | None:
+        """Those with these values, of the first table that has the columns; None where there is no such table."""
         if source not in self.known:
             self.known[source] = list(self._read(source))
         conditions = [part.strip().partition("=") for part in where.split(";") if part.strip()]
         for rows in self.known[source]:
-            if column in rows and all(_column(name, rows) in rows or not value for name, _, value in conditions):
+            if column in (*rows, COUNT) and all(
+                _column(name, rows) in rows or not value for name, _, value in conditions
+            ):
                 for name, _, value in conditions:
                     rows = _with(rows, _column(name, rows), value)
                 return rows
-        return pd.DataFrame()
+        return None
 
     def _read(self, source: str) -> Iterator[pd.DataFrame]:
         path, ending, inside = source.partition(".json")

@@ -39,6 +39,9 @@ def sources(tmp_path: Path) -> Sources:
     [
         ("a=1: x=b -> y", "2"),
         ("published/p.csv: x=b -> y %.1f", "3.0"),
+        ("benchmarks/b.json/rows: x=b -> count", "1"),
+        ("benchmarks/b.json/rows: -> count", "2"),
+        ("benchmarks/b.json/rows: x=d -> count", "0"),
         ("benchmarks/b.json/rows: x=c -> s.mean %.1f", "3.1"),
         ("benchmarks/b.json/rows: -> s.mean %.2f", "2.20"),
         ("benchmarks/b.json: -> count %,.0f", "9,999"),
@@ -58,6 +61,7 @@ def test_a_figure_is_what_its_source_has(sources: Sources, words: str, figure: s
     "words",
     [
         "a=1: x=c -> y",
+        "a=1: z=c -> count",
         "nothing: x=b -> y",
         "benchmarks/b.json/rows: x=b -> nothing",
         "benchmarks/b.json/rows: -> s.mean",
