@@ -32,7 +32,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 	$(RANDOM_METHODS),$(METHOD)),masker=$(AS_CODED) scorer=snip_published,masker=greedy_global scorer=$(AS_CODED)))
 TABLE5 = ramanujan_table5_vgg,ramanujan_table5_alexnet,ramanujan_table5_unpruned,ramanujan_table5_resnet18,ramanujan_table5_resnet34
 TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,ramanujan_table6_resnet34
-.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity rounds synflow-empty bench-bss \
+.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity rounds synflow-empty fidelity bench-bss \
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
@@ -69,6 +69,9 @@ rounds: .venv/installed ## how much of a mask made in rounds hangs on one weight
 
 synflow-empty: .venv/installed ## the layers that SynFlow's hundred rounds leave empty at 0.1 %; nothing is trained
 	.venv/bin/python -m pruneexp.studies.synflow_empty --report-dir $(REPORT)
+
+fidelity: .venv/installed ## every figure that the papers print, whether ours exists and agrees; reads what is there, trains nothing
+	.venv/bin/python -m pruneexp.studies.fidelity --report-dir $(REPORT)
 
 spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against global Sparsify, time and accuracy
 	for experiment in laenen_table1_vgg16 laenen_table1_resnet20; do \

@@ -2,9 +2,9 @@
 
     python -m scripts.results_page [--again] [--check]
 
-The table in the README is put there too. --again makes every report that comes from records anew before. --check writes nothing and says
-whether the pages are what the tables make of them. n, recipe, precision and how much of a grid is there come from the .json beside
-each table.
+The table in the README is put there too, and the figures that README and docs claim (`scripts.claims`). --again makes every report that
+comes from records anew before. --check writes nothing and says whether the pages are what the tables make of them. n, recipe, precision
+and how much of a grid is there come from the .json beside each table.
 """
 
 import argparse
@@ -19,73 +19,18 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
-from pruneexp.reports.text import mean_of
 from pruneexp.system import files
+from scripts import claims
+from scripts.references import Sources
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-FIGURE = re.compile(r"\{([^{}]+)\}")
-COLUMNS = {"density": "asked_density"}  # as people say it
-
-
-class Tables:
-    """The tables under a folder, each read once.
-
-    Args:
-        folder: that holds tables/.
-    """
-
-    def __init__(self, folder: Path) -> None:
-        self.folder, self.known = folder, dict[str, pd.DataFrame]()
-
-    def said(self, text: str, table: str) -> str:
-        """Sentences with the figures that they ask for."""
-        return FIGURE.sub(lambda found: self.figure(" ".join(found[1].split()), table), text)
-
-    def figure(self, words: str, table: str) -> str:
-        """What ``[NAME:] column=value; column=value -> column [format]`` stands for.
-
-        Args:
-            words: that; of several rows the mean is meant, of no column the accuracy with its interval.
-            table: the name of the table where none is given.
-
-        Raises:
-            SystemExit: no row, or no such column.
-        """
-        where, arrow, what = (part.strip() for part in words.partition("->"))
-        if ":" in where.partition("=")[0]:
-            table, where = (part.strip() for part in where.split(":", 1))
-        rows = self.rows(where, table)
-        column, _, form = what.partition(" %")
-        if not arrow or rows.empty or column not in rows:
-            sys.exit(f"{words!r} stands for nothing in tables/{table}.csv")
-        if column == "accuracy":
-            if len(rows) > 1:
-                sys.exit(f"{words!r} stands for {len(rows)} rows of tables/{table}.csv")
-            values = [float(value) for value in str(rows["accuracies"].iloc[0]).split()]
-            return mean_of(values, float(rows["ci95"].iloc[0]) if "ci95" in rows else float("nan"), 0, 100)
-        return f"%{form}" % rows[column].mean()
-
-    def rows(self, where: str, table: str) -> pd.DataFrame:
-        """Those with these values."""
-        if table not in self.known:
-            self.known[table] = pd.read_csv(self.folder / "tables" / f"{table}.csv")
-        rows = self.known[table]
-        for part in filter(None, (part.strip() for part in where.split(";"))):
-            column, _, value = part.partition("=")
-            column = asked if (asked := COLUMNS.get(column, column)) in rows else column
-            if column not in rows:
-                rows = rows.head(0) if value else rows  # an empty column is left out of a table
-            elif pd.api.types.is_numeric_dtype(rows[column]):
-                rows = rows[(rows[column] - float(value)).abs() < 1e-9]
-            else:
-                rows = rows[rows[column].fillna("") == value]
-        return rows
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]  # with claims, and tables in between
 
 
 def page(targets: list[dict[str, Any]], folder: Path) -> str:
     """The page as Markdown."""
-    tables = Tables(folder)
+    sources = Sources(folder)
     lines = [
         "<!-- made by: python -m scripts.results_page -->",
         "# Results",
@@ -100,7 +45,8 @@ def page(targets: list[dict[str, Any]], folder: Path) -> str:
         lines += ["", f"## {target['title']}", ""]
         if "figure" in target:
             lines += [f"![{target['title']}](figures/{target['figure']}.png)", ""]
-        lines += [" ".join(tables.said(target["says"], target.get("table", "")).split()), ""]
+        says = sources.said(target["says"], target.get("source", target.get("table", "")))
+        lines += [" ".join(says.split()), ""]
         made = [f"`make {target['make']}`"] if "make" in target else []
         lines += ["; ".join([*made, *_origin(target, folder)])]
     return "\n".join([*lines, ""])
@@ -159,11 +105,9 @@ def main() -> None:
     targets: Any = OmegaConf.to_container(OmegaConf.load(RESULTS / "targets.yaml"))
     if options.again:
         make_again(targets)
-    readme = ROOT / "README.md"
-    texts = {
-        RESULTS / "README.md": page(targets, RESULTS),
-        readme: with_table(readme.read_text(encoding="utf-8"), RESULTS),
-    }
+    texts = {RESULTS / "README.md": page(targets, RESULTS)}
+    for path in PAGES:
+        texts[path] = claims.filled(with_table(path.read_text(encoding="utf-8"), RESULTS), Sources(RESULTS))
     if options.check:
         other = [
             str(path) for path, text in texts.items() if not path.exists() or path.read_text(encoding="utf-8") != text

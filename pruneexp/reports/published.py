@@ -1,13 +1,15 @@
 """The papers' figures beside ours."""
 
 import functools
+from pathlib import Path
 
 import pandas as pd
 
 from pruneexp.system.shipped import published_dir
 
 MASKS = ["dataset", "model", "scorer", "masker", "options", "asked_density"]
-OF_TRAINING = ["published", "published_ci95", "source"]
+ROW = "published_row"  # file and row that a published figure stands in
+OF_TRAINING = ["published", "published_ci95", "source", ROW]
 OF_MASKS = ["published_imdb", "published_imdb_norm", "published_pruning_seconds"]
 
 
@@ -17,7 +19,7 @@ def published() -> pd.DataFrame:
 
     What a paper's text and its public code call by one name stands there under both of our labels (topology/also.csv).
     """
-    files = [pd.read_csv(path, comment="#") for path in sorted(published_dir().glob("*.csv"))]
+    files = [numbered(path, pd.read_csv(path, comment="#")) for path in sorted(published_dir().glob("*.csv"))]
     names = {"density": "asked_density", "accuracy": "published", "ci95": "published_ci95"}
     names |= {name.removeprefix("published_"): name for name in OF_MASKS}
     found = pd.concat(files).rename(columns=names)
@@ -61,6 +63,11 @@ def _where(rows: pd.DataFrame, condition: str) -> "pd.Series[bool]":
     return rows.eval(condition) if condition else pd.Series(True, rows.index)
 
 
+def numbered(path: Path, rows: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a file with its name and their numbers, from one on, as `ROW`."""
+    return rows.assign(**{ROW: [f"{path.name}:{number}" for number in range(1, len(rows) + 1)]})
+
+
 def beside_published(table: pd.DataFrame) -> pd.DataFrame:
     """Join the papers' figures on what they name.
 
@@ -78,10 +85,11 @@ def beside_published(table: pd.DataFrame) -> pd.DataFrame:
     found = table.join(exact, on=[*MASKS, "recipe"])
     masks = (
         theirs.drop_duplicates(MASKS)
-        .set_index(MASKS)[[*OF_MASKS, "recipe", "remark"]]
-        .rename(columns={"recipe": "published_elsewhere", "remark": "remark_on_masks"})
+        .set_index(MASKS)[[*OF_MASKS, "recipe", "remark", ROW]]
+        .rename(columns={"recipe": "published_elsewhere", "remark": "remark_on_masks", ROW: "of_masks"})
     )
     found = found.join(masks, on=MASKS)
     on_masks = found.pop("remark_on_masks").where(found[OF_MASKS].notna().any(axis=1))
     found["remark"] = found["remark"].where(found["source"].notna(), on_masks)
+    found[ROW] = found[ROW].fillna(found.pop("of_masks"))
     return found.assign(published_elsewhere=found["published_elsewhere"].where(found["source"].isna()))

@@ -16,7 +16,8 @@ from pruneexp.system.shipped import conf_dir
 from tests.identity.pins import in_conf, pinned, today
 
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"
-SET_SINCE = (
+# options that experiments or presets set, and did not when the first records were made
+SET_SINCE = ("batchnorm_init", "round_counts", "biases")
     "batchnorm_init",
     "round_counts",
     "biases",

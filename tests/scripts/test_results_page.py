@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from scripts.results_page import Tables, page, with_table
+from scripts.references import Sources
+from scripts.results_page import page, with_table
 
 TARGET = {
     "title": "A title, and more",
@@ -39,7 +40,7 @@ def folder(tmp_path: Path) -> Path:
     ],
 )
 def test_a_figure_is_that_of_the_table(folder: Path, words: str, text: str) -> None:
-    assert Tables(folder).figure(words, "made") == text
+    assert Sources(folder).figure(words, "made") == text
 
 
 @pytest.mark.parametrize(
@@ -48,7 +49,7 @@ def test_a_figure_is_that_of_the_table(folder: Path, words: str, text: str) -> N
 )
 def test_a_figure_that_stands_for_nothing_ends_the_program(folder: Path, words: str) -> None:
     with pytest.raises(SystemExit, match="stands for"):
-        Tables(folder).figure(words, "made")
+        Sources(folder).figure(words, "made")
 
 
 def test_the_page_says_where_each_number_is_from(folder: Path) -> None:

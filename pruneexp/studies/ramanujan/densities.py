@@ -49,12 +49,27 @@ def shapes(network: Network, hidden: int) -> dict[str, torch.Size]:
         return {name: weight.shape for name, weight in prunable(network(hidden)).items()}
 
 
-def kept(of: dict[str, torch.Size], **options: int | bool) -> dict[str, int]:
-    """Weights that the paper's masks keep in each layer."""
+def masks(of: dict[str, torch.Size], **options: int | bool) -> dict[str, torch.Tensor]:
+    """The paper's masks of weights of these shapes."""
     blank = torch.ones(1, dtype=torch.bool)
     layers = [Layer(name, torch.zeros(1).expand(shape), blank.expand(shape)) for name, shape in of.items()]
-    masks = ramanujan(layers, 1.0, torch.Generator(), {}, **options)  # type: ignore[arg-type]
-    return {name: int(mask.sum()) for name, mask in masks.items()}
+    return ramanujan(layers, 1.0, torch.Generator(), {}, **options)  # type: ignore[arg-type]
+
+
+def kept(of: dict[str, torch.Size], **options: int | bool) -> dict[str, int]:
+    """Weights that the paper's masks keep in each layer."""
+    return {name: int(mask.sum()) for name, mask in masks(of, **options).items()}
+
+
+def codes(name: str) -> list[tuple[int, int, int, int]]:
+    """Of each layer of this network that has an array code B(q, l): rows and columns of its matrix, q and l, read off the mask."""
+    of, found = shapes(NETWORKS[name], 2448), list[tuple[int, int, int, int]]()
+    for mask in masks(of, least_channels=LEAST[name]).values():
+        matrix = mask.flatten(1)
+        if matrix.shape[0] != matrix.shape[1] and not bool(matrix.all()):  # a square one is an LPS graph
+            degree_right, degree_left = (int(matrix.sum(dim).max()) for dim in (1, 0))
+            found.append((*matrix.shape, degree_left, degree_right))
+    return found
 
 
 def row(table: int, network: str, count: int, printed: float, sizes: tuple[int, int]) -> dict[str, Any]:
