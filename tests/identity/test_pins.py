@@ -18,10 +18,6 @@ from tests.identity.pins import in_conf, pinned, today
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"
 # options that experiments or presets set, and did not when the first records were made
 SET_SINCE = ("batchnorm_init", "round_counts", "biases")
-    "batchnorm_init",
-    "round_counts",
-    "biases",
-)  # options that experiments or presets set, and did not when the first records were made
 
 
 @pytest.mark.parametrize("name", sorted(pinned()))
