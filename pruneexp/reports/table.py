@@ -45,7 +45,8 @@ def aggregate(cells: pd.DataFrame) -> pd.DataFrame:
     the n, ci95 (half width of the 95 % interval; NaN below three), accuracy_low and accuracy_high (the interval within [0, 100]),
     `accuracies` (the seeds' own, in the order of the seeds); drop, drop_ci95 and `pairs`: the same of the differences to the dense
     cell of the same description and seed, and how many there are; `best`, best_difference, difference_ci95 and best_p (see
-    `against_best`); the published figures (see `beside_published`); and of every other figure of the frame the mean over seeds, of times and latencies the median.
+    `against_best`); the published figures (see `beside_published`); and of every other figure of the frame the mean over seeds,
+    of times and latencies the median.
     """
     groups = cells.groupby("group", sort=False)
     table = groups[[*SETTING, *SAME]].first()
