@@ -1,6 +1,7 @@
 """The best of a network and density, and what cannot be told from it, on accuracies worked out by hand."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -137,3 +138,13 @@ def test_each_network_recipe_precision_and_density_has_its_own_best(column: str)
     )  # fmt: skip
     best = {(row[column], row["masker"]): row["best"] for row in table.to_dict("records")}
     assert best == {(values[0], "a"): "best", (values[0], "b"): "", (values[1], "a"): "", (values[1], "b"): "best"}
+
+
+def test_the_library_of_the_correction_is_imported_only_where_something_is_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels.stats.multitest", None)
+    assert marks({"a": [60.0, 70.0], "b": [1.0, 2.0]}) == {"a": "", "b": ""}
+    assert marks({"a": [60.0, 70.0, 80.0], "b": [1.0, 2.0]}) == {"a": "", "b": ""}
+    with pytest.raises(ModuleNotFoundError, match="multitest"):
+        marks({"a": [60.0, 70.0, 80.0], "b": [1.0, 2.0, 3.0]})
