@@ -22,8 +22,8 @@ def against_best(cells: pd.DataFrame, table: pd.DataFrame) -> pd.DataFrame:
     model of method and seed, of the cells that are there (`with_the_first`). What is below it with a Holm-corrected p under 5 % is told
     from it; the others are tied with it. Where nothing can be compared with it, it is not marked.
 
-    The level is that of comparisons with a method named in advance. Since the best is chosen by the same accuracies, among equal
-    methods on five seeds some method is told from it more often: of three in 6 % of such groups, of five in 8, of ten in 13.
+    Since the best is chosen by the same accuracies, the correction is for all pairs of methods: so among equal ones some method is told
+    from it in 5 % of groups at most (corrected for those with the best alone: of ten methods on five seeds in 13 %).
 
     Args:
         cells: the tidy frame.

@@ -42,7 +42,7 @@ def _on_best(table: pd.DataFrame) -> Iterator[str]:
     if table["best"].ne("").any():
         yield (
             "Bold: the highest mean of a network, density and recipe, and what cannot be told from it at the 5 % level (a linear model"
-            " accuracy ~ method + seed, its residual pooled over the methods; Holm-corrected over those compared with the highest);"
+            " accuracy ~ method + seed, its residual pooled over the methods; Holm-corrected over all pairs of them);"
             " differences with 95 % intervals, each for itself, are in the CSV."
         )
     if lacking := int(uncompared(table).sum()):
