@@ -18,7 +18,7 @@ class Comparison:
     Attributes:
         differences: what the first has more, by least squares.
         halves: of their 95 % intervals, by the pooled residual; each for itself, uncorrected.
-        p: two-sided, Holm-corrected over these comparisons.
+        p: two-sided, Holm-corrected over all pairs of the methods.
     """
 
     differences: Floats
@@ -34,8 +34,8 @@ def with_the_first(accuracies: Floats) -> Comparison:
     cells that are there. With the seeds eliminated its normal equations are  L method = b,  L the Laplacian of the graph of methods in
     which each seed joins any two of its k methods by an edge 1/k; grounded at the first,  Var(method_m) = sigma^2 (L^-1)_mm. sigma^2 is
     the residual sum of squares over  cells - seeds - methods + 1  degrees of freedom, in complete blocks (seeds - 1)(methods - 1); of two
-    methods this is the paired t-test. The p values are corrected for their number by Holm's procedure (1979). Where nothing is left of
-    the residual, any difference is certain, and none has p = 1.
+    methods this is the paired t-test. The p values are corrected by Holm's procedure (1979) for all pairs of methods, since any of them
+    could have been the first. Where nothing is left of the residual, any difference is certain, and none has p = 1.
 
     Args:
         accuracies: [seeds, methods], NaN where a cell is missing; every other method shares at least two seeds with the first.
@@ -49,11 +49,16 @@ def with_the_first(accuracies: Floats) -> Comparison:
     effects = np.concatenate([[0.0], inverse @ within.sum(axis=0)[1:]])
     residual = np.where(there, within - effects + (share @ effects)[:, None], 0.0)
     freedom = int(there.sum()) - len(there) - len(effects) + 1
-    errors = np.sqrt((residual**2).sum() / freedom * np.diag(inverse))
-    differences = np.where(np.abs(effects[1:]) < NOTHING, 0.0, -effects[1:])
+    one, other = np.triu_indices(len(effects), 1)  # those with the first come first
+    covariance = np.pad(inverse, ((1, 0), (1, 0)))
+    spread = covariance.diagonal()[one] + covariance.diagonal()[other] - 2 * covariance[one, other]
+    errors = np.sqrt((residual**2).sum() / freedom * spread)
+    differences = effects[one] - effects[other]
+    differences[np.abs(differences) < NOTHING] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(differences == 0, 0.0, np.abs(differences) / errors)
-    return Comparison(differences, special.stdtrit(freedom, 0.975) * errors, holm(2 * special.stdtr(freedom, -t)))
+    p, count = holm(2 * special.stdtr(freedom, -t)), len(effects) - 1
+    return Comparison(differences[:count], special.stdtrit(freedom, 0.975) * errors[:count], p[:count])
 
 
 def holm(p: Floats) -> Floats:

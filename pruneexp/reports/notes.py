@@ -60,8 +60,8 @@ def _on_best(table: pd.DataFrame) -> Iterator[str]:
     if table["best"].ne("").any():
         yield (
             "Bold: the highest mean of a network, density and recipe, and what cannot be told from it at the 5 % level (a linear model"
-            " accuracy ~ method + seed, its residual pooled over the methods; Holm-corrected over those compared with the highest);"
-            " differences with their intervals are in the CSV."
+            " accuracy ~ method + seed, its residual pooled over the methods; Holm-corrected over all pairs of them);"
+            " differences with 95 % intervals, each for itself, are in the CSV."
         )
     if lacking := int(uncompared(table).sum()):
         yield f"Not compared, with fewer than three seeds in common with the highest mean: {lacking} row{'' if lacking == 1 else 's'}."

@@ -1,6 +1,7 @@
 """The best of a network and density, and what cannot be told from it, on accuracies worked out by hand."""
 
 import math
+import sys
 from typing import Any
 
 import numpy as np
@@ -59,14 +60,14 @@ def test_the_residual_is_pooled_over_the_methods() -> None:
 
 
 def test_p_is_corrected_for_how_many_are_compared() -> None:
-    # the grafts of test_comparison.py: the smallest p three times, the next twice, 0.0247 alone; the last is 0.48
+    # the grafts of test_comparison.py, six pairs: the smallest p six times; 0.0247 is the third, and with its turn four are left
     methods: dict[str, list[float | None]] = {name: list(column) for name, column in zip("abcd", GRAFTS.T, strict=True)}
     table = compared(methods)
     t = table["best_difference"] / table["difference_ci95"] * stats.t.ppf(0.975, 15)
     own = 2 * stats.t.sf(t, 15)
-    assert table["best_p"].to_numpy() == pytest.approx(own * [math.nan, 1, 2, 3], nan_ok=True)
+    assert table["best_p"].to_numpy() == pytest.approx(own * [math.nan, 1, 4, 6], nan_ok=True)
     assert own[2] == pytest.approx(0.0247, abs=5e-5)
-    assert table["best"].to_dict() == {"a": "best", "b": "tied", "c": "", "d": ""}
+    assert table["best"].to_dict() == {"a": "best", "b": "tied", "c": "tied", "d": ""}
 
 
 def test_differences_count_seed_by_seed_and_not_between_seeds() -> None:
@@ -87,10 +88,11 @@ def test_below_three_seeds_nothing_is_compared() -> None:
     assert table["best"].to_dict() == {"a": "", "b": ""}
     assert table[["best_difference", "difference_ci95", "best_p"]].isna().all(axis=None)
     # the first has two seeds and is not the best of those that can be compared
-    for first in ([90.0, 91.0], [90.0, None, 91.0]):
+    firsts: list[list[float | None]] = [[90.0, 91.0], [90.0, None, 91.0]]
+    for first in firsts:
         table = compared({"a": first, "b": [1.0, 2.0, 3.0], "c": [0.5, 0.5, 1.5]})
         assert table["best"].to_dict() == {"a": "", "b": "best", "c": "tied"}
-        assert math.isnan(table.loc["a", "best_p"])
+        assert table["best_p"].notna().to_dict() == {"a": False, "b": False, "c": True}
 
 
 def test_below_three_shared_seeds_nothing_is_compared() -> None:
@@ -136,3 +138,13 @@ def test_each_network_recipe_precision_and_density_has_its_own_best(column: str)
     )  # fmt: skip
     best = {(row[column], row["masker"]): row["best"] for row in table.to_dict("records")}
     assert best == {(values[0], "a"): "best", (values[0], "b"): "", (values[1], "a"): "", (values[1], "b"): "best"}
+
+
+def test_the_library_of_the_correction_is_imported_only_where_something_is_compared(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "statsmodels.stats.multitest", None)
+    assert marks({"a": [60.0, 70.0], "b": [1.0, 2.0]}) == {"a": "", "b": ""}
+    assert marks({"a": [60.0, 70.0, 80.0], "b": [1.0, 2.0]}) == {"a": "", "b": ""}
+    with pytest.raises(ModuleNotFoundError, match="multitest"):
+        marks({"a": [60.0, 70.0, 80.0], "b": [1.0, 2.0, 3.0]})

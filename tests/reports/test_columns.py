@@ -12,6 +12,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.composing import Source
 from pruneexp.program import do
 from pruneexp.reports.columns.accuracy import accuracy
+from pruneexp.reports.columns.difference import difference
 from pruneexp.reports.columns.drop import drop
 from pruneexp.reports.columns.drop_unpruned import drop_unpruned
 from pruneexp.reports.columns.measured import measured
@@ -89,6 +90,7 @@ def test_every_column_says_something_of_a_table_that_has_its_figures(columns: di
     whole = whole.assign(
         density=0.5, drops=pd.Series([(1.0,)]), pairs=1, published_imdb=0.5, published_imdb_norm=0.5, published_pruning_seconds=3.0,
         drops_unpruned=pd.Series([(1.0,)]), drop_unpruned_ci95=math.nan, pairs_unpruned=1,
+        best_difference=1.0, difference_ci95=0.5,
     )  # fmt: skip
     for name, column in columns.items():
         made = pd.DataFrame(column.call(table=whole))
@@ -220,3 +222,10 @@ def test_columns_have_no_part_in_a_cells_key() -> None:
         for word in ("columns=[n]", "columns=[]")
     }
     assert found == {made_cell(masker="greedy").key}
+
+
+def test_the_difference_to_the_best_has_its_interval_and_stands_where_there_is_one() -> None:
+    # two methods: less by 1, 2, 3, so 2 +- t sqrt(1/3); one with two seeds, and the best itself, have none
+    maskers = ["a"] * 3 + ["b"] * 3 + ["c"] * 2
+    table = aggregate(cells(masker=maskers, accuracy=[60.0, 70.0, 80.0, 59.0, 68.0, 77.0, 1.0, 2.0]))
+    assert dict(zip(table["masker"], difference(table), strict=True)) == {"a": "", "b": "2.0 ± 2.5", "c": ""}
