@@ -80,15 +80,26 @@ def test_every_committed_record_is_sound() -> None:
     assert [(name, why) for name, record in committed() if (why := problem(record))] == []
 
 
+def words_of(record: dict[str, Any]) -> list[str]:
+    """What its command says, in today's names: what topology_tables8_9 was before it froze biases is topology_tables8_9_text now."""
+    words = shlex.split(record["command"])[3:]
+    if "biases" not in record["description"]:
+        words = [
+            "+experiment=topology_tables8_9_text" if word == "+experiment=topology_tables8_9" else word
+            for word in words
+        ]
+    return words
+
+
 def test_every_committed_record_has_the_key_of_its_own_command() -> None:
     keys: dict[tuple[str, str], set[str]] = {}
     wrong = []
     for name, record in committed():
         weights = record["description"].get("weights", "none")
-        same = record["command"], weights
+        same = shlex.join(words_of(record)), weights
         if same not in keys:
             with mock.patch("pruneexp.jobs.identity.fingerprint", return_value=weights):
-                grid = expand(shlex.split(record["command"])[3:])
+                grid = expand(words_of(record))
                 keys[same] = {cell.key for slot in grid.slots for cell in slot.cells}
         if record["key"] not in keys[same]:
             wrong.append((name, record["key"]))

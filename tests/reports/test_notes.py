@@ -129,16 +129,16 @@ def test_intervals_without_width_are_counted() -> None:
 
 def test_a_remark_in_a_papers_file_is_told_where_its_figure_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = published().copy()
-    theirs.loc[theirs["published"].eq(59.81), "remark"] = "A misprint."
+    erk = {**THEIRS, "masker": ["erk"]}
+    theirs.loc[theirs[[*THEIRS]].eq(pd.Series(THEIRS)).all(axis=1), "remark"] = "A misprint."
     of_imdb = theirs["published_imdb"].notna() & theirs["recipe"].eq("hoang_250")
     assert of_imdb.any()
     theirs.loc[of_imdb, "remark"] = "Another one."
     monkeypatch.setattr(module, "published", lambda: theirs)
-    assert remarks(aggregate(cells(seed=[0]))) == ["A misprint."]
-    assert "A misprint." in told(seed=[0])
-    assert remarks(aggregate(cells(seed=[0], recipe=["smoke"]))) == []
+    assert remarks(aggregate(cells(**erk)))[0] == "A misprint."
+    assert "A misprint." in told(**erk)
+    assert remarks(aggregate(cells(**erk | {"recipe": ["smoke"]}))) == []
     one = theirs[of_imdb].iloc[0]
     like = {name: [one[name]] for name in ("dataset", "model", "scorer", "masker", "asked_density", "options")}
     assert remarks(aggregate(cells(**like, recipe=["smoke"]))) == ["Another one."]
     assert math.isnan(aggregate(cells(**like, recipe=["smoke"]))["published"].iloc[0])
-    assert pd.isna(aggregate(cells(seed=[0], recipe=["smoke"]))["remark"].iloc[0])
