@@ -1,6 +1,7 @@
 """The papers' figures beside ours."""
 
 import functools
+from typing import Any
 
 import pandas as pd
 
@@ -59,7 +60,9 @@ def _of_topology(name: str) -> pd.DataFrame:
 
 def _where(rows: pd.DataFrame, condition: str) -> "pd.Series[bool]":
     """Which rows a condition is true for; all, where it is empty."""
-    return rows.eval(condition) if condition else pd.Series(True, rows.index)
+    true: Any = rows.eval(condition) if condition else pd.Series(True, rows.index)
+    chosen: pd.Series[bool] = true
+    return chosen
 
 
 def beside_published(table: pd.DataFrame) -> pd.DataFrame:
