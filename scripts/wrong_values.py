@@ -110,8 +110,8 @@ def _inside(group: str, where: str, path: Path) -> Iterator[tuple[str, Place]]:
             yield f"{name} without _target_", Place(f"{where}.{name}", words, chosen)
         return
     yield from _of_component(where, configured(group, node), chosen)
-    if "title" in node:
-        yield "title", Place(f"{where}.title", allowed(Line), chosen)
+    for told in sorted({"title", "note"} & node.keys()):
+        yield told, Place(f"{where}.{told}", allowed(Line), chosen)
     if group not in ("dataset", *SEVERAL):  # whose name is an option of its own, or stands in no file
         yield "name", Place(f"{where}.name", allowed(Label), chosen)
 

@@ -116,7 +116,7 @@ def test_repair_by_scores_is_refused_where_there_are_none(masker: str) -> None:
 @pytest.mark.parametrize(
     ("option", "sentence"),
     [
-        ("masker.allocation=kernel", r"allocation must be uniform, er, erk or vertices, got 'kernel'\.$"),
+        ("masker.allocation=kernel", r"allocation must be uniform, er, erk, vertices or er_published, got 'kernel'\.$"),
         ("+masker.alocation=er", "alocation"),
     ],
 )

@@ -2,6 +2,7 @@
 
 import functools
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -60,7 +61,9 @@ def _of_topology(name: str) -> pd.DataFrame:
 
 def _where(rows: pd.DataFrame, condition: str) -> "pd.Series[bool]":
     """Which rows a condition is true for; all, where it is empty."""
-    return rows.eval(condition) if condition else pd.Series(True, rows.index)
+    true: Any = rows.eval(condition) if condition else pd.Series(True, rows.index)
+    chosen: pd.Series[bool] = true
+    return chosen
 
 
 def numbered(path: Path, rows: pd.DataFrame) -> pd.DataFrame:

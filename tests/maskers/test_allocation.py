@@ -218,7 +218,7 @@ def test_er_published_is_the_rule_that_the_networks_of_the_pool_were_drawn_by() 
         of = of_network(model)
         sizes = np.array([layer.size for layer in of])
         for sparsity, theirs in pool[pool["model"] == model].groupby("sparsity"):
-            ours = er_published(of, 1 - float(sparsity)) / sizes
+            ours = er_published(of, 1 - float(str(sparsity))) / sizes
             drawn = theirs["layer_density"].to_numpy()
             assert (drawn[ours == 1] == 1).all()
             error = np.sqrt(ours * (1 - ours) / (3 * sizes))

@@ -2,6 +2,7 @@
 
 import math
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -27,10 +28,15 @@ BOTH = "nobody can verify which of the two they are of"
 CLEAN = "Table 9 may not be of clean images"
 
 
-def told(presets: Presets | None = None, **columns: object) -> list[str]:
-    """The notes of a table with one row for each of the values."""
+def framed(**columns: Any) -> pd.DataFrame:
+    """Cells, one for each of the values of what is a list."""
     count = max(len(value) for value in columns.values() if isinstance(value, list))
-    frame = cells(**{name: value if isinstance(value, list) else [value] * count for name, value in columns.items()})
+    return cells(**{name: value if isinstance(value, list) else [value] * count for name, value in columns.items()})
+
+
+def told(presets: Presets | None = None, /, **columns: Any) -> list[str]:
+    """The notes of a table with one row for each of the values."""
+    frame = framed(**columns)
     return notes(aggregate(frame), frame, presets)
 
 
@@ -83,10 +89,8 @@ def test_an_option_of_the_schema_is_told_by_its_meaning_where_a_row_names_it() -
 
 
 def test_both_readings_of_a_paper_have_its_number_and_the_table_says_so() -> None:
-    frame = cells(
-        masker=["er", "er_published", "er", "er_published"], options=["", "biases=frozen", "biases=frozen", ""],
-        **{name: [value] * 4 for name, value in THEIRS.items()},
-    )  # fmt: skip
+    options = ["", "biases=frozen", "biases=frozen", ""]
+    frame = framed(**THEIRS, masker=["er", "er_published", "er", "er_published"], options=options)
     table = aggregate(frame).set_index(["masker", "options"])
     assert table["published"].dropna().to_dict() == {("er", ""): 77.0, ("er_published", "biases=frozen"): 77.0}
     assert sum(BOTH in note for note in notes(aggregate(frame), frame)) == 1
@@ -129,16 +133,16 @@ def test_intervals_without_width_are_counted() -> None:
 
 def test_a_remark_in_a_papers_file_is_told_where_its_figure_stands(monkeypatch: pytest.MonkeyPatch) -> None:
     theirs = published().copy()
-    theirs.loc[theirs["published"].eq(59.81), "remark"] = "A misprint."
+    erk = {**THEIRS, "masker": ["erk"]}
+    theirs.loc[theirs[[*THEIRS]].eq(pd.Series(THEIRS)).all(axis=1), "remark"] = "A misprint."
     of_imdb = theirs["published_imdb"].notna() & theirs["recipe"].eq("hoang_250")
     assert of_imdb.any()
     theirs.loc[of_imdb, "remark"] = "Another one."
     monkeypatch.setattr(module, "published", lambda: theirs)
-    assert remarks(aggregate(cells(seed=[0]))) == ["A misprint."]
-    assert "A misprint." in told(seed=[0])
-    assert remarks(aggregate(cells(seed=[0], recipe=["smoke"]))) == []
+    assert remarks(aggregate(framed(**erk)))[0] == "A misprint."
+    assert "A misprint." in told(**erk)
+    assert remarks(aggregate(framed(**erk | {"recipe": "smoke"}))) == []
     one = theirs[of_imdb].iloc[0]
     like = {name: [one[name]] for name in ("dataset", "model", "scorer", "masker", "asked_density", "options")}
     assert remarks(aggregate(cells(**like, recipe=["smoke"]))) == ["Another one."]
     assert math.isnan(aggregate(cells(**like, recipe=["smoke"]))["published"].iloc[0])
-    assert pd.isna(aggregate(cells(seed=[0], recipe=["smoke"]))["remark"].iloc[0])

@@ -3,6 +3,7 @@
 import copy
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
@@ -59,7 +60,7 @@ def frozen(seed: int = 0) -> nn.Sequential:
 
 @pytest.mark.parametrize("frozen_epochs", [0, 1])
 @pytest.mark.parametrize("precision", ["float32", "bf16"])
-def test_frozen_biases_stay_to_the_bit_and_everything_else_is_trained(precision: str, frozen_epochs: int) -> None:
+def test_frozen_biases_stay_to_the_bit_and_everything_else_is_trained(precision: Any, frozen_epochs: int) -> None:
     recipe = Recipe(epochs=2, batch_size=16, lr=0.05, weight_decay=0.1, milestones=(1,), frozen_epochs=frozen_epochs)
     device = Device("cpu", precision)
     before = network().state_dict()
