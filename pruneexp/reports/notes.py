@@ -31,7 +31,7 @@ def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
     if table["pairs"].any():
         yield "Drop: the dense network's accuracy less the pruned one's, seed by seed."
     if "pairs_unpruned" in table and table["pairs_unpruned"].any():
-        yield "Drop from unpruned: the same from the network that the paper prunes, whose linear layers have 4096 neurons and not 2448."
+        yield "Drop from unpruned: the same from the network that the paper calls unpruned, which has another shape (wider layers)."
     if table["best"].ne("").any():
         yield (
             "Bold: the best mean of a network, density and recipe, and what cannot be told from it (the 95 % interval of the mean"
