@@ -24,7 +24,11 @@ RAMANUJAN = [name for name in EXPERIMENTS if name.startswith("ramanujan_")]
 CENTRALITY = [name for name in EXPERIMENTS if name.startswith("centrality_")]
 PRETRAIN = [name for name in EXPERIMENTS if name.startswith("pretrain_")]
 OTHERS = [name for name in EXPERIMENTS if name not in (*RAMANUJAN, *CENTRALITY, *PRETRAIN)]
-LARGE = ("ramanujan_table4", "ramanujan_table4_unpruned")  # four networks of about 100M weights for two data sets each
+LARGE = (
+    "ramanujan_table4",
+    "ramanujan_table4_unpruned",
+    "ramanujan_table5_unpruned",
+)  # four networks of about 100M weights each
 
 
 def first_named(name: str) -> tuple[str, ...]:

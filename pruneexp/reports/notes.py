@@ -36,7 +36,7 @@ def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
     if table["pairs"].any():
         yield "Drop: the dense network's accuracy less the pruned one's, seed by seed."
     if "pairs_unpruned" in table and table["pairs_unpruned"].any():
-        yield "Drop from unpruned: the same from the network that the paper prunes, whose linear layers have 4096 neurons and not 2448."
+        yield "Drop from unpruned: the same from the network that the paper calls unpruned, which has another shape (wider layers)."
     yield from _on_best(table)
     if lost := int((table["seeds"] - table["n"]).sum()):
         yield f"{lost} of {int(table['seeds'].sum())} cells have no accuracy, since they diverged; means are of the others."

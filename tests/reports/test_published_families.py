@@ -9,14 +9,16 @@ import pytest
 
 from pruneexp.reports.columns.accuracy import accuracy
 from pruneexp.reports.columns.published import published as published_column
+from pruneexp.reports.frame import tidy
 from pruneexp.reports.notes import notes
 from pruneexp.reports.presets import Presets
 from pruneexp.reports.published import MASKS, published
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import expand
 from pruneexp.system.shipped import conf_dir, published_dir
+from tests.helpers import cells_of
 from tests.reports.made_frames import cells
-from tests.reports.made_records import framed, grid_of, made_cell
+from tests.reports.made_records import framed, grid_of, made_cell, record
 
 ON = [*MASKS, "recipe"]
 STARRED = {"dataset": "tiny_imagenet32", "model": "resnet32", "scorer": "prospr", "masker": "greedy_global"}
@@ -176,6 +178,21 @@ def test_every_row_of_table_6_is_there_the_others_figures_normalised_and_the_mis
     assert own[dataset, "resnet34" if model == "resnet34" else "vgg16_2448"] == (
         3.098840 if model == "resnet34" else 3.463054
     )
+
+
+def test_table_5s_networks_of_2448_neurons_are_paired_with_the_unpruned_ones_of_its_other_experiment() -> None:
+    grids = map(grid_of, ("ramanujan_table5_vgg", "ramanujan_table5_alexnet", "ramanujan_table5_unpruned"))
+    made = [cell for grid in grids for _, cell in cells_of(grid).values()]
+    accuracies = [80.0 if cell.names["model"].endswith("_2448") else 84.0 for cell in made]
+    table = aggregate(
+        tidy((record(cell, own, digest="d"), cell.names) for cell, own in zip(made, accuracies, strict=True))
+    )
+    own = table["model"].str.endswith("_2448")
+    assert (own.sum(), (~own).sum()) == (8, 4)
+    assert table.loc[own, "drop_unpruned"].eq(4).all()
+    assert table.loc[own & (table["masker"] != "dense"), "drop"].eq(0).all()
+    assert table.loc[~own, "drop_unpruned"].isna().all()
+    assert table.loc[~own, "published"].tolist() == [81, 83, 84, 85]
 
 
 def test_the_note_beside_imdbs_says_what_their_units_do_to_the_papers_claim(tables: pd.DataFrame) -> None:

@@ -8,8 +8,8 @@ from pruneexp.reports.text import mean_of_pairs
 
 @component("column")
 def drop_unpruned(table: pd.DataFrame) -> "pd.Series[str]":
-    """The same from the network that the paper calls unpruned, where that is another one than the dense network of the same shape: linear
-    layers of 4096 neurons, of which 2448 are left to be pruned."""
+    """The same from the network that the paper calls unpruned, where that is another one than the dense network of the same
+    shape (a model's file names it)."""
     if "drops_unpruned" not in table:
         return pd.Series("", table.index, name="drop from unpruned")
     rows = zip(table["drops_unpruned"], table["drop_unpruned_ci95"], table["pairs_unpruned"], table["n"], strict=True)
