@@ -8,10 +8,11 @@ import pytest
 from pruneexp.reports.columns.accuracy import accuracy
 from pruneexp.reports.columns.published import published as published_column
 from pruneexp.reports.notes import notes
-from pruneexp.reports.published import MASKS, published
+from pruneexp.reports.published import MASKS, ROW, published
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import expand
 from pruneexp.system.shipped import conf_dir, published_dir
+from tests.coverage import not_held
 from tests.reports.made_frames import cells
 from tests.reports.made_records import framed, grid_of, made_cell
 
@@ -66,6 +67,11 @@ def test_recipes_that_conf_lacks_meet_no_accuracy_and_their_imdb_stands_beside_t
     for row in claimed.to_dict("records"):
         assert row["published_imdb"] == imdb[tuple(row[name] for name in MASKS)]
     assert any("hoang_250 (10 rows)" in note for note in notes(claimed, framed(grid_of("ramanujan_table6_vgg16"))))
+
+
+def test_the_experiments_that_coverage_names_hold_the_rows_that_they_are_named_for(tables: pd.DataFrame) -> None:
+    here = tables[tables["published_elsewhere"].isna()].dropna(subset=[ROW])
+    assert not_held(here.groupby("name")[ROW].agg(set), RECIPES) == []
 
 
 def test_labels_of_published_figures_are_those_that_our_rows_have(tables: pd.DataFrame) -> None:
