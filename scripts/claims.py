@@ -26,7 +26,7 @@ NAMES = re.compile(
     r"|\b\d+ ?x ?\d+\b"  # a size
 )
 NO_SENTENCES = re.compile(
-    r"^```.*?^```$|^    .*?$|`[^`]*`"  # code
+    r"^```.*?^```$|`[^`]*`"  # code
     r"|<!-- (?:table: \S+|no results:.*?) -->.*?(?:<!-- end -->|(?=^#)|\Z)"
     r"|(?<=\])\([^)]*\)|https?://\S+",  # where a link leads
     re.DOTALL | re.MULTILINE,

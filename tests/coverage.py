@@ -1,7 +1,7 @@
 """What docs/coverage.md says, as tests read it."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -66,7 +66,7 @@ def _printed(source: str) -> str:
     return ", ".join(f"Table {number}" for number in found.groups() if number) if found else "Abstract"
 
 
-def not_held(held: "pd.Series[set[str]]", recipes: set[str]) -> list[str]:
+def not_held(held: Mapping[str, set[str]], recipes: set[str]) -> list[str]:
     """The published rows of these recipes that no experiment holds which the page names for them.
 
     Args:
