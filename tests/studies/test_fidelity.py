@@ -18,7 +18,7 @@ from scripts.results_page import RESULTS
 NAN = math.nan
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_large_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks of 100 million weights are left to the study itself."""
     codes = densities.codes
@@ -115,7 +115,10 @@ def test_our_records_stand_beside_what_they_reproduce(tmp_path: Path) -> None:
     assert dense[0]["verdict"] == "inside"
 
 
-def test_what_studies_have_computed_stands_beside_what_is_printed(tmp_path: Path) -> None:
+def test_what_studies_have_computed_stands_beside_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(densities, "codes", lambda name: [])
     (tmp_path / "tables").mkdir()
     (tmp_path / "benchmarks").mkdir()
     table = "model,strategy,sparsity,mean,std,n\nconv6,layer density,0.6,0.5629,0.26,3\nconv6,IMDB,avg,0.8,0.1,3\n"
@@ -143,6 +146,7 @@ def test_what_studies_have_computed_stands_beside_what_is_printed(tmp_path: Path
     assert seconds["verdict"].tolist() == [""]
 
 
+@pytest.mark.usefixtures("no_large_networks")
 def test_the_shapes_of_resnet_18_are_the_papers() -> None:
     found = pd.DataFrame(computed.of_shapes())
     ours = found["of"].str.startswith("resnet18")
@@ -150,14 +154,15 @@ def test_the_shapes_of_resnet_18_are_the_papers() -> None:
     assert found.loc[~ours, "verdict"].eq("outside").all()  # no layer has been counted
 
 
-def test_the_page_counts_what_the_rows_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_counts_what_the_rows_say(
+    nothing: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(study, "fidelity", lambda report_dir: nothing)
     study.main(["--report-dir", str(tmp_path)])
     table = pd.read_csv(tmp_path / "tables" / "fidelity.csv", keep_default_na=False)
-    counted = study.summary(study.fidelity(tmp_path))
-    assert counted.iloc[-1][["cells", AT, NOT]].tolist() == [
-        len(table),
-        *((table["run"] == run).sum() for run in (AT, NOT)),
-    ]
+    counted = study.summary(nothing)
+    wanted = [len(table), *((table["run"] == run).sum() for run in (AT, NOT))]
+    assert counted.iloc[-1][["cells", AT, NOT]].tolist() == wanted
     assert counted.iloc[:-1]["cells"].sum() == len(table)
     text = (tmp_path / "tables" / "fidelity.md").read_text(encoding="utf-8")
     assert text.startswith("<!-- made by: python -m pruneexp.studies.fidelity; commit ")
