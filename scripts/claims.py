@@ -23,7 +23,7 @@ SETTINGS = re.compile(r"<!--\s*settings:(.*?)-->", re.DOTALL)
 NAMES = re.compile(
     r"(?:[Tt]ables?|[Ff]igures?|[Ss]ections?) \[?\d+\]?(?:(?:, | and | to |-)\[?\d+\]?)*"  # Tables 4, 11 and 12
     r"|\b20[0-2]\d\b"  # a year
-    r"|\b\d+ ?x ?\d+\b"  # a size
+    r"|\b\d+ ?x ?\d+\b|\bU\(\d, \d\)"  # a size, a distribution
 )
 NO_SENTENCES = re.compile(
     r"^```.*?^```$|`[^`]*`"  # code
