@@ -125,7 +125,8 @@ def test_what_studies_have_computed_stands_beside_what_is_printed(
     (tmp_path / "tables" / "topology_table4.csv").write_text(table, encoding="utf-8")
     table = "metric,encoding,scenario,group,n,mean,std\nadjusted_r2,rolled_bge,sparsity_fixed,0.6,252,0.022,0.01\n"
     (tmp_path / "tables" / "topology_table3.csv").write_text(table, encoding="utf-8")
-    table = "dataset,model,scorer,masker,asked_density,n,imdb,imdb_norm\ncifar10,resnet34,none,ramanujan,0.053,1,3.09884,0.2\n"
+    table = "dataset,model,scorer,masker,asked_density,n,imdb,imdb_norm\ncifar10,resnet34,none,ramanujan,0.053,1,3.09885,0.2\n"
+    table += "cifar10,vgg16_2448,none,ramanujan[least_channels=256],0.029,1,3.46305,0.2\n"
     (tmp_path / "tables" / "ramanujan_table6_imdb.csv").write_text(table, encoding="utf-8")
     table = "table,network,kept,printed,of the 4096 network,of its own network\n5,alexnet,1,2.3,1.3,2.34\n4,x,1,0.08,0.0875,0.2\n"
     (tmp_path / "tables" / "ramanujan_densities.csv").write_text(table, encoding="utf-8")
@@ -137,10 +138,10 @@ def test_what_studies_have_computed_stands_beside_what_is_printed(
     assert found.loc["conv6, imdb, avg", "verdict"] == "outside"
     assert found.loc["rolled_bge, 0.6", "n"] == 100
     assert found.loc["rolled_bge, 0.6", "verdict"] == "inside"  # .02 is .015 to .025
-    assert found.loc[[name for name in found.index if "resnet34 ramanujan" in name], "verdict"].tolist()[:1] == [
-        "inside"
-    ]
-    assert found.loc[["density of alexnet", "density of x"], "verdict"].tolist() == ["inside", "outside"]
+    (resnet,) = (name for name in found.index if name.startswith("cifar10 resnet34"))
+    assert found.loc[resnet, "verdict"] == "outside"  # printed 3.098840
+    (vgg,) = (name for name in found.index if "vgg16_2448" in name)  # 3.463054 is 3.46305 in six digits
+    assert found.loc[vgg, "verdict"] == "inside"
     seconds = found[found["figure"] == "seconds"]
     assert seconds["ours"].tolist() == [3.1]
     assert seconds["verdict"].tolist() == [""]
