@@ -23,10 +23,10 @@ SETTINGS = re.compile(r"<!--\s*settings:(.*?)-->", re.DOTALL)
 NAMES = re.compile(
     r"(?:[Tt]ables?|[Ff]igures?|[Ss]ections?) \[?\d+\]?(?:(?:, | and | to |-)\[?\d+\]?)*"  # Tables 4, 11 and 12
     r"|\b20[0-2]\d\b"  # a year
-    r"|\b\d+ ?x ?\d+\b"  # a size
+    r"|\b\d+ ?x ?\d+\b|\bU\(\d, \d\)"  # a size, a distribution
 )
 NO_SENTENCES = re.compile(
-    r"^```.*?^```$|^    .*?$|`[^`]*`"  # code
+    r"^```.*?^```$|`[^`]*`"  # code
     r"|<!-- (?:table: \S+|no results:.*?) -->.*?(?:<!-- end -->|(?=^#)|\Z)"
     r"|(?<=\])\([^)]*\)|https?://\S+",  # where a link leads
     re.DOTALL | re.MULTILINE,

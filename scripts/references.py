@@ -56,7 +56,7 @@ class Sources:
             return self._quoted(where.strip('"'), source)
         column, _, form = (part.strip() for part in what.partition(" %"))
         rows = self._rows(where, column, source) if arrow else None
-        if rows is not None and column == COUNT:
+        if rows is not None and column == COUNT and COUNT not in rows:
             return str(len(rows))
         if rows is None or rows.empty:
             sys.exit(f"{{{words}}} stands for nothing in {source}")
@@ -92,7 +92,9 @@ class Sources:
         if ending:
             content = json.loads(self._text(f"{path}.json"))
             for key in filter(None, inside.split("/")):
-                content = content[key] if isinstance(content, dict) and key in content else []
+                if not isinstance(content, dict) or key not in content:
+                    sys.exit(f"there is no {source} to take figures from")
+                content = content[key]
             yield pd.json_normalize(content)
         elif source.endswith(".md"):
             yield from markdown_tables(self._text(source))

@@ -12,10 +12,11 @@ from pruneexp.reports.columns.published import published as published_column
 from pruneexp.reports.frame import tidy
 from pruneexp.reports.notes import notes
 from pruneexp.reports.presets import Presets
-from pruneexp.reports.published import MASKS, published
+from pruneexp.reports.published import MASKS, ROW, published
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import expand
 from pruneexp.system.shipped import conf_dir, published_dir
+from tests.coverage import not_held
 from tests.helpers import cells_of
 from tests.reports.made_frames import cells
 from tests.reports.made_records import framed, grid_of, made_cell, record
@@ -99,6 +100,11 @@ def test_recipes_that_conf_lacks_meet_no_accuracy_and_their_normalised_imdb_stan
     for row in claimed.to_dict("records"):
         assert row["published_imdb_norm"] == pytest.approx(imdb[tuple(row[name] for name in MASKS)], nan_ok=True)
     assert any("hoang_250 (13 rows)" in note for note in notes(claimed, framed(grid_of("ramanujan_table6_vgg16"))))
+
+
+def test_the_experiments_that_coverage_names_hold_the_rows_that_they_are_named_for(tables: pd.DataFrame) -> None:
+    here = tables[tables["published_elsewhere"].isna()].dropna(subset=[ROW])
+    assert not_held({str(name): set(rows[ROW]) for name, rows in here.groupby("name")}, RECIPES) == []
 
 
 def test_labels_of_published_figures_are_those_that_our_rows_have(tables: pd.DataFrame) -> None:

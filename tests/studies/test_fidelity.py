@@ -18,7 +18,7 @@ from scripts.results_page import RESULTS
 NAN = math.nan
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def no_large_networks(monkeypatch: pytest.MonkeyPatch) -> None:
     """The networks of 100 million weights are left to the study itself."""
     codes = densities.codes
@@ -115,14 +115,18 @@ def test_our_records_stand_beside_what_they_reproduce(tmp_path: Path) -> None:
     assert dense[0]["verdict"] == "inside"
 
 
-def test_what_studies_have_computed_stands_beside_what_is_printed(tmp_path: Path) -> None:
+def test_what_studies_have_computed_stands_beside_what_is_printed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(densities, "codes", lambda name: [])
     (tmp_path / "tables").mkdir()
     (tmp_path / "benchmarks").mkdir()
     table = "model,strategy,sparsity,mean,std,n\nconv6,layer density,0.6,0.5629,0.26,3\nconv6,IMDB,avg,0.8,0.1,3\n"
     (tmp_path / "tables" / "topology_table4.csv").write_text(table, encoding="utf-8")
     table = "metric,encoding,scenario,group,n,mean,std\nadjusted_r2,rolled_bge,sparsity_fixed,0.6,252,0.022,0.01\n"
     (tmp_path / "tables" / "topology_table3.csv").write_text(table, encoding="utf-8")
-    table = "dataset,model,scorer,masker,asked_density,n,imdb,imdb_norm\ncifar10,resnet34,none,ramanujan,0.053,1,3.09884,0.2\n"
+    table = "dataset,model,scorer,masker,asked_density,n,imdb,imdb_norm\ncifar10,resnet34,none,ramanujan,0.053,1,3.09885,0.2\n"
+    table += "cifar10,vgg16_2448,none,ramanujan[least_channels=256],0.029,1,3.46305,0.2\n"
     (tmp_path / "tables" / "ramanujan_table6_imdb.csv").write_text(table, encoding="utf-8")
     table = "table,network,kept,printed,of the 4096 network,of its own network\n5,alexnet,1,2.3,1.3,2.34\n4,x,1,0.08,0.0875,0.2\n"
     (tmp_path / "tables" / "ramanujan_densities.csv").write_text(table, encoding="utf-8")
@@ -134,15 +138,16 @@ def test_what_studies_have_computed_stands_beside_what_is_printed(tmp_path: Path
     assert found.loc["conv6, imdb, avg", "verdict"] == "outside"
     assert found.loc["rolled_bge, 0.6", "n"] == 100
     assert found.loc["rolled_bge, 0.6", "verdict"] == "inside"  # .02 is .015 to .025
-    assert found.loc[[name for name in found.index if "resnet34 ramanujan" in name], "verdict"].tolist()[:1] == [
-        "inside"
-    ]
-    assert found.loc[["density of alexnet", "density of x"], "verdict"].tolist() == ["inside", "outside"]
+    (resnet,) = (name for name in found.index if name.startswith("cifar10 resnet34"))
+    assert found.loc[resnet, "verdict"] == "outside"  # printed 3.098840
+    (vgg,) = (name for name in found.index if "vgg16_2448" in name)  # 3.463054 is 3.46305 in six digits
+    assert found.loc[vgg, "verdict"] == "inside"
     seconds = found[found["figure"] == "seconds"]
     assert seconds["ours"].tolist() == [3.1]
     assert seconds["verdict"].tolist() == [""]
 
 
+@pytest.mark.usefixtures("no_large_networks")
 def test_the_shapes_of_resnet_18_are_the_papers() -> None:
     found = pd.DataFrame(computed.of_shapes())
     ours = found["of"].str.startswith("resnet18")
@@ -150,14 +155,15 @@ def test_the_shapes_of_resnet_18_are_the_papers() -> None:
     assert found.loc[~ours, "verdict"].eq("outside").all()  # no layer has been counted
 
 
-def test_the_page_counts_what_the_rows_say(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_page_counts_what_the_rows_say(
+    nothing: pd.DataFrame, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(study, "fidelity", lambda report_dir: nothing)
     study.main(["--report-dir", str(tmp_path)])
     table = pd.read_csv(tmp_path / "tables" / "fidelity.csv", keep_default_na=False)
-    counted = study.summary(study.fidelity(tmp_path))
-    assert counted.iloc[-1][["cells", AT, NOT]].tolist() == [
-        len(table),
-        *((table["run"] == run).sum() for run in (AT, NOT)),
-    ]
+    counted = study.summary(nothing)
+    wanted = [len(table), *((table["run"] == run).sum() for run in (AT, NOT))]
+    assert counted.iloc[-1][["cells", AT, NOT]].tolist() == wanted
     assert counted.iloc[:-1]["cells"].sum() == len(table)
     text = (tmp_path / "tables" / "fidelity.md").read_text(encoding="utf-8")
     assert text.startswith("<!-- made by: python -m pruneexp.studies.fidelity; commit ")

@@ -44,8 +44,9 @@ def of_networks(report_dir: Path) -> Iterator[dict[str, Any]]:
                 _, by, values = _chosen(part, figure, row)
                 figures = compared(figure, row[figure], math.nan, values, _half(values))
                 if table := imdbs.get((*_network(row), float(row["density"]))):
-                    same = 0.0 if row["masker"].startswith("ramanujan") else math.nan  # for every seed, or nobody knows
                     by, values = "ramanujan_table6_imdb", [float(table[figure])]
+                    # the paper's masks are the same for every seed; how far others are apart the table does not say
+                    same = _rounding(values[0]) if row["masker"].startswith("ramanujan") else math.nan
                     figures = compared(figure, row[figure], math.nan, values, same) | {"n": table["n"]}
                 yield about(row, row["file"], of, AT if values else NOT, by, last=True) | figures
         if row[SECONDS]:
@@ -73,6 +74,11 @@ def _chosen(part: pd.DataFrame, figure: str, row: dict[str, Any]) -> tuple[str, 
     found = rows.iloc[-1]
     others = [found[name] for name in ("scorer", "masker", "options") if found[name] != row[name]]
     return ELSEWHERE if exact.empty else AT, ", ".join([found["recipe"], *others]), found[figure]
+
+
+def _rounding(value: float) -> float:
+    """Half a unit of the last of the six digits that a study's table has."""
+    return 0.5 * 10.0 ** (math.floor(math.log10(abs(value))) - 5) if value else 0.0
 
 
 def _network(row: dict[str, Any]) -> tuple[str, ...]:
