@@ -16,7 +16,9 @@ from pruneexp.system.shipped import conf_dir
 from tests.identity.pins import in_conf, pinned, today
 
 RECORDS = Path(__file__).resolve().parents[2] / "results" / "records"
-SET_SINCE = ("batchnorm_init",)  # options of the schema that experiments set, and did not when the first records were made
+SET_SINCE = (
+    "batchnorm_init",
+)  # options of the schema that experiments set, and did not when the first records were made
 
 
 @pytest.mark.parametrize("name", sorted(pinned()))
