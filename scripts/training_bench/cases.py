@@ -43,7 +43,7 @@ class Setting:
 
 DIGITS = Recipe(epochs=8, batch_size=64, lr=0.05, weight_decay=5e-4, milestones=(6,), shift=2)
 CIFAR = Recipe(epochs=160, batch_size=128, lr=0.1, weight_decay=1e-4, milestones=(80, 120), flip=True, shift=4)
-TINY = replace(CIFAR, epochs=80, shift=0, resized_crop=True)
+TINY = replace(CIFAR, epochs=80, shift=0, resized_crop=True, crop="redrawn")
 SETTINGS = {
     "digits": Setting(vgg_small, DIGITS, 10, 32, 1438, 1438),
     "resnet20": Setting(functools.partial(resnet_cifar, depth=20), CIFAR, 10, 32, 50000, 1024, 12),
