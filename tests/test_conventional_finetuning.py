@@ -1,10 +1,12 @@
 """The baseline of removed neurons: the unpruned network with a new classifier trained alone, beside the one that is trained whole."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import safetensors.torch
 import torch
+from omegaconf import OmegaConf
 
 from pruneexp.models.vgg import vgg_small
 from pruneexp.reports.frame import tidy
@@ -13,6 +15,7 @@ from pruneexp.reports.notes import notes
 from pruneexp.reports.presets import Presets
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import expand
+from pruneexp.system.shipped import conf_dir
 from tests.command import in_process
 from tests.helpers import cells_of
 from tests.reports.made_records import grid_of, record
@@ -41,11 +44,15 @@ def test_of_fewer_epochs_all_are_frozen() -> None:
         ("centrality_table_vgg", "centrality_table_linear"),
     ],
 )
-def test_the_baselines_are_of_the_networks_and_data_that_are_pruned(pruned: str, alone: str) -> None:
-    def asked(name: str) -> dict[str, set[object]]:
-        jobs = grid_of(name).jobs
-        found = [(*(job.setting.names()[group] for group in ("dataset", "model")), job.options.weights) for job in jobs]
-        return dict(zip(("dataset", "model", "weights"), map(set, zip(*found, strict=True)), strict=True))
+def test_the_baselines_are_of_the_networks_data_and_seeds_that_are_pruned(pruned: str, alone: str) -> None:
+    def asked(name: str) -> dict[str, set[str]]:
+        said: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "experiment" / f"{name}.yaml"))
+        chosen = {group.removeprefix("override /"): name for one in said["defaults"] for group, name in one.items()}
+        swept = {group: str(values) for group, values in said["hydra"]["sweeper"]["params"].items()}
+        found = {name: swept.get(name, chosen.get(name)) for name in ("dataset", "model", "seed")}
+        return {name: set(str(values).split(",")) for name, values in found.items()} | {
+            "weights": {said.get("weights")}
+        }
 
     whole, baseline = asked(pruned), asked(alone)
     assert all(whole[name] <= baseline[name] for name in whole)

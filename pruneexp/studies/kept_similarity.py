@@ -36,7 +36,7 @@ LEGEND = (
     "convolution the whole filter, with what reads removed neurons). Mean over layers, the classifier aside, then over n networks; ± is "
     "the 95 % interval of Student's t over networks, from three on. `above random`: difference to a random choice of as many neurons, "
     "network by network. The neurons are those that `masker=structured` keeps: where a shortcut couples layers, one choice for all of "
-    "them. The CSV has each layer. Nothing is trained."
+    "them. The classifier is new, as where fine-tuning starts, and taylor's gradients come through it. The CSV has each layer."
 )
 
 
