@@ -28,7 +28,7 @@ TOPOLOGY = $(foreach table,$(TOPOLOGY_TABLES),$(foreach model,$(TOPOLOGY_MODELS)
 RANDOM_METHODS = uniform er erk
 TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
 	$(RANDOM_METHODS),$(METHOD)),masker=$(METHOD) scorer=snip,masker=greedy_global scorer=$(METHOD)))
-.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss \
+.PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity bench-bss method-options \
 	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
@@ -59,6 +59,9 @@ spectral-extreme: .venv/installed ## extremely sparse Tiny-ImageNet, where Laene
 
 connectivity: .venv/installed ## what each way of choosing edges leaves connected; nothing is trained
 	.venv/bin/python -m pruneexp.studies.connectivity --report-dir $(REPORT)
+
+method-options: .venv/installed ## what the options of scorers do to their masks, on CIFAR-10; nothing is trained
+	.venv/bin/python -m pruneexp.studies.method_options --report-dir $(REPORT) $(ARGS)
 
 spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against global Sparsify, time and accuracy
 	for experiment in laenen_table1_vgg16 laenen_table1_resnet20; do \
