@@ -33,7 +33,7 @@ TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)
 TABLE5 = ramanujan_table5_vgg,ramanujan_table5_alexnet,ramanujan_table5_unpruned,ramanujan_table5_resnet18,ramanujan_table5_resnet34
 TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,ramanujan_table6_resnet34
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity rounds synflow-empty fidelity bench-bss \
-	ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
+	method-options ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
@@ -72,6 +72,9 @@ synflow-empty: .venv/installed ## the layers that SynFlow's hundred rounds leave
 
 fidelity: .venv/installed ## every figure that the papers print, whether ours exists and agrees; reads what is there, trains nothing
 	.venv/bin/python -m pruneexp.studies.fidelity --report-dir $(REPORT)
+
+method-options: .venv/installed ## what the options of scorers do to their masks, on CIFAR-10; nothing is trained
+	.venv/bin/python -m pruneexp.studies.method_options --report-dir $(REPORT) $(ARGS)
 
 spectral-table1: .venv/installed ## Laenen (2023), Table 1: layerwise against global Sparsify, time and accuracy
 	for experiment in laenen_table1_vgg16 laenen_table1_resnet20; do \

@@ -8,7 +8,7 @@ and writes tables/method_options-METHOD.{csv,md,json}; `LEGEND` says what its co
 
 import multiprocessing
 import resource
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,7 +60,7 @@ class Made:
     memory: float  # GiB, of the process up to here
 
 
-def made(method: str, options: str, seeds: int, data_dir: str, setting: Sequence[str] = SETTING) -> list[Made]:
+def made(method: str, options: str, seeds: int, data_dir: str) -> list[Made]:
     """The masks of one method with these options, of each seed and density."""
     another = DRAW in options
     words = [f"scorer.{option}" for option in options.replace(DRAW, "").split()]
@@ -68,7 +68,7 @@ def made(method: str, options: str, seeds: int, data_dir: str, setting: Sequence
     before = 0.0
     for seed in range(seeds):
         jobs = expand(
-            [*setting, f"scorer={method}", f"data_dir={data_dir}", *words, f"seed={seed},{seed + ANOTHER}"]
+            [*SETTING, f"scorer={method}", f"data_dir={data_dir}", *words, f"seed={seed},{seed + ANOTHER}"]
         ).jobs
         own, drawn = (Artifacts(job, Store("nowhere")) for job in (jobs[0], jobs[another]))
         batches, scored = drawn.data.for_scoring(), None
@@ -100,6 +100,12 @@ def common(one: Masks, other: Masks) -> float:
     return 100 * both / sum(int(mask.sum()) for mask in one.values())
 
 
+def apart(function: Callable[..., list[Made]], *arguments: object) -> list[Made]:
+    """What the function returns, called in a process of its own, whose memory is its own too."""
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        return pool.apply(function, arguments)
+
+
 @checked
 def method_options(method: str, data_dir: str, seeds: Count = 3) -> pd.DataFrame:
     """A row for each of a method's options and densities, each made in a process of its own.
@@ -110,8 +116,7 @@ def method_options(method: str, data_dir: str, seeds: Count = 3) -> pd.DataFrame
     rows: list[dict[str, Any]] = []
     first: list[Made] = []
     for options in CASES[method]:
-        with multiprocessing.get_context("spawn").Pool(1) as pool:
-            found = pool.apply(made, (method, options, seeds, data_dir))
+        found = apart(made, method, options, seeds, data_dir)
         first = first or found
         for one, other in zip(found, first, strict=True):
             rows.append(

@@ -267,7 +267,8 @@ def test_a_shortcut_convolution_is_taken_every_second_time_or_by_its_share(
 ) -> None:
     seen = Walks(monkeypatch, 20_000)
     model = made(ResNet([1, 1], [3, 4], 4, 3))
-    scores(model, share=0.01, most=2, **({} if shortcut == "half" else {"shortcut": "every"}))
+    asked: dict[str, Any] = {} if shortcut == "half" else {"shortcut": "every"}  # half is the default
+    scores(model, share=0.01, most=2, **asked)
     weights = {name: weight.detach().abs().double() for name, weight in prunable(model).items()}
     begin = dict(zip(weights, np.cumsum([0] + [weight.numel() for weight in weights.values()]), strict=False))
     # from the second block's inputs a walk goes on by conv1 or the shortcut, back from its outputs by conv2 or the shortcut
