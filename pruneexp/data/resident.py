@@ -152,7 +152,8 @@ class Resident:
     def _augmented(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Training images [b] as the recipe augments them, normalised."""
         kind = Crops if self.recipe.resized_crop else Shifts
-        draws = kind(*upload(list(kind.draw(len(index), self.recipe, generator)), self.device))
+        drawn = kind.draw(len(index), self.recipe, generator, self.height, self.width)
+        draws = kind(*upload(list(drawn), self.device))
         return self.normalise(draws.apply(self.train_images, index, slice(None), self.height, self.width))
 
 
