@@ -100,8 +100,8 @@ def rows_of(words: Sequence[str], seed: int) -> tuple[list[dict[str, object]], l
 def over_networks(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each share, importance and layer: over n networks the mean similarity, that above the control's, and their intervals."""
     pairs = ["share", "layer", "network"]
-    control = rows[rows["importance"] == CONTROL].set_index(pairs)[["similarity"]]
-    rows = rows.join(control, on=pairs, rsuffix="_of_control")
+    control = rows[rows["importance"] == CONTROL][[*pairs, "similarity"]]
+    rows = rows.merge(control, on=pairs, suffixes=("", "_of_control"), how="left")
     rows["above_random"] = rows["similarity"] - rows["similarity_of_control"]
     groups = rows.groupby(KEYS, sort=False)
     table = pd.DataFrame({"n": groups["similarity"].count()})
