@@ -99,9 +99,10 @@ def rows_of(words: Sequence[str], seed: int) -> tuple[list[dict[str, object]], l
 
 def over_networks(rows: pd.DataFrame) -> pd.DataFrame:
     """A row for each share, importance and layer: over n networks the mean similarity, that above the control's, and their intervals."""
-    control = rows[rows["importance"] == CONTROL].set_index(["share", "layer", "network"])["similarity"]
-    rows = rows.join(control.rename("of_control"), on=["share", "layer", "network"])
-    rows["above_random"] = rows["similarity"] - rows["of_control"]
+    pairs = ["share", "layer", "network"]
+    control = rows[rows["importance"] == CONTROL][[*pairs, "similarity"]]
+    rows = rows.merge(control, on=pairs, suffixes=("", "_of_control"), how="left")
+    rows["above_random"] = rows["similarity"] - rows["similarity_of_control"]
     groups = rows.groupby(KEYS, sort=False)
     table = pd.DataFrame({"n": groups["similarity"].count()})
     for column in ("similarity", "above_random"):
