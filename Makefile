@@ -30,6 +30,8 @@ RANDOM_METHODS = uniform er erk
 AS_CODED = $(METHOD)$(if $(filter snip grasp prospr er,$(METHOD)),_published)
 TOPOLOGY_PART = $(if $(DATASET),dataset=$(DATASET)) $(if $(MODEL),model=$(MODEL)) $(if $(METHOD),$(if $(filter \
 	$(RANDOM_METHODS),$(METHOD)),masker=$(AS_CODED) scorer=snip_published,masker=greedy_global scorer=$(AS_CODED)))
+# a smoke test's images are too few for GraSP's 25 of each class and ProsPr's four batches of 512
+ENOUGH = $(RECIPE) $(if $(RECIPE),recipe.train_images=10000)
 TABLE5 = ramanujan_table5_vgg,ramanujan_table5_alexnet,ramanujan_table5_unpruned,ramanujan_table5_resnet18,ramanujan_table5_resnet34
 TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,ramanujan_table6_resnet34
 .PHONY: help quickstart test bench-masks spectral-table1 spectral-fig2 spectral-fig3 spectral-extreme connectivity rounds synflow-empty fidelity bench-bss \
@@ -107,7 +109,7 @@ ramanujan-picture: .venv/installed ## adjacency matrices of the constructions
 	.venv/bin/python -m pruneexp.studies.ramanujan.picture --report-dir $(REPORT)
 
 topology-tables8-10: .venv/installed ## Cunegatti et al., Tables 8-10, as their public code has it; DATASET= MODEL= METHOD= choose a part
-	for experiment in $(TOPOLOGY); do $(RUN) +experiment=$$experiment $(TOPOLOGY_PART) $(RECIPE) $(ARGS) || exit 1; done
+	for experiment in $(TOPOLOGY); do $(RUN) +experiment=$$experiment $(TOPOLOGY_PART) $(ENOUGH) $(ARGS) || exit 1; done
 
 topology-tables8-9-text: .venv/installed ## Tables 8 and 9 with the methods as the paper's text defines them
 	$(RUN) +experiment=topology_tables8_9_text $(RECIPE) $(ARGS)
