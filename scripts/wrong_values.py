@@ -29,9 +29,9 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Logger, Options, hint
-from pruneexp.components.component import Component, configured
+from pruneexp.components.component import Component, configured, told_in_tables
 from pruneexp.components.options import options_of
-from pruneexp.components.values import Label, Line, allowed
+from pruneexp.components.values import Label, allowed
 from pruneexp.errors import UserError
 from pruneexp.records.provenance import git_commit
 from pruneexp.sweep import expand
@@ -110,8 +110,9 @@ def _inside(group: str, where: str, path: Path) -> Iterator[tuple[str, Place]]:
             yield f"{name} without _target_", Place(f"{where}.{name}", words, chosen)
         return
     yield from _of_component(where, configured(group, node), chosen)
-    for told in sorted({"title", "note"} & node.keys()):
-        yield told, Place(f"{where}.{told}", allowed(Line), chosen)
+    for told, what in told_in_tables(group).items():
+        if told in node:
+            yield told, Place(f"{where}.{told}", allowed(what), chosen)
     if group not in ("dataset", *SEVERAL):  # whose name is an option of its own, or stands in no file
         yield "name", Place(f"{where}.name", allowed(Label), chosen)
 

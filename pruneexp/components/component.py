@@ -133,12 +133,9 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
         label = value_of(f"{group}.name", Label, label)
         if "name" not in declared:
             given.pop("name", None)
-        for told in ("title", "note"):  # for tables and figures, and below them
+        for told, hint in told_in_tables(kind).items():
             if told not in declared:
-                value_of(f"{group}.{told}", Line, given.pop(told, label))
-        if kind == "model" and "unpruned" not in declared:
-            # the model that its paper compares it with, for tables
-            value_of(f"{group}.unpruned", Label, given.pop("unpruned", label))
+                value_of(f"{group}.{told}", hint, given.pop(told, label))
     if "version" in given and "version" not in declared and not foreign.is_ours(target):
         stated = value_of(f"{group}.version", Count, given.pop("version"))
     inner = _inner(group, given, declared)
@@ -147,6 +144,12 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
         about.together(**{name: left.get(name, option.default) for name, option in declared.items()})
     options = {name: inner.get(name, left.get(name)) for name in given}
     return Component(target, options, about, str(label), node["_target_"].rpartition(".")[0], partial, stated)
+
+
+def told_in_tables(kind: str) -> dict[str, Any]:
+    """What a preset's file may say of itself for reports alone, and what that must be: the name for figures, a note below tables that
+    show it, and the model that a model's paper compares it with."""
+    return {"title": Line, "note": Line} | ({"unpruned": Label} if kind == "model" else {})
 
 
 def _partial(group: str, said: Any, target: Any, kind: str) -> bool:

@@ -135,7 +135,7 @@ def test_a_remark_in_a_papers_file_is_told_where_its_figure_stands(monkeypatch: 
     theirs = published().copy()
     erk = {**THEIRS, "masker": ["erk"]}
     theirs.loc[theirs[[*THEIRS]].eq(pd.Series(THEIRS)).all(axis=1), "remark"] = "A misprint."
-    of_imdb = theirs["published_imdb"].notna() & theirs["recipe"].eq("hoang_250")
+    of_imdb = theirs["published_imdb_norm"].notna() & theirs["recipe"].eq("hoang_250")
     assert of_imdb.any()
     theirs.loc[of_imdb, "remark"] = "Another one."
     monkeypatch.setattr(module, "published", lambda: theirs)
