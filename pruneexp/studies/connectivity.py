@@ -113,11 +113,7 @@ def connectivity(networks: Sequence[str], seeds: Count = 3) -> pd.DataFrame:
 
 def readable(table: pd.DataFrame) -> str:
     """Each figure's mean and spread in one column."""
-    shown = table[[*KEYS, "n"]].copy()
-    for column, digits in SHOWN.items():
-        pairs = zip(table[column], table[f"{column}_spread"], strict=True)
-        shown[column] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
-    return str(shown.to_markdown(index=False))
+    return str(table[[*KEYS, "n"]].join(report.with_spread(table, SHOWN)).to_markdown(index=False))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

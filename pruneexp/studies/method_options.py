@@ -127,28 +127,21 @@ def method_options(method: str, data_dir: str, seeds: Count = 3) -> pd.DataFrame
                 }
             )  # fmt: skip
             print(method, rows[-1], flush=True)
-    return _summed(pd.DataFrame(rows))
+    return _summed(rows)
 
 
-def _summed(rows: pd.DataFrame) -> pd.DataFrame:
+def _summed(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """Means over seeds, the largest deviation of some from them, the number of paths and the largest memory."""
-    groups = rows.groupby(["density", "options"], sort=False)
-    table = groups.agg(
-        n=("seed", "size"), common=("common", "mean"), effective=("effective", "mean"), paths=("paths", "sum"),
-        seconds=("seconds", "mean"), GiB=("GiB", "max"),
-    )  # fmt: skip
-    for figure in ("common", "effective"):
-        away = (rows[figure] - groups[figure].transform("mean")).abs()
-        table[f"{figure}_spread"] = away.groupby([rows[key] for key in table.index.names], sort=False).max()
-    return table.reset_index()
+    keys, spread = ["density", "options"], ["common_spread", "effective_spread"]
+    table = report.over_seeds(rows, keys)
+    groups = pd.DataFrame(rows).groupby(keys, sort=False)
+    table["paths"], table["GiB"] = groups["paths"].sum().to_numpy(), groups["GiB"].max().to_numpy()
+    return table[[*keys, "n", "common", "effective", "paths", "seconds", "GiB", *spread]]
 
 
 def readable(table: pd.DataFrame) -> str:
     """Mean and spread in one column."""
-    shown = table[["density", "options", "n"]].copy()
-    for figure, digits in (("common", 1), ("effective", 3)):
-        pairs = zip(table[figure], table[f"{figure}_spread"], strict=True)
-        shown[figure] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
+    shown = table[["density", "options", "n"]].join(report.with_spread(table, {"common": 1, "effective": 3}))
     shown[["paths", "seconds", "GiB"]] = table[["paths", "seconds", "GiB"]].round({"seconds": 1, "GiB": 1})
     return str(shown.to_markdown(index=False))
 

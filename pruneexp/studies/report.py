@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import math
 import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
@@ -66,6 +67,23 @@ def over_seeds(rows: Sequence[Mapping[str, object]], keys: list[str]) -> pd.Data
     table = groups.mean().join(spread)
     table.insert(0, "n", groups.size())
     return table.reset_index()
+
+
+def with_spread(table: pd.DataFrame, digits: Mapping[str, int]) -> pd.DataFrame:
+    """Figures of `over_seeds` as text, ``mean ± spread`` with so many digits; of one seed without a spread, nothing where there is none.
+
+    Args:
+        table: each figure and its ``_spread``, and n.
+        digits: by figure.
+    """
+    shown = pd.DataFrame(index=table.index)
+    for figure, places in digits.items():
+        rows = zip(table[figure], table[f"{figure}_spread"], table["n"], strict=True)
+        shown[figure] = [
+            "" if math.isnan(mean) else f"{mean:.{places}f}" + (f" ± {spread:.{places}f}" if n > 1 else "")
+            for mean, spread, n in rows
+        ]
+    return shown
 
 
 def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, made: str, digits: int = 6) -> None:

@@ -51,7 +51,7 @@ LEGEND = (
     " once something is varied that nobody would say matters: every round counts to the nearest whole number; the first round alone keeps"
     " one weight more; scores are computed in float32; the same sums are made in another order (channels laid out last, float64). `once` is"
     " the same of a single round, and `scores` the change of its scores, |s' - s| / |s| over all weights. Means over seeds, with the"
-    " largest deviation from them. SynFlow in 100 rounds, NTK-SAP in 20 with 8 samples, SNIP in 60 on 10 images of CIFAR-10, the same in"
+    " largest deviation from them where there are several. SynFlow in 100 rounds, NTK-SAP in 20 with 8 samples, SNIP in 60 on 10 images of CIFAR-10, the same in"
     " every round. Nothing is trained."
 )
 
@@ -176,10 +176,7 @@ def rounds(scorers: Sequence[str], data_dir: Path = Path("data"), processes: Cou
 
 def readable(table: pd.DataFrame) -> str:
     """Percentages with two digits and their spread, changes of scores with one."""
-    shown = table[[*KEYS, "n"]].copy()
-    for column in ("differs", "once"):
-        pairs = zip(table[column], table[f"{column}_spread"], strict=True)
-        shown[column] = ["" if math.isnan(mean) else f"{mean:.2f} ± {spread:.2f}" for mean, spread in pairs]
+    shown = table[[*KEYS, "n"]].join(report.with_spread(table, {"differs": 2, "once": 2}))
     shown["scores"] = ["" if math.isnan(change) else f"{change:.0e}" for change in table["scores"]]
     return str(shown.to_markdown(index=False))
 

@@ -72,10 +72,7 @@ def synflow_empty(networks: Sequence[str], seeds: Count = 3) -> pd.DataFrame:
 
 def readable(table: pd.DataFrame) -> str:
     """Counts and their spread in one column."""
-    shown = table[[*KEYS, "n"]].copy()
-    for column, digits in {"empty": 1, "kept": 0, "effective": 0}.items():
-        pairs = zip(table[column], table[f"{column}_spread"], strict=True)
-        shown[column] = [f"{mean:.{digits}f} ± {spread:.{digits}f}" for mean, spread in pairs]
+    shown = table[[*KEYS, "n"]].join(report.with_spread(table, {"empty": 1, "kept": 0, "effective": 0}))
     return str(shown.assign(path=table["path"].map("{:.0f} %".format)).to_markdown(index=False))
 
 

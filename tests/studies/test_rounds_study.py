@@ -106,3 +106,6 @@ def test_means_over_seeds_stand_with_the_largest_deviation() -> None:
     ]
     table = report.over_seeds(rows, ["a"])
     assert table.to_dict("list") == {"a": ["x", "y"], "n": [3, 1], "b": [3.0, 5.0], "b_spread": [3.0, 0.0]}
+    assert report.with_spread(table, {"b": 1})["b"].tolist() == ["3.0 ± 3.0", "5.0"]  # one seed has no spread
+    table.loc[0, "b"] = float("nan")
+    assert report.with_spread(table, {"b": 0})["b"].tolist() == ["", "5"]
