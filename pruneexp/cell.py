@@ -54,7 +54,7 @@ class Options(BaseModel):
     # what a cell is
     seed: Seed = option(0, "of every random choice, each with a stream of its own")  # always part of the key
     initialisation: Literal["kaiming_normal", "kaiming_uniform"] = option(
-        "kaiming_normal", "of the weights", identity=True, dense=True
+        "kaiming_normal", "Kaiming's distribution that weights start from, normal or uniform", identity=True, dense=True
     )
     batchnorm_init: Literal["ones", "uniform"] = option(
         "ones", "of BatchNorm's weights: 1, or uniform in (0, 1) as OpenLTH starts them", identity=True, dense=True

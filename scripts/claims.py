@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from scripts.references import REFERENCE, Sources
 
 # a figure as reports print it: a number, with its interval, or several seeds' own
-NUMBER = r"[-−]?\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[-+]?\d+)?"
+NUMBER = r"[-−]?(?:\d(?:[\d,]*\d)?(?:\.\d+)?|\.\d+)(?:e[-+]?\d+)?"
 PRINTED = rf"(?:{NUMBER} ± {NUMBER}|{NUMBER} \[{NUMBER}, {NUMBER}\]|(?:\d+\.\d\d, )*{NUMBER})"
 CLAIM = re.compile(rf"(?P<figure>{PRINTED})?<!--\s*\{{(?P<words>[^{{}}]+)\}}\s*-->")
 WORDS = "four five six seven eight nine ten eleven twelve fifteen sixteen twenty thirty sixty hundred thousand million"

@@ -45,9 +45,10 @@ def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
 
 
 def _on_settings(table: pd.DataFrame, presets: Presets) -> Iterator[str]:
-    """What the files of its presets say in a note, and what the options of the schema mean that it names."""
+    """What the files of its presets say in a note, which of a preset with other options may be false, and what the options of the
+    schema mean that it names."""
     for group in GROUPS:
-        for name in dict.fromkeys(label.partition("[")[0] for label in table[group]):
+        for name in table[group].unique():
             if note := presets.note(group, name):
                 yield note
     named = {word.partition("=")[0] for label in table["options"] for word in label.split(", ")}

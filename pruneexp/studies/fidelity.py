@@ -16,6 +16,7 @@ from typing import Any
 
 import pandas as pd
 
+from pruneexp.reports.text import number
 from pruneexp.studies import report
 from pruneexp.studies.published.agreement import AT, ELSEWHERE, NOT, PAPERS
 from pruneexp.studies.published.computed import of_densities, of_rankings, of_regressions, of_shapes
@@ -25,11 +26,14 @@ SAME = "the same figure stands beside each"  # in a source: the paper does not s
 LEGEND = """
 Every figure that the papers print and results/published has, once: a number that two tables repeat counts in the first. `{at}`: ours
 exists at the published recipe, or is computed as the paper computes it; `{elsewhere}`: only at a shorter or another recipe, which
-proves nothing; `{missing}`: not run. `inside`: ours less the published one is within the joint interval sqrt(a^2 + b^2) + u / 2, a and b
-the half widths of the two 95 % intervals (b = 0 where no spread is printed), u the unit of the last printed digit; accuracies of fewer
-than three seeds have no interval; `largest difference` is of all that have one. Densities, shapes and rankings, which are counted or of
-the authors' own networks, have to be as printed. Times are of other machines and compared with nothing. Every figure, with its row of
-results/published, is in fidelity.csv.
+proves nothing; `{missing}`: not run. Where Cunegatti et al.'s text and public code differ (ER, the scores, biases), either is their recipe:
+nobody can verify which the printed numbers are of. `inside`: ours less the published one is within the `joint` interval
+sqrt(a^2 + b^2) + u / 2, a and b the half widths of the two 95 % intervals (b = 0 where no spread is printed), u the unit of the last
+printed digit; a wide one holds much, so that inside does not mean equal. Accuracies of fewer than three seeds and normalised IMDB, of
+which our table has means alone, have no interval; `largest difference` is of all that have one. Intervals of regressions are of the mean
+of repeated cross-validations of one pool, which are not independent: they are too narrow for another pool. Densities, shapes, rankings
+and IMDB of the papers' own masks, which are counted or of the authors' own networks, have to be as printed. Times are of other machines
+and compared with nothing. Every figure, with its row of results/published, is in fidelity.csv.
 """
 
 
@@ -80,8 +84,9 @@ def readable(table: pd.DataFrame) -> str:
     own = [_shown(mean, half) for mean, half in zip(run["ours"], run["ci95"], strict=True)]
     theirs = [_shown(mean, half) for mean, half in zip(run["published"], run["published_ci95"], strict=True)]
     shown = run[["paper", "table", "of"]].assign(
-        recipe=run["told"], n=run["n"].astype(int), ours=own, published=theirs, verdict=run["verdict"]
-    )
+        recipe=run["told"], n=run["n"].astype(int), ours=own, published=theirs,
+        joint=[number(half, 2) for half in run["joint"].where(run["verdict"] != "")], verdict=run["verdict"],
+    )  # fmt: skip
     glance = summary(table)
     glance["largest difference"] = glance["largest difference"].map(
         lambda value: "" if pd.isna(value) else f"{value:.3g}"

@@ -251,6 +251,16 @@ def test_measurements_are_columns_by_their_place_in_the_record() -> None:
     assert found[["mine/a", "mine/b"]].iloc[0].tolist() == [1.0, 2.0]
 
 
+def test_a_dense_network_has_no_imdb_of_pruned_layers_though_older_records_say_one() -> None:
+    dense = made_cell(density=1.0)
+    weights = {"kept": 1200, "prunable": 1200}
+    older = record(dense, 90.0, digest="d", **weights)
+    found = tidy([(older, dense.names), (record(made_cell(), 80.0, digest="d"), dense.names)])
+    assert found["imdb"].isna().tolist() == [True, False]
+    assert found["imdb_sum"].isna().tolist() == [True, False]
+    assert found["imdb_norm"].tolist() == [0.1, 0.1]
+
+
 def test_fields_that_older_records_lack_are_missing_and_not_a_fault() -> None:
     cell = made_cell()
     made = {name: value for name, value in record(cell, 50.0, digest="d").items() if name not in OF_LATER_VERSIONS}
