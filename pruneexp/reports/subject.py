@@ -105,7 +105,8 @@ def of_file(path: Path, name: str | None = None) -> Subject:
     """
     records = [(record, record["names"]) for record in recorded(path).values()]
     name = name or called(path)
-    return Subject(name, name, digest(str(path.resolve())), len(records), records, Presets())
+    grid = digest(path.as_posix())  # as it is typed: the same report wherever a checkout lies
+    return Subject(name, name, grid, len(records), records, Presets())
 
 
 def together(subjects: Sequence[Subject]) -> Subject:

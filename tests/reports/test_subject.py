@@ -187,6 +187,19 @@ def test_a_file_of_records_and_a_folder_of_cells_are_subjects(runs: Path, tmp_pa
         of_file(Path("nowhere"))
 
 
+def test_the_report_of_a_file_replaces_its_earlier_one_wherever_a_checkout_lies(
+    runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_report(filled(runs, "seed=0", "masker=greedy"), "command")
+    records, grids = (runs / "reports" / "records" / "quickstart.jsonl").read_bytes(), set[str]()
+    for checkout in (tmp_path / "one", tmp_path / "two"):
+        checkout.mkdir()
+        (checkout / "my.jsonl").write_bytes(records)
+        monkeypatch.chdir(checkout)
+        grids.add(of_file(Path("my.jsonl")).grid)
+    assert len(grids) == 1
+
+
 def test_of_a_diverged_seed_nothing_is_silently_dropped(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = grid(runs, "masker=greedy", "densities=[0.1]")
 
