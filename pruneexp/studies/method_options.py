@@ -16,6 +16,7 @@ from typing import Any
 import pandas as pd
 
 from pruneexp.artifacts import Artifacts
+from pruneexp.cell import FIELDS
 from pruneexp.components.options import checked
 from pruneexp.components.values import Count
 from pruneexp.measuring.layers import effective_density
@@ -31,7 +32,8 @@ ANOTHER = 1000  # added to the seed of images and streams, where the draw is ano
 DRAW = "another draw"
 # of each method the options that its other rows are compared with, and those of the other rows
 CASES: dict[str, tuple[str, ...]] = {
-    "snip": ("", DRAW, "samples=128", "augment=true", "samples=128 augment=true"),
+    "snip": ("", DRAW, "samples=128", "augment=true", "samples=128 augment=true", "batchnorm_init=uniform"),
+    "synflow": ("", "batchnorm_init=uniform"),
     "grasp": ("", DRAW, "per_class=25", "halves=true", "score_on=redrawn", "per_class=25 halves=true score_on=redrawn"),
     "prospr": ("", DRAW, "detach_first=true", "samples=512", "samples=512 detach_first=true"),
     "phew": ("", DRAW, "shortcut=every"),
@@ -40,7 +42,7 @@ CASES: dict[str, tuple[str, ...]] = {
 }
 SETTING = ("model=resnet20", "dataset=cifar10", "masker=greedy_global", "recipe=topology_cifar")
 LEGEND = (
-    "ResNet-20 on CIFAR-10 at initialisation, in each row the same networks. `common`: kept weights in percent that the first row of "
+    "ResNet-20 on CIFAR-10 at initialisation, in each row the same weights. `common`: kept weights in percent that the first row of "
     "the density keeps too. `effective`: weights on an input-output path in percent of all, `paths`: networks of n in which there is "
     "one. Means over n seeds, with the largest deviation from them. `another draw` is the first row with as many other images and "
     "other streams: what lies near it is sampling. Seconds and GiB (peak resident memory beyond what it began with) are those of the "
@@ -60,10 +62,17 @@ class Made:
     memory: float  # GiB, of the process up to here
 
 
+def words_of(options: str) -> list[str]:
+    """The overrides that a case stands for: options of the scorer, or of a cell."""
+    return [
+        option if option.partition("=")[0] in FIELDS else f"scorer.{option}"
+        for option in options.replace(DRAW, "").split()
+    ]
+
+
 def made(method: str, options: str, seeds: int, data_dir: str) -> list[Made]:
     """The masks of one method with these options, of each seed and density."""
-    another = DRAW in options
-    words = [f"scorer.{option}" for option in options.replace(DRAW, "").split()]
+    another, words = DRAW in options, words_of(options)
     found: list[Made] = []
     before = 0.0
     for seed in range(seeds):

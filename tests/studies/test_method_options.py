@@ -32,8 +32,13 @@ def test_common_weights_are_counted_over_the_layers() -> None:
 @pytest.mark.parametrize("name", list(method_options.CASES))
 def test_every_case_can_be_typed(name: str) -> None:
     for options in method_options.CASES[name]:
-        words = [f"scorer.{option}" for option in options.replace(method_options.DRAW, "").split()]
+        words = method_options.words_of(options)
         assert len(expand([*SMALL, f"scorer={name}", *words, "seed=0"]).jobs) == 1
+
+
+def test_a_case_is_of_the_scorer_or_of_the_cell() -> None:
+    words = method_options.words_of(f"samples=128 batchnorm_init=uniform {method_options.DRAW}")
+    assert words == ["scorer.samples=128", "batchnorm_init=uniform"]
 
 
 def test_another_draw_scores_the_same_network(here: None, tmp_path: Path) -> None:
