@@ -64,7 +64,11 @@ def published_rows() -> Iterator[tuple[str, set[str], pd.DataFrame]]:
 def _printed(source: str) -> str:
     """``Tables 4 to 6`` are three, ``Tables 5 and 6`` two."""
     found = re.search(r"Tables? (\d+)(?: (?:and|to) (\d+))?", source)
-    return ", ".join(f"Table {number}" for number in range(int(found[1]), int(found[2] or found[1]) + 1)) if found else "Abstract"
+    return (
+        ", ".join(f"Table {number}" for number in range(int(found[1]), int(found[2] or found[1]) + 1))
+        if found
+        else "Abstract"
+    )
 
 
 def not_held(held: Mapping[str, set[str]], recipes: set[str]) -> list[str]:

@@ -113,6 +113,8 @@ def test_numbers_in_an_entry_are_references_or_settings(settings: list[str], lef
     assert all(number in told for number, told in zip(left, found, strict=True))
 
 
-@pytest.mark.parametrize("typed", ["0.82", "three: 4e-16", "21 to", "-0.3", "eleven", "Sixty", "1,300", "about 5 %", "within .05"])
+@pytest.mark.parametrize(
+    "typed", ["0.82", "three: 4e-16", "21 to", "-0.3", "eleven", "Sixty", "1,300", "about 5 %", "within .05"]
+)
 def test_a_typed_number_is_seen(typed: str) -> None:
     assert bare(f"It has {typed} of them.") != []

@@ -129,7 +129,9 @@ def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame
         row = told.labels | {name: record[name] for name in WHOLE} | {"precision": record["precision"]}
         row |= {name: math.nan if (figure := record.get(name)) is None else figure for name in FIGURES}
         if record["kept"] == record["prunable"]:
-            row["imdb"] = row["imdb_sum"] = math.nan  # are of pruned layers; records of before have them of dense networks too
+            row["imdb"] = row["imdb_sum"] = (
+                math.nan
+            )  # are of pruned layers; records of before have them of dense networks too
         row["components"] = sum(layer["components"] for layer in record["layers"])
         row["pruning_seconds"] = seconds["scoring"] + seconds["masking"]
         row["training_seconds"] = seconds["training"]

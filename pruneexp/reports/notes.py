@@ -78,9 +78,9 @@ def _on_published(table: pd.DataFrame) -> Iterator[str]:
         yield (
             'IMDB: the mean over pruned layers of the gap to Ramanujan\'s bound, as "Deterministic Ramanujan graphs" prints it for its own'
             " masks; normalised: each gap over its bound, mean over all layers, as Hoang et al. print it for theirs. That paper's much"
-            " higher IMDB is this difference of units: over their bounds its 3.463 (VGG-16) and 3.099 (ResNet-34) are 0.192 and 0.207,"
-            " below the 0.348 of SynFlow and the 0.298 of SNIP in its Table 6; with its dense layers, each of which counts with 1 in"
-            " Hoang et al.'s mean, 0.496 and 0.314."
+            " higher IMDB is this difference of units: over their bounds its 3.463 (VGG-16) is 0.192, where its Table 6 has 0.348 for"
+            " SynFlow, and its 3.099 (ResNet-34) 0.207, where it has 0.298 for SNIP; with its dense layers, each of which counts with 1"
+            " in Hoang et al.'s mean, 0.496 and 0.314."
         )
     if elsewhere := Counter(table["published_elsewhere"].dropna()):
         told = _counted(sorted(elsewhere.items()), "row")

@@ -46,13 +46,13 @@ SEEDS = {"synflow": 3, "ntk_sap": 1, "iter_snip": 1}
 NEEDS_IMAGES = {"iter_snip"}
 KEYS = ["scorer", "rounds", "density", "variation"]
 LEGEND = (
-    "ResNet-20 at initialisation, the highest scores of the network kept in every round, which counts as the scorer's authors do (SynFlow"
-    " and NTK-SAP up, iterative SNIP down) and scores in float64. `differs`: the percentage of the weights kept in the end that are others"
-    " once something is varied that nobody would say matters: every round counts to the nearest whole number; the first round alone keeps"
-    " one weight more; scores are computed in float32; the same sums are made in another order (channels laid out last, float64). `once` is"
-    " the same of a single round, and `scores` the change of its scores, |s' - s| / |s| over all weights. Means over seeds, with the"
-    " largest deviation from them where there are several. SynFlow in 100 rounds, NTK-SAP in 20 with 8 samples, SNIP in 60 on 10 images of CIFAR-10, the same in"
-    " every round. Nothing is trained."
+    "ResNet-20 at initialisation, the highest scores of the network kept in every round, which counts as the scorer's authors do "
+    "(SynFlow and NTK-SAP up, iterative SNIP down) and scores in float64. `differs`: the percentage of the weights kept in the end "
+    "that are others once something is varied that nobody would say matters: every round counts to the nearest whole number; the "
+    "first round alone keeps one weight more; scores are computed in float32; the same sums are made in another order (channels laid "
+    "out last, float64). `once` is the same of a single round, and `scores` the change of its scores, |s' - s| / |s| over all "
+    "weights. Means over seeds, with the largest deviation from them where there are several. SynFlow in 100 rounds, NTK-SAP in 20 "
+    "with 8 samples, SNIP in 60 on 10 images of CIFAR-10, the same in every round. Nothing is trained."
 )
 
 

@@ -1,6 +1,7 @@
 """What is told below a table: the notes of its presets, what its options mean, and what has to be known of published figures."""
 
 import math
+import re
 from pathlib import Path
 from typing import Any
 
@@ -12,9 +13,10 @@ from pruneexp.errors import UserError
 from pruneexp.reports import published as module
 from pruneexp.reports.notes import notes
 from pruneexp.reports.presets import Presets
-from pruneexp.reports.published import published, remarks
+from pruneexp.reports.published import MASKS, published, remarks
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import named
+from scripts.results_page import RESULTS
 from tests.reports.made_frames import cells
 
 THEIRS = {
@@ -114,6 +116,19 @@ def test_table_9_may_not_be_of_clean_images_and_only_its_tables_say_so() -> None
     assert not any(BOTH in note for note in of_dense)  # there is one dense network
     elsewhere = told(**ours | {"dataset": "cifar100", "recipe": "topology_cifar_3"})
     assert not any(CLEAN in note or BOTH in note for note in elsewhere)
+
+
+def test_what_is_said_of_the_two_units_is_what_table_6_has() -> None:
+    ours = pd.read_csv(RESULTS / "tables" / "ramanujan_table6_imdb.csv").query("dataset == 'cifar10'")
+    printed = published().query("dataset == 'cifar10' and recipe == 'hoang_250'").set_index(["model", "scorer"])
+    like = published().query("masker == 'ramanujan' and model == 'resnet34'").iloc[0]
+    (note,) = (
+        note for note in told(**{name: [like[name]] for name in MASKS}, recipe="smoke") if note.startswith("IMDB: ")
+    )
+    wanted = [printed.loc[row, "published_imdb_norm"] for row in (("vgg16", "synflow"), ("resnet34", "snip"))]
+    own = ours[ours["masker"].str.startswith("ramanujan")]
+    wanted += own[["imdb", "imdb_norm", "imdb_norm_pruned"]].to_numpy().ravel().tolist()
+    assert sorted(re.findall(r"\d\.\d{3}", note)) == sorted(f"{value:.3f}" for value in wanted)
 
 
 def test_intervals_without_width_are_counted() -> None:

@@ -151,7 +151,9 @@ def test_the_table_in_results_is_what_records_and_other_tables_make_of_it(monkey
     monkeypatch.setattr(densities, "codes", lambda name: [])
     made = study.fidelity(RESULTS).to_csv(index=False, float_format="%.6g").splitlines()
     there = (RESULTS / "tables" / "fidelity.csv").read_text(encoding="utf-8").splitlines()
-    assert [row for row in made if ",shape," not in row] == [row for row in there if ",shape," not in row], "make fidelity"
+    assert [row for row in made if ",shape," not in row] == [row for row in there if ",shape," not in row], (
+        "make fidelity"
+    )
 
 
 @pytest.mark.usefixtures("no_large_networks")
