@@ -125,7 +125,8 @@ def test_what_is_said_of_the_two_units_is_what_table_6_has() -> None:
     (note,) = (
         note for note in told(**{name: [like[name]] for name in MASKS}, recipe="smoke") if note.startswith("IMDB: ")
     )
-    wanted = [printed.loc[row, "published_imdb_norm"] for row in (("vgg16", "synflow"), ("resnet34", "snip"))]
+    theirs = printed["published_imdb_norm"].to_dict()
+    wanted: list[float] = [theirs["vgg16", "synflow"], theirs["resnet34", "snip"]]
     own = ours[ours["masker"].str.startswith("ramanujan")]
     wanted += own[["imdb", "imdb_norm", "imdb_norm_pruned"]].to_numpy().ravel().tolist()
     assert sorted(re.findall(r"\d\.\d{3}", note)) == sorted(f"{value:.3f}" for value in wanted)
