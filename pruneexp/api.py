@@ -46,7 +46,8 @@ def prune(
             "hydra.searchpath=[file:///my/conf]")``.
 
     Returns:
-        {weight name: bool tensor on the CPU}, round(density * N) of all N prunable weights True.
+        {weight name: bool tensor on the CPU}, round(density * N) of all N prunable weights True; a masker that has another rule
+        (``ramanujan``, ``radix_net``, ``er_published``, of neurons ``structured``) keeps the number that it gives.
 
     Raises:
         UserError: unknown name, density not allowed, data missing.

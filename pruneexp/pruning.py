@@ -33,7 +33,7 @@ class Scorer(Protocol):
 
 
 class Masker(Protocol):
-    """(layers, density, generator, notes) -> {weight name: bool mask} with exactly round(density * N) True."""
+    """(layers, density, generator, notes) -> {weight name: bool mask} with round(density * N) True, or the number of a rule of its own."""
 
     def __call__(self, layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks: ...
 

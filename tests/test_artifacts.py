@@ -276,6 +276,10 @@ def test_damaged_weights_of_the_dense_network_are_named(
         (["round_masker=snip"], "round_masker must be masker or greedy, got 'snip'"),
         (["round_counts=half"], "round_counts must be nearest, up or down, got 'half'"),
         (["repair=trees"], "repair must be none or paths, got 'trees'"),
+        (
+            ["batchnorm_init=uniform", "weights=imagenet"],
+            "batchnorm_init=uniform starts BatchNorm's weights, and weights=imagenet brings them: set batchnorm_init=ones",
+        ),
     ],
 )
 def test_options_that_contradict_each_other_are_refused_in_one_sentence(

@@ -240,10 +240,10 @@ def test_what_goes_wrong_with_one_costs_the_others_no_epoch(
 def test_a_network_that_cannot_be_drawn_takes_no_other_cell_with_it(
     tmp_path: Path, run: Command, groups: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def drawn(network: nn.Module, name: str, generator: torch.Generator) -> None:
+    def drawn(network: nn.Module, name: str, generator: torch.Generator, batchnorm: Any) -> None:
         if generator.initial_seed() == stream(0, "initialisation").initial_seed():
             raise UserError("no network of this seed.")
-        initialise(network, name, generator)
+        initialise(network, name, generator, batchnorm)
 
     monkeypatch.setattr("pruneexp.artifacts.initialise", drawn)
     outcome = run(*SWEEP, "seed=0,1", "trainer.members=3")

@@ -274,7 +274,7 @@ MISTAKES = {
     "unknown recipe": (("recipe=smok",), "there is no recipe 'smok'. Did you mean 'smoke'?"),
     "unknown logger": (("logger=wand",), "Did you mean 'wandb'?"),
     "one unknown masker of several": (("masker=greedy,sparsfy",), "Did you mean 'sparsify'?"),
-    "nothing near": (("masker=xyz",), ", er, erk, greedy,"),
+    "nothing near": (("masker=xyz",), ", er, er_published, erk, greedy,"),
     "unknown option": (("densites=[0.1]",), "there is no option 'densites'. Did you mean 'densities'?"),
     "unknown option of a group": (("masker=sparsify", "masker.samplin=paper"), "Did you mean 'masker.sampling'?"),
     "misspelt experiment": (("+experiment=vgg16_c10_sweep",), "Did you mean 'vgg16_c100_sweep'?"),

@@ -41,7 +41,6 @@ class Batches:
         if count > len(self.images):
             raise UserError(f"this scorer needs {count} training samples, and there are only {len(self.images)}.")
         rows = torch.arange(count) if fresh is None else torch.randperm(len(self.images), generator=fresh)[:count]
-        rows = rows.to(self.labels.device)
         if augmented is None:
             return self.images[rows], self.labels[rows]
         if self.augment is None:

@@ -85,12 +85,11 @@ class Resident:
         """
         count = len(self.train_labels)
         order = torch.randperm(count, generator=stream(self.seed, "data order", epoch))
-        kind = Crops if self.recipe.resized_crop else Shifts
-        draws = kind.draw(count, self.recipe, stream(self.seed, "augmentation", epoch), self.height, self.width)
+        draws = self._draws(count, stream(self.seed, "augmentation", epoch))
         batches = [self._share(batch) for batch in torch.arange(count).split(self.recipe.batch_size)]
         mine = torch.cat(batches)
         order, *there = upload([part[mine] for part in (order, *draws)], self.device)
-        draws, done = kind(*there), 0
+        draws, done = type(draws)(*there), 0
         together = self.chunk_size() // self.recipe.batch_size
         for first in range(0, len(batches), together):
             sizes = [len(batch) for batch in batches[first : first + together]]
@@ -128,7 +127,7 @@ class Resident:
         """Training images in the order of the stream "scorer batches", and how to augment them.
 
         The first `limit` (None: 5,000 at 32x32, fewer of larger ones), and after them what is missing of the first
-        `per_class` of each class.
+        `per_class` of each class. Fresh samples are drawn from all of these, so that with other defaults they are others: a new version.
         """
         limit = SCORING // (self.height * self.width) if limit is None else limit
         shift = self.recipe.shift
@@ -149,11 +148,15 @@ class Resident:
 
         return Batches(images, self.train_labels[index], tuple(images.shape[1:]), augment)
 
+    def _draws(self, count: int, generator: torch.Generator) -> Crops | Shifts:
+        """How the recipe augments so many images."""
+        kind = Crops if self.recipe.resized_crop else Shifts
+        return kind.draw(count, self.recipe, generator, self.height, self.width)
+
     def _augmented(self, index: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
         """Training images [b] as the recipe augments them, normalised."""
-        kind = Crops if self.recipe.resized_crop else Shifts
-        drawn = kind.draw(len(index), self.recipe, generator, self.height, self.width)
-        draws = kind(*upload(list(drawn), self.device))
+        drawn = self._draws(len(index), generator)
+        draws = type(drawn)(*upload(list(drawn), self.device))
         return self.normalise(draws.apply(self.train_images, index, slice(None), self.height, self.width))
 
 

@@ -19,6 +19,12 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     for name, treatment in treatments.items():
         _check_treatment(name, treatment, options, masker)
     _check_rewind(options, components["recipe"])
+    starts = any("batchnorm_init" in treatment.asks for treatment in treatments.values())
+    if options.batchnorm_init != "ones" and options.weights != "none" and not starts:
+        raise UserError(
+            f"batchnorm_init={options.batchnorm_init} starts BatchNorm's weights, and weights={options.weights} brings them: set"
+            " batchnorm_init=ones."
+        )
 
 
 def _check_treatment(name: str, treatment: Component, options: Options, masker: Component) -> None:

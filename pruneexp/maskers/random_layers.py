@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pruneexp.components.options import component
-from pruneexp.maskers.allocation import allocate, er_published
+from pruneexp.maskers.allocation import Allocation, allocate, er_published
 from pruneexp.maskers.layer import Layer, Notes, kept_count, split
 
 
@@ -17,7 +17,7 @@ def random_layers(
     density: float,
     generator: torch.Generator,
     notes: Notes,
-    allocation: Literal["uniform", "er", "erk", "vertices", "er_published"] = "erk",
+    allocation: Literal[Allocation, "er_published"] = "erk",
 ) -> dict[str, torch.Tensor]:
     """Keep exactly round(density * N) weights, in each layer `allocate`'s number, drawn uniformly without replacement.
 

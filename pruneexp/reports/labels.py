@@ -106,9 +106,10 @@ def _told(name: str, value: Any) -> str:
 
 
 def _value(value: Any) -> str:
-    """A value as it is typed; of a component its name and options, of what is too long the digest."""
+    """A value as it is typed; of a component its name, its version but for the first, and its options, of what is too long the digest."""
     if isinstance(value, Mapping):
-        return _bracketed(str(value.get("name", "")), dict(value.get("options", {})))
+        version = {"version": value["version"]} if value.get("version", 1) != 1 else {}
+        return _bracketed(str(value.get("name", "")), version | dict(value.get("options", {})))
     if isinstance(value, str) and value.startswith(HASHED):
         return value.removeprefix(HASHED)[:8]
     text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))

@@ -9,6 +9,8 @@ and writes tables/method_options-METHOD.{csv,md,json}; `LEGEND` says what its co
 import multiprocessing
 import resource
 from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,6 +21,7 @@ from pruneexp.artifacts import Artifacts
 from pruneexp.cell import FIELDS
 from pruneexp.components.options import checked
 from pruneexp.components.values import Count
+from pruneexp.errors import UserError
 from pruneexp.measuring.layers import effective_density
 from pruneexp.network.masks import Masks
 from pruneexp.network.wiring import Wiring
@@ -110,9 +113,16 @@ def common(one: Masks, other: Masks) -> float:
 
 
 def apart(function: Callable[..., list[Made]], *arguments: object) -> list[Made]:
-    """What the function returns, called in a process of its own, whose memory is its own too."""
-    with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(function, arguments)
+    """What the function returns, called in a process of its own, whose memory is its own too.
+
+    Raises:
+        UserError: that process was killed.
+    """
+    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
+        try:
+            return pool.submit(function, *arguments).result()
+        except BrokenProcessPool as error:
+            raise UserError("a process that scored was killed, perhaps for want of memory.") from error
 
 
 @checked

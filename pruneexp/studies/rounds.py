@@ -11,6 +11,7 @@ import copy
 import math
 import multiprocessing
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -167,8 +168,8 @@ def rounds(scorers: Sequence[str], data_dir: Path = Path("data"), processes: Cou
     if processes == 1:
         found = [rows_of(*task) for task in tasks]
     else:
-        with multiprocessing.get_context("spawn").Pool(processes, torch.set_num_threads, (1,)) as pool:
-            found = pool.starmap(rows_of, tasks, chunksize=1)
+        with ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), torch.set_num_threads, (1,)) as pool:
+            found = list(pool.map(rows_of, *zip(*tasks, strict=True)))
     if not (rows := [row for part in found for row in part]):
         raise UserError("nothing could be scored: see above.")
     return report.over_seeds(rows, KEYS)

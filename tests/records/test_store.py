@@ -242,7 +242,18 @@ def test_a_damaged_record_is_named_with_the_way_out(tmp_path: Path, content: byt
 
 @pytest.mark.parametrize(
     "name",
-    sorted(told().keys() - {"train_accuracy", "imdb_sum", "parameters", "collapsed_layers", "effective_density"}),
+    sorted(
+        told().keys()
+        - {
+            "train_accuracy",
+            "imdb_sum",
+            "parameters",
+            "collapsed_layers",
+            "effective_density",
+            "imdb_norm",
+            "imdb_layers",
+        }
+    ),
 )
 def test_a_record_without_a_field_is_refused_even_with_a_fitting_digest(tmp_path: Path, name: str) -> None:
     left = {field: value for field, value in told().items() if field != name}

@@ -80,7 +80,11 @@ def test_a_label_is_the_preset_and_what_differs_from_it(changes: dict[str, Any],
         ((), {"masker": "erk", "scorer": "synflow"}, ""),
         ((), {"initialisation": "kaiming_uniform"}, "initialisation=kaiming_uniform"),
         ((), {"initialisation": "kaiming_uniform", "density": 1.0}, "initialisation=kaiming_uniform"),
-        ((), {"when": "trained", "rewind": "epoch", "rewind_epoch": 2}, "when=trained, rewind=epoch, rewind_epoch=2"),
+        (
+            (),
+            {"when": "trained", "rewind": "epoch", "rewind_epoch": 2},
+            "when=trained, rewind=epoch[version=2], rewind_epoch=2",
+        ),
         (("shuffle",), {}, "shuffle"),
         (("shuffle", "invert"), {"rounds": 3}, "rounds=3, invert, shuffle"),
         (("shuffle",), {"density": 1.0}, ""),
@@ -90,6 +94,12 @@ def test_what_else_makes_a_cell_differ_is_told_in_words(
     treatments: tuple[str, ...], changes: dict[str, Any], options: str
 ) -> None:
     assert told(made_cell(*treatments, **changes))["options"] == options
+
+
+def test_a_network_rewound_as_it_was_once_has_a_name_of_its_own() -> None:
+    cell = made_cell(when="trained", rewind="epoch", rewind_epoch=2)
+    before = LABELS.options(cell.description | {"rewind": "epoch"}, cell.names)
+    assert before == "when=trained, rewind=epoch, rewind_epoch=2" != told(cell)["options"]
 
 
 def test_seed_density_and_precision_are_no_part_of_a_label() -> None:

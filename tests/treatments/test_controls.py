@@ -314,6 +314,14 @@ def test_new_weights_leave_the_masks_and_start_elsewhere(tmp_path: Path) -> None
     assert same(state(uniform), state(fresh))
 
 
+def test_new_weights_start_batch_normalisation_as_asked_for_where_the_others_are_brought(tmp_path: Path) -> None:
+    with pytest.raises(
+        UserError, match=r"^batchnorm_init=uniform starts BatchNorm's weights, and weights=imagenet brings them"
+    ):
+        bench(tmp_path, "batchnorm_init=uniform", "weights=imagenet")
+    bench(tmp_path, "batchnorm_init=uniform", "weights=imagenet", "reinit=true")
+
+
 def test_batch_normalisation_starts_as_asked_for_and_new_weights_with_it(tmp_path: Path) -> None:
     ones, uniform = bench(tmp_path), bench(tmp_path, "batchnorm_init=uniform", "reinit=true")
     before, after, anew = state(ones.initial), state(uniform.initial), state(start(uniform))

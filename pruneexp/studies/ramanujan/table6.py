@@ -52,7 +52,8 @@ def masks_of(slot: Slot, with_data: bool) -> Masks:
     job, dataset = slot.job, slot.job.setting.components["dataset"]
     shape = tuple(dataset.value("image_shape"))
     network = job.setting.make("model", num_classes=dataset.value("classes"), input_shape=shape)
-    initialise(network, job.options.initialisation, stream(job.seed, "initialisation"))
+    options = job.options
+    initialise(network, options.initialisation, stream(job.seed, "initialisation"), options.batchnorm_init)
     batches = Artifacts(job, Store("nowhere")).data.for_scoring() if with_data else Batches(input_shape=shape)
     return pruned(Method.of(job.setting, job.seed), network, slot.density, job.seed, batches).masks
 
