@@ -1,6 +1,6 @@
 """What the options of a pruning method do to its masks: kept weights in common, and whether an input-output path is left.
 
-    python -m pruneexp.studies.method_options [--report-dir results] [--data-dir data] [--methods snip grasp ...] [--seeds 3]
+    python -m pruneexp.studies.method_options [--report-dir results] [--data-dir data] [--methods snip grasp ...] [--seeds 0 1 2]
 
 ResNet-20 on CIFAR-10 at initialisation, the highest scores of the whole network kept; nothing is trained. Prints a table of each method
 and writes tables/method_options-METHOD.{csv,md,json}; `LEGEND` says what its columns mean.
@@ -13,14 +13,14 @@ from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import pandas as pd
+from pydantic import Field
 
 from pruneexp.artifacts import Artifacts
-from pruneexp.cell import FIELDS
+from pruneexp.cell import FIELDS, Seed
 from pruneexp.components.options import checked
-from pruneexp.components.values import Count
 from pruneexp.errors import UserError
 from pruneexp.measuring.layers import effective_density
 from pruneexp.network.masks import Masks
@@ -73,26 +73,19 @@ def words_of(options: str) -> list[str]:
     ]
 
 
-def made(method: str, options: str, seeds: int, data_dir: str) -> list[Made]:
-    """The masks of one method with these options, of each seed and density."""
+def made(method: str, options: str, seed: int, data_dir: str) -> list[Made]:
+    """The masks of one method with these options, of one seed and each density."""
     another, words = DRAW in options, words_of(options)
-    found: list[Made] = []
-    before = 0.0
-    for seed in range(seeds):
-        jobs = expand(
-            [*SETTING, f"scorer={method}", f"data_dir={data_dir}", *words, f"seed={seed},{seed + ANOTHER}"]
-        ).jobs
-        own, drawn = (Artifacts(job, Store("nowhere")) for job in (jobs[0], jobs[another]))
-        batches, scored = drawn.data.for_scoring(), None
-        before = before or _peak()  # with the data and the program in memory
-        if own.method.rounds == 1:
-            assert own.method.scorer is not None
-            scored = timed(own.initial, own.method.scorer, batches, drawn.job.seed)
-        for density in DENSITIES:
-            got = pruned(own.method, own.initial, density, drawn.job.seed, batches, scored)
-            found.append(
-                Made(density, seed, got.masks, _effective(got.masks, own.wiring), got.scoring, _peak() - before)
-            )
+    jobs = expand([*SETTING, f"scorer={method}", f"data_dir={data_dir}", *words, f"seed={seed},{seed + ANOTHER}"]).jobs
+    own, drawn = (Artifacts(job, Store("nowhere")) for job in (jobs[0], jobs[another]))
+    batches, scored = drawn.data.for_scoring(), None
+    found, before = [], _peak()  # with the data and the program in memory
+    if own.method.rounds == 1:
+        assert own.method.scorer is not None
+        scored = timed(own.initial, own.method.scorer, batches, drawn.job.seed)
+    for density in DENSITIES:
+        got = pruned(own.method, own.initial, density, drawn.job.seed, batches, scored)
+        found.append(Made(density, seed, got.masks, _effective(got.masks, own.wiring), got.scoring, _peak() - before))
     return found
 
 
@@ -126,16 +119,16 @@ def apart(function: Callable[..., list[Made]], *arguments: object) -> list[Made]
 
 
 @checked
-def method_options(method: str, data_dir: str, seeds: Count = 3) -> pd.DataFrame:
-    """A row for each of a method's options and densities, each made in a process of its own.
+def method_options(method: str, data_dir: str, seeds: Annotated[list[Seed], Field(min_length=1)]) -> pd.DataFrame:
+    """A row for each of a method's options and densities, each seed's made in a process of its own.
 
     Raises:
-        UserError: seeds below 1, or the data are not there.
+        UserError: no seeds, or the data are not there.
     """
     rows: list[dict[str, Any]] = []
     first: list[Made] = []
     for options in CASES[method]:
-        found = apart(made, method, options, seeds, data_dir)
+        found = [one for seed in seeds for one in apart(made, method, options, seed, data_dir)]
         first = first or found
         for one, other in zip(found, first, strict=True):
             rows.append(
@@ -168,7 +161,7 @@ def readable(table: pd.DataFrame) -> str:
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = report.parser(__doc__)
     parser.add_argument("--methods", nargs="+", choices=list(CASES), default=list(CASES))
-    parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--data-dir", type=Path, default=Path("data"))
     options = parser.parse_args(arguments)
     told = report.made_by("method_options", arguments)
