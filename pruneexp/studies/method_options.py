@@ -38,7 +38,15 @@ CASES: dict[str, tuple[str, ...]] = {
     "snip": ("", DRAW, "samples=128", "augment=true", "samples=128 augment=true", "batchnorm_init=uniform"),
     "synflow": ("", "batchnorm_init=uniform"),
     "grasp": ("", DRAW, "per_class=25", "halves=true", "score_on=redrawn", "per_class=25 halves=true score_on=redrawn"),
-    "prospr": ("", DRAW, "detach_first=true", "samples=512", "samples=512 detach_first=true"),
+    "prospr": (
+        "",
+        DRAW,
+        "detach_first=true",
+        "samples=256",
+        "samples=256 detach_first=true",
+        "samples=512",
+        "samples=512 detach_first=true",
+    ),
     "phew": ("", DRAW, "shortcut=every"),
     "ntk_sap": ("repeats=1", f"repeats=1 {DRAW}", "repeats=1 batchnorm=train"),
     "iter_snip": ("", DRAW, "fresh=false"),
@@ -109,26 +117,31 @@ def apart(function: Callable[..., list[Made]], *arguments: object) -> list[Made]
     """What the function returns, called in a process of its own, whose memory is its own too.
 
     Raises:
-        UserError: that process was killed.
+        BrokenProcessPool: that process was killed.
     """
     with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        try:
-            return pool.submit(function, *arguments).result()
-        except BrokenProcessPool as error:
-            raise UserError("a process that scored was killed, perhaps for want of memory.") from error
+        return pool.submit(function, *arguments).result()
 
 
 @checked
 def method_options(method: str, data_dir: str, seeds: Annotated[list[Seed], Field(min_length=1)]) -> pd.DataFrame:
-    """A row for each of a method's options and densities, each seed's made in a process of its own.
+    """A row for each of a method's options and densities, each seed's made in a process of its own; options are left out, and told, with
+    which that was killed.
 
     Raises:
-        UserError: no seeds, or the data are not there.
+        UserError: no seeds, the data are not there, or the process of the first options was killed.
     """
     rows: list[dict[str, Any]] = []
     first: list[Made] = []
     for options in CASES[method]:
-        found = [one for seed in seeds for one in apart(made, method, options, seed, data_dir)]
+        try:
+            found = [one for seed in seeds for one in apart(made, method, options, seed, data_dir)]
+        except BrokenProcessPool as error:
+            why = f"{method} {options}: the process was killed, perhaps for want of memory"
+            if not first:
+                raise UserError(f"{why}, and the others are compared with it.") from error
+            print(f"{why}; left out", flush=True)
+            continue
         first = first or found
         for one, other in zip(found, first, strict=True):
             rows.append(

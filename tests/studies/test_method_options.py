@@ -1,7 +1,10 @@
 """The tables of what options do to masks, on handwritten digits."""
 
 import json
+import os
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -89,3 +92,29 @@ def test_a_table_of_each_method_has_means_and_spreads(
     assert "77.5 ± 2.5" in capsys.readouterr().out
     with pytest.raises(UserError, match="seeds must be"):
         method_options.main(["--methods", "snip", "--seeds", "-1"])
+
+
+def test_options_whose_process_is_killed_are_left_out(
+    here: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def apart(function: Any, method: str, options: str, seed: int, data_dir: str) -> list[Made]:
+        if options:
+            raise BrokenProcessPool
+        return [Made(density, seed, {"w": torch.tensor([True])}, 1.0, 1.0, 3.0) for density in (0.1, 0.02)]
+
+    monkeypatch.setattr(method_options, "apart", apart)
+    monkeypatch.setattr(method_options, "CASES", {"snip": ("", "augment=true")})
+    assert list(method_options.method_options("snip", "x", [0])["options"]) == ["none", "none"]
+    assert "snip augment=true: the process was killed, perhaps for want of memory; left out" in capsys.readouterr().out
+    monkeypatch.setattr(method_options, "CASES", {"snip": ("augment=true",)})
+    with pytest.raises(UserError, match="the others are compared with it"):
+        method_options.method_options("snip", "x", [0])
+
+
+def _die(*_: object) -> list[Made]:
+    os._exit(1)
+
+
+def test_a_process_that_dies_is_told_of() -> None:
+    with pytest.raises(BrokenProcessPool):
+        method_options.apart(_die)
