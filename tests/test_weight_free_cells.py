@@ -200,7 +200,8 @@ def test_reports_name_the_scorer_none_and_give_the_drop(tmp_path: Path) -> None:
     }
     assert table["drop"].tolist()[1:] == [10, 10, 10]
     assert table["pairs"].tolist() == [0, 2, 2, 2]
-    assert table["imdb_sum"].fillna(0).tolist() == [0, 1.5, 1.5, 1.5]  # a dense network has none, whatever its record says
+    # a dense network has none, whatever its record says
+    assert table["imdb_sum"].fillna(0).tolist() == [0, 1.5, 1.5, 1.5]
     write_report(grid, "command")
     (path,) = (tmp_path / "runs" / "reports" / "tables").glob("*.md")
     lines = path.read_text().splitlines()
