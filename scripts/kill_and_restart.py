@@ -203,7 +203,7 @@ def running_in(folder: Path) -> list[str]:
 
 def without_seconds(table: Path) -> str:
     """The table without what differs from run to run: times and the processes' memory."""
-    rows = list(csv.reader(table.read_text().splitlines()))
+    rows = list(csv.reader(table.read_text(encoding="utf-8").splitlines()))
     keep = [k for k, name in enumerate(rows[0]) if not name.endswith("_seconds") and name != "peak_memory_bytes"]
     return "\n".join(repr([row[k] for k in keep]) for row in rows)
 

@@ -192,7 +192,7 @@ def stop(folder: Path) -> None:
     for name in reversed(ORDER):
         path = folder / f"{name}.started"
         if path.exists():
-            end(int(path.read_text()), name)
+            end(int(path.read_text(encoding="utf-8")), name)
             path.unlink()
     shutil.rmtree(folder)
 

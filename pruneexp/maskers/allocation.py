@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from pruneexp.maskers.layer import Layer, apportion
+from pruneexp.maskers.layer import Layer, apportion, capacities
 
 Allocation = Literal["uniform", "er", "erk", "vertices"]
 
@@ -30,7 +30,7 @@ def allocate(
     Returns:
         int64 [layers].
     """
-    capacity = np.array([int(layer.available.sum()) for layer in layers])
+    capacity = capacities(layers)
     floor = np.zeros_like(capacity) if least is None else least
     share = np.array([_share(tuple(layer.score.shape), allocation) for layer in layers])
     # the total grows with eps and is linear between the points where a layer leaves its floor or reaches its capacity
@@ -62,8 +62,7 @@ def er_published(layers: Sequence[Layer], density: float) -> np.ndarray:
         reached = eps * share.sum()
         eps *= 1 - step if reached > target else 1 + step
         step *= 0.95
-    available = np.array([int(layer.available.sum()) for layer in layers])
-    return np.minimum(np.rint(eps * share).astype(np.int64), available)
+    return np.minimum(np.rint(eps * share).astype(np.int64), capacities(layers))
 
 
 def _share(shape: tuple[int, ...], allocation: Allocation) -> float:

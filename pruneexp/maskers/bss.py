@@ -11,7 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import components, sparse
 from pruneexp.graphs.bss import bss_sparsifier
 from pruneexp.maskers.greedy import highest
-from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
+from pruneexp.maskers.layer import Layer, Notes, apportion, capacities, kept_count, split
 from pruneexp.maskers.sparsify import inclusion, layer_leverages
 
 EXACT = 64 * 576  # weights up to which a layer's picks are made one at a time
@@ -43,7 +43,7 @@ def bss(layers: Sequence[Layer], density: float, generator: torch.Generator, not
     count = kept_count(layers, density)
     leverages = layer_leverages(layers, "layerwise", "channel", "none")
     shares = np.array([p.sum() for p in inclusion(layers, leverages, count, notes)])
-    budget = apportion(shares, np.array([int(layer.available.sum()) for layer in layers]))
+    budget = apportion(shares, capacities(layers))
     available = [layer.available.cpu().numpy().ravel() for layer in layers]
     scores = [
         np.where(free, layer.score.cpu().double().numpy().ravel(), 0.0).reshape(len(layer.score), -1)

@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from pruneexp.components.options import component
-from pruneexp.maskers.layer import Layer, Notes, apportion, kept_count, split
+from pruneexp.maskers.layer import Layer, Notes, apportion, capacities, kept_count, split
 from pruneexp.maskers.sparsify import inclusion, layer_leverages
 
 
@@ -42,7 +42,7 @@ def greedy(
     ]
     if scope == "global":
         return split(highest(np.concatenate(ranking), count), layers)
-    capacity = np.array([int(layer.available.sum()) for layer in layers])
+    capacity = capacities(layers)
     if scope == "layerwise":
         shares = capacity * (count / capacity.sum())
     else:

@@ -63,6 +63,11 @@ def joined(layers: Sequence[Layer]) -> Wiring:
     return layers.wiring()
 
 
+def capacities(layers: Sequence[Layer]) -> np.ndarray:
+    """How many weights of each layer earlier rounds left available, int64 [layers]."""
+    return np.array([int(layer.available.sum()) for layer in layers], dtype=np.int64)
+
+
 def kept_count(layers: Sequence[Layer], density: float) -> int:
     """round(density * N), the number of weights to keep of all N prunable ones.
 
@@ -78,7 +83,7 @@ def kept_count(layers: Sequence[Layer], density: float) -> int:
             f"density {density} keeps {count} of {total} weights, fewer than one for each of the {len(layers)} layers:"
             f" use at least {rounded_up(len(layers) / total):g}."
         )
-    available = sum(int(layer.available.sum()) for layer in layers)
+    available = int(capacities(layers).sum())
     if count > available:
         raise UserError(f"density {density} keeps {count} weights, but earlier rounds left only {available}.")
     return count

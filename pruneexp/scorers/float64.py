@@ -25,3 +25,9 @@ def in_float64(model: nn.Module, batchnorm: BatchNorm) -> nn.Module:
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train(batchnorm == "train")
     return double
+
+
+def drawn_anew(weight: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """N(0, 2 / fan_in) of the weight's shape, float64, drawn on the CPU (kaiming_normal: He et al. 2015)."""
+    drawn = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
+    return (drawn * (2 / weight[0].numel()) ** 0.5).to(weight.device)

@@ -10,7 +10,7 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
-from pruneexp.scorers.float64 import BatchNorm, in_float64
+from pruneexp.scorers.float64 import BatchNorm, drawn_anew, in_float64
 
 
 @component("scorer")
@@ -53,8 +53,7 @@ def grasp(
     weights = prunable(double)
     if score_on == "redrawn":
         for weight in weights.values():
-            drawn = torch.randn(weight.shape, generator=generator, dtype=torch.float64) * (2 / weight[0].numel()) ** 0.5
-            weight.data = torch.where(weight.detach() != 0, drawn.to(weight.device), 0.0)
+            weight.data = torch.where(weight.detach() != 0, drawn_anew(weight, generator), 0.0)
     wanted = list(weights.values())
     device = wanted[0].device
     sizes = [len(images) // 2, len(images) - len(images) // 2] if halves else chunk

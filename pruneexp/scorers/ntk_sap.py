@@ -12,7 +12,7 @@ from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.network.prunable import prunable
-from pruneexp.scorers.float64 import in_float64
+from pruneexp.scorers.float64 import drawn_anew, in_float64
 
 
 @component("scorer", version=2)
@@ -60,10 +60,7 @@ def ntk_sap(
 
     for _ in range(repeats):
         images = normal(samples, *batches.input_shape)
-        drawn = {
-            name: normal(*weight.shape) * (2 / weight[0].numel()) ** 0.5 if fresh_weights else weight
-            for name, weight in weights.items()
-        }
+        drawn = {name: drawn_anew(weight, generator) if fresh_weights else weight for name, weight in weights.items()}
         moved = {name: value + epsilon * normal(*value.shape) for name, value in drawn.items()}
         pair = [{name: masks[name] * value for name, value in some.items()} for some in (drawn, moved)]
         if batchnorm == "frozen":

@@ -112,18 +112,13 @@ def connectivity(networks: Sequence[str], seeds: Count = 3) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Each figure's mean and spread in one column."""
-    return str(table[[*KEYS, "n"]].join(report.with_spread(table, SHOWN)).to_markdown(index=False))
+    """Each figure's mean and spread in one column, and what they are."""
+    shown = table[[*KEYS, "n"]].join(report.with_spread(table, SHOWN))
+    return f"{shown.to_markdown(index=False)}\n\n{LEGEND}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = report.parser(__doc__)
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args(arguments)
-    table = connectivity(options.networks, options.seeds)
-    made = report.made_by("connectivity", arguments)
-    report.write_table(options.report_dir, "connectivity", table, f"{readable(table)}\n\n{LEGEND}", made)
+    report.of_networks(__doc__, connectivity, list(NETWORKS), readable, arguments)
 
 
 if __name__ == "__main__":

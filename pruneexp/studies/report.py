@@ -52,6 +52,30 @@ def folder(report_dir: Path, kind: str) -> Path:
     return found
 
 
+def of_networks(
+    doc: str | None,
+    study: Callable[[Sequence[str], int], pd.DataFrame],
+    networks: Sequence[str],
+    text: Callable[[pd.DataFrame], str],
+    arguments: Sequence[str] | None,
+) -> None:
+    """Run a study of networks and seeds as its command line says, and write its table.
+
+    Args:
+        doc: its docstring.
+        study: (networks, seeds) -> table; its name is the module's and the table's.
+        networks: that there are.
+        text: the table for people.
+        arguments: of the command line.
+    """
+    reader = parser(doc)
+    reader.add_argument("--networks", nargs="+", choices=list(networks), default=list(networks))
+    reader.add_argument("--seeds", type=int, default=3)
+    options, name = reader.parse_args(arguments), study.__name__
+    table = study(options.networks, options.seeds)
+    write_table(options.report_dir, name, table, text(table), made_by(name, arguments))
+
+
 def over_seeds(rows: Sequence[Mapping[str, object]], keys: list[str]) -> pd.DataFrame:
     """Mean of each figure over the seeds and, as ``_spread``, the largest deviation from it.
 

@@ -71,19 +71,14 @@ def synflow_empty(networks: Sequence[str], seeds: Count = 3) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Counts and their spread in one column."""
+    """Counts and their spread in one column, and what they are."""
     shown = table[[*KEYS, "n"]].join(report.with_spread(table, {"empty": 1, "kept": 0, "effective": 0}))
-    return str(shown.assign(path=table["path"].map("{:.0f} %".format)).to_markdown(index=False))
+    shown = shown.assign(path=table["path"].map("{:.0f} %".format))
+    return f"{shown.to_markdown(index=False)}\n\n{LEGEND}"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    parser = report.parser(__doc__)
-    parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
-    parser.add_argument("--seeds", type=int, default=3)
-    options = parser.parse_args(arguments)
-    table = synflow_empty(options.networks, options.seeds)
-    made = report.made_by("synflow_empty", arguments)
-    report.write_table(options.report_dir, "synflow_empty", table, f"{readable(table)}\n\n{LEGEND}", made)
+    report.of_networks(__doc__, synflow_empty, list(NETWORKS), readable, arguments)
 
 
 if __name__ == "__main__":
