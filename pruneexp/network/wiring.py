@@ -1,30 +1,19 @@
 """How a network's layers join: which channels are one vertex of its graph.
 
-The network is traced with torch.fx. A channel is one vertex: what a layer puts out and the next one takes in are the same
-vertices, through BatchNorm, activations, pooling and flattening. Where two branches are added, their channels are one
+A channel is one vertex: what a layer puts out and the next one takes in are the same vertices, through normalisation,
+activations, pooling, flattening, and wherever a network moves them. Where two branches are added, or one scales the other, their channels are one
 vertex each - except for an identity skip, which joins channels without a weight (see `Wiring.skips`).
 """
 
-import operator
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
-from torch import fx, nn
-from torch.nn import functional
+from torch import nn
 
-from pruneexp.errors import UserError
-from pruneexp.network.prunable import prunable
-
-PASSING = (
-    nn.BatchNorm1d, nn.BatchNorm2d, nn.ReLU, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Hardswish, nn.MaxPool2d, nn.AvgPool2d,
-    nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d, nn.Dropout, nn.Dropout2d, nn.Identity, nn.Flatten,
-)  # fmt: skip
-PASSING_FUNCTIONS = {
-    torch.relu, torch.tanh, torch.sigmoid, torch.flatten, functional.relu, functional.gelu, functional.silu,
-    functional.max_pool2d, functional.avg_pool2d, functional.adaptive_avg_pool2d, functional.dropout,
-}  # fmt: skip
-PASSING_METHODS = {"relu", "mean", "flatten", "contiguous", "view", "reshape"}
-ADDING = {operator.add, operator.iadd, torch.add, "add", "add_"}
+from pruneexp.network.trace import Operation, Trace, traced
+from pruneexp.network.walk import MIXED, Map, Walk, constant_along
 
 
 @dataclass(frozen=True)
@@ -49,102 +38,164 @@ class Wiring:
 
 
 @dataclass(frozen=True)
-class _Value:
-    """Channels on their way through the network."""
+class Origin:
+    """The layers that put channels out, and those passed on the way, the makers included."""
 
-    channels: torch.Tensor | None  # None: an input, before the first layer says how many it has
-    name: str = ""  # of the input
-    makers: frozenset[str] = frozenset()  # layers that put these channels out
-    upstream: frozenset[str] = frozenset()  # layers passed on the way, the makers included
+    makers: frozenset[str] = frozenset()
+    upstream: frozenset[str] = frozenset()
 
 
-@dataclass
-class _Tracer:
-    """The state of one pass over the traced graph."""
+class Channels(Walk):
+    """Numbers channels: the outputs of a layer, and of an input each element, until a layer reads some as one channel."""
 
-    vertices: int = 0
-    inputs: dict[str, torch.Tensor] = field(default_factory=dict)
-    sources: dict[str, torch.Tensor] = field(default_factory=dict)
-    targets: dict[str, torch.Tensor] = field(default_factory=dict)
-    skips: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
-    merged: list[tuple[torch.Tensor, torch.Tensor]] = field(default_factory=list)
+    what: ClassVar[str] = "the channel graph"
+
+    def __init__(self, trace: Trace) -> None:
+        super().__init__(trace)
+        self.vertices = 1  # 0 is what is constant
+        self.given = 1  # those below are inputs
+        self.sources: dict[str, torch.Tensor] = {}
+        self.targets: dict[str, torch.Tensor] = {}
+        self.skips: list[tuple[torch.Tensor, torch.Tensor]] = []
+        self.merged: list[tuple[torch.Tensor, torch.Tensor]] = []
 
     def new(self, count: int) -> torch.Tensor:
         self.vertices += count
         return torch.arange(self.vertices - count, self.vertices)
 
-    def channels_of(self, value: _Value, wanted: int) -> torch.Tensor:
-        """A value's channels; an input's are made when the first layer that reads it says how many there are."""
-        if value.channels is not None:
-            return value.channels
-        if value.name not in self.inputs:
-            self.inputs[value.name] = self.new(wanted)
-        return self.inputs[value.name]
+    def entered(self, shape: Sequence[int]) -> Map:
+        made = Map(self.new(torch.Size(shape).numel()).reshape(tuple(shape)), Origin())
+        self.given = self.vertices
+        return made
 
-    def layer(self, name: str, module: nn.Conv2d | nn.Linear, value: _Value) -> _Value:
-        groups = module.groups if isinstance(module, nn.Conv2d) else 1
-        out, wanted = module.weight.shape[0], module.weight.shape[1] * groups
-        channels = self.channels_of(value, wanted)
-        if wanted % len(channels):
-            raise UserError(
-                f"the channel graph cannot join {name}: it takes {wanted} inputs from {len(channels)} channels."
-            )
-        if name in self.targets:
-            raise UserError(f"the channel graph cannot join {name}: it is used twice.")
-        # flattening gives each channel several neighbouring inputs
-        inputs = channels.repeat_interleave(wanted // len(channels)).reshape(groups, -1)
-        self.sources[name] = inputs.repeat_interleave(out // groups, dim=0) if groups > 1 else inputs
-        self.targets[name] = self.new(out)
-        return _Value(self.targets[name], "", frozenset([name]), value.upstream | {name})
+    def origin(self, maps: Sequence[Map]) -> Origin:
+        parts = [one.origin for one in maps]
+        return Origin(frozenset().union(*(o.makers for o in parts)), frozenset().union(*(o.upstream for o in parts)))
 
-    def add(self, a: _Value, b: _Value) -> _Value:
-        if a.channels is None or b.channels is None or len(a.channels) != len(b.channels):
-            raise UserError("the channel graph cannot join an addition of different numbers of channels.")
-        upstream = a.upstream | b.upstream
+    def one(self, labels: torch.Tensor, dims: Sequence[int]) -> torch.Tensor | None:
+        """The channel of each line along `dims`; elements of an input become one, other channels that differ give None."""
+        top = constant_along(labels, dims)
+        if top is None and int(labels.max()) < self.given:
+            top = labels.amax(tuple(dims), keepdim=True)
+            self.same(labels, top.expand(labels.shape))
+        return top
+
+    def same(self, a: torch.Tensor, b: torch.Tensor) -> None:
+        """These channels are one vertex each."""
+        pairs = _pairs(a, b)
+        if len(pairs):
+            self.merged.append((pairs[:, 0], pairs[:, 1]))
+
+    def met(self, operation: Operation, maps: list[Map]) -> Map:
+        result = maps[0]
+        for other in maps[1:]:
+            result = self._join(result, other)
+        return result
+
+    def _join(self, a: Map, b: Map) -> Map:
+        origin = self.origin([a, b])
         for early, late in ((a, b), (b, a)):
-            if early.makers <= late.upstream - late.makers:  # from before the other's last layer: an identity skip
-                assert early.channels is not None
-                assert late.channels is not None
-                self.skips.append((early.channels, late.channels))
-                return _Value(late.channels, "", late.makers, upstream)
-        self.merged.append((a.channels, b.channels))
-        return _Value(a.channels, "", a.makers | b.makers, upstream)
+            if early.origin.makers <= late.origin.upstream - late.origin.makers:  # from before the other's last layer: an identity skip
+                pairs = _pairs(early.labels, late.labels)
+                if len(pairs):
+                    self.skips.append((pairs[:, 0], pairs[:, 1]))
+                labels = torch.where(late.labels > 0, late.labels, early.labels)
+                return Map(labels, Origin(late.origin.makers, origin.upstream))
+        self.same(a.labels, b.labels)
+        return Map(torch.where(a.labels > 0, a.labels, b.labels), origin)
+
+    def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
+        value = operation.node.meta["val"]
+        shape = tuple((value[0] if isinstance(value, (tuple, list)) else value).shape)
+        top = self.one(x.labels, dims)
+        if top is None:
+            return Map(torch.full(shape, MIXED), x.origin)
+        if len(shape) < top.dim():  # reduced without keeping the dimensions
+            top = top.squeeze(tuple(dims))
+        return Map(top.expand(shape), x.origin)
+
+    def layer(self, operation: Operation, name: str, x: Map) -> Map:
+        weight, groups = self.trace.weights[name], int(operation.named.get("groups", 1))
+        backwards = "transpose" in operation.name
+        axis = 1 if "conv" in operation.name else -1
+        if operation.name == "embedding":
+            found, out = self.new(weight.shape[0]), weight.shape[1]
+        else:
+            labels = x.labels.movedim(axis, -1).flatten(0, -2)
+            top = self.one(labels, [0])
+            if top is None:
+                raise self.refused(operation, "it mixes positions, not channels")
+            found = top[0].clone()
+            if bool((found == MIXED).any()):
+                raise self.refused(operation, "it reads statistics over channels")
+            found[found == 0] = self.new(int((found == 0).sum()))
+            out = weight.shape[1] * groups if backwards else weight.shape[0]
+        inputs = found.reshape(groups, -1)
+        sources = inputs.repeat_interleave(out // groups, dim=0) if groups > 1 else inputs
+        targets = self.new(out)
+        if name in self.targets:  # used again: the same weights join the same vertices
+            self.same(sources, self.sources[name])
+            self.same(targets, self.targets[name])
+        else:
+            self.sources[name], self.targets[name] = sources, targets
+        shape = [1] * len(operation.shape)
+        shape[axis] = out
+        return Map(targets.reshape(shape).expand(operation.shape), Origin(frozenset([name]), x.origin.upstream | {name}))
+
+    def product(self, operation: Operation, a: Map, b: Map) -> Map:
+        if a.labelled and b.labelled:
+            left, right = self.one(a.labels, [-2]), self.one(b.labels, [-1])
+            if left is None or right is None:
+                raise self.refused(operation, "it mixes channels by each other")
+            left, right = torch.broadcast_tensors(left.transpose(-1, -2), right)
+            self.same(left, right)
+            return Map(torch.full(operation.shape, MIXED), self.origin([a, b]))
+        x, dim = (b, -2) if b.labelled else (a, -1)
+        top = self.one(x.labels, [dim])
+        if top is None:
+            raise self.refused(operation, "it mixes channels by activations")
+        return Map(top.expand(operation.shape), x.origin)
+
+    def attended(self, operation: Operation, query: Map, key: Map, value: Map) -> Map:
+        self.product(operation, query, Map(key.labels.transpose(-1, -2), key.origin))
+        top = self.one(value.labels, [-2])
+        if top is None:
+            raise self.refused(operation, "it mixes channels by activations")
+        return Map(top.expand(operation.shape), value.origin)
+
+    def left(self, x: Map) -> None:
+        pass
+
+    def wiring(self) -> Wiring:
+        """All of it, with vertices of their own for weights that the network does not use."""
+        for name, weight in self.trace.weights.items():
+            if name not in self.targets:
+                self.sources[name], self.targets[name] = self.new(weight.shape[1])[None], self.new(weight.shape[0])
+        names = list(self.trace.weights)
+        sources, targets = ({name: part[name] for name in names} for part in (self.sources, self.targets))
+        return _merge(self.vertices, sources, targets, self.merged, self.skips)
 
 
-def trace(model: nn.Module) -> Wiring:
-    """The wiring of a network of Conv2d and Linear layers, pooling, activations and additions.
+def wiring_of(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Wiring:
+    """The wiring of a network.
+
+    Args:
+        model: a plain network.
+        input_shape: of one input; None: as for `traced`.
 
     Raises:
         UserError: the network cannot be traced, or does something that the channel graph has no meaning for.
     """
-    try:
-        traced = fx.symbolic_trace(model)
-    except Exception as error:
-        raise UserError(f"the channel graph needs a network that torch.fx can trace: {error}.") from error
-    modules, state = dict(model.named_modules()), _Tracer()
-    values: dict[fx.Node, _Value] = {}
-    for node in traced.graph.nodes:
-        inputs = [values[argument] for argument in node.all_input_nodes]
-        if node.op == "placeholder":
-            values[node] = _Value(None, node.name)
-        elif node.op == "output":
-            continue
-        elif node.op == "call_module" and isinstance(modules[node.target], (nn.Conv2d, nn.Linear)):
-            values[node] = state.layer(f"{node.target}.weight", modules[node.target], inputs[0])
-        elif node.op == "call_module" and isinstance(modules[node.target], PASSING):
-            values[node] = inputs[0]
-        elif node.target in ADDING and len(inputs) == 2:
-            values[node] = state.add(*inputs)
-        elif node.target in PASSING_FUNCTIONS or (node.op == "call_method" and node.target in PASSING_METHODS):
-            values[node] = inputs[0]
-        else:
-            called = node.target
-            what = type(modules[called]).__name__ if node.op == "call_module" else getattr(called, "__name__", called)
-            raise UserError(f"the channel graph has no meaning for {what} (at {node.name}) in this network.")
-    for name in prunable(model):
-        if name not in state.targets:
-            raise UserError(f"the channel graph cannot join {name}: the network does not use it.")
-    return _merge(state.vertices, state.sources, state.targets, state.merged, state.skips)
+    channels = Channels(traced(model, input_shape))
+    channels.follow()
+    return channels.wiring()
+
+
+def _pairs(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The different pairs of channels [n, 2] at the same places of two tensors of labels."""
+    a, b = torch.broadcast_tensors(a, b)
+    apart = (a > 0) & (b > 0) & (a != b)
+    return torch.stack([a[apart], b[apart]], dim=1).unique(dim=0)
 
 
 def _merge(
@@ -161,10 +212,11 @@ def _merge(
     a = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[0] for pair in same)])
     b = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[1] for pair in same)])
     graph = sp.coo_array((torch.ones(len(a)).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices))
-    number, label = connected_components(graph, directed=False)
-    to = torch.from_numpy(label).long()
+    label = torch.from_numpy(connected_components(graph, directed=False)[1]).long()
+    used = torch.cat([label[part].ravel() for part in (*sources.values(), *targets.values(), *(v for pair in skips for v in pair))]).unique()
+    to = torch.searchsorted(used, label).clamp_(max=max(len(used) - 1, 0))
     return Wiring(
-        number,
+        len(used),
         {name: to[index] for name, index in sources.items()},
         {name: to[index] for name, index in targets.items()},
         [(to[one], to[other]) for one, other in skips],

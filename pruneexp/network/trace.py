@@ -1,0 +1,188 @@
+"""The one trace: what a network computes, operation by operation, as torch.export writes it down."""
+
+import contextlib
+import logging
+import operator
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import torch
+from torch import fx, nn
+
+from pruneexp.errors import UserError, first_line
+from pruneexp.network.operations import Kind, kind_of
+from pruneexp.network.prunable import modes_kept, prunable
+
+
+@dataclass(frozen=True)
+class Operation:
+    """One step of a network.
+
+    Attributes:
+        node: in the graph of torch.export.
+        name: ATen's, without overload: ``conv2d``, ``add_``.
+        kind: what it does to channels; None where that has no meaning.
+        place: the module in which it happens, as named in the network; "" at the top.
+        named: its arguments by the names of ATen's schema, with fx nodes where tensors are.
+    """
+
+    node: fx.Node
+    name: str
+    kind: Kind | None
+    place: str
+    named: dict[str, Any]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of what it gives, where that is one tensor."""
+        return tuple(self.node.meta["val"].shape)
+
+    def run(self, given: dict[fx.Node, Any]) -> Any:
+        """The operation itself, on other tensors in the places of its inputs."""
+        args, kwargs = fx.map_arg((self.node.args, self.node.kwargs), lambda node: given[node])
+        return self.node.target(*args, **kwargs)  # type: ignore[operator]
+
+    def __str__(self) -> str:
+        return f"{self.name}{f' in {self.place}' if self.place else ''}"
+
+
+@dataclass(frozen=True)
+class Trace:
+    """A network as a list of operations.
+
+    Attributes:
+        inputs: placeholders of what the network is given.
+        tensors: by placeholder, the name of a parameter or buffer; shared ones have the first name.
+        values: by placeholder, the tensor itself.
+        operations: in order.
+        outputs: the nodes that the network gives.
+        weights: its prunable weights by name.
+    """
+
+    inputs: list[fx.Node]
+    tensors: dict[fx.Node, str]
+    values: dict[fx.Node, torch.Tensor]
+    operations: list[Operation]
+    outputs: list[fx.Node]
+    weights: dict[str, torch.Tensor]
+
+    @cached_property
+    def uses(self) -> dict[fx.Node, int]:
+        """How many operations read each node."""
+        return {node: len(node.users) for operation in self.operations for node in [operation.node]}
+
+
+def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
+    """What a plain network does to one input in eval mode; the model is left as it was.
+
+    Args:
+        model: a network as `pruneexp.network.plain.plain` makes it.
+        input_shape: of one input, without the batch; None: the first that the network runs on, of the usual ones.
+
+    Raises:
+        UserError: it does not run on such an input, or torch.export cannot follow it.
+    """
+    weights = prunable(model)
+    shape = usual_shape(model) if input_shape is None else tuple(input_shape)
+    with modes_kept(model), _quiet(), torch.enable_grad():
+        example = runnable(model.eval(), shape)
+        try:
+            program = torch.export.export(model, (example,), strict=False)
+        except Exception as error:  # whatever the network does that a graph cannot hold
+            raise UserError(f"torch.export cannot follow this network: {first_line(error)}.") from error
+    return _read(program, weights)
+
+
+def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
+    """One input of zeros on which the network runs: of its weights' dtype, or of integers where it looks something up.
+
+    Raises:
+        UserError: it does not run.
+    """
+    like = next(model.parameters())
+    failed: Exception | None = None
+    for dtype in (like.dtype, torch.int64):
+        example = torch.zeros(1, *shape, device=like.device, dtype=dtype)
+        try:
+            with torch.no_grad():
+                model(example)
+        except Exception as error:  # it lets through whatever the network raises
+            failed = failed or error
+        else:
+            return example
+    assert failed is not None
+    raise UserError(f"the network does not run on an input of {'x'.join(map(str, shape))}: {first_line(failed)}.") from failed
+
+
+SIDES = (32, 64, 224, 28, 96, 128, 299, *range(1, 28), *range(29, 64))
+
+
+def usual_shape(model: nn.Module) -> tuple[int, ...]:
+    """The first of the usual shapes of one input that the network runs on; which one matters little where only channels are asked for.
+
+    Raises:
+        UserError: it runs on none.
+    """
+    first = next(iter(prunable(model).values()))
+    width = first.shape[1]
+    for dimensions in {2: (0, 1), 3: (1,), 4: (2,), 5: (3,)}[first.dim()]:
+        for side in (7,) if first.dim() == 2 else SIDES[: 16 if first.dim() == 5 else None]:
+            shape = (*[side] * dimensions, width) if first.dim() == 2 else (width, *[side] * dimensions)
+            with contextlib.suppress(UserError), modes_kept(model):
+                runnable(model.eval(), shape)
+                return shape
+            if not dimensions:
+                break
+    raise UserError("the network runs on no input of a usual shape: say its shape (example_input=, input_shape=).")
+
+
+@contextlib.contextmanager
+def _quiet() -> Iterator[None]:
+    """Without torch's own remarks on its inner workings."""
+    before = logging.root.manager.disable
+    logging.disable(logging.CRITICAL)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.disable(before)
+
+
+def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
+    signature, nodes = program.graph_signature, list(program.graph.nodes)
+    kept = {**program.state_dict, **program.constants}
+    given = {spec.arg.name: spec.target for spec in signature.input_specs}
+    first = {id(tensor): name for name, tensor in reversed(weights.items())}
+    inputs, tensors, values, operations, outputs = [], {}, {}, [], []
+    for node in nodes:
+        if node.op == "placeholder":
+            target = given[node.name]
+            if target is None:
+                inputs.append(node)
+                continue
+            values[node] = kept[target]
+            tensors[node] = first.get(id(kept[target]), target)
+        elif node.op == "output":
+            outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
+        else:
+            operations.append(_operation(node))
+    return Trace(inputs, tensors, values, operations, outputs, weights)
+
+
+def _operation(node: fx.Node) -> Operation:
+    stack = list((node.meta.get("nn_module_stack") or {}).values())
+    place = stack[-1][0] if stack else ""
+    target: Any = node.target
+    if target is operator.getitem:
+        return Operation(node, "getitem", Kind.MOVE, place, {"self": node.args[0], "index": node.args[1]})
+    name = target._schema.name.rpartition("::")[2] if hasattr(target, "_schema") else getattr(target, "__name__", str(target))
+    named = {}
+    if hasattr(target, "_schema"):
+        arguments = target._schema.arguments
+        named = {a.name: a.default_value for a in arguments if a.has_default_value()}
+        named |= {a.name: value for a, value in zip(arguments, node.args, strict=False)} | dict(node.kwargs)
+    return Operation(node, name, kind_of(name), place, named)
