@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.overrides import TorchFunctionMode
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.operations import Kind, kind_of
@@ -87,7 +88,7 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
     """
     weights = prunable(model)
     shape = usual_shape(model) if input_shape is None else tuple(input_shape)
-    with modes_kept(model), _quiet(), torch.enable_grad():
+    with modes_kept(model), _quiet(), torch.enable_grad(), _Einsum():
         example = runnable(model.eval(), shape)
         try:
             program = torch.export.export(model, (example,), strict=False)
@@ -114,7 +115,9 @@ def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
         else:
             return example
     assert failed is not None
-    raise UserError(f"the network does not run on an input of {'x'.join(map(str, shape))}: {first_line(failed)}.") from failed
+    raise UserError(
+        f"the network does not run on an input of {'x'.join(map(str, shape))}: {first_line(failed)}."
+    ) from failed
 
 
 SIDES = (32, 64, 224, 28, 96, 128, 299, *range(1, 28), *range(29, 64))
@@ -152,6 +155,29 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+class _Einsum(TorchFunctionMode):
+    """Writes a sum over one index of two tensors as the product of matrices that it is."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        if (
+            func in (torch.einsum, torch.functional.einsum)
+            and len(args) == 3
+            and "." not in args[0]
+            and "->" in args[0]
+        ):
+            inputs, _, result = args[0].replace(" ", "").partition("->")
+            left, _, right = inputs.partition(",")
+            summed = sorted((set(left) & set(right)) - set(result))
+            alone, other = ([x for x in one if x not in two] for one, two in ((left, right), (right, left)))
+            if len(summed) == len(alone) == len(other) == 1 and set(result) == (set(left) | set(right)) - set(summed):
+                shared = [x for x in left if x in right and x not in summed]
+                a = args[1].permute([left.index(x) for x in (*shared, *alone, *summed)])
+                b = args[2].permute([right.index(x) for x in (*shared, *summed, *other)])
+                whole = [*shared, *alone, *other]
+                return torch.matmul(a, b).permute([whole.index(x) for x in result])
+        return func(*args, **(kwargs or {}))
+
+
 def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
     signature, nodes = program.graph_signature, list(program.graph.nodes)
     kept = {**program.state_dict, **program.constants}
@@ -168,7 +194,7 @@ def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
             tensors[node] = first.get(id(kept[target]), target)
         elif node.op == "output":
             outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
-        else:
+        elif node.meta.get("val") is not None:  # not an assertion
             operations.append(_operation(node))
     return Trace(inputs, tensors, values, operations, outputs, weights)
 
@@ -179,7 +205,11 @@ def _operation(node: fx.Node) -> Operation:
     target: Any = node.target
     if target is operator.getitem:
         return Operation(node, "getitem", Kind.MOVE, place, {"self": node.args[0], "index": node.args[1]})
-    name = target._schema.name.rpartition("::")[2] if hasattr(target, "_schema") else getattr(target, "__name__", str(target))
+    name = (
+        target._schema.name.rpartition("::")[2]
+        if hasattr(target, "_schema")
+        else getattr(target, "__name__", str(target))
+    )
     named = {}
     if hasattr(target, "_schema"):
         arguments = target._schema.arguments
