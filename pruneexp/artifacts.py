@@ -93,7 +93,7 @@ class Artifacts:
     def wiring(self) -> Wiring | None:
         """How the layers join; None where the channel graph has no meaning for the network."""
         try:
-            return trace(self.initial)
+            return wiring_of(self.initial)
         except UserError:
             return None
 

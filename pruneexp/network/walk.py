@@ -274,7 +274,7 @@ class Walk(ABC):
             raise self.refused(operation)
         nodes = operation.node.all_input_nodes
         a, b = (self.at[node] for node in nodes[-2:])
-        if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2 and b.name:
+        if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2:
             return self.layer(operation, self._whole(operation, b, transposed=True), a)
         if isinstance(a, Map) and isinstance(b, Map):
             return self.product(operation, a, b)
