@@ -23,7 +23,7 @@ from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import Wiring, trace
+from pruneexp.network.wiring import Wiring, wiring_of
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
 from pruneexp.records.artifact_store import ArtifactStore, Tensors, put

@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pruneexp.network.prunable import outputs_first
 from pruneexp.network.trace import Operation, Trace, traced
 from pruneexp.network.walk import MIXED, Map, Walk, collapsed, constant_along
 
@@ -183,9 +184,10 @@ class Channels(Walk):
 
     def wiring(self) -> Wiring:
         """All of it, with vertices of their own for weights that the network does not use."""
-        for name, weight in self.trace.weights.items():
+        for name, place in self.trace.places.items():
             if name not in self.targets:
-                self.sources[name], self.targets[name] = self.new(weight.shape[1])[None], self.new(weight.shape[0])
+                out, into = outputs_first(place.module, place.weight).shape[:2]
+                self.sources[name], self.targets[name] = self.new(into)[None], self.new(out)
         names = list(self.trace.weights)
         sources, targets = ({name: part[name] for name in names} for part in (self.sources, self.targets))
         return _merge(self.vertices, sources, targets, self.merged, self.skips)
