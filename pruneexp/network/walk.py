@@ -183,7 +183,7 @@ class Walk(ABC):
 
     def _constant(self, operation: Operation, read: list[Any]) -> Any:
         given = {
-            node: one.value if isinstance(one, Held) else torch.zeros(tuple(node.meta["val"].shape))
+            node: one.value if isinstance(one, Held) else _zeros(node)
             for node, one in zip(operation.node.all_input_nodes, read, strict=True)
         }
         with torch.no_grad():
@@ -207,7 +207,7 @@ class Walk(ABC):
                 given[node] = one.labels
             else:
                 by_value = operation.name in BY_VALUE
-                given[node] = one.value if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
+                given[node] = one.value.cpu() if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
         moved = self._run_on_labels(operation, given)
         origin = self.origin(maps)
         if isinstance(moved, (tuple, list)):
@@ -286,6 +286,12 @@ class Walk(ABC):
         if dim is None or dim == []:
             return tuple(range(x.labels.dim()))
         return tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
+
+
+def _zeros(node: fx.Node) -> torch.Tensor:
+    """Zeros in the place of an activation, for what only asks its shape."""
+    like = node.meta["val"]
+    return torch.zeros(tuple(like.shape), dtype=like.dtype, device=like.device)
 
 
 def collapsed(*tensors: torch.Tensor) -> list[torch.Tensor]:
