@@ -25,7 +25,9 @@ def test_a_lone_layer_is_a_network_too() -> None:
 
 
 def test_a_model_without_prunable_layers_is_refused() -> None:
-    with pytest.raises(UserError, match=r"no prunable layer: pruneexp prunes the weights of Linear, Conv, .* modules\.$"):
+    with pytest.raises(
+        UserError, match=r"no prunable layer: pruneexp prunes the weights of Linear, Conv, .* modules\.$"
+    ):
         prunable(nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()))
 
 
