@@ -1,7 +1,9 @@
 """Networks as people bring them: shared, computed, wrapped weights, attention, layers of every kind."""
 
+import functools
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import nn
@@ -74,6 +76,12 @@ def torch_pruned() -> nn.Sequential:
     return model
 
 
+def compiled(model: nn.Module, backend: str = "eager") -> nn.Module:
+    result = torch.compile(model, backend=backend)
+    assert isinstance(result, nn.Module)
+    return result
+
+
 LAYERS: dict[str, tuple[Callable[[], nn.Module], Callable[[], torch.Tensor]]] = {
     "perceptron": (perceptron, lambda: torch.randn(4, 6)),
     "convolutions": (convolutions, lambda: torch.randn(4, 3, 4, 4)),
@@ -88,8 +96,13 @@ WRAPPINGS: dict[str, Callable[[nn.Module], nn.Module]] = {
     "parallel": nn.DataParallel,
     "averaged": AveragedModel,
     "within": lambda model: nn.Sequential(nn.Identity(), nn.DataParallel(nn.DataParallel(model))),
-    "compiled": lambda model: torch.compile(model, backend="eager"),  # type: ignore[dict-item]
+    "compiled": compiled,
 }
+
+
+def at(model: nn.Module, name: str) -> Any:
+    """What the model has under a name of several parts, computed or not."""
+    return functools.reduce(getattr, name.split("."), model)
 
 
 def some_masks(model: nn.Module, share: float = 0.5) -> Masks:
@@ -103,7 +116,7 @@ def revived(model: nn.Module, masks: Masks) -> int:
         prefix, _, attribute = name.rpartition(".")
         module = modules[prefix]
         if attribute.endswith("_proj_weight") and getattr(module, "_qkv_same_embed_dim", False):
-            weight = module.in_proj_weight.chunk(3)["qkv".index(attribute[0])]  # type: ignore[operator, union-attr]
+            weight = module.in_proj_weight.chunk(3)["qkv".index(attribute[0])]  # type: ignore[operator]
         else:
             weight = getattr(module, attribute)
         count += int((weight[~mask] != 0).sum())

@@ -22,6 +22,8 @@ from tests.network.brought import (
     LAYERS,
     WRAPPINGS,
     Shared,
+    at,
+    compiled,
     encoder,
     hooked,
     parametrized,
@@ -94,7 +96,7 @@ def test_masks_stay_on_in_any_training_loop(kind: str, wrapping: str, optimiser:
 @pytest.mark.parametrize("way", sorted(WAYS))
 def test_masks_stay_on_in_a_compiled_model(way: str, backend: str) -> None:
     torch.manual_seed(0)
-    model = torch.compile(perceptron(), backend=backend)
+    model = compiled(perceptron(), backend)
     model(torch.randn(4, 6))  # compiled before it has masks
     masks = some_masks(model)
     WAYS[way](model, masks)
@@ -139,13 +141,13 @@ def test_a_checkpoint_of_kept_masks_is_loaded_where_masks_are_kept_and_a_plain_o
 def test_nan_and_infinity_become_zero_too() -> None:
     for put in (apply_masks, keep_masks, to_torch_prune):
         model = perceptron()
-        model[0].weight.data[0] = torch.tensor([float("nan"), float("inf"), -float("inf"), 1, 1, 1])
+        at(model, "0.weight").data[0] = torch.tensor([float("nan"), float("inf"), -float("inf"), 1, 1, 1])
         masks = {"0.weight": torch.ones(5, 6, dtype=torch.bool)}
         masks["0.weight"][0, :3] = False
         put(model, masks)
-        assert model[0].weight[0].tolist() == [0, 0, 0, 1, 1, 1]
+        assert at(model, "0.weight")[0].tolist() == [0, 0, 0, 1, 1, 1]
         model(torch.randn(4, 6)).sum().backward()
-        assert model[0].weight[0].tolist() == [0, 0, 0, 1, 1, 1]
+        assert at(model, "0.weight")[0].tolist() == [0, 0, 0, 1, 1, 1]
 
 
 @pytest.mark.parametrize("kind", sorted(LAYERS))
@@ -215,7 +217,7 @@ def test_a_model_under_torch_prune_is_pickled_and_its_state_loaded_as_torchs_own
 
 def test_of_torch_prunes_masks_only_those_of_prunable_weights_come_back() -> None:
     model = WRAPPINGS["within"](perceptron())
-    layers = model[1].module.module
+    layers = at(model, "1.module.module")
     torch_prune.l1_unstructured(layers[0], "bias", 2)
     assert from_torch_prune(model) == {}
     torch_prune.l1_unstructured(layers[1], "weight", 2)
