@@ -85,7 +85,9 @@ class Options(BaseModel):
         identity=True,
     )
     only: Annotated[list[Line], Words("a list of patterns of names such as [layer1.*,Conv2d]")] = option(
-        [], "prune these weights alone, and count densities of them: patterns of names of weights or modules, or classes; []: all", identity=True
+        [],
+        "prune these weights alone, and count densities of them: patterns of names of weights or modules, or classes; []: all",
+        identity=True,
     )
     exclude: Annotated[list[Line], Words("a list of patterns of names such as [conv1,fc]")] = option(
         [], "leave these weights as they are, and count densities without them: patterns as of only", identity=True

@@ -16,7 +16,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.setting import Setting
 from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
-from pruneexp.network.chosen import chosen
+from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.masks import Masks, apply_masks, everything
 from pruneexp.network.prunable import as_stored, outputs_first, prunable, prunable_layers
 from pruneexp.network.removal import coupled
@@ -74,7 +74,7 @@ class Method:
         rounds: how often scorer and masker take turns.
         round_masker: as for `in_rounds`.
         round_counts: as for `in_rounds`.
-        only, exclude: which weights are pruned, as for `pruneexp.network.chosen.chosen`; the others stay, and densities are without them.
+        only, exclude: which weights are pruned (`pruneexp.network.chosen.chosen_weights`); the others stay, and densities are without them.
     """
 
     scorer: Scorer | None
@@ -190,15 +190,18 @@ def mask(
         return everything({name: scores[name] for name in pruned_})
     purpose = ("masker", str(density), part) if part else ("masker", str(density))
     masks = masker(layers, density, stream(seed, *purpose), notes)
-    _check_masks("masker", {layer.name: layer.score for layer in layers}, masks)
+    given = masks if isinstance(masks, Mapping) else {}
+    _check_masks("masker", {name: value for name, value in turned.items() if name in pruned_ or name in given}, masks)
     for layer in layers:
         if bool((masks[layer.name].cpu() & ~layer.available.cpu()).any()):
             raise UserError(f"the masker brings back weights of {layer.name} that are pruned already.")
-    return _turned(as_stored, model, {name: masks[name].cpu() for name in turned if name in masks})
+    return _turned(as_stored, model, {name: masks[name].cpu() for name in turned if name in given})
 
 
 def _turned(
-    turn: Callable[[nn.Module, torch.Tensor], torch.Tensor], model: nn.Module | None, tensors: Mapping[str, torch.Tensor]
+    turn: Callable[[nn.Module, torch.Tensor], torch.Tensor],
+    model: nn.Module | None,
+    tensors: Mapping[str, torch.Tensor],
 ) -> dict[str, torch.Tensor]:
     """Tensors by weight name, each turned by `outputs_first` or `as_stored` of its layer; without a model as they are."""
     if model is None:
@@ -243,9 +246,9 @@ def pruned(
         previous: masks that are on the model; what they prune stays pruned.
 
     Raises:
-        UserError: what `chosen`, `score`, `mask` and the treatments raise.
+        UserError: what `chosen_weights`, `score`, `mask` and the treatments raise.
     """
-    names = chosen(model, method.only, method.exclude) if method.only or method.exclude else None
+    names = chosen_weights(model, method.only, method.exclude) if method.only or method.exclude else None
     if method.rounds > 1 and method.scorer is not None:
         turns = (method.rounds, method.round_masker, method.round_counts)
         found = in_rounds(model, method.scorer, method.masker, density, seed, batches, *turns, names, previous)

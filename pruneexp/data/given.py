@@ -48,11 +48,11 @@ def given(data: Any, example_input: Any, indices: bool, seed: int) -> Batches:
     return _batches(read(1)[0], indices, read=read)
 
 
-def _batches(images: torch.Tensor | None, indices: bool, **more: Any) -> Batches:
-    if images is None:
+def _batches(inputs: torch.Tensor | None, indices: bool, **more: Any) -> Batches:
+    if inputs is None:
         return Batches()
-    ids = images[:1] if indices and not images.is_floating_point() else None
-    return Batches(input_shape=tuple(images.shape[1:]), indices=ids, **more)
+    ids = inputs[:1] if indices and not inputs.is_floating_point() else None
+    return Batches(input_shape=tuple(inputs.shape[1:]), indices=ids, **more)
 
 
 class _Reader:
@@ -95,7 +95,9 @@ def _told(read: Callable[[], Found]) -> Found:
 def _joined(parts: Sequence[torch.Tensor]) -> torch.Tensor:
     shapes = {tuple(part.shape[1:]) for part in parts}
     if len(shapes) > 1:
-        raise UserError(f"the samples of data differ in their shapes, {' and '.join(map(str, map(list, sorted(shapes)[:2])))}.")
+        raise UserError(
+            f"the samples of data differ in their shapes, {' and '.join(map(str, map(list, sorted(shapes)[:2])))}."
+        )
     return parts[0] if len(parts) == 1 else torch.cat(list(parts))
 
 
@@ -142,7 +144,9 @@ def _labels(value: Any) -> torch.Tensor:
     if labels.is_floating_point() and labels.dim() > 1:
         return labels
     if labels.is_floating_point() or labels.is_complex():
-        raise UserError(f"labels must be whole numbers, the class of each sample, got {labels.dtype}: pass labels.long().")
+        raise UserError(
+            f"labels must be whole numbers, the class of each sample, got {labels.dtype}: pass labels.long()."
+        )
     labels = labels.long()
     return labels[:, 0] if labels.dim() == 2 and labels.shape[1] == 1 else labels
 

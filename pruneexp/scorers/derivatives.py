@@ -16,25 +16,25 @@ IGNORED = -100  # the label that cross_entropy leaves out
 def outputs(
     network: nn.Module, inputs: torch.Tensor, weights: Mapping[str, torch.Tensor] | None = None
 ) -> torch.Tensor:
-    """The logits of a float64 network, with other weights where some are given.
+    """The logits of a network, with other weights where some are given.
 
     Args:
-        inputs: [n, ...], moved to the network's device, numbers also to float64; whole numbers are indices and stay.
+        inputs: [n, ...], moved to the network's device, numbers also to its dtype; whole numbers are indices and stay.
         weights: by parameter name.
 
     Raises:
         UserError: the network cannot be run on them, or returns no tensor.
     """
-    device = next(network.parameters()).device
-    inputs = inputs.to(device, torch.float64 if inputs.is_floating_point() else torch.int64)
+    like = next(network.parameters())
+    inputs = inputs.to(like.device, like.dtype if inputs.is_floating_point() else torch.int64)
     try:
         found = network(inputs) if weights is None else functional_call(network, dict(weights), (inputs,))
     except (UserError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a network can raise anything
         raise UserError(
-            f"the network cannot be run in float64, as scorers run it, on inputs of shape {list(inputs.shape)} ({first_line(error)}): pass"
-            " inputs of the shape that it takes, and let it make no tensors of a dtype of their own."
+            f"a copy of the network in {str(like.dtype).removeprefix('torch.')} cannot be run on inputs of shape {list(inputs.shape)}"
+            f" ({first_line(error)}): pass inputs of the shape that it takes, and let it make no tensors of a dtype of their own."
         ) from error
     return logits(found)
 
@@ -57,7 +57,9 @@ def cross_entropy(found: torch.Tensor, labels: torch.Tensor, reduction: str = "m
             " [n], the class of each sample, or [n, classes], the classes' probabilities."
         )
     if labels.is_floating_point():
-        raise UserError(f"labels of shape {list(labels.shape)} must be whole numbers, got {labels.dtype}: pass labels.long().")
+        raise UserError(
+            f"labels of shape {list(labels.shape)} must be whole numbers, got {labels.dtype}: pass labels.long()."
+        )
     classes, counted = found.shape[1], labels[labels != IGNORED]
     least, most = (int(counted.min()), int(counted.max())) if len(counted) else (0, 0)
     if least < 0 or most >= classes:

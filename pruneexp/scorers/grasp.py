@@ -8,7 +8,7 @@ from torch import nn
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import prunable, prunable_layers
 from pruneexp.scorers.derivatives import cross_entropy, gradients, outputs
 from pruneexp.scorers.float64 import BatchNorm, drawn_anew, in_float64
 
@@ -52,8 +52,8 @@ def grasp(
     double = in_float64(model, batchnorm)
     weights = prunable(double)
     if score_on == "redrawn":
-        for weight in weights.values():
-            weight.data = torch.where(weight.detach() != 0, drawn_anew(weight, generator), 0.0)
+        for layer, weight in zip(prunable_layers(double).values(), weights.values(), strict=True):
+            weight.data = torch.where(weight.detach() != 0, drawn_anew(layer, weight, generator), 0.0)
     wanted = list(weights.values())
     sizes = [len(images) // 2, len(images) - len(images) // 2] if halves else chunk
     chunks = list(zip(images.split(sizes), labels.split(sizes), strict=True))

@@ -10,7 +10,7 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import prunable, prunable_layers
 from pruneexp.scorers.derivatives import gradients, outputs
 from pruneexp.scorers.float64 import drawn_anew, in_float64
 
@@ -52,7 +52,7 @@ def ntk_sap(
     if batches.indices is not None:
         raise UserError("ntk_sap draws Gaussian inputs, and this network reads indices: use snip or synflow.")
     double = in_float64(model, "train" if batchnorm == "train" else "eval")
-    weights = {name: weight.detach() for name, weight in prunable(double).items()}
+    weights, layers = {name: weight.detach() for name, weight in prunable(double).items()}, prunable_layers(double)
     device = next(iter(weights.values())).device
     masks = {name: (weight != 0).double().requires_grad_() for name, weight in weights.items()}
     scores = {name: torch.zeros_like(weight) for name, weight in weights.items()}
@@ -62,7 +62,10 @@ def ntk_sap(
 
     for _ in range(repeats):
         images = normal(samples, *batches.input_shape)
-        drawn = {name: drawn_anew(weight, generator) if fresh_weights else weight for name, weight in weights.items()}
+        drawn = {
+            name: drawn_anew(layers[name], weight, generator) if fresh_weights else weight
+            for name, weight in weights.items()
+        }
         moved = {name: value + epsilon * normal(*value.shape) for name, value in drawn.items()}
         pair = [{name: masks[name] * value for name, value in some.items()} for some in (drawn, moved)]
         if batchnorm == "frozen":

@@ -1,6 +1,7 @@
 """Eigenvector centrality against networkx and by hand."""
 
 import math
+
 import networkx as nx
 import numpy as np
 import pytest
