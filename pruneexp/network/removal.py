@@ -12,9 +12,10 @@ from torch import nn
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.masks import Masks, apply_masks, check, everything
 from pruneexp.network.outputs import logits
-from pruneexp.network.prunable import PRUNABLE, classifier, modes_kept, prunable, prunable_layers
+from pruneexp.network.prunable import classifier, modes_kept, prunable, prunable_layers
 from pruneexp.system.torchvision_compat import prepare
 
+LAYERS = (nn.Linear, nn.Conv2d)  # whose neurons can go
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 rows (or columns) of a weight, int64 the channel of each
 
 
@@ -111,7 +112,8 @@ def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coup
     prepare()
     import torch_pruning
 
-    names: dict[nn.Module, str] = {module: name for name, module in prunable_layers(network).items()}
+    layers = prunable_layers(network)
+    names = {module: name for name, module in layers.items() if isinstance(module, LAYERS)}
     parameter = next(network.parameters())
     example = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
     try:
@@ -119,7 +121,7 @@ def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coup
             warnings.simplefilter("error")  # its guesses about what it does not know come as warnings
             graph = torch_pruning.DependencyGraph().build_dependency(network, example)
             head = network.get_submodule(classifier(network))
-            roots = list(graph.get_all_groups(ignored_layers=[head], root_module_types=list(PRUNABLE)))
+            roots = list(graph.get_all_groups(ignored_layers=[head], root_module_types=list(LAYERS)))
     except UserError:
         raise
     except Exception as error:  # it lets through whatever the network raises
@@ -136,7 +138,7 @@ def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coup
     return groups
 
 
-def _group(graph: Any, root: Any, names: dict[nn.Module, str]) -> Coupled:
+def _group(graph: Any, root: Any, names: Mapping[nn.Linear | nn.Conv2d, str]) -> Coupled:
     outputs: dict[str, Places] = {}
     inputs: dict[str, Places] = {}
     number = len(root[0].idxs)
