@@ -65,7 +65,7 @@ def apply_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
 
 def clear(tensor: torch.Tensor, where: torch.Tensor) -> None:
     """Zeros in place, where `where` is True, in parameters and tensors of every kind."""
-    with torch.no_grad(), torch.inference_mode(tensor.is_inference()):
+    with torch.inference_mode(tensor.is_inference()), torch.no_grad():  # the first allows gradients again
         tensor.masked_fill_(where, 0)
 
 
