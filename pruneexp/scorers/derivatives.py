@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.func import functional_call
 from torch.nn import functional
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.outputs import logits
@@ -28,7 +29,8 @@ def outputs(
     like = next(network.parameters())
     inputs = inputs.to(like.device, like.dtype if inputs.is_floating_point() else torch.int64)
     try:
-        found = network(inputs) if weights is None else functional_call(network, dict(weights), (inputs,))
+        with sdpa_kernel(SDPBackend.MATH):  # the other ways to compute attention have no second derivatives
+            found = network(inputs) if weights is None else functional_call(network, dict(weights), (inputs,))
     except (UserError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # a network can raise anything
