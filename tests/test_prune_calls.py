@@ -65,36 +65,41 @@ def test_options_are_those_of_the_command_line() -> None:
     )
     assert same(got, want)
     assert not same(got, pruneexp.prune(network(), 0.1, "snip", data=(X, Y), masker_options={"scope": "global"}))
-    assert same(pruneexp.prune(network(), 0.1, snip, data=(X, Y), scorer_options={"samples": 50}, masker_options={"scope": "global"}), want)
+    assert same(
+        pruneexp.prune(
+            network(), 0.1, snip, data=(X, Y), scorer_options={"samples": 50}, masker_options={"scope": "global"}
+        ),
+        want,
+    )
 
 
 @pytest.mark.parametrize(
     ("given", "sentence"),
     [
-        ({"scorer": "snip", "scorer_options": {"sample": 5}}, r"^there is no option 'scorer\.sample'\. Did you mean 'scorer\.samples'\? Av"),
+        ({"scorer": "snip", "scorer_options": {"sample": 5}}, r"^there is no option 'scorer\.sample'\. Did you mean 'scorer"),
         ({"scorer": "snip", "scorer_options": {"samples": "many"}}, r"^scorer\.samples must be a whole number, at least 1, got 'many'\.$"),
         ({"masker_options": {"scope": "local"}}, r"^masker\.scope must be layerwise or global, got 'local'\.$"),
         ({"scorer": squared, "scorer_options": {"powr": 1}}, r"^there is no option 'scorer\.powr'\. Did you mean 'scorer\.power'"),
         ({"scorer": squared, "scorer_options": {"power": 1.5}}, r"^scorer\.power must be a whole number, got 1\.5\.$"),
-        ({"scorer": lambda model: {}}, r"^scorer must be the name of a file in conf/scorer, or a function of \(model, batches, generator\), got <"),
+        ({"scorer": lambda model: {}}, r"^scorer must be the name of a file in conf/scorer, or a function of \(model, "),
         ({"scorer": nn.Linear}, r"^scorer must be the name of .*, got <class 'torch"),
         ({"scorer": 3}, r"^scorer must be the name of .*, got 3\.$"),
-        ({"masker": None}, r"^masker must be the name of a file in conf/masker, or a function of \(layers, density, generator, notes\), got null"),
+        ({"masker": None}, r"^masker must be .*, or a function of \(layers, density, generator, notes\), got null"),
         ({"scorer": lambda *_: 3}, r"^the scorer must give a dict of scores by weight name, got int\.$"),
         ({"scorer": lambda *_: {"0.weight": 3}}, r"^the scorer gave no score of shape \[8, 3, 3, 3\] for 0\.weight\.$"),
         ({"masker": lambda *_: None}, r"^the masker must give a dict of masks by weight name, got NoneType\.$"),
         ({"masker": lambda *_: {"0.weight": 1}}, r"^the masker gave no bool mask of shape \[8, 3, 3, 3\] for 0\.weight\.$"),
-        ({"overrides": ("seed=1",)}, r"^prune can do nothing with 'seed=1' among its overrides: it takes rounds=, .* arguments of its own\.$"),
+        ({"overrides": ("seed=1",)}, r"^prune can do nothing with 'seed=1' among its overrides: it takes rounds=, "),
         ({"overrides": ("when=trained",)}, "^prune can do nothing with 'when=trained'"),
         ({"overrides": ("densities=[0.2]",)}, "^prune can do nothing with 'densities="),
         ({"overrides": ("scorer=snip",)}, "^prune can do nothing with 'scorer=snip'"),
         ({"overrides": ("exclude=[fc]",)}, "^prune can do nothing with 'exclude="),
         ({"overrides": ("+experiment=laenen_fig3",)}, r"^prune can do nothing with '\+experiment="),
         ({"overrides": "rounds=3"}, r"^overrides must be a list such as \("),
-        ({"overrides": ("treatment=reinit",)}, "^treatment=reinit changes the network that is trained, and prune makes masks: leave it out"),
+        ({"overrides": ("treatment=reinit",)}, "^treatment=reinit changes the network that is trained, and prune makes masks"),
         ({"density": True}, "^density must be above 0 and at most 1, got True"),
         ({"exclude": "8.wieght"}, r"^exclude='8\.wieght' chooses no prunable weight of this model; near are 8\.weight"),
-        ({"exclude": "zz"}, r"^exclude='zz' chooses no prunable weight of this model; its weights are 0\.weight, 3\.weight, 6\.weight \.\.\.\.$"),
+        ({"exclude": "zz"}, r"^exclude='zz' chooses no prunable weight of this model; its weights are 0\.weight, 3\.weight"),
         ({"only": "*.bias"}, r"^only='\*\.bias' chooses no prunable weight"),
         ({"only": 3}, r"^only must be a pattern of names such as 'layer1\.\*', or a list of them, got 3\.$"),
         ({"only": "Linear", "exclude": ["6", "8"]}, r"^only and exclude leave no weight to be pruned\.$"),
@@ -133,7 +138,9 @@ def test_a_masker_cannot_bring_back_what_is_pruned() -> None:
     ],
 )
 @pytest.mark.parametrize("masker", ["sparsify", "sparsify_global", "greedy_global", "erk", "er"])
-def test_density_is_of_the_weights_that_the_patterns_choose(given: dict[str, Any], names: list[str], masker: str) -> None:
+def test_density_is_of_the_weights_that_the_patterns_choose(
+    given: dict[str, Any], names: list[str], masker: str
+) -> None:
     masks = pruneexp.prune(network(), 0.3, masker=masker, **given)
     assert list(masks) == names
     assert kept(masks) == round(0.3 * sum(mask.numel() for mask in masks.values()))
@@ -185,7 +192,9 @@ def test_embeddings_are_pruned_where_asked_for() -> None:
 
 
 @pytest.mark.parametrize("on", [pruneexp.to_torch_prune, pruneexp.keep_masks])
-@pytest.mark.parametrize(("scorer", "masker"), [("magnitude", "greedy_global"), ("snip", "sparsify"), ("synflow", "greedy_global")])
+@pytest.mark.parametrize(
+    ("scorer", "masker"), [("magnitude", "greedy_global"), ("snip", "sparsify"), ("synflow", "greedy_global")]
+)
 def test_pruning_again_and_again_keeps_the_count_and_what_is_pruned(on: Any, scorer: str, masker: str) -> None:
     model, before, total = network(), None, sum(w.numel() for w in prunable(network()).values())
     for density in (0.5, 0.2, 0.05):

@@ -54,14 +54,14 @@ KINDS: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "conv1d": (lambda: convolutional(nn.Conv1d(2, 4, 3), nn.Conv1d(4, 6, 2), nn.BatchNorm1d(4)), (2, 6)),
     "conv3d": (lambda: convolutional(nn.Conv3d(2, 4, 2), nn.Conv3d(4, 6, 2), nn.BatchNorm3d(4)), (2, 3, 3, 3)),
     "transposed": (
-        lambda: convolutional(
-            nn.ConvTranspose2d(2, 4, 2), nn.ConvTranspose2d(4, 6, 2, groups=2), nn.BatchNorm2d(4)
-        ),
+        lambda: convolutional(nn.ConvTranspose2d(2, 4, 2), nn.ConvTranspose2d(4, 6, 2, groups=2), nn.BatchNorm2d(4)),
         (2, 3, 3),
     ),
     "attention": (Attending, (6, 5)),
     "words": (Words, (7,)),
 }
+
+
 def component(group: str, name: str) -> Any:
     """The function of a file of conf/, with its options."""
     said: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / group / f"{name}.yaml"))
@@ -130,7 +130,12 @@ def test_every_scorer_scores_every_kind_of_layer(kind: str, scorer: str) -> None
 @pytest.mark.parametrize("masker", MASKERS)
 def test_every_masker_masks_every_kind_of_layer(kind: str, masker: str) -> None:
     masks = prune(kind, "magnitude", masker)
-    if masks is not None and masker not in ("er_published", "radix_net", "ramanujan", "structured"):  # a number of their own
+    if masks is not None and masker not in (
+        "er_published",
+        "radix_net",
+        "ramanujan",
+        "structured",
+    ):  # a number of their own
         assert sum(int(mask.sum()) for mask in masks.values()) == round(0.5 * total(masks))
 
 
@@ -198,7 +203,9 @@ def test_layers_that_the_output_does_not_reach_are_scored_zero_and_named(scorer:
     data = torch.randn(64, 3, 3, 3, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 3
     if scorer in ("phew", "least_central"):  # the channel graph refuses it by name; weights alone do not tell
         return
-    with pytest.warns(UserWarning, match=r"^the scores of idle\.weight are all zero: the network's output does not reach them"):
+    with pytest.warns(
+        UserWarning, match=r"^the scores of idle\.weight are all zero: the network's output does not reach them"
+    ):
         pruneexp.prune(model, 0.5, component("scorer", scorer), "greedy_global", data=data)
 
 
