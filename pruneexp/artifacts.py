@@ -206,7 +206,7 @@ def _check_data(key: str, store: Store, dataset: Dataset) -> None:
 def _scores_path(shared: Artifacts) -> Path:
     """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
     job = shared.job
-    later = {"masker", "rewind", "rewind_epoch", "biases"}
+    later = {"masker", "rewind", "rewind_epoch", "biases", "only", "exclude"}
     later |= {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
     described = job.setting.described[False][1] | {"seed": job.seed}
     identity = {name: value for name, value in described.items() if name not in later}

@@ -11,6 +11,7 @@ from torch import nn
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.masks import Masks, apply_masks, check, everything
+from pruneexp.network.outputs import logits
 from pruneexp.network.prunable import classifier, modes_kept, prunable, prunable_layers
 from pruneexp.system.torchvision_compat import prepare
 
@@ -173,12 +174,12 @@ def _compare(model: nn.Module, masks: Masks, smaller: nn.Module, input_shape: tu
     apply_masks(masked, masks)
     with torch.no_grad():
         try:
-            got = alone(images)
+            got = logits(alone(images))
         except RuntimeError as error:
             raise UserError(
                 f"the network does not run without these channels ({first_line(error)}): it ties them in a way that was not traced."
             ) from error
-        want = masked(images)
+        want = logits(masked(images))
     if not torch.allclose(got, want, rtol=0, atol=1e-6 * float(want.abs().max().nan_to_num(1.0)), equal_nan=True):
         raise UserError(
             "without these channels the network computes something else than with their weights at zero: it ties them in a way"
