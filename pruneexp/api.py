@@ -14,6 +14,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.composing import Source
 from pruneexp.launchers.task import spelled
 from pruneexp.network.masks import Masks
+from pruneexp.network.plain import plain
 from pruneexp.program import do
 from pruneexp.pruning import Method, pruned
 from pruneexp.records.store import Store
@@ -32,7 +33,7 @@ def prune(
     data: tuple[torch.Tensor, torch.Tensor] | None = None,
     overrides: tuple[str, ...] = (),
 ) -> Masks:
-    """Masks for any network of Linear and Conv2d layers; the model is left as it is (see `apply_masks`).
+    """Masks for any network; the model is left as it is (see `apply_masks`).
 
     Args:
         model: the network to prune.
@@ -66,7 +67,8 @@ def prune(
     sample = images if images is not None else example_input
     batches = Batches(images, labels, None if sample is None else tuple(sample.shape[1:]))
     method = Method.of(setting_of(f"scorer={scorer}", f"masker={masker}", *overrides), seed)
-    return pruned(method, model, density, seed, batches).masks
+    network = plain(model)
+    return pruned(method, network, density, seed, batches).masks
 
 
 def run(overrides: Sequence[str] = (), config_dir: str | None = None, config_name: str = Source().name) -> pd.DataFrame:

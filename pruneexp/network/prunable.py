@@ -1,42 +1,146 @@
-"""A network's prunable weights."""
+"""A network's prunable weights.
+
+Prunable are the weights of Linear, of Conv1d, 2d and 3d, of ConvTranspose1d, 2d and 3d, of MultiheadAttention (the projections of queries,
+keys, values and outputs) and, where asked for, of Embedding; never biases or normalisation. A parameter that several modules share
+is one weight. Scores and masks have the shape in which torch stores the parameter.
+"""
 
 import contextlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import torch
 from torch import nn
+from torch.nn.parameter import is_lazy
 
 from pruneexp.errors import UserError
 
-PRUNABLE = (nn.Linear, nn.Conv2d)
+TRANSPOSED = (nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
+PRUNABLE = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
+PROJECTIONS = (
+    "q_proj_weight",
+    "k_proj_weight",
+    "v_proj_weight",
+)  # the thirds of attention's in_proj_weight, in its order
 
 
-def prunable_layers(model: nn.Module) -> dict[str, nn.Linear | nn.Conv2d]:
-    """The Linear and Conv2d modules by the names of their weights, in the model's order."""
-    return {
-        f"{name}.weight" if name else "weight": module
-        for name, module in model.named_modules()
-        if isinstance(module, PRUNABLE)
-    }
+@dataclass(frozen=True)
+class Place:
+    """Where a weight is.
+
+    Attributes:
+        module: the first prunable module that owns it.
+        attribute: its name there.
+    """
+
+    module: nn.Module
+    attribute: str
+
+    @property
+    def weight(self) -> torch.Tensor:
+        """The parameter; of attention that holds one matrix for three, a third of its rows (of which `plain` makes a parameter)."""
+        whole = getattr(self.module, "in_proj_weight", None) if self.attribute in PROJECTIONS else None
+        if whole is not None:
+            third: torch.Tensor = whole.chunk(3)[PROJECTIONS.index(self.attribute)]
+            return third
+        weight: torch.Tensor = getattr(self.module, self.attribute)
+        return weight
 
 
-def prunable(model: nn.Module) -> dict[str, torch.Tensor]:
-    """The weights of Linear and Conv2d layers by parameter name, in the model's order; never biases or normalisation.
+def places(model: nn.Module, embeddings: bool = False) -> dict[str, Place]:
+    """Where the prunable weights are, by parameter name, in the model's order.
+
+    A shared parameter is there once, under its first name in ``model.named_parameters()``.
+
+    Args:
+        model: a plain network (see `pruneexp.network.plain`).
+        embeddings: those of Embedding modules are prunable too.
 
     Raises:
-        UserError: the model has none.
+        UserError: a weight is not initialised yet, or holds no real floating-point numbers.
     """
-    weights: dict[str, torch.Tensor] = {name: module.weight for name, module in prunable_layers(model).items()}
+    firsts = {id(parameter): name for name, parameter in model.named_parameters()}
+    found: dict[str, Place] = {}
+    for prefix, module in model.named_modules():
+        for attribute in _attributes(module, embeddings):
+            place, name = Place(module, attribute), f"{prefix}.{attribute}".removeprefix(".")
+            weight = place.weight
+            _check(name, module, weight)
+            found.setdefault(firsts.get(id(weight), name), place)
+    return found
+
+
+def _attributes(module: nn.Module, embeddings: bool) -> tuple[str, ...]:
+    if isinstance(module, nn.MultiheadAttention):  # its out_proj is a Linear
+        return tuple(name for name in PROJECTIONS if hasattr(module, name))
+    return ("weight",) if isinstance(module, PRUNABLE) or (embeddings and isinstance(module, nn.Embedding)) else ()
+
+
+def _check(name: str, module: nn.Module, weight: torch.Tensor | None) -> None:
+    if weight is not None and is_lazy(weight):
+        raise UserError(
+            f"{name} is a {type(module).__name__}'s and not there before the model has run: call the model once, on a batch, first."
+        )
+    if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
+        what = weight.dtype if isinstance(weight, torch.Tensor) else type(weight).__name__
+        raise UserError(f"{name} is {what}, and pruneexp prunes weights that are real floating-point numbers.")
+
+
+def prunable_layers(model: nn.Module, embeddings: bool = False) -> dict[str, nn.Module]:
+    """The modules of the prunable weights by the weights' names, in the model's order; of projections the MultiheadAttention."""
+    return {name: place.module for name, place in places(model, embeddings).items()}
+
+
+def prunable(model: nn.Module, embeddings: bool = False) -> dict[str, torch.Tensor]:
+    """The prunable weights by parameter name, in the model's order.
+
+    Args:
+        model: a plain network, whose parameters they then are.
+        embeddings: those of Embedding modules too.
+
+    Raises:
+        UserError: the model has none, or what `places` raises.
+    """
+    weights = {name: place.weight for name, place in places(model, embeddings).items()}
     if not weights:
-        raise UserError("this model has no prunable layer: pruneexp prunes the weights of Linear and Conv2d modules.")
+        raise UserError(
+            "this model has no prunable layer: pruneexp prunes the weights of Linear, Conv, ConvTranspose and MultiheadAttention modules."
+        )
     return weights
 
 
+def outputs_first(module: nn.Module, tensor: torch.Tensor) -> torch.Tensor:
+    """A weight, or scores or a mask of it, with a row for each output: [C_out, C_in / groups, ...].
+
+    ConvTranspose stores [C_in, C_out / groups, ...] and Embedding [n, d], where d are the outputs; all others are as they should be.
+
+    Args:
+        module: the layer, as `prunable_layers` tells it.
+        tensor: shaped as the layer's weight.
+    """
+    if isinstance(module, nn.Embedding):
+        return tensor.T.contiguous()
+    return _turned(tensor, module.groups) if isinstance(module, TRANSPOSED) else tensor
+
+
+def as_stored(module: nn.Module, tensor: torch.Tensor) -> torch.Tensor:
+    """What `outputs_first` turned, in the shape of the layer's weight again."""
+    return outputs_first(module, tensor)  # swapping two dimensions twice changes nothing
+
+
+def _turned(tensor: torch.Tensor, groups: int) -> torch.Tensor:
+    """[a, b / groups, ...] -> [b, a / groups, ...], group by group."""
+    return tensor.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).contiguous()
+
+
 def freeze_biases(model: nn.Module) -> None:
-    """Keep the biases of Linear and Conv2d layers out of training; those of normalisation are trained."""
-    for layer in prunable_layers(model).values():
-        if layer.bias is not None:
-            layer.bias.requires_grad_(False)
+    """Keep the biases of prunable layers out of training; those of normalisation are trained."""
+    for module in model.modules():
+        bias = None
+        if isinstance(module, (*PRUNABLE, nn.MultiheadAttention)):
+            bias = module.in_proj_bias if isinstance(module, nn.MultiheadAttention) else module.bias
+        if bias is not None:
+            bias.requires_grad_(False)
 
 
 @contextlib.contextmanager

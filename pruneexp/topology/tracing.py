@@ -13,6 +13,7 @@ from torch.nn import functional
 from pruneexp.errors import UserError, first_line
 from pruneexp.models.vit import attend
 from pruneexp.network.masks import Masks, check
+from pruneexp.network.plain import plain
 from pruneexp.network.prunable import modes_kept, prunable
 from pruneexp.topology.encoding import Graph, Link
 from pruneexp.topology.relations import adaptive, compose, sliding, through
@@ -68,6 +69,7 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
         UserError: the network cannot be traced or run on that shape, does something without a meaning in a graph, or a
             mask's name or shape is not the network's.
     """
+    model = plain(model)
     weights = _masked(model, masks)
     if not isinstance(input_shape, (tuple, list)) or not all(
         isinstance(side, int) and side > 0 for side in input_shape
