@@ -49,11 +49,13 @@ class Held:
         value: itself.
         name: of the parameter or buffer whose elements it holds, scaled or moved; "" where it holds none.
         elements: int64, the index of each of them in that parameter.
+        computed: whether they are other numbers than the parameter's.
     """
 
     value: torch.Tensor
     name: str = ""
     elements: torch.Tensor | None = None
+    computed: bool = False
 
 
 class Walk(ABC):
@@ -180,8 +182,10 @@ class Walk(ABC):
         elements = source.elements
         if operation.kind is Kind.MOVE:
             elements = operation.run({**given, **{n: o.elements for n, o in zip(given, read, strict=True) if o is source}})
-        keeps = elements is not None and elements.shape == value.shape
-        return Held(value, source.name, elements) if keeps else Held(value)
+        if elements is None or elements.shape != value.shape:
+            return Held(value)
+        same = operation.kind is Kind.MOVE or torch.equal(value, source.value)
+        return Held(value, source.name, elements, source.computed or not same)
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
