@@ -23,7 +23,7 @@ from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import Wiring, trace
+from pruneexp.network.wiring import Wiring, wiring_of
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
 from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
@@ -93,7 +93,7 @@ class Artifacts:
     def wiring(self) -> Wiring | None:
         """How the layers join; None where the channel graph has no meaning for the network."""
         try:
-            return trace(self.initial)
+            return wiring_of(self.initial)
         except UserError:
             return None
 

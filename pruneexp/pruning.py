@@ -19,7 +19,7 @@ from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.network.masks import Masks, apply_masks, everything
 from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import coupled
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.treatments.treat import asked_for, treat
 
@@ -151,7 +151,7 @@ def mask(
     layers = [Layer(name, value, available[name].to(value.device)) for name, value in scores.items()]
     if model is not None:
         channels = None if input_shape is None else functools.partial(coupled, model, input_shape)
-        layers = Layers(layers, functools.partial(trace, model), channels)
+        layers = Layers(layers, functools.partial(wiring_of, model, input_shape), channels)
     kept_count(layers, density)
     if density == 1:
         return everything(scores)
@@ -200,7 +200,7 @@ def pruned(
     begin, before = time.perf_counter(), found.masks
     offered = {"scores": found.scores, "notes": found.notes}
     if asked_for("wiring", "masks", method.treatments):
-        offered["wiring"] = trace(model)
+        offered["wiring"] = wiring_of(model, batches.input_shape)
     found.masks = treat("masks", before, method.treatments, seed, str(density), **offered)
     _check_treated(before, found.masks)
     found.masking += time.perf_counter() - begin

@@ -82,7 +82,6 @@ class Coupling(Channels):
         super().__init__(trace)
         self.stay: list[torch.Tensor] = [torch.tensor([0])]
         self.along: dict[tuple[str, int], torch.Tensor] = {}
-        self.shapes = {name: trace.values[node].shape for node, name in trace.tensors.items()}
         self.depthwise: set[str] = set()
 
     def stays(self, labels: torch.Tensor) -> None:
@@ -128,18 +127,18 @@ class Coupling(Channels):
             self.same(sources[:, 0], targets)
             self.depthwise.add(name)
         held = next(self.at[n] for n in operation.node.all_input_nodes if getattr(self.at[n], "name", "") == name)
-        if (groups > 1 and name not in self.depthwise) or held.computed:
+        if (groups > 1 and name not in self.depthwise) or held.computed or operation.name == "embedding":
             self.stays(sources)
             self.stays(targets)
         backwards, many = "transpose" in operation.name, groups > 1
         for dimension, labels in enumerate((sources[0], targets) if backwards and not many else (targets, sources[0])):
             if not (many and dimension):  # each channel of a depthwise convolution has a kernel, and no column
-                self._follows(name, dimension, labels[:: len(labels) // self.shapes[name][dimension]])
+                self._follows(name, dimension, labels[:: len(labels) // self.trace.weights[name].shape[dimension]])
         return made
 
     def with_constant(self, operation: Operation, x: Map, held: Held) -> None:
-        axis, elements, shape = axis_of(x.labels), held.elements, self.shapes[held.name]
-        if axis is None or elements is None or not x.labelled:
+        axis, elements, shape = axis_of(x.labels), held.elements, held.shape
+        if axis is None or not x.labelled:
             return
         if operation.kind is Kind.PASS and elements.dim() == 1 and any(w in operation.name for w in ("norm", "prelu")):
             elements = elements.reshape(-1, *[1] * (x.labels.dim() - 2)) if "layer" not in operation.name else elements

@@ -11,10 +11,11 @@ from typing import Any
 
 import torch
 from torch import fx, nn
+from torch.overrides import TorchFunctionMode
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.operations import Kind, kind_of
-from pruneexp.network.prunable import modes_kept, prunable
+from pruneexp.network.prunable import Place, modes_kept, places
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class Trace:
         values: by placeholder, the tensor itself.
         operations: in order.
         outputs: the nodes that the network gives.
-        weights: its prunable weights by name.
+        places: of its prunable weights, embeddings' too, by name.
     """
 
     inputs: list[fx.Node]
@@ -67,12 +68,12 @@ class Trace:
     values: dict[fx.Node, torch.Tensor]
     operations: list[Operation]
     outputs: list[fx.Node]
-    weights: dict[str, torch.Tensor]
+    places: dict[str, Place]
 
     @cached_property
-    def uses(self) -> dict[fx.Node, int]:
-        """How many operations read each node."""
-        return {node: len(node.users) for operation in self.operations for node in [operation.node]}
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The prunable weights by name."""
+        return {name: place.weight for name, place in self.places.items()}
 
 
 def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
@@ -85,15 +86,14 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
     Raises:
         UserError: it does not run on such an input, or torch.export cannot follow it.
     """
-    weights = prunable(model)
     shape = usual_shape(model) if input_shape is None else tuple(input_shape)
-    with modes_kept(model), _quiet(), torch.enable_grad():
+    with modes_kept(model), _quiet(), torch.enable_grad(), _Einsum():
         example = runnable(model.eval(), shape)
         try:
             program = torch.export.export(model, (example,), strict=False)
         except Exception as error:  # whatever the network does that a graph cannot hold
             raise UserError(f"torch.export cannot follow this network: {first_line(error)}.") from error
-    return _read(program, weights)
+    return _read(program, places(model, embeddings=True))
 
 
 def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
@@ -114,29 +114,48 @@ def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
         else:
             return example
     assert failed is not None
-    raise UserError(f"the network does not run on an input of {'x'.join(map(str, shape))}: {first_line(failed)}.") from failed
+    raise UserError(
+        f"the network does not run on an input of {'x'.join(map(str, shape))}: {first_line(failed)}."
+    ) from failed
 
 
-SIDES = (32, 64, 224, 28, 96, 128, 299, *range(1, 28), *range(29, 64))
+SIDES = (
+    32,
+    64,
+    224,
+    28,
+    96,
+    128,
+    299,
+    *range(1, 28),
+    *range(29, 64),
+)  # of images, in the order in which they are tried
 
 
 def usual_shape(model: nn.Module) -> tuple[int, ...]:
-    """The first of the usual shapes of one input that the network runs on; which one matters little where only channels are asked for.
+    """The first of the usual shapes of one input on which the network runs; which one matters little where only channels are asked for.
 
     Raises:
         UserError: it runs on none.
     """
-    first = next(iter(prunable(model).values()))
-    width = first.shape[1]
-    for dimensions in {2: (0, 1), 3: (1,), 4: (2,), 5: (3,)}[first.dim()]:
-        for side in (7,) if first.dim() == 2 else SIDES[: 16 if first.dim() == 5 else None]:
-            shape = (*[side] * dimensions, width) if first.dim() == 2 else (width, *[side] * dimensions)
-            with contextlib.suppress(UserError), modes_kept(model):
+    with modes_kept(model):
+        for shape in _usual(next(iter(places(model, embeddings=True).values())).module):
+            with contextlib.suppress(UserError):
                 runnable(model.eval(), shape)
                 return shape
-            if not dimensions:
-                break
     raise UserError("the network runs on no input of a usual shape: say its shape (example_input=, input_shape=).")
+
+
+def _usual(first: nn.Module) -> list[tuple[int, ...]]:
+    """Shapes that fit a network's first layer: a vector, a few tokens, or images."""
+    if isinstance(first, nn.Embedding):
+        return [(7,), ()]
+    if isinstance(first, (nn.Linear, nn.MultiheadAttention)):
+        width = first.in_features if isinstance(first, nn.Linear) else first.embed_dim
+        return [(width,), (7, width)]
+    kernel = first.get_parameter("weight").dim() - 2
+    channels = int(first.in_channels)  # type: ignore[arg-type]
+    return [(channels, *[side] * kernel) for side in (SIDES if kernel < 3 else (16, 32, 64, 8))]
 
 
 @contextlib.contextmanager
@@ -152,11 +171,34 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
+class _Einsum(TorchFunctionMode):
+    """Writes a sum over one index of two tensors as the product of matrices that it is."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        if (
+            func in (torch.einsum, torch.functional.einsum)
+            and len(args) == 3
+            and "." not in args[0]
+            and "->" in args[0]
+        ):
+            inputs, _, result = args[0].replace(" ", "").partition("->")
+            left, _, right = inputs.partition(",")
+            summed = sorted((set(left) & set(right)) - set(result))
+            alone, other = ([x for x in one if x not in two] for one, two in ((left, right), (right, left)))
+            if len(summed) == len(alone) == len(other) == 1 and set(result) == (set(left) | set(right)) - set(summed):
+                shared = [x for x in left if x in right and x not in summed]
+                a = args[1].permute([left.index(x) for x in (*shared, *alone, *summed)])
+                b = args[2].permute([right.index(x) for x in (*shared, *summed, *other)])
+                whole = [*shared, *alone, *other]
+                return torch.matmul(a, b).permute([whole.index(x) for x in result])
+        return func(*args, **(kwargs or {}))
+
+
+def _read(program: Any, where: dict[str, Place]) -> Trace:
     signature, nodes = program.graph_signature, list(program.graph.nodes)
     kept = {**program.state_dict, **program.constants}
     given = {spec.arg.name: spec.target for spec in signature.input_specs}
-    first = {id(tensor): name for name, tensor in reversed(weights.items())}
+    first = {id(place.weight): name for name, place in where.items()}
     inputs, tensors, values, operations, outputs = [], {}, {}, [], []
     for node in nodes:
         if node.op == "placeholder":
@@ -168,9 +210,9 @@ def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
             tensors[node] = first.get(id(kept[target]), target)
         elif node.op == "output":
             outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
-        else:
+        elif node.meta.get("val") is not None:  # not an assertion
             operations.append(_operation(node))
-    return Trace(inputs, tensors, values, operations, outputs, weights)
+    return Trace(inputs, tensors, values, operations, outputs, where)
 
 
 def _operation(node: fx.Node) -> Operation:
@@ -179,7 +221,11 @@ def _operation(node: fx.Node) -> Operation:
     target: Any = node.target
     if target is operator.getitem:
         return Operation(node, "getitem", Kind.MOVE, place, {"self": node.args[0], "index": node.args[1]})
-    name = target._schema.name.rpartition("::")[2] if hasattr(target, "_schema") else getattr(target, "__name__", str(target))
+    name = (
+        target._schema.name.rpartition("::")[2]
+        if hasattr(target, "_schema")
+        else getattr(target, "__name__", str(target))
+    )
     named = {}
     if hasattr(target, "_schema"):
         arguments = target._schema.arguments

@@ -8,8 +8,9 @@ statistic over channels or a weight of attention, which scales channels and is n
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, ClassVar
 
 import torch
@@ -38,7 +39,7 @@ class Map:
     @property
     def labelled(self) -> bool:
         """Whether any element belongs to a channel."""
-        return bool((self.labels > 0).any())
+        return bool((collapsed(self.labels)[0] > 0).any())
 
 
 @dataclass(frozen=True)
@@ -48,14 +49,28 @@ class Held:
     Attributes:
         value: itself.
         name: of the parameter or buffer whose elements it holds, scaled or moved; "" where it holds none.
-        elements: int64, the index of each of them in that parameter.
-        computed: whether they are other numbers than the parameter's.
+        shape: of that parameter.
+        moves: what moved its elements since; they are numbered only where somebody asks, for some weights have a hundred million.
+        computed: whether it is other numbers than the parameter's.
     """
 
     value: torch.Tensor
     name: str = ""
-    elements: torch.Tensor | None = None
+    shape: tuple[int, ...] = ()
+    moves: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
     computed: bool = False
+
+    @cached_property
+    def elements(self) -> torch.Tensor:
+        """int64, the index in the parameter of each element that is held."""
+        elements = torch.arange(torch.Size(self.shape).numel()).reshape(self.shape)
+        for move in self.moves:
+            elements = move(elements)
+        return elements
+
+    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "Held":
+        """The same with its elements elsewhere; the value is left."""
+        return replace(self, moves=(*self.moves, move))
 
 
 class Walk(ABC):
@@ -103,8 +118,8 @@ class Walk(ABC):
     def left(self, x: Map) -> None:
         """An output of the network."""
 
-    def with_constant(self, operation: Operation, x: Map, held: Held) -> None:
-        """A constant of a parameter's elements met a map of the same shape (after broadcasting), or normalises it."""
+    def with_constant(self, operation: Operation, x: Map, held: Held) -> None:  # noqa: B027
+        """A constant met a map of its shape (after broadcasting), or, of a normalisation or activation, `x`; of no interest here."""
 
     def passed(self, operation: Operation, x: Map) -> Map:
         """What is done to each element, normalisations included."""
@@ -123,8 +138,7 @@ class Walk(ABC):
         for node in self.trace.inputs:
             self.at[node] = self.entered(tuple(node.meta["val"].shape))
         for node, value in self.trace.values.items():
-            elements = torch.arange(value.numel()).reshape(value.shape)
-            self.at[node] = Held(value.detach(), self.trace.tensors[node], elements)
+            self.at[node] = Held(value.detach(), self.trace.tensors[node], tuple(value.shape))
         for operation in self.trace.operations:
             self.at[operation.node] = self._step(operation)
         for node in self.trace.outputs:
@@ -171,21 +185,23 @@ class Walk(ABC):
 
     def _constant(self, operation: Operation, read: list[Any]) -> Any:
         given = {
-            node: one.value if isinstance(one, Held) else torch.zeros(tuple(node.meta["val"].shape))
+            node: one.value if isinstance(one, Held) else _zeros(node)
             for node, one in zip(operation.node.all_input_nodes, read, strict=True)
         }
         with torch.no_grad():
             value = operation.run(given)
-        source = next((one for one in read if isinstance(one, Held) and one.name), None)
+        if isinstance(value, (tuple, list)):
+            return [Held(part) for part in value]
+        source = next((node for node in given if isinstance(self.at[node], Held) and self.at[node].name), None)
         if source is None or not isinstance(value, torch.Tensor):
-            return [Held(part) for part in value] if isinstance(value, (tuple, list)) else Held(value)
-        elements = source.elements
-        if operation.kind is Kind.MOVE:
-            elements = operation.run({**given, **{n: o.elements for n, o in zip(given, read, strict=True) if o is source}})
-        if elements is None or elements.shape != value.shape:
             return Held(value)
-        same = operation.kind is Kind.MOVE or torch.equal(value, source.value)
-        return Held(value, source.name, elements, source.computed or not same)
+        held = replace(self.at[source], value=value)
+        if operation.kind is Kind.MOVE:
+            return held.moved(lambda elements: operation.run({**given, source: elements}))
+        before = given[source]
+        if value.shape != before.shape:
+            return Held(value)
+        return replace(held, computed=held.computed or value.dtype != before.dtype or not torch.equal(value, before))
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
@@ -196,7 +212,7 @@ class Walk(ABC):
                 given[node] = one.labels
             else:
                 by_value = operation.name in BY_VALUE
-                given[node] = one.value if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
+                given[node] = one.value.cpu() if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
         moved = self._run_on_labels(operation, given)
         origin = self.origin(maps)
         if isinstance(moved, (tuple, list)):
@@ -224,11 +240,11 @@ class Walk(ABC):
         maps = [replace(one, labels=one.labels.expand(shape)) for one in read if isinstance(one, Map)]
         labelled = [one for one in maps if one.labelled]
         whole = maps[0] if not labelled else self.met(operation, labelled) if len(labelled) > 1 else labelled[0]
-        if any(not one.labelled and bool((one.labels == MIXED).any()) for one in maps) and not labelled:
+        if not labelled and any(bool((one.labels == MIXED).any()) for one in maps):
             whole = Map(torch.full(shape, MIXED), self.origin(maps))
         for one in read:
-            if isinstance(one, Held) and one.name and one.elements is not None:
-                self.with_constant(operation, whole, replace(one, elements=one.elements.expand(shape)))
+            if isinstance(one, Held) and one.name:
+                self.with_constant(operation, whole, one.moved(lambda elements: elements.expand(shape)))
         return whole
 
     def _layer(self, operation: Operation) -> Map:
@@ -243,28 +259,27 @@ class Walk(ABC):
             axis = -1 if operation.name == "linear" else 1
             shape = [1] * made.labels.dim()
             shape[axis] = -1
-            elements = self.at[bias].elements
-            if elements is not None:
-                spread = elements.reshape(shape).expand(made.labels.shape)
-                self.with_constant(operation, made, replace(self.at[bias], elements=spread))
+            spread = self.at[bias].moved(lambda elements: elements.reshape(shape).expand(made.labels.shape))
+            if spread.name:
+                self.with_constant(operation, made, spread)
         return made
 
     def _whole(self, operation: Operation, held: Held, transposed: bool = False) -> str:
         """The name of the prunable weight that this is, element by element."""
-        elements = None if held.elements is None else held.elements.T if transposed else held.elements
         if held.name not in self.trace.weights:
             raise self.refused(operation, f"it multiplies by {held.name or 'a constant'}, which is no prunable weight")
-        weight = self.trace.weights[held.name]
-        if elements is None or not torch.equal(elements.flatten(), torch.arange(weight.numel())):
+        if transposed:
+            held = held.moved(torch.t)
+        if held.moves and not torch.equal(held.elements.flatten(), torch.arange(self.trace.weights[held.name].numel())):
             raise self.refused(operation, f"it reads {held.name} in parts")
         return held.name
 
     def _product(self, operation: Operation) -> Map:
         if operation.name == "einsum":
             raise self.refused(operation)
-        nodes = [node for node in operation.node.all_input_nodes]
+        nodes = operation.node.all_input_nodes
         a, b = (self.at[node] for node in nodes[-2:])
-        if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2 and b.name:
+        if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2:
             return self.layer(operation, self._whole(operation, b, transposed=True), a)
         if isinstance(a, Map) and isinstance(b, Map):
             return self.product(operation, a, b)
@@ -278,7 +293,25 @@ class Walk(ABC):
         return tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
 
 
+def _zeros(node: fx.Node) -> torch.Tensor:
+    """Zeros in the place of an activation, for what only asks its shape."""
+    like = node.meta["val"]
+    return torch.zeros(tuple(like.shape), dtype=like.dtype, device=like.device)
+
+
+def collapsed(*tensors: torch.Tensor) -> list[torch.Tensor]:
+    """The tensors, of one shape, at the first place of each dimension along which all repeat: expanding makes most labels."""
+    shape = tensors[0].shape
+    repeated = [d for d in range(len(shape)) if all(one.stride(d) == 0 for one in tensors) and shape[d] > 1]
+    return [one[tuple(slice(0, 1) if d in repeated else slice(None) for d in range(len(shape)))] for one in tensors]
+
+
 def constant_along(labels: torch.Tensor, dims: Sequence[int]) -> torch.Tensor | None:
     """The label of each line along `dims` (kept, of length one) where its labelled elements agree, else None."""
-    top = labels.amax(tuple(dims), keepdim=True)
-    return top if bool(((labels == top) | (labels <= 0)).all()) else None
+    (few,) = collapsed(labels)
+    top = few.amax(tuple(dims), keepdim=True)
+    if not bool(((few == top) | (few <= 0)).all()):
+        return None
+    return top.expand(
+        [1 if d % labels.dim() in {e % labels.dim() for e in dims} else n for d, n in enumerate(labels.shape)]
+    )

@@ -1,8 +1,8 @@
 """How a network's layers join: which channels are one vertex of its graph.
 
 A channel is one vertex: what a layer puts out and the next one takes in are the same vertices, through normalisation,
-activations, pooling, flattening, and wherever a network moves them. Where two branches are added, or one scales the other, their channels are one
-vertex each - except for an identity skip, which joins channels without a weight (see `Wiring.skips`).
+activations, pooling, flattening, and wherever a network moves them. Where two branches are added, or one scales the
+other, their channels are one vertex each - except for an identity skip, which joins channels without a weight (see `Wiring.skips`).
 """
 
 from collections.abc import Sequence
@@ -12,8 +12,9 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pruneexp.network.prunable import outputs_first
 from pruneexp.network.trace import Operation, Trace, traced
-from pruneexp.network.walk import MIXED, Map, Walk, constant_along
+from pruneexp.network.walk import MIXED, Map, Walk, collapsed, constant_along
 
 
 @dataclass(frozen=True)
@@ -95,14 +96,15 @@ class Channels(Walk):
     def _join(self, a: Map, b: Map) -> Map:
         origin = self.origin([a, b])
         for early, late in ((a, b), (b, a)):
-            if early.origin.makers <= late.origin.upstream - late.origin.makers:  # from before the other's last layer: an identity skip
+            if (
+                early.origin.makers <= late.origin.upstream - late.origin.makers
+            ):  # from before the other's last layer: an identity skip
                 pairs = _pairs(early.labels, late.labels)
                 if len(pairs):
                     self.skips.append((pairs[:, 0], pairs[:, 1]))
-                labels = torch.where(late.labels > 0, late.labels, early.labels)
-                return Map(labels, Origin(late.origin.makers, origin.upstream))
+                return Map(_first(late.labels, early.labels), Origin(late.origin.makers, origin.upstream))
         self.same(a.labels, b.labels)
-        return Map(torch.where(a.labels > 0, a.labels, b.labels), origin)
+        return Map(_first(a.labels, b.labels), origin)
 
     def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
         value = operation.node.meta["val"]
@@ -121,11 +123,13 @@ class Channels(Walk):
         if operation.name == "embedding":
             found, out = self.new(weight.shape[0]), weight.shape[1]
         else:
-            labels = x.labels.movedim(axis, -1).flatten(0, -2)
-            top = self.one(labels, [0])
+            labels = x.labels.movedim(axis, -1)
+            top = self.one(labels, range(labels.dim() - 1))
+            if top is None:
+                top = self._side_by_side(labels.flatten(0, -2))
             if top is None:
                 raise self.refused(operation, "it mixes positions, not channels")
-            found = top[0].clone()
+            found = top.flatten().clone()
             if bool((found == MIXED).any()):
                 raise self.refused(operation, "it reads statistics over channels")
             found[found == 0] = self.new(int((found == 0).sum()))
@@ -140,7 +144,19 @@ class Channels(Walk):
             self.sources[name], self.targets[name] = sources, targets
         shape = [1] * len(operation.shape)
         shape[axis] = out
-        return Map(targets.reshape(shape).expand(operation.shape), Origin(frozenset([name]), x.origin.upstream | {name}))
+        return Map(
+            targets.reshape(shape).expand(operation.shape), Origin(frozenset([name]), x.origin.upstream | {name})
+        )
+
+    def _side_by_side(self, labels: torch.Tensor) -> torch.Tensor | None:
+        """The channels of positions [positions, features] that come from several maps: those of one feature are one vertex."""
+        feature = torch.arange(labels.shape[1]).expand(labels.shape)
+        pairs = torch.stack([labels[labels > 0], feature[labels > 0]], dim=1).unique(dim=0)
+        if len(pairs) > len(pairs[:, 0].unique()):  # one channel at several features: what is mixed are positions
+            return None
+        top = labels.amax(0)
+        self.same(labels, top)
+        return top
 
     def product(self, operation: Operation, a: Map, b: Map) -> Map:
         if a.labelled and b.labelled:
@@ -168,9 +184,10 @@ class Channels(Walk):
 
     def wiring(self) -> Wiring:
         """All of it, with vertices of their own for weights that the network does not use."""
-        for name, weight in self.trace.weights.items():
+        for name, place in self.trace.places.items():
             if name not in self.targets:
-                self.sources[name], self.targets[name] = self.new(weight.shape[1])[None], self.new(weight.shape[0])
+                out, into = outputs_first(place.module, place.weight).shape[:2]
+                self.sources[name], self.targets[name] = self.new(into)[None], self.new(out)
         names = list(self.trace.weights)
         sources, targets = ({name: part[name] for name in names} for part in (self.sources, self.targets))
         return _merge(self.vertices, sources, targets, self.merged, self.skips)
@@ -191,9 +208,15 @@ def wiring_of(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> W
     return channels.wiring()
 
 
+def _first(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
+    """The labels of the one, and where it has none, of the other."""
+    some, other = collapsed(a, b)
+    return torch.where(some > 0, some, other).expand(a.shape)
+
+
 def _pairs(a: torch.Tensor, b: torch.Tensor) -> torch.Tensor:
     """The different pairs of channels [n, 2] at the same places of two tensors of labels."""
-    a, b = torch.broadcast_tensors(a, b)
+    a, b = collapsed(*torch.broadcast_tensors(a, b))
     apart = (a > 0) & (b > 0) & (a != b)
     return torch.stack([a[apart], b[apart]], dim=1).unique(dim=0)
 
@@ -207,7 +230,9 @@ def _merge(
 ) -> Wiring:
     """A wiring in which the paired vertices are one, numbered without gaps in order of first appearance."""
     label = classes(vertices, same)
-    used = torch.cat([label[part].ravel() for part in (*sources.values(), *targets.values(), *(v for pair in skips for v in pair))]).unique()
+    used = torch.cat(
+        [label[part].ravel() for part in (*sources.values(), *targets.values(), *(v for pair in skips for v in pair))]
+    ).unique()
     to = torch.searchsorted(used, label).clamp_(max=max(len(used) - 1, 0))
     return Wiring(
         len(used),
