@@ -51,12 +51,14 @@ class Held:
         name: of the parameter or buffer whose elements it holds, scaled or moved; "" where it holds none.
         shape: of that parameter.
         moves: what moved its elements since; they are numbered only where somebody asks, for some weights have a hundred million.
+        computed: whether it is other numbers than the parameter's.
     """
 
     value: torch.Tensor
     name: str = ""
     shape: tuple[int, ...] = ()
     moves: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
+    computed: bool = False
 
     @cached_property
     def elements(self) -> torch.Tensor:
@@ -196,7 +198,10 @@ class Walk(ABC):
         held = replace(self.at[source], value=value)
         if operation.kind is Kind.MOVE:
             return held.moved(lambda elements: operation.run({**given, source: elements}))
-        return held if value.shape == given[source].shape else Held(value)
+        before = given[source]
+        if value.shape != before.shape:
+            return Held(value)
+        return replace(held, computed=held.computed or value.dtype != before.dtype or not torch.equal(value, before))
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []

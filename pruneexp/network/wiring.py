@@ -229,13 +229,7 @@ def _merge(
     skips: list[tuple[torch.Tensor, torch.Tensor]],
 ) -> Wiring:
     """A wiring in which the paired vertices are one, numbered without gaps in order of first appearance."""
-    import scipy.sparse as sp
-    from scipy.sparse.csgraph import connected_components
-
-    a = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[0] for pair in same)])
-    b = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[1] for pair in same)])
-    graph = sp.coo_array((torch.ones(len(a)).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices))
-    label = torch.from_numpy(connected_components(graph, directed=False)[1]).long()
+    label = classes(vertices, same)
     used = torch.cat(
         [label[part].ravel() for part in (*sources.values(), *targets.values(), *(v for pair in skips for v in pair))]
     ).unique()
@@ -246,3 +240,14 @@ def _merge(
         {name: to[index] for name, index in targets.items()},
         [(to[one], to[other]) for one, other in skips],
     )
+
+
+def classes(vertices: int, same: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """The class of each vertex, int64 [vertices], where the paired ones are in one class."""
+    import scipy.sparse as sp
+    from scipy.sparse.csgraph import connected_components
+
+    a = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[0] for pair in same)])
+    b = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[1] for pair in same)])
+    graph = sp.coo_array((torch.ones(len(a)).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices))
+    return torch.from_numpy(connected_components(graph, directed=False)[1]).long()
