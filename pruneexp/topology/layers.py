@@ -31,6 +31,8 @@ def dense(operation: Operation, weight: np.ndarray) -> tuple[np.ndarray, Grid]:
     if _is_transposed(operation):
         parts = parts.swapaxes(1, 2)
     _, out, into, entries = parts.shape
+    if groups == 1:
+        return parts[0], grid((1, *kernel))
     whole = np.zeros((groups, out, groups, into, entries))
     each = np.arange(groups)
     whole[each, :, each] = parts

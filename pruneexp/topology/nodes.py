@@ -79,6 +79,16 @@ class Lines:
         patterns = np.tile(self.patterns, (int(again.max()) + 1, 1))
         return replace(self, patterns=patterns, which=self.which + again * len(self.patterns))
 
+    def spread(self, weight: np.ndarray) -> np.ndarray:
+        """A weight [o, all lines, s] as [o, channels, u s]: columns at their lines' channels and patterns, zeros elsewhere."""
+        out, _, entries = weight.shape
+        shape, place = (self.cells.channels, len(self.patterns)), self.channels * len(self.patterns) + self.which
+        if weight.shape[1] == prod(shape) and np.array_equal(place, np.arange(prod(shape))):
+            return weight.reshape(out, shape[0], -1)
+        whole = np.zeros((out, prod(shape), entries))
+        whole[:, place] = weight[:, self.lines]
+        return whole.reshape(out, shape[0], -1)
+
 
 @dataclass(frozen=True)
 class _Flat:

@@ -60,9 +60,9 @@ def _masked(network: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
     check(weights, masks or {})
     result = {}
     for name, weight in weights.items():
-        value = weight.detach().double().abs().cpu()
-        if not bool(torch.isfinite(value).all()):
+        if not bool(torch.isfinite(weight).all()):
             raise UserError(f"the weights of {name} are not finite.")
+        value = weight.detach().abs().cpu().double()
         result[name] = (value * masks[name].cpu() if masks and name in masks else value).numpy()
     return result
 
@@ -114,11 +114,9 @@ class Multipartite(Walk):
             taken = slots(operation, lines.patterns, tuple(labels.shape[1:]), sides)
             pattern, slot, target = np.nonzero(taken >= 0)
             relation = np.column_stack([taken[pattern, slot, target], pattern * prod(kernel) + slot, target])
-            own = np.zeros((len(weight), lines.cells.channels, len(lines.patterns), prod(kernel)))
-            own[:, lines.channels, lines.which] = weight[:, lines.lines]
             each = lines.in_order and lines.patterns.shape[1] == taken[0].size == 1  # a kernel as large as its input
             entries = lines.cells.grid if each else (len(lines.patterns) * kernel[0], kernel[1])
-            self.nodes.link(name, lines.cells, made, own.reshape(*own.shape[:2], -1), entries, relation)
+            self.nodes.link(name, lines.cells, made, lines.spread(weight), entries, relation)
         return Map(made.labels.reshape(-1, *shape).movedim(0, axis))
 
     def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
