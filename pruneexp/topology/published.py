@@ -64,7 +64,7 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
         sliding(side, int(relation[:, 2].max()) + 1, kernel, 1, padding, 1)
         for side, relation, kernel, padding in zip(sides, relations, stem.kernel_size, stem.padding, strict=True)
     ]
-    last = graph.output % len(graph.shapes) == len(graph.shapes) - 1
+    last = [partition % len(graph.shapes) for partition in graph.outputs] == [len(graph.shapes) - 1]
     alone = last and sum(link.source == 0 for link in graph.links) == 1
     same = [np.array_equal(np.unique(a, axis=0), np.unique(b, axis=0)) for a, b in zip(relations, bare, strict=True)]
     if not alone or not all(same):
