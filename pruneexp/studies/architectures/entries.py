@@ -1,0 +1,138 @@
+"""One entry of the table for each architecture and question, asked in a process that may be killed."""
+
+import json
+import multiprocessing
+import resource
+import signal
+import time
+import warnings
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+import torch
+
+from pruneexp.errors import UserError, first_line
+from pruneexp.studies.architectures.listed import Architecture
+from pruneexp.studies.architectures.questions import QUESTIONS, Question
+from pruneexp.system import files
+
+YES, REFUSED, TOO_LARGE, RAW = "yes", "refused", "too large", "raw"
+SPENT = (
+    "can't allocate memory",
+    "std::bad_alloc",
+    "Cannot allocate memory",
+)  # what libraries say instead of MemoryError
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Of one entry: seconds, bytes of memory; and the seconds that a process may take to start."""
+
+    seconds: float = 90
+    memory: int = 8 * 10**9
+    start: float = 600
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What a question found: `answer` is yes, refused, too large or raw, and `sentence` says why."""
+
+    architecture: str
+    question: str
+    answer: str
+    sentence: str = ""
+    seconds: float = 0.0
+    parameters: int = 0
+
+
+def entries_of(architecture: Architecture, path: Path, limits: Limits) -> Iterator[Entry]:
+    """An entry for each question, as they come.
+
+    What is found is kept in `path`, a line of JSON for each entry, and not asked again; but for what ended raw, which may have been an
+    interrupt, a full disk or a missing package.
+
+    Raises:
+        OSError: `path` cannot be written.
+    """
+    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
+    known = {entry.question: entry for entry in (Entry(**json.loads(line)) for line in lines)}
+    yield from known.values()
+    missing = [question for question in QUESTIONS if question not in known]
+    while missing:
+        for entry in _asked(architecture, tuple(missing), limits):
+            missing.remove(entry.question)
+            if entry.answer != RAW:
+                known[entry.question] = entry
+                files.write(path, "".join(json.dumps(asdict(each)) + "\n" for each in known.values()))
+            yield entry
+
+
+def _asked(architecture: Architecture, questions: Sequence[str], limits: Limits) -> Iterator[Entry]:
+    """Entries of one process, the last of them that at which it was killed or died."""
+    context = multiprocessing.get_context("spawn")
+    heard, told = context.Pipe(duplex=False)
+    process = context.Process(target=_answer, args=(architecture, questions, limits.memory, told), daemon=True)
+    process.start()
+    told.close()
+    try:
+        for place in range(-1, len(questions)):  # the first word is that it has started
+            unanswered = Entry(architecture.name, questions[max(place, 0)], TOO_LARGE)
+            limit = limits.seconds if place >= 0 else limits.start
+            if not heard.poll(limit):
+                yield replace(unanswered, sentence=f"it takes more than {limit:g} s.", seconds=limit)
+                return
+            try:
+                entry = heard.recv()
+            except EOFError:
+                yield _died(unanswered, process)
+                return
+            if place >= 0:
+                yield entry
+    finally:
+        process.kill()
+        process.join()
+
+
+def _died(entry: Entry, process: multiprocessing.process.BaseProcess) -> Entry:
+    process.join()
+    if process.exitcode == -signal.SIGKILL:  # the system's, when its memory is spent
+        return replace(entry, sentence="the system killed it for want of memory.")
+    return replace(entry, answer=RAW, sentence=f"the process ended with exit code {process.exitcode}")
+
+
+def _answer(architecture: Architecture, questions: Sequence[str], memory: int, told: Connection) -> None:
+    """The process: answers one question after another, each of a network made anew."""
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")
+    told.send(None)
+    for name in questions:
+        told.send(answered(architecture, name, QUESTIONS[name]))
+
+
+def answered(architecture: Architecture, name: str, question: Question) -> Entry:
+    """The entry of one question, whatever it raises."""
+    entry, begin = Entry(architecture.name, name, YES), time.perf_counter()
+    try:
+        network = architecture.network()
+        entry = replace(entry, parameters=sum(parameter.numel() for parameter in network.parameters()))
+        question(network, architecture.images())
+    except Exception as error:
+        if _memory_spent(error):
+            entry = replace(entry, answer=TOO_LARGE, sentence="it takes more memory than there is.")
+        elif isinstance(error, UserError):
+            entry = replace(entry, answer=REFUSED, sentence=str(error))
+        else:
+            entry = replace(entry, answer=RAW, sentence=f"{type(error).__name__}: {first_line(error)}")
+    return replace(entry, seconds=time.perf_counter() - begin)
+
+
+def _memory_spent(error: BaseException | None) -> bool:
+    """Whether memory was what the error, or one that led to it, was about."""
+    while error is not None:
+        if isinstance(error, MemoryError) or any(words in str(error) for words in SPENT):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
