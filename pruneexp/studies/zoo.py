@@ -8,10 +8,10 @@ zoo/ in the report's folder: the same command goes on where an earlier one with 
 architectures can run side by side. The exit code is 1 where an entry ended raw, in neither an answer nor a refusal.
 """
 
+import importlib.util
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 import pandas as pd
@@ -52,10 +52,8 @@ def zoo(architectures: Sequence[Architecture], folder: Path, limits: Limits) -> 
         UserError: a library that has one of them is not installed.
     """
     for library in {architecture.library for architecture in architectures}:
-        try:
-            version(library)
-        except PackageNotFoundError:
-            raise UserError(f"{library} is not installed: pip install 'pruneexp[test]'.") from None
+        if importlib.util.find_spec(library) is None:
+            raise UserError(f"{library} is not installed: pip install 'pruneexp[test]'.")
     rows = []
     for architecture in track(architectures, "architectures", console=console()):
         for entry in entries_of(architecture, folder / f"{architecture.name}.jsonl", limits):
