@@ -39,13 +39,16 @@ class Refusing(nn.Module):
 
 
 def make(name: str, num_classes: int) -> nn.Module:
-    """The network of this name; ``moody`` is none three times: too large, then a fault, then too slow; ``dying`` ends the process."""
+    """The network of this name; ``moody`` is none three times: too large, then a fault, then too slow; ``dying`` ends its process."""
     if name == "moody":
         call = next(CALLS)
         if call == 0:
             torch.empty(1 << 40, dtype=torch.uint8)
         if call == 1:
             raise ValueError("first line\nsecond line")
+        while True:
+            pass
+    if name == "waiting":
         time.sleep(60)
     if name == "dying":
         os._exit(3)

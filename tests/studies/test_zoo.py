@@ -12,7 +12,7 @@ import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks
 from pruneexp.studies import zoo
-from pruneexp.studies.architectures import questions
+from pruneexp.studies.architectures import entries, questions
 from pruneexp.studies.architectures.entries import RAW, REFUSED, TOO_LARGE, YES, Entry, Limits, answered, entries_of
 from pruneexp.studies.architectures.listed import LISTED, Architecture
 from pruneexp.studies.architectures.questions import QUESTIONS
@@ -24,11 +24,10 @@ def brought(name: str) -> Architecture:
     return Architecture(name, "tests.studies.brought.make", 8)
 
 
-@pytest.fixture
-def few(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three questions only."""
-    for name in QUESTIONS.keys() - set(FEW):
-        monkeypatch.delitem(QUESTIONS, name)
+def only(monkeypatch: pytest.MonkeyPatch, *names: str) -> None:
+    """Nothing else is asked."""
+    for module in (entries, zoo):
+        monkeypatch.setattr(module, "QUESTIONS", {name: QUESTIONS[name] for name in names})
 
 
 @pytest.mark.parametrize("name", ["chain", "residual"])
@@ -88,8 +87,9 @@ def test_what_another_error_hid_is_still_memory() -> None:
 
 
 def test_limits_end_an_entry_and_a_fault_ends_in_exit_code_1(
-    few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
+    only(monkeypatch, *FEW)
     monkeypatch.setattr(zoo, "LISTED", [brought("moody")])
     report_dir = tmp_path / "results"
     with pytest.raises(SystemExit) as end:
@@ -111,8 +111,9 @@ def test_limits_end_an_entry_and_a_fault_ends_in_exit_code_1(
 
 
 def test_a_process_that_dies_is_told_and_what_is_kept_is_not_asked_again(
-    few: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    only(monkeypatch, *FEW)
     path = tmp_path / "dying.jsonl"
     kept = [Entry("dying", name, YES, seconds=1.5) for name in FEW[1:]]
     lines = "".join(json.dumps(vars(entry)) + "\n" for entry in kept)
@@ -120,6 +121,12 @@ def test_a_process_that_dies_is_told_and_what_is_kept_is_not_asked_again(
     found = list(entries_of(brought("dying"), path, Limits()))
     assert found == [*kept, Entry("dying", "count", RAW, "the process ended with exit code 3")]
     assert path.read_text(encoding="utf-8") == lines
+
+
+def test_a_process_that_waits_for_ever_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    only(monkeypatch, "count")
+    (entry,) = entries_of(brought("waiting"), tmp_path / "waiting.jsonl", Limits(seconds=0.5, patience=1))
+    assert (entry.answer, entry.sentence) == (TOO_LARGE, "it takes more than 0.5 s.")
 
 
 def test_the_page_has_a_row_for_each_architecture_and_each_sentence_once() -> None:

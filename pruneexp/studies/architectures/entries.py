@@ -1,6 +1,7 @@
 """One entry of the table for each architecture and question, asked in a process that may be killed."""
 
 import json
+import math
 import multiprocessing
 import resource
 import signal
@@ -19,6 +20,7 @@ from pruneexp.studies.architectures.questions import QUESTIONS, Question
 from pruneexp.system import files
 
 YES, REFUSED, TOO_LARGE, RAW = "yes", "refused", "too large", "raw"
+TOO_SLOW, TOO_MUCH = "it takes more than {:g} s.", "it takes more memory than there is."
 SPENT = (
     "can't allocate memory",
     "std::bad_alloc",
@@ -28,11 +30,11 @@ SPENT = (
 
 @dataclass(frozen=True)
 class Limits:
-    """Of one entry: seconds, bytes of memory; and the seconds that a process may take to start."""
+    """Of one entry: seconds of one core, bytes of memory; and on the clock so many times its seconds, lest it wait for ever."""
 
     seconds: float = 90
     memory: int = 8 * 10**9
-    start: float = 600
+    patience: float = 10
 
 
 @dataclass(frozen=True)
@@ -73,23 +75,20 @@ def _asked(architecture: Architecture, questions: Sequence[str], limits: Limits)
     """Entries of one process, the last of them that at which it was killed or died."""
     context = multiprocessing.get_context("spawn")
     heard, told = context.Pipe(duplex=False)
-    process = context.Process(target=_answer, args=(architecture, questions, limits.memory, told), daemon=True)
+    process = context.Process(target=_answer, args=(architecture, questions, limits, told), daemon=True)
     process.start()
     told.close()
     try:
-        for place in range(-1, len(questions)):  # the first word is that it has started
-            unanswered = Entry(architecture.name, questions[max(place, 0)], TOO_LARGE)
-            limit = limits.seconds if place >= 0 else limits.start
-            if not heard.poll(limit):
-                yield replace(unanswered, sentence=f"it takes more than {limit:g} s.", seconds=limit)
+        for question in questions:
+            unanswered = Entry(architecture.name, question, TOO_LARGE, TOO_SLOW.format(limits.seconds), limits.seconds)
+            if not heard.poll(limits.patience * limits.seconds):
+                yield unanswered
                 return
             try:
-                entry = heard.recv()
+                yield heard.recv()
             except EOFError:
                 yield _died(unanswered, process)
                 return
-            if place >= 0:
-                yield entry
     finally:
         process.kill()
         process.join()
@@ -97,36 +96,39 @@ def _asked(architecture: Architecture, questions: Sequence[str], limits: Limits)
 
 def _died(entry: Entry, process: multiprocessing.process.BaseProcess) -> Entry:
     process.join()
+    if process.exitcode == -signal.SIGXCPU:
+        return entry
     if process.exitcode == -signal.SIGKILL:  # the system's, when its memory is spent
-        return replace(entry, sentence="the system killed it for want of memory.")
-    return replace(entry, answer=RAW, sentence=f"the process ended with exit code {process.exitcode}")
+        return replace(entry, sentence=TOO_MUCH, seconds=0.0)
+    return replace(entry, answer=RAW, sentence=f"the process ended with exit code {process.exitcode}", seconds=0.0)
 
 
-def _answer(architecture: Architecture, questions: Sequence[str], memory: int, told: Connection) -> None:
+def _answer(architecture: Architecture, questions: Sequence[str], limits: Limits, told: Connection) -> None:
     """The process: answers one question after another, each of a network made anew."""
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
-    told.send(None)
     for name in questions:
+        end = math.ceil(time.process_time() + limits.seconds)
+        resource.setrlimit(resource.RLIMIT_CPU, (end, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         told.send(answered(architecture, name, QUESTIONS[name]))
 
 
 def answered(architecture: Architecture, name: str, question: Question) -> Entry:
     """The entry of one question, whatever it raises."""
-    entry, begin = Entry(architecture.name, name, YES), time.perf_counter()
+    entry, begin = Entry(architecture.name, name, YES), time.process_time()
     try:
         network = architecture.network()
         entry = replace(entry, parameters=sum(parameter.numel() for parameter in network.parameters()))
         question(network, architecture.images())
     except Exception as error:
         if _memory_spent(error):
-            entry = replace(entry, answer=TOO_LARGE, sentence="it takes more memory than there is.")
+            entry = replace(entry, answer=TOO_LARGE, sentence=TOO_MUCH)
         elif isinstance(error, UserError):
             entry = replace(entry, answer=REFUSED, sentence=str(error))
         else:
             entry = replace(entry, answer=RAW, sentence=f"{type(error).__name__}: {first_line(error)}")
-    return replace(entry, seconds=time.perf_counter() - begin)
+    return replace(entry, seconds=time.process_time() - begin)
 
 
 def _memory_spent(error: BaseException | None) -> bool:
