@@ -46,9 +46,9 @@ def nonzero(model: nn.Module) -> int:
     return sum(int(torch.count_nonzero(weight)) for weight in weights_read(model))
 
 
-def exact(model: nn.Module, density: float, *method: str, **more: Any) -> Masks:
+def exact(model: nn.Module, density: float, scorer: str, masker: str, **more: Any) -> Masks:
     """Masks of the method, which have to keep just so many of all prunable weights."""
-    masks = prune(model, density, *method, **more)
+    masks = prune(model, density, scorer, masker, **more)
     asked = round(density * sum(weight.numel() for weight in weights_read(model)))
     kept = sum(int(mask.sum()) for mask in masks.values())
     expect(kept == asked, f"{kept} weights are kept where {asked} were asked for")
