@@ -12,10 +12,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from pruneexp.api import prune
+from pruneexp import apply_masks, from_torch_prune, prune, remove, to_torch_prune
 from pruneexp.network.export import exported
-from pruneexp.network.masks import Masks, apply_masks, from_torch_prune, to_torch_prune
-from pruneexp.network.removal import remove
+from pruneexp.network.masks import Masks
 from pruneexp.studies.architectures.listed import CLASSES
 from pruneexp.topology.measure import measure
 
