@@ -3,8 +3,10 @@
 import json
 import math
 import multiprocessing
+import os
 import resource
 import signal
+import threading
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -104,7 +106,8 @@ def _died(entry: Entry, process: multiprocessing.process.BaseProcess) -> Entry:
 
 
 def _answer(architecture: Architecture, questions: Sequence[str], limits: Limits, told: Connection) -> None:
-    """The process: answers one question after another, each of a network made anew."""
+    """The process: answers one question after another, each of a network made anew; it ends when nobody hears it any more."""
+    threading.Thread(target=_follow, daemon=True).start()
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
@@ -112,6 +115,14 @@ def _answer(architecture: Architecture, questions: Sequence[str], limits: Limits
         end = math.ceil(time.process_time() + limits.seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (end, resource.getrlimit(resource.RLIMIT_CPU)[1]))
         told.send(answered(architecture, name, QUESTIONS[name]))
+
+
+def _follow() -> None:
+    """End this process, busy or not, with the one that has started it."""
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    parent.join()
+    os._exit(1)
 
 
 def answered(architecture: Architecture, name: str, question: Question) -> Entry:
