@@ -9,13 +9,15 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import pandas as pd
 from torch import nn
 
+from pruneexp.cell import Seed
 from pruneexp.components.options import CONTRACT, check_options
-from pruneexp.components.values import shown
+from pruneexp.components.values import shown, value_of
 from pruneexp.data.given import given
 from pruneexp.errors import UserError
 from pruneexp.jobs.composing import Source
@@ -82,8 +84,11 @@ def prune(
     >>> sum(int(mask.sum()) for mask in masks.values())
     75
     """
-    if isinstance(density, bool) or not isinstance(density, (int, float)) or not 0 < density <= 1:
-        raise UserError(f"density must be above 0 and at most 1, got {density!r}: it is the share of weights kept.")
+    if isinstance(density, bool) or not isinstance(density, Real) or not 0 < density <= 1:
+        raise UserError(
+            f"density must be above 0 and at most 1, got {shown(density)}: it is the share of weights kept."
+        )
+    seed, density = value_of("seed", Seed, seed), float(density)
     options = {"scorer": scorer_options or {}, "masker": masker_options or {}}
     method = replace(_method(scorer, masker, options, overrides, seed), only=only, exclude=exclude)
     with as_usual():
@@ -108,6 +113,9 @@ def _method(
     seed: int,
 ) -> Method:
     """How `prune` prunes: what the words compose, with functions and options put in."""
+    for kind, some in options.items():
+        if not isinstance(some, Mapping):
+            raise UserError(f"{kind}_options must be a dict of options by name, got {shown(some)}.")
     asked = {"scorer": scorer, "masker": masker}
     functions = {kind: _function(kind, one, options[kind]) for kind, one in asked.items() if not isinstance(one, str)}
     words = [f"{kind}={name}" for kind, name in asked.items() if kind not in functions]
