@@ -98,10 +98,7 @@ def prune(
         on = {name: mask for name, mask in masks_on(model).items() if name in names}
         indices = any(isinstance(module, nn.Embedding) for module in network.modules())
         found = pruned(method, network, density, seed, given(data, example_input, indices, seed), previous=on)
-    if found.unscored:
-        which = f"{', '.join(found.unscored[:5])}{' ...' if len(found.unscored) > 5 else ''}"
-        why = "the network's output does not reach them, or they are zero"
-        warnings.warn(f"the scores of {which} are all zero: {why}.", stacklevel=2)
+    _warn_of(found.unscored)
     return {name: mask for name, mask in found.masks.items() if name in names or not mask.all()}
 
 
@@ -163,6 +160,14 @@ def _allowed(overrides: Sequence[str]) -> Sequence[str]:
                 " scorer.X= and masker.X= there; scorer, masker, seed, density, only and exclude are arguments of its own."
             )
     return overrides
+
+
+def _warn_of(unscored: Sequence[str]) -> None:
+    """Name the weights whose scores are all zero, in one line."""
+    if unscored:
+        which = f"{', '.join(unscored[:5])}{' ...' if len(unscored) > 5 else ''}"
+        why = "the network's output does not reach them, or they are zero"
+        warnings.warn(f"the scores of {which} are all zero: {why}.", stacklevel=3)
 
 
 def _mark_embeddings(network: nn.Module, prunable: bool) -> None:
