@@ -22,6 +22,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
+from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring, trace
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
@@ -185,7 +186,8 @@ class Artifacts:
 
 
 def _drawn(job: Job, dataset: Dataset) -> nn.Module:
-    network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
+    # plain, so that its state, its masks and the record's layers have the same names
+    network = plain(job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape))
     options = job.options
     initialise(network, options.initialisation, stream(job.seed, "initialisation"), options.batchnorm_init)
     job.setting.load_weights(network)

@@ -12,6 +12,7 @@ from torch import nn
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.masks import Masks, apply_masks, check, everything
 from pruneexp.network.outputs import logits
+from pruneexp.network.plain import plain
 from pruneexp.network.prunable import classifier, modes_kept, prunable, prunable_layers
 from pruneexp.system.torchvision_compat import prepare
 
@@ -44,7 +45,7 @@ def coupled(model: nn.Module, input_shape: tuple[int, ...]) -> list[Coupled]:
     Raises:
         UserError: torch-pruning cannot trace the network, or finds nothing that could go.
     """
-    network = copy.deepcopy(model)
+    network = plain(model)
     return [group for group, _ in _traced(network, input_shape)]
 
 
@@ -80,6 +81,7 @@ def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.M
         UserError: the masks are not of neurons, or prune a channel in one layer and not in one that is coupled to it, or leave
             none; what is left computes something else; and what `coupled` raises.
     """
+    model = plain(model)
     weights = prunable(model)
     check(weights, masks)
     whole = everything(weights) | {name: mask.cpu() for name, mask in masks.items()}
