@@ -133,7 +133,9 @@ def score(
         if not isinstance(found, torch.Tensor) or found.shape != weight.shape or found.is_complex():
             raise UserError(f"the scorer gave no score of shape {list(weight.shape)} for {name}.")
         if not bool(torch.isfinite(found).all()):
-            raise UserError(f"the scores of {name} are not finite: the network's outputs or gradients overflow.")
+            raise UserError(
+                f"the scores of {name} are not finite: weights or data are not, or outputs or gradients overflow."
+            )
     scores = {name: scores[name].detach() for name in weights}
     if part == 1 and not any(bool(values.any()) for values in scores.values()):
         raise UserError("all scores are zero, so that nothing tells one weight from another: use another scorer.")

@@ -88,7 +88,7 @@ def kept_count(layers: Sequence[Layer], density: float) -> int:
         )
     available = int(capacities(layers).sum())
     if count > available:
-        raise UserError(f"density {density} keeps {count} weights, but earlier rounds left only {available}.")
+        raise UserError(f"density {density} keeps {count} weights, but only {available} are not pruned already.")
     return count
 
 
