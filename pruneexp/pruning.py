@@ -18,8 +18,7 @@ from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.network.masks import Masks, apply_masks, everything
 from pruneexp.network.prunable import prunable
-from pruneexp.network.removal import coupled
-from pruneexp.network.wiring import wiring_of
+from pruneexp.network.structure import Structure
 from pruneexp.seeding import stream
 from pruneexp.treatments.treat import asked_for, treat
 
@@ -130,7 +129,7 @@ def mask(
     model: nn.Module | None = None,
     previous: Masks | None = None,
     part: int = 0,
-    input_shape: tuple[int, ...] | None = None,
+    structure: Structure | None = None,
 ) -> Masks:
     """The masker's masks at one density, checked to be complete; ``density=1`` keeps everything.
 
@@ -142,7 +141,7 @@ def mask(
         model: the network whose weights are masked, for maskers that look at how its layers join.
         previous: an earlier round's masks; what they pruned stays pruned.
         part: number of the round, 0 for a single one.
-        input_shape: [C, H, W], for maskers that look at which channels are coupled.
+        structure: of the network, where it is traced already.
 
     Raises:
         UserError: density or the masker's options not allowed.
@@ -150,8 +149,8 @@ def mask(
     available = previous or everything(scores)
     layers = [Layer(name, value, available[name].to(value.device)) for name, value in scores.items()]
     if model is not None:
-        channels = None if input_shape is None else functools.partial(coupled, model, input_shape)
-        layers = Layers(layers, functools.partial(wiring_of, model, input_shape), channels)
+        known = structure or Structure(model)
+        layers = Layers(layers, lambda: known.wiring, lambda: known.coupled)
     kept_count(layers, density)
     if density == 1:
         return everything(scores)
@@ -172,7 +171,13 @@ def timed(model: nn.Module, scorer: Scorer | None, batches: Batches, seed: int, 
 
 
 def pruned(
-    method: Method, model: nn.Module, density: float, seed: int, batches: Batches, scored: Scored | None = None
+    method: Method,
+    model: nn.Module,
+    density: float,
+    seed: int,
+    batches: Batches,
+    scored: Scored | None = None,
+    structure: Structure | None = None,
 ) -> Pruned:
     """The masks of one density: scored, masked, in as many rounds as the method has, treated.
 
@@ -183,24 +188,26 @@ def pruned(
         seed: of all random streams.
         batches: what scorers look at, and the shape of the input.
         scored: the scores of a single round where they are there already.
+        structure: of the network, where it is traced already.
 
     Raises:
         UserError: what `score`, `mask` and the treatments raise.
     """
+    structure = structure or Structure(model, batches.input_shape)
     if method.rounds > 1 and method.scorer is not None:
         turns = (method.rounds, method.round_masker, method.round_counts)
-        found = in_rounds(model, method.scorer, method.masker, density, seed, batches, *turns)
+        found = in_rounds(model, method.scorer, method.masker, density, seed, batches, *turns, structure)
     else:
         scored = scored or timed(model, method.scorer, batches, seed)
         begin, notes = time.perf_counter(), Notes()
-        masks = mask(scored.scores, method.masker, density, seed, notes, model, input_shape=batches.input_shape)
+        masks = mask(scored.scores, method.masker, density, seed, notes, model, structure=structure)
         found = Pruned(masks, notes, scored.scores, scored.seconds, time.perf_counter() - begin)
     if density == 1:
         return found
     begin, before = time.perf_counter(), found.masks
     offered = {"scores": found.scores, "notes": found.notes}
     if asked_for("wiring", "masks", method.treatments):
-        offered["wiring"] = wiring_of(model, batches.input_shape)
+        offered["wiring"] = structure.wiring
     found.masks = treat("masks", before, method.treatments, seed, str(density), **offered)
     _check_treated(before, found.masks)
     found.masking += time.perf_counter() - begin
@@ -240,6 +247,7 @@ def in_rounds(
     rounds: int,
     round_masker: str = "masker",
     round_counts: str = "nearest",
+    structure: Structure | None = None,
 ) -> Pruned:
     """Score and mask in turns: after round k = 1 ... n a share density^(k/n) of the weights is left.
 
@@ -250,6 +258,7 @@ def in_rounds(
         round_masker: ``masker`` (the masker makes every round's masks) or ``greedy`` (the highest scores of the whole
             network are kept until the last round, whose masks the masker makes).
         round_counts: as for `share_left`.
+        structure: of the network, where it is traced already.
 
     Raises:
         UserError: an option not allowed, or what `score` and `mask` raise.
@@ -258,14 +267,15 @@ def in_rounds(
         raise UserError(
             f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
         )
+    structure = structure or Structure(model, batches.input_shape)
     so_far, found, begin = copy.deepcopy(model), Pruned({}), time.perf_counter()
     total = sum(weight.numel() for weight in prunable(model).values())
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
         scored, notes = timed(so_far, scorer, batches, seed, part=k), Notes()
-        share, shape = share_left(density, k, rounds, total, round_counts), batches.input_shape
+        share = share_left(density, k, rounds, total, round_counts)
         previous = found.masks or None
-        masks = mask(scored.scores, chooser, share, seed, notes, model, previous, part=k, input_shape=shape)
+        masks = mask(scored.scores, chooser, share, seed, notes, model, previous, part=k, structure=structure)
         apply_masks(so_far, masks)
         found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds)
     found.masking = time.perf_counter() - begin - found.scoring

@@ -203,7 +203,12 @@ def wiring_of(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> W
     Raises:
         UserError: the network cannot be traced, or does something that the channel graph has no meaning for.
     """
-    channels = Channels(traced(model, input_shape))
+    return wiring_in(traced(model, input_shape))
+
+
+def wiring_in(trace: Trace) -> Wiring:
+    """What `wiring_of` gives, of a network that is traced already."""
+    channels = Channels(trace)
     channels.follow()
     return channels.wiring()
 

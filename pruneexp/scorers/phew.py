@@ -11,7 +11,7 @@ from pruneexp.components.options import component
 from pruneexp.components.values import LARGEST, Words
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 
 WALKS = 4096  # walks advanced together, half from each end
 
@@ -48,7 +48,7 @@ def phew(
         UserError: the channel graph has no meaning for the network.
     """
     weights = {name: weight.detach().abs().double().cpu() for name, weight in prunable(model).items()}
-    wiring = trace(model)
+    wiring = wiring_of(model, batches.input_shape)
     source, target = [], []
     for name, weight in weights.items():
         kernel = weight[0, 0].numel()

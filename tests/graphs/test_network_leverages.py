@@ -18,7 +18,7 @@ from pruneexp.maskers.sparsify import layer_leverages
 from pruneexp.models.resnet import ResNet, resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import Wiring, trace
+from pruneexp.network.wiring import Wiring, wiring_of
 from tests.graphs import multigraph
 from tests.graphs.multigraph import Vertices, edges_of
 from tests.graphs.oracles import Array
@@ -244,7 +244,7 @@ def as_layers(model: nn.Module) -> Layers:
         Layer(name, weight.detach().abs().double(), torch.ones_like(weight, dtype=torch.bool))
         for name, weight in prunable(model).items()
     ]
-    return Layers(found, lambda: trace(model))
+    return Layers(found, lambda: wiring_of(model))
 
 
 def same_graph(got: Wiring, names: list[str], want: list[Vertices]) -> bool:
@@ -291,7 +291,7 @@ def resnet_wiring(identify: bool) -> list[Vertices]:
 
 def test_a_residual_networks_channels_join_as_by_hand() -> None:
     model = small_resnet()
-    wiring, names = trace(model), list(prunable(model))
+    wiring, names = wiring_of(model), list(prunable(model))
     assert wiring.vertices == 28
     assert same_graph(wiring, names, resnet_wiring(identify=False))
     assert wiring.identified().vertices == 22
@@ -338,7 +338,7 @@ def test_a_residual_network_of_one_width_agrees_with_the_pseudo_inverse(skip: st
 
 
 def test_resnet20_has_701_channels_and_461_where_identity_skips_are_one() -> None:
-    wiring = trace(resnet_cifar(10, (3, 32, 32), 20))
+    wiring = wiring_of(resnet_cifar(10, (3, 32, 32), 20))
     assert wiring.vertices == 701
     assert wiring.identified().vertices == 461
     assert sum(len(early) for early, _ in wiring.skips) == 240
@@ -346,7 +346,7 @@ def test_resnet20_has_701_channels_and_461_where_identity_skips_are_one() -> Non
 
 def test_a_vgg_is_a_chain_of_its_channels() -> None:
     model = vgg(10, (3, 32, 32), 11)
-    wiring, names = trace(model), list(prunable(model))
+    wiring, names = wiring_of(model), list(prunable(model))
     assert wiring.vertices == 3 + 64 + 128 + 2 * 256 + 4 * 512 + 10
     assert _is_chain([(wiring.sources[name], wiring.targets[name]) for name in names])
     assert wiring.skips == []
@@ -355,7 +355,7 @@ def test_a_vgg_is_a_chain_of_its_channels() -> None:
 
 def test_a_flattened_map_gives_each_channel_several_neighbouring_inputs() -> None:
     model = nn.Sequential(nn.Conv2d(2, 3, 3), nn.ReLU(), nn.MaxPool2d(2), nn.Flatten(), nn.Linear(12, 5))
-    wiring = trace(model)
+    wiring = wiring_of(model)
     assert wiring.vertices == 2 + 3 + 5
     assert same_graph(wiring, list(prunable(model)), chain((3, 2), (5, 12)))
     layers = as_layers(model)
@@ -393,7 +393,7 @@ def test_grouped_convolutions_join_only_channels_of_one_group() -> None:
         (ids(6, 6)[:, None], ids(12, 6)),
         (ids(12, 6)[None], ids(18, 2)),
     ]
-    assert same_graph(trace(model), list(prunable(model)), by_hand)
+    assert same_graph(wiring_of(model), list(prunable(model)), by_hand)
     layers = as_layers(model)
     got = np.concatenate([part.ravel() for part in layer_leverages(layers, "global", "channel", "none")])
     edges = edges_of([layer.score for layer in layers], by_hand)
@@ -426,13 +426,13 @@ class TwoBranches(nn.Module):
 
 
 def test_layers_that_take_in_the_same_input_share_its_channels() -> None:
-    wiring = trace(TwoBranches())
+    wiring = wiring_of(TwoBranches())
     assert wiring.vertices == 3 + 4 + 2
     assert wiring.skips == []
 
 
 def test_branches_that_are_added_share_their_channels() -> None:
-    wiring = trace(nn.Sequential(nn.Linear(5, 3), TwoBranches()))
+    wiring = wiring_of(nn.Sequential(nn.Linear(5, 3), TwoBranches()))
     assert wiring.vertices == 5 + 3 + 4 + 2
     assert torch.equal(wiring.targets["1.one.weight"], wiring.targets["1.other.weight"])
 
@@ -499,7 +499,7 @@ REFUSED: list[tuple[Callable[[], nn.Module], str]] = [
 @pytest.mark.parametrize(("build", "sentence"), REFUSED)
 def test_a_network_that_the_graph_cannot_join_is_refused(build: Callable[[], nn.Module], sentence: str) -> None:
     with pytest.raises(UserError, match=sentence):
-        trace(build())
+        wiring_of(build())
 
 
 def test_a_layer_that_the_network_does_not_use_is_refused() -> None:

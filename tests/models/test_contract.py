@@ -11,7 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.models.torchvision_model import torchvision_model
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.system.shipped import conf_dir
 
@@ -199,7 +199,7 @@ def test_the_first_linear_layer_of_vgg_base_and_alexnet_has_25088_inputs_at_any_
 @pytest.mark.parametrize("name", [name for name in NAMES if name not in TRANSFORMERS + PRODUCTS])
 def test_its_layers_join_as_one_network(name: str) -> None:
     model = build(name, 10, 32, device="cpu" if name in ("vgg16_base", "alexnet") else "meta")
-    wiring, weights = trace(model), prunable(model)
+    wiring, weights = wiring_of(model), prunable(model)
     assert list(wiring.targets) == list(weights)
     first, *_, last = weights
     assert len(wiring.targets[last]) == 10
@@ -215,7 +215,7 @@ def test_its_layers_join_as_one_network(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "positions"), [("vgg16_base", 49), ("vgg13_2448", 49), ("alexnet_2448", 98)])
 def test_every_channel_before_the_linear_layers_is_that_many_inputs(name: str, positions: int) -> None:
-    wiring = trace(build(name, 10, 32))
+    wiring = wiring_of(build(name, 10, 32))
     before = [key for key in wiring.targets if key.startswith("features")][-1]
     want = wiring.targets[before].repeat_interleave(positions)
     assert torch.equal(wiring.sources["classifier.0.weight"].ravel(), want)
@@ -238,4 +238,4 @@ def test_there_are_models_to_walk_over() -> None:
 @pytest.mark.parametrize("name", TRANSFORMERS + PRODUCTS)
 def test_the_channel_graph_says_that_it_does_not_join_attention_or_products_of_channels(name: str) -> None:
     with pytest.raises(UserError, match="the channel graph has no meaning for"):
-        trace(build(name, num_classes=10, side=32))
+        wiring_of(build(name, num_classes=10, side=32))
