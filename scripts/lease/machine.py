@@ -17,7 +17,7 @@ from pruneexp.records.provenance import git_commit
 from pruneexp.system import files
 
 PACKAGES = (
-    "torch", "torchvision", "lightning", "numpy", "scipy", "hydra-core", "omegaconf", "pydantic", "torch-pruning", "galois",
+    "torch", "torchvision", "lightning", "numpy", "scipy", "hydra-core", "omegaconf", "pydantic", "galois",
 )  # fmt: skip
 QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
 
