@@ -17,8 +17,9 @@ Places = tuple[torch.Tensor, torch.Tensor]  # int64 indices along one dimension 
 
 PIECES = {  # of what they are given, at numbers written down, which would be others where channels have gone
     "split", "split_with_sizes", "chunk", "tensor_split", "unbind", "select", "slice", "narrow", "index", "index_select", "gather",
-    "take_along_dim", "roll", "rot90", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad", "constant_pad_nd", "im2col", "unfold", "stack", "hstack", "vstack", "reflection_pad1d",
-    "reflection_pad2d", "reflection_pad3d", "replication_pad1d", "replication_pad2d", "replication_pad3d",
+    "take_along_dim", "roll", "rot90", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad", "constant_pad_nd", "im2col",
+    "unfold", "stack", "hstack", "vstack", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
+    "replication_pad2d", "replication_pad3d",
 }  # fmt: skip
 
 
