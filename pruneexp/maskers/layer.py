@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pruneexp.errors import UserError
-from pruneexp.network.removal import Coupled
+from pruneexp.network.coupling import Coupled
 from pruneexp.network.wiring import Wiring
 
 Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record

@@ -10,7 +10,8 @@ from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, kept_count, rounded_up
-from pruneexp.network.removal import Coupled, neuron_masks
+from pruneexp.network.coupling import Coupled
+from pruneexp.network.removal import neuron_masks
 
 
 @component("masker", removes_neurons=True)
@@ -64,7 +65,7 @@ def coupled_channels(layers: Sequence[Layer]) -> list[Coupled]:
     """How the layers' channels are coupled.
 
     Raises:
-        UserError: the network or its input's shape is not known, or torch-pruning cannot trace it.
+        UserError: the network is not known, or `pruneexp.network.coupling.coupled` finds no channel that could go.
     """
     coupled = getattr(layers, "coupled", None)
     if coupled is None:

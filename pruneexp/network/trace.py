@@ -90,7 +90,8 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
     with modes_kept(model), _quiet(), torch.enable_grad(), _Einsum():
         example = runnable(model.eval(), shape)
         try:
-            program = torch.export.export(model, (example,), strict=False)
+            with _graded(model):
+                program = torch.export.export(model, (example,), strict=False)
         except Exception as error:  # whatever the network does that a graph cannot hold
             raise UserError(f"torch.export cannot follow this network: {first_line(error)}.") from error
     return _read(program, places(model, embeddings=True))
@@ -171,6 +172,32 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
+class _Graded(TorchFunctionMode):
+    """Within it gradients stay on or off: what runs under torch.no_grad, torch.export would write as a graph within the graph."""
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        return None if func is torch._C._set_grad_enabled else func(*args, **(kwargs or {}))
+
+
+@contextlib.contextmanager
+def _graded(model: nn.Module) -> Iterator[None]:
+    """The mode entered where the network's forward begins, for it has to come after torch.export's own."""
+    mode = _Graded()
+
+    def enter(*_: Any) -> None:
+        mode.__enter__()
+
+    def leave(*_: Any) -> None:
+        mode.__exit__(None, None, None)
+
+    handles = [model.register_forward_pre_hook(enter), model.register_forward_hook(leave, always_call=True)]
+    try:
+        yield
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
 class _Einsum(TorchFunctionMode):
     """Writes a sum over one index of two tensors as the product of matrices that it is."""
 
@@ -207,7 +234,7 @@ def _read(program: Any, where: dict[str, Place]) -> Trace:
                 inputs.append(node)
                 continue
             values[node] = kept[target]
-            tensors[node] = first.get(id(kept[target]), target)
+            tensors[node] = first.setdefault(id(kept[target]), target)
         elif node.op == "output":
             outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
         elif node.meta.get("val") is not None:  # not an assertion

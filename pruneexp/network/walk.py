@@ -146,6 +146,8 @@ class Walk(ABC):
                 self.left(self.at[node])
 
     def _step(self, operation: Operation) -> Any:
+        if any(node not in self.at for node in operation.node.all_input_nodes):  # a graph within the graph
+            raise self.refused(operation)
         read = [self.at[node] for node in operation.node.all_input_nodes]
         if operation.node.target is operator.getitem:
             return self.at[operation.named["self"]][operation.named["index"]]

@@ -13,9 +13,9 @@ import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.maskers.layer import Layer, Layers, Notes, rounded_up
 from pruneexp.maskers.structured import structured
+from pruneexp.network.coupling import Coupled
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.removal import Coupled
 from pruneexp.network.wiring import Wiring
 from tests.properties import PROPERTY
 

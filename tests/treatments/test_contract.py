@@ -12,7 +12,7 @@ from pruneexp.components.component import Component
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.sweep import setting_of
 from pruneexp.system.shipped import conf_dir
@@ -36,7 +36,7 @@ def of(name: str) -> Component:
 
 
 def treated(name: str, value: Any, seed: int = 0) -> Any:
-    offered = {"scores": scores(), "wiring": trace(network()), "notes": {}}
+    offered = {"scores": scores(), "wiring": wiring_of(network()), "notes": {}}
     offered |= {"initialisation": "kaiming_normal", "batchnorm_init": "ones"}
     what = treats(of(name))
     offered.pop(what, None)
