@@ -1,35 +1,46 @@
 """What a network costs to run: its multiply-accumulate operations."""
 
-import torch
-from torch import nn
+import math
 
-from pruneexp.network.prunable import modes_kept, prunable_layers
+from torch import fx, nn
+
+from pruneexp.network.operations import Kind
+from pruneexp.network.trace import Operation, Trace, traced
 
 
 def multiply_accumulates(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
-    """Multiply-accumulate operations of each prunable weight's layer for one input of shape [C, H, W], unpruned.
+    """Multiply-accumulate operations of each prunable weight for one input, unpruned; a weight that is not used has none.
 
-    A pruned layer needs its density times as many. The model is run once in eval mode on zeros and left as it was.
+    A pruned weight needs its density times as many. One that is used twice counts twice; what activations do among themselves
+    (attention's products, say) does not count, and neither does looking up an embedding.
+
+    Args:
+        model: a plain network; left as it was.
+        input_shape: of one input: [C, H, W] of images.
+
+    Raises:
+        UserError: the network cannot be traced.
     """
-    counts: dict[str, int] = {}
+    return multiply_accumulates_in(traced(model, input_shape))
 
-    def count(name: str) -> object:
-        def hook(module: nn.Module, inputs: tuple[torch.Tensor, ...], output: torch.Tensor) -> None:
-            weight = module.get_parameter("weight")
-            positions = output[0].numel() // weight.shape[0]
-            counts[name] = counts.get(name, 0) + weight.numel() * positions
 
-        return hook
-
-    handles = [
-        module.register_forward_hook(count(name))  # type: ignore[arg-type]
-        for name, module in prunable_layers(model).items()
-    ]
-    like = next(model.parameters())
-    try:
-        with modes_kept(model), torch.no_grad():
-            model.eval()(torch.zeros(1, *input_shape, device=like.device, dtype=like.dtype))
-    finally:
-        for handle in handles:
-            handle.remove()
+def multiply_accumulates_in(trace: Trace) -> dict[str, int]:
+    """What `multiply_accumulates` gives, of a network that is traced already."""
+    counts = dict.fromkeys(trace.weights, 0)
+    constant: dict[fx.Node, str] = {node: name for node, name in trace.tensors.items()}  # and the parameter that it comes from
+    for operation in trace.operations:
+        nodes = operation.node.all_input_nodes
+        if all(node in constant for node in nodes):
+            constant[operation.node] = next((constant[n] for n in nodes if constant[n] in trace.weights), "")
+        elif operation.kind in (Kind.LAYER, Kind.PRODUCT) and operation.name != "embedding":
+            for name in {constant[node] for node in nodes if constant.get(node) in trace.weights}:
+                counts[name] += trace.weights[name].numel() * _positions(operation, trace.weights[name].shape)
     return counts
+
+
+def _positions(operation: Operation, shape: tuple[int, ...]) -> int:
+    """How often one weight is used for one input."""
+    if "transpose" in operation.name:  # once for each position that is read, elsewhere for each that is made
+        shape_given: tuple[int, ...] = operation.named["input"].meta["val"].shape
+        return math.prod(shape_given) // shape[0]
+    return math.prod(operation.shape) // shape[0]

@@ -1,49 +1,21 @@
-"""Which channels of a network can only be removed together, and their removal: torch-pruning's dependency graph."""
+"""Removing channels: a smaller network of ordinary modules from one with neurons masked."""
 
 import copy
-import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import nn
 
 from pruneexp.errors import UserError, first_line
+from pruneexp.network.coupling import Coupled, coupled
 from pruneexp.network.masks import Masks, apply_masks, check, everything
-from pruneexp.network.prunable import PRUNABLE, classifier, modes_kept, prunable, prunable_layers
-from pruneexp.system.torchvision_compat import prepare
+from pruneexp.network.plain import plain
+from pruneexp.network.prunable import TRANSPOSED, outputs_first, prunable, prunable_layers
+from pruneexp.network.trace import runnable
 
-Places = tuple[torch.Tensor, torch.Tensor]  # int64 rows (or columns) of a weight, int64 the channel of each
-
-
-@dataclass(frozen=True)
-class Coupled:
-    """Channels that layers share: removing channel k means its row in every output layer and its columns in every reader.
-
-    Attributes:
-        channels: their number.
-        outputs: by weight name, the rows that make these channels.
-        inputs: by weight name, the columns (of dimension 1) that read them; several a channel after flattening.
-    """
-
-    channels: int
-    outputs: dict[str, Places]
-    inputs: dict[str, Places]
-
-
-def coupled(model: nn.Module, input_shape: tuple[int, ...]) -> list[Coupled]:
-    """The groups of coupled channels (Fang et al. 2023, "DepGraph"), all but the classes; the model is left as it is.
-
-    Args:
-        model: of Conv2d (dense or depthwise), Linear, BatchNorm, pooling, activations, additions and products.
-        input_shape: [C, H, W].
-
-    Raises:
-        UserError: torch-pruning cannot trace the network, or finds nothing that could go.
-    """
-    network = copy.deepcopy(model)
-    return [group for group, _ in _traced(network, input_shape)]
+CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 
 
 def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], weights: Mapping[str, torch.Tensor]) -> Masks:
@@ -52,7 +24,7 @@ def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], weight
     Args:
         groups: of a network.
         kept: bool [channels] of each group.
-        weights: all prunable ones, or tensors shaped like them.
+        weights: all prunable ones, or tensors shaped like them, outputs first.
     """
     masks = everything(weights)
     for group, stays in zip(groups, kept, strict=True):
@@ -66,119 +38,136 @@ def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], weight
 def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.Module:
     """A smaller copy of the network without the channels whose rows the masks prune altogether.
 
-    BatchNorm's channels, biases and the columns of the layers that read them go too. The copy is made of ordinary modules: it is
-    saved, loaded and exported without pruneexp, and gives the outputs of the masked network in eval mode, which is checked.
+    Biases, normalisation, whatever else meets these channels one by one, and the columns of the layers that read them go too. The
+    copy is made of ordinary modules: it is saved, loaded and exported without pruneexp, and gives the outputs of the masked network in
+    eval mode, which is checked.
 
     Args:
-        model: any network that `coupled` takes.
+        model: any network that `pruneexp.network.coupling.coupled` takes, as `pruneexp.network.plain.plain` makes it of others.
         masks: of neurons, as `structured` makes them, by weight name; a layer without one keeps everything.
-        input_shape: [C, H, W].
+        input_shape: of one input: [C, H, W] of images.
 
     Raises:
         UserError: the masks are not of neurons, or prune a channel in one layer and not in one that is coupled to it, or leave
-            none; what is left computes something else; and what `coupled` raises.
+            none; what is left computes something else; and what `plain` and `coupled` raise.
     """
-    weights = prunable(model)
+    network = plain(model)
+    weights, modules = prunable(network), prunable_layers(network)
     check(weights, masks)
     whole = everything(weights) | {name: mask.cpu() for name, mask in masks.items()}
-    network = copy.deepcopy(model)
-    traced = _traced(network, input_shape)
+    turned = {name: outputs_first(modules[name], mask) for name, mask in whole.items()}
+    groups = coupled(network, input_shape)
     kept = []
-    for group, _ in traced:
+    for group in groups:
         stays = torch.ones(group.channels, dtype=torch.bool)
         for name, (rows, channels) in group.outputs.items():
-            stays[channels[~whole[name].flatten(1).any(dim=1)[rows]]] = False
+            stays[channels[~turned[name].flatten(1).any(dim=1)[rows]]] = False
         if not stays.any():
             raise UserError(f"the masks leave no neuron of {next(iter(group.outputs))}.")
         kept.append(stays)
-    expected = neuron_masks([group for group, _ in traced], kept, weights)
-    differ = [name for name, mask in whole.items() if not torch.equal(mask, expected[name])]
+    expected = neuron_masks(groups, kept, turned)
+    differ = [name for name, mask in turned.items() if not torch.equal(mask, expected[name])]
     if differ:
         raise UserError(
             f"the mask of {differ[0]} is not one of whole neurons, gone from each layer that is coupled and each that reads them:"
             " take masks that masker=structured makes."
         )
-    for (_, root), stays in zip(traced, kept, strict=True):
-        if not stays.all():
-            root.prune(torch.nonzero(~stays).ravel().tolist())
-    _compare(model, whole, network, input_shape)
-    return network
+    smaller = copy.deepcopy(network)
+    _slice(smaller, groups, kept)
+    apply_masks(network, whole)
+    _compare(network.double().eval(), copy.deepcopy(smaller).double().eval(), input_shape)
+    return smaller
 
 
-def _traced(network: nn.Module, input_shape: tuple[int, ...]) -> list[tuple[Coupled, Any]]:
-    """The groups, each with torch-pruning's own, which removes channels of `network`."""
-    prepare()
-    import torch_pruning
-
-    names: dict[nn.Module, str] = {module: name for name, module in prunable_layers(network).items()}
-    parameter = next(network.parameters())
-    example = torch.zeros(1, *input_shape, device=parameter.device, dtype=parameter.dtype)
-    try:
-        with modes_kept(network), warnings.catch_warnings(), torch.enable_grad():
-            warnings.simplefilter("error")  # its guesses about what it does not know come as warnings
-            graph = torch_pruning.DependencyGraph().build_dependency(network, example)
-            head = network.get_submodule(classifier(network))
-            roots = list(graph.get_all_groups(ignored_layers=[head], root_module_types=list(PRUNABLE)))
-    except UserError:
-        raise
-    except Exception as error:  # it lets through whatever the network raises
-        raise UserError(
-            f"torch-pruning cannot trace this network ({first_line(error)}): its neurons cannot be removed."
-        ) from error
-    if not roots:
-        raise UserError("torch-pruning finds no channel that could be removed from this network.")
-    groups = [(_group(graph, root, names), root) for root in roots]
-    missed = names.keys() - {head} - {module for module in names if any(names[module] in g.outputs for g, _ in groups)}
-    if missed:
-        first = next(name for module, name in names.items() if module in missed)
-        raise UserError(f"torch-pruning cannot trace this network: it does not see how {first} leads to the outputs.")
-    return groups
+def _slice(network: nn.Module, groups: Sequence[Coupled], kept: Sequence[torch.Tensor]) -> None:
+    """Take the channels out of every parameter and buffer that has some, wherever it is shared, and out of what the modules say of them."""
+    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    left: dict[tuple[str, int], torch.Tensor] = {}
+    for group, stays in zip(groups, kept, strict=True):
+        for (name, dimension), (index, channels) in group.slices.items():
+            whole = left.setdefault((name, dimension), torch.ones(tensors[name].shape[dimension], dtype=torch.bool))
+            whole[index] = stays[channels]
+    smaller: dict[int, torch.Tensor] = {}
+    for (name, dimension), stay in left.items():
+        if not stay.all():
+            old = tensors[name]
+            part = smaller.get(id(old), old).detach()
+            smaller[id(old)] = part.index_select(dimension, torch.nonzero(stay).ravel().to(old.device))
+    for module in network.modules():
+        for own in (module._parameters, module._buffers):
+            for key, old in own.items():
+                if old is not None and id(old) in smaller:
+                    new = smaller[id(old)].contiguous(memory_format=_layout(old))
+                    if isinstance(old, nn.Parameter) and not isinstance(new, nn.Parameter):
+                        new = nn.Parameter(new, requires_grad=old.requires_grad)
+                    smaller[id(old)] = new
+                    own[key] = new
+        _tell(module)
 
 
-def _group(graph: Any, root: Any, names: dict[nn.Module, str]) -> Coupled:
-    outputs: dict[str, Places] = {}
-    inputs: dict[str, Places] = {}
-    number = len(root[0].idxs)
-    for item in root.items:
-        module = item.dep.target.module
-        if module not in names:
-            continue
-        name = names[module]
-        if (
-            isinstance(module, nn.Conv2d)
-            and module.groups > 1
-            and not module.groups == module.in_channels == module.out_channels
-        ):
-            raise UserError(f"{name} is a grouped convolution, whose neurons cannot be removed one by one.")
-        made = graph.is_out_channel_pruning_fn(item.dep.handler)
-        places = torch.tensor([item.idxs, item.root_idxs])
-        into, dimension = (outputs, 0) if made else (inputs, 1)
-        if name in into:  # reached on two ways
-            places = torch.cat([torch.stack(into[name]), places], dim=1).unique(dim=1)
-        if int(places[0].max()) >= module.weight.shape[dimension] or int(places[1].max()) >= number:
-            raise UserError(f"torch-pruning cannot trace this network: it loses count of the channels of {name}.")
-        into[name] = places[0], places[1]
-    return Coupled(number, outputs, inputs)
+def _layout(tensor: torch.Tensor) -> torch.memory_format:
+    last = tensor.dim() == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
+    return torch.channels_last if last else torch.contiguous_format
 
 
-def _compare(model: nn.Module, masks: Masks, smaller: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Raise UserError unless the smaller network runs and gives the masked one's outputs, on random images in float64."""
-    like = next(model.parameters())
-    images = torch.randn(2, *input_shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64).to(
-        like.device
-    )
-    masked, alone = (copy.deepcopy(network).double().eval() for network in (model, smaller))
-    apply_masks(masked, masks)
+def _tell(module: nn.Module) -> None:
+    """Set the sizes that a module knows of itself to those of its tensors."""
+    if isinstance(module, nn.Linear):
+        module.out_features, module.in_features = module.weight.shape
+    elif isinstance(module, CONVOLUTIONS):
+        backwards = isinstance(module, TRANSPOSED)
+        first = module.in_channels if backwards else module.out_channels
+        module.groups = max(module.groups * module.weight.shape[0] // first, 1) if module.groups > 1 else 1  # of depthwise ones
+        ends = module.weight.shape[0], module.weight.shape[1] * module.groups
+        module.in_channels, module.out_channels = ends if backwards else ends[::-1]
+    elif isinstance(module, nn.PReLU):
+        module.num_parameters = module.weight.numel()
+    elif isinstance(module, (nn.modules.batchnorm._BatchNorm, nn.modules.instancenorm._InstanceNorm)):
+        known = module.weight if module.weight is not None else module.running_mean
+        module.num_features = module.num_features if known is None else known.numel()
+
+
+def _compare(masked: nn.Module, smaller: nn.Module, input_shape: tuple[int, ...]) -> None:
+    """Raise UserError unless the smaller network runs and gives the masked one's outputs on a random input, both in float64."""
+    example, generator = runnable(masked, tuple(input_shape)), torch.Generator().manual_seed(0)
+    if example.is_floating_point():
+        given = torch.randn(example.shape, generator=generator, dtype=torch.float64).to(example.device)
+    else:
+        words = min((module.num_embeddings for module in masked.modules() if isinstance(module, nn.Embedding)), default=2)
+        given = torch.randint(words, example.shape, generator=generator).to(example.device)
     with torch.no_grad():
+        want = list(_tensors(masked(given)))
         try:
-            got = alone(images)
-        except RuntimeError as error:
+            got = list(_tensors(smaller(given)))
+        except Exception as error:  # it lets through whatever the network raises
             raise UserError(
                 f"the network does not run without these channels ({first_line(error)}): it ties them in a way that was not traced."
             ) from error
-        want = masked(images)
-    if not torch.allclose(got, want, rtol=0, atol=1e-6 * float(want.abs().max().nan_to_num(1.0)), equal_nan=True):
+    if len(got) != len(want) or not all(_close(one, other) for one, other in zip(got, want, strict=True)):
         raise UserError(
             "without these channels the network computes something else than with their weights at zero: it ties them in a way"
             " that was not traced, or normalises over channels."
         )
+
+
+def _close(got: torch.Tensor, want: torch.Tensor) -> bool:
+    if got.shape != want.shape:
+        return False
+    got, want = got.double(), want.double()
+    tolerance = 1e-6 * float(want.abs().max().nan_to_num(1.0)) if want.numel() else 0.0
+    return torch.allclose(got, want, rtol=0, atol=tolerance, equal_nan=True)
+
+
+def _tensors(output: Any) -> Iterator[torch.Tensor]:
+    """The tensors that a network gives, in lists, tuples, mappings and dataclasses."""
+    if isinstance(output, torch.Tensor):
+        yield output
+    elif isinstance(output, Mapping):
+        for part in output.values():
+            yield from _tensors(part)
+    elif dataclasses.is_dataclass(output):
+        for field in dataclasses.fields(output):
+            yield from _tensors(getattr(output, field.name))
+    elif isinstance(output, (list, tuple)):
+        for part in output:
+            yield from _tensors(part)

@@ -15,7 +15,7 @@ from torch.overrides import TorchFunctionMode
 
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.operations import Kind, kind_of
-from pruneexp.network.prunable import modes_kept, prunable
+from pruneexp.network.prunable import Place, modes_kept, places
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Trace:
         values: by placeholder, the tensor itself.
         operations: in order.
         outputs: the nodes that the network gives.
-        weights: its prunable weights by name.
+        places: of its prunable weights, embeddings' too, by name.
     """
 
     inputs: list[fx.Node]
@@ -68,12 +68,12 @@ class Trace:
     values: dict[fx.Node, torch.Tensor]
     operations: list[Operation]
     outputs: list[fx.Node]
-    weights: dict[str, torch.Tensor]
+    places: dict[str, Place]
 
     @cached_property
-    def uses(self) -> dict[fx.Node, int]:
-        """How many operations read each node."""
-        return {node: len(node.users) for operation in self.operations for node in [operation.node]}
+    def weights(self) -> dict[str, torch.Tensor]:
+        """The prunable weights by name."""
+        return {name: place.weight for name, place in self.places.items()}
 
 
 def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
@@ -86,7 +86,6 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
     Raises:
         UserError: it does not run on such an input, or torch.export cannot follow it.
     """
-    weights = prunable(model)
     shape = usual_shape(model) if input_shape is None else tuple(input_shape)
     with modes_kept(model), _quiet(), torch.enable_grad(), _Einsum():
         example = runnable(model.eval(), shape)
@@ -94,7 +93,7 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
             program = torch.export.export(model, (example,), strict=False)
         except Exception as error:  # whatever the network does that a graph cannot hold
             raise UserError(f"torch.export cannot follow this network: {first_line(error)}.") from error
-    return _read(program, weights)
+    return _read(program, places(model, embeddings=True))
 
 
 def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
@@ -120,26 +119,43 @@ def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
     ) from failed
 
 
-SIDES = (32, 64, 224, 28, 96, 128, 299, *range(1, 28), *range(29, 64))
+SIDES = (
+    32,
+    64,
+    224,
+    28,
+    96,
+    128,
+    299,
+    *range(1, 28),
+    *range(29, 64),
+)  # of images, in the order in which they are tried
 
 
 def usual_shape(model: nn.Module) -> tuple[int, ...]:
-    """The first of the usual shapes of one input that the network runs on; which one matters little where only channels are asked for.
+    """The first of the usual shapes of one input on which the network runs; which one matters little where only channels are asked for.
 
     Raises:
         UserError: it runs on none.
     """
-    first = next(iter(prunable(model).values()))
-    width = first.shape[1]
-    for dimensions in {2: (0, 1), 3: (1,), 4: (2,), 5: (3,)}[first.dim()]:
-        for side in (7,) if first.dim() == 2 else SIDES[: 16 if first.dim() == 5 else None]:
-            shape = (*[side] * dimensions, width) if first.dim() == 2 else (width, *[side] * dimensions)
-            with contextlib.suppress(UserError), modes_kept(model):
+    with modes_kept(model):
+        for shape in _usual(next(iter(places(model, embeddings=True).values())).module):
+            with contextlib.suppress(UserError):
                 runnable(model.eval(), shape)
                 return shape
-            if not dimensions:
-                break
     raise UserError("the network runs on no input of a usual shape: say its shape (example_input=, input_shape=).")
+
+
+def _usual(first: nn.Module) -> list[tuple[int, ...]]:
+    """Shapes that fit a network's first layer: a vector, a few tokens, or images."""
+    if isinstance(first, nn.Embedding):
+        return [(7,), ()]
+    if isinstance(first, (nn.Linear, nn.MultiheadAttention)):
+        width = first.in_features if isinstance(first, nn.Linear) else first.embed_dim
+        return [(width,), (7, width)]
+    kernel = first.get_parameter("weight").dim() - 2
+    channels = int(first.in_channels)  # type: ignore[arg-type]
+    return [(channels, *[side] * kernel) for side in (SIDES if kernel < 3 else (16, 32, 64, 8))]
 
 
 @contextlib.contextmanager
@@ -178,11 +194,11 @@ class _Einsum(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
-def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
+def _read(program: Any, where: dict[str, Place]) -> Trace:
     signature, nodes = program.graph_signature, list(program.graph.nodes)
     kept = {**program.state_dict, **program.constants}
     given = {spec.arg.name: spec.target for spec in signature.input_specs}
-    first = {id(tensor): name for name, tensor in reversed(weights.items())}
+    first = {id(place.weight): name for name, place in where.items()}
     inputs, tensors, values, operations, outputs = [], {}, {}, [], []
     for node in nodes:
         if node.op == "placeholder":
@@ -196,7 +212,7 @@ def _read(program: Any, weights: dict[str, torch.Tensor]) -> Trace:
             outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
         elif node.meta.get("val") is not None:  # not an assertion
             operations.append(_operation(node))
-    return Trace(inputs, tensors, values, operations, outputs, weights)
+    return Trace(inputs, tensors, values, operations, outputs, where)
 
 
 def _operation(node: fx.Node) -> Operation:

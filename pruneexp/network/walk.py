@@ -51,12 +51,14 @@ class Held:
         name: of the parameter or buffer whose elements it holds, scaled or moved; "" where it holds none.
         shape: of that parameter.
         moves: what moved its elements since; they are numbered only where somebody asks, for some weights have a hundred million.
+        computed: whether it is other numbers than the parameter's.
     """
 
     value: torch.Tensor
     name: str = ""
     shape: tuple[int, ...] = ()
     moves: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
+    computed: bool = False
 
     @cached_property
     def elements(self) -> torch.Tensor:
@@ -183,7 +185,7 @@ class Walk(ABC):
 
     def _constant(self, operation: Operation, read: list[Any]) -> Any:
         given = {
-            node: one.value if isinstance(one, Held) else torch.zeros(tuple(node.meta["val"].shape))
+            node: one.value if isinstance(one, Held) else _zeros(node)
             for node, one in zip(operation.node.all_input_nodes, read, strict=True)
         }
         with torch.no_grad():
@@ -196,7 +198,10 @@ class Walk(ABC):
         held = replace(self.at[source], value=value)
         if operation.kind is Kind.MOVE:
             return held.moved(lambda elements: operation.run({**given, source: elements}))
-        return held if value.shape == given[source].shape else Held(value)
+        before = given[source]
+        if value.shape != before.shape:
+            return Held(value)
+        return replace(held, computed=held.computed or value.dtype != before.dtype or not torch.equal(value, before))
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
@@ -207,7 +212,7 @@ class Walk(ABC):
                 given[node] = one.labels
             else:
                 by_value = operation.name in BY_VALUE
-                given[node] = one.value if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
+                given[node] = one.value.cpu() if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
         moved = self._run_on_labels(operation, given)
         origin = self.origin(maps)
         if isinstance(moved, (tuple, list)):
@@ -287,6 +292,12 @@ class Walk(ABC):
         if dim is None or dim == []:
             return tuple(range(x.labels.dim()))
         return tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
+
+
+def _zeros(node: fx.Node) -> torch.Tensor:
+    """Zeros in the place of an activation, for what only asks its shape."""
+    like = node.meta["val"]
+    return torch.zeros(tuple(like.shape), dtype=like.dtype, device=like.device)
 
 
 def collapsed(*tensors: torch.Tensor) -> list[torch.Tensor]:

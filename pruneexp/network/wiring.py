@@ -12,6 +12,7 @@ from typing import ClassVar
 import torch
 from torch import nn
 
+from pruneexp.network.prunable import outputs_first
 from pruneexp.network.trace import Operation, Trace, traced
 from pruneexp.network.walk import MIXED, Map, Walk, collapsed, constant_along
 
@@ -183,9 +184,10 @@ class Channels(Walk):
 
     def wiring(self) -> Wiring:
         """All of it, with vertices of their own for weights that the network does not use."""
-        for name, weight in self.trace.weights.items():
+        for name, place in self.trace.places.items():
             if name not in self.targets:
-                self.sources[name], self.targets[name] = self.new(weight.shape[1])[None], self.new(weight.shape[0])
+                out, into = outputs_first(place.module, place.weight).shape[:2]
+                self.sources[name], self.targets[name] = self.new(into)[None], self.new(out)
         names = list(self.trace.weights)
         sources, targets = ({name: part[name] for name in names} for part in (self.sources, self.targets))
         return _merge(self.vertices, sources, targets, self.merged, self.skips)
@@ -227,13 +229,7 @@ def _merge(
     skips: list[tuple[torch.Tensor, torch.Tensor]],
 ) -> Wiring:
     """A wiring in which the paired vertices are one, numbered without gaps in order of first appearance."""
-    import scipy.sparse as sp
-    from scipy.sparse.csgraph import connected_components
-
-    a = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[0] for pair in same)])
-    b = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[1] for pair in same)])
-    graph = sp.coo_array((torch.ones(len(a)).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices))
-    label = torch.from_numpy(connected_components(graph, directed=False)[1]).long()
+    label = classes(vertices, same)
     used = torch.cat(
         [label[part].ravel() for part in (*sources.values(), *targets.values(), *(v for pair in skips for v in pair))]
     ).unique()
@@ -244,3 +240,14 @@ def _merge(
         {name: to[index] for name, index in targets.items()},
         [(to[one], to[other]) for one, other in skips],
     )
+
+
+def classes(vertices: int, same: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:
+    """The class of each vertex, int64 [vertices], where the paired ones are in one class."""
+    import scipy.sparse as sp
+    from scipy.sparse.csgraph import connected_components
+
+    a = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[0] for pair in same)])
+    b = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[1] for pair in same)])
+    graph = sp.coo_array((torch.ones(len(a)).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices))
+    return torch.from_numpy(connected_components(graph, directed=False)[1]).long()
