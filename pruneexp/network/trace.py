@@ -194,7 +194,26 @@ class _Einsum(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _inline(module: fx.GraphModule) -> None:
+    """Put what runs in a context of its own (torch.autocast, torch.no_grad), a graph within the graph, among the other operations."""
+    for node in list(module.graph.nodes):
+        if node.op != "call_function" or not str(node.target).startswith("wrap_with_"):
+            continue
+        place = next(k for k, one in enumerate(node.args) if isinstance(one, fx.Node) and one.op == "get_attr")
+        body = module.get_submodule(str(node.args[place].target))
+        assert isinstance(body, fx.GraphModule)
+        _inline(body)
+        entries = [one for one in body.graph.nodes if one.op == "placeholder"]
+        with module.graph.inserting_before(node):
+            made: Any = module.graph.graph_copy(body.graph, dict(zip(entries, node.args[place + 1 :], strict=True)))
+        for part in list(node.users):
+            part.replace_all_uses_with(made[part.args[1]])
+            module.graph.erase_node(part)
+        module.graph.erase_node(node)
+
+
 def _read(program: Any, where: dict[str, Place]) -> Trace:
+    _inline(program.graph_module)
     signature, nodes = program.graph_signature, list(program.graph.nodes)
     kept = {**program.state_dict, **program.constants}
     given = {spec.arg.name: spec.target for spec in signature.input_specs}

@@ -146,7 +146,7 @@ class Walk(ABC):
                 self.left(self.at[node])
 
     def _step(self, operation: Operation) -> Any:
-        read = [self.at[node] for node in operation.node.all_input_nodes]
+        read = [self.at.get(node) for node in operation.node.all_input_nodes]  # graphs within the graph are none
         if operation.node.target is operator.getitem:
             return self.at[operation.named["self"]][operation.named["index"]]
         if not any(isinstance(one, (Map, list, tuple)) for one in read) or operation.kind is Kind.FILL:

@@ -29,8 +29,8 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
     convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
     What the paper leaves to later work is a partition of its own, with edges of unit weight: a sum that is neither of the two, for one of its terms
     is used elsewhere too or lies at other positions; a product of channels (a gate); and attention, where an output at a position comes from its
-    head's query there, its head's keys at all positions and its channel's values at all positions. A layer that the network
-    does not use has no edges.
+    head's query there, its head's keys at all positions and its channel's values at all positions; of an embedding all
+    channels come from what is looked up there. A layer that the network does not use has no edges.
 
     Args:
         model: any network that torch.export can follow.
@@ -98,7 +98,10 @@ class Multipartite(Walk):
 
     def layer(self, operation: Operation, name: str, x: Map) -> Map:
         if operation.name == "embedding":
-            raise self.refused(operation, "what it reads are no channels")
+            made = self.nodes.partition(operation.shape[-1], grid(operation.shape[:-1]))
+            labels = made.labels.mT.reshape(operation.shape)
+            self.nodes.joined("embedding ", x.labels[..., None], labels)
+            return Map(labels)
         if bool((x.labels < 0).any()):
             raise self.refused(operation, "it reads statistics over channels")
         axis = 1 if is_convolution(operation) else -1
@@ -152,17 +155,19 @@ class Multipartite(Walk):
 
     def met(self, operation: Operation, maps: list[Map]) -> Map:
         labels = [one.labels for one in maps]
-        whole, conflict = labels[0], False
+        whole, apart = labels[0], torch.zeros(operation.shape, dtype=torch.bool)
         for other in labels[1:]:
-            conflict |= bool(((whole != other) & (whole > 0) & (other > 0)).any())
+            apart = apart | ((whole != other) & (whole > 0) & (other > 0))
             whole = torch.where((whole > 0) | ((other <= 0) & (whole < other)), whole, other)
-        if not conflict:  # an activation written out, or something is added to constants
+        if not bool(apart.any()):  # an activation written out, or something is added to constants
             return Map(whole)
         found = self._summed(operation, labels) if operation.kind is Kind.ADD and len(maps) == 2 else None
         if found is not None:
             return Map(found)
         finest = max(labels, key=lambda one: len(one.unique()))
-        return Map(self._own(operation, torch.where(finest > 0, finest, whole), labels))
+        like = torch.where(apart, torch.where(finest > 0, finest, whole), 0)
+        own = self._own(operation, like, [torch.where(apart, one, 0) for one in labels])
+        return Map(torch.where(apart, own, whole))
 
     def _own(self, operation: Operation, like: torch.Tensor, terms: list[torch.Tensor]) -> torch.Tensor:
         """The labels of a partition for what an operation makes of terms, element by element."""

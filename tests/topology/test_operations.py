@@ -55,14 +55,14 @@ def channels_attend(m: Any, x: torch.Tensor) -> torch.Tensor:
     q, k, v = m.qkv(x).reshape(n, t, 3, 2, d // 2).permute(2, 0, 3, 4, 1).unbind(0)
     q, k = functional.normalize(q, dim=-1), functional.normalize(k, dim=-1)
     mixed = ((q @ k.transpose(-2, -1)).softmax(-1) @ v).permute(0, 3, 1, 2).reshape(n, t, d)
-    return m.project(mixed)  # type: ignore[no-any-return]
+    return m.project(mixed)
 
 
 def linear_attention(m: Any, x: torch.Tensor) -> torch.Tensor:
     n, t, d = x.shape
     q, k, v = m.qkv(x).reshape(n, t, 3, 2, d // 2).permute(2, 0, 3, 1, 4).unbind(0)
     mixed = q.sigmoid() @ (k.softmax(-2).transpose(-2, -1) @ v)
-    return m.project(mixed.transpose(1, 2).reshape(n, t, d))  # type: ignore[no-any-return]
+    return m.project(mixed.transpose(1, 2).reshape(n, t, d))
 
 
 def windows(x: torch.Tensor) -> torch.Tensor:
@@ -94,7 +94,7 @@ def with_class(m: Any, x: torch.Tensor) -> torch.Tensor:
 def dense_block(m: Any, x: torch.Tensor) -> torch.Tensor:
     x = torch.cat([x, m.a(x)], 1)
     x = torch.cat([x, m.b(x)], 1)
-    return m.d(x)  # type: ignore[no-any-return]
+    return m.d(x)
 
 
 def summand_again(first: bool) -> Forward:
@@ -199,8 +199,10 @@ CURVED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         ),
         IMAGE,
     ),
-    "statistics over channels": (
-        lambda: Written(lambda m, x: m.d((y := m.a(x)) * torch.sigmoid(y.mean(1, keepdim=True) / y.std(1, keepdim=True))), a=C(2, 2, 3, groups=2), d=C(2, 2, 2, groups=2)),
+    "sum at one token": (
+        lambda: Written(
+            lambda m, x: m.f(((y := tokens(m, x)) + torch.cat([m.b(y[:, :1]), y[:, 1:]], 1)).flatten(1)), a=patch(), b=L(4, 4), f=L(16, 2)
+        ),
         IMAGE,
     ),
     "gate of positions": (lambda: Written(lambda m, x: m.d(m.a(x) * torch.tanh(m.c(x))), a=same(2), c=same(2, 1), d=same(2)), IMAGE),
@@ -314,6 +316,34 @@ def test_several_outputs_are_no_sinks() -> None:
 def test_a_layer_that_is_not_used_has_no_edges() -> None:
     model = Written(lambda m, x: m.b(m.a(x)), a=same(2), b=same(2), c=C(2, 3, 1))
     assert [link.name for link in encode(model, IMAGE).links] == ["a.weight", "b.weight"]
+
+
+def test_statistics_over_channels_only_scale() -> None:
+    model = Written(lambda m, x: m.b((y := m.a(x)) * y.std(1, keepdim=True) / y.norm(dim=1, keepdim=True)), a=same(2), b=same(2))
+    assert [link.name for link in encode(model, IMAGE).links] == ["a.weight", "b.weight"]
+
+
+def test_what_is_looked_up_leads_to_its_channels() -> None:
+    model = Written(lambda m, x: m.f(m.e(x).sum(1)), e=nn.Embedding(5, 3), f=L(3, 2))
+    source, target, weight = listed(encode(model, (4,)))
+    looked_up = {(t, 4 + 4 * c + t) for t in range(4) for c in range(3)}
+    assert set(zip(source[:12].tolist(), target[:12].tolist(), strict=True)) == looked_up
+    assert (weight[:12] == 1).all()
+
+
+@pytest.mark.parametrize("context", [torch.no_grad, lambda: torch.autocast("cpu", enabled=False)])
+def test_a_context_changes_nothing(context: Callable[[], Any]) -> None:
+    def within(m: Any, x: torch.Tensor) -> torch.Tensor:
+        with context():
+            y, z = (m.a(x) * 2).chunk(2, 1)
+        return m.d(torch.cat([z, y], 1)) + 1
+
+    graphs = []
+    for how in (within, lambda m, x: m.d(m.a(x).roll(2, 1))):
+        torch.manual_seed(0)
+        graphs.append(encode(Written(how, a=same(2, 4), d=same(4, 2)), IMAGE))
+    got, want = (listed(graph) for graph in graphs)
+    assert all(np.array_equal(one, other) for one, other in zip(got, want, strict=True))
 
 
 def test_a_map_stays_a_map_through_tokens_and_becomes_a_row_beside_a_class_token() -> None:
