@@ -177,9 +177,7 @@ class Nodes:
         """Edges of the kernel's entries; `cells` is (cell, kernel index, target position), `weight` float64 [C_out, C_in, entries]."""
         self.links.append(_Flat(name, source.partition, target.partition, weight, kernel, source.read(cells)))
 
-    def units(
-        self, name: str, source: Cells, target: Cells, products: Iterable[tuple[np.ndarray, np.ndarray]]
-    ) -> None:
+    def units(self, name: str, source: Cells, target: Cells, products: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
         """Edges of weight 1: products of (target channel, source channel) and (cell, target position)."""
         slots: dict[bytes, tuple[list[np.ndarray], np.ndarray]] = {}
         for channels, positions in products:

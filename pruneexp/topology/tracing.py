@@ -185,7 +185,9 @@ class Multipartite(Walk):
         nodes = [node for node in nodes if self.at[node].labelled]
         early, late = sorted((0, 1), key=lambda k: self.nodes.latest(terms[k]))
         wholes = [self.nodes.whole(one) for one in terms]
-        alone = [cells if cells and self._alone(node, cells) else None for node, cells in zip(nodes, wholes, strict=True)]
+        alone = [
+            cells if cells and self._alone(node, cells) else None for node, cells in zip(nodes, wholes, strict=True)
+        ]
         mine, other = alone[late], alone[early]
         if mine is None:
             return None

@@ -319,7 +319,9 @@ def test_a_layer_that_is_not_used_has_no_edges() -> None:
 
 
 def test_statistics_over_channels_only_scale() -> None:
-    model = Written(lambda m, x: m.b((y := m.a(x)) * y.std(1, keepdim=True) / y.norm(dim=1, keepdim=True)), a=same(2), b=same(2))
+    model = Written(
+        lambda m, x: m.b((y := m.a(x)) * y.std(1, keepdim=True) / y.norm(dim=1, keepdim=True)), a=same(2), b=same(2)
+    )
     assert [link.name for link in encode(model, IMAGE).links] == ["a.weight", "b.weight"]
 
 
