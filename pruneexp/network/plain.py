@@ -78,6 +78,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
     """The user's modules by the names that they have in the plain network, in its order; each once, under its first name."""
+    _check(model)
     found: dict[str, nn.Module] = {}
     seen: set[int] = set()
 
