@@ -7,14 +7,18 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from pruneexp import graphs
+    from pruneexp import graphs, topology
     from pruneexp.api import prune, run
     from pruneexp.components.options import component
     from pruneexp.errors import UserError
     from pruneexp.loading import load_cell
-    from pruneexp.network.masks import apply_masks, from_torch_prune, load_masks, save_masks, to_torch_prune
+    from pruneexp.network.keeping import keep_masks, masks_on
+    from pruneexp.network.masks import apply_masks, load_masks, save_masks
+    from pruneexp.network.plain import plain
     from pruneexp.network.removal import remove
+    from pruneexp.network.torch_prune import from_torch_prune, to_torch_prune
     from pruneexp.reports.frame import load_results
+    from pruneexp.system.torchvision_compat import prepare_torchvision
 
 __version__ = "0.1.0"
 __all__ = [
@@ -23,35 +27,44 @@ __all__ = [
     "component",
     "from_torch_prune",
     "graphs",
+    "keep_masks",
     "load_cell",
     "load_masks",
     "load_results",
+    "masks_on",
+    "plain",
+    "prepare_torchvision",
     "prune",
     "remove",
     "run",
     "save_masks",
     "to_torch_prune",
+    "topology",
 ]
 
 _HOME = {
     "UserError": "errors",
     "apply_masks": "network.masks",
     "component": "components.options",
-    "from_torch_prune": "network.masks",
+    "from_torch_prune": "network.torch_prune",
+    "keep_masks": "network.keeping",
     "load_cell": "loading",
     "load_masks": "network.masks",
     "load_results": "reports.frame",
+    "masks_on": "network.keeping",
+    "plain": "network.plain",
+    "prepare_torchvision": "system.torchvision_compat",
     "prune": "api",
     "remove": "network.removal",
     "run": "api",
     "save_masks": "network.masks",
-    "to_torch_prune": "network.masks",
+    "to_torch_prune": "network.torch_prune",
 }
 
 
 def __getattr__(name: str) -> Any:
-    if name == "graphs":
-        return importlib.import_module("pruneexp.graphs")
+    if name in ("graphs", "topology"):
+        return importlib.import_module(f"pruneexp.{name}")
     if name in _HOME:
         return getattr(importlib.import_module(f"pruneexp.{_HOME[name]}"), name)
     raise AttributeError(f"module 'pruneexp' has no attribute {name!r}")

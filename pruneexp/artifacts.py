@@ -22,6 +22,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
+from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import Wiring
@@ -192,7 +193,8 @@ class Artifacts:
 
 
 def _drawn(job: Job, dataset: Dataset) -> nn.Module:
-    network: nn.Module = job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape)
+    # plain, so that its state, its masks and the record's layers have the same names
+    network = plain(job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape))
     options = job.options
     initialise(network, options.initialisation, stream(job.seed, "initialisation"), options.batchnorm_init)
     job.setting.load_weights(network)
@@ -211,7 +213,7 @@ def _check_data(key: str, store: Store, dataset: Dataset) -> None:
 def _scores_path(shared: Artifacts) -> Path:
     """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
     job = shared.job
-    later = {"masker", "rewind", "rewind_epoch", "biases"}
+    later = {"masker", "rewind", "rewind_epoch", "biases", "only", "exclude"}
     later |= {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
     described = job.setting.described[False][1] | {"seed": job.seed}
     identity = {name: value for name, value in described.items() if name not in later}

@@ -84,6 +84,14 @@ class Options(BaseModel):
         "trained, or in pruned networks frozen for Linear and Conv2d layers, as the public code of Cunegatti et al. has it",
         identity=True,
     )
+    only: Annotated[list[Line], Words("a list of patterns of names such as [layer1.*,Conv2d]")] = option(
+        [],
+        "prune these weights alone, and count densities of them: patterns of names of weights or modules, or classes; []: all",
+        identity=True,
+    )
+    exclude: Annotated[list[Line], Words("a list of patterns of names such as [conv1,fc]")] = option(
+        [], "leave these weights as they are, and count densities without them: patterns as of only", identity=True
+    )
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")

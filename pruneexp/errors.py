@@ -20,11 +20,16 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+def near(name: str, known: Iterable[str], number: int = 3) -> list[str]:
+    """The names that are most like this one, the nearest first; none where none is like it."""
+    return difflib.get_close_matches(name, known, n=number, cutoff=0.5)
+
+
 def unknown(what: str, name: str, known: Iterable[str], within: str = "") -> str:
     """One sentence for a name that does not exist, with the nearest that does; all of them follow `within`, as in ``recipe.lr``."""
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.5)
-    guess = f" Did you mean {within + near[0]!r}?" if near else ""
+    nearest = near(name, names, number=1)
+    guess = f" Did you mean {within + nearest[0]!r}?" if nearest else ""
     return (
         f"there is no {what} {within + name!r}.{guess} Available: {', '.join(within + one for one in names) or 'none'}."
     )

@@ -14,6 +14,7 @@ from pruneexp.components.component import configured
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.compaction import restore
 from pruneexp.network.masks import Masks
+from pruneexp.network.plain import plain
 from pruneexp.records.claims import CHECKPOINT
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
@@ -89,7 +90,7 @@ def _built(record: Record) -> nn.Module:
         model = configured("model", record["config"]["model"])
         same = canonical(model.identity()) == canonical(record["description"]["model"])
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            network: nn.Module | None = model.make(**_sizes(record)) if same else None
+            network = plain(model.make(**_sizes(record))) if same else None
     except Exception as error:  # a user's module or function can raise anything
         raise UserError(
             f"the network of {record['key']} cannot be built here ({first_line(error)}): load_cell needs the code of its model where"

@@ -13,6 +13,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Layer, kept_count
 from pruneexp.measuring.asked import is_measured
+from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.prunable import prunable
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
@@ -71,8 +72,9 @@ def check_sweep(store: Store, found: Found) -> None:
         )
         if names not in networks:
             networks[names] = Network.of(job)
+        wanted = chosen_weights(networks[names].module, job.options.only, job.options.exclude)
         for density in job.densities:
-            kept_count(networks[names].layers, density)
+            kept_count([layer for layer in networks[names].layers if layer.name in wanted], density)
     for job in {str(job.setting.components["dataset"].identity()): job for job in jobs}.values():
         _check_data(job, found.seen)  # last: what is missing is fetched
     with store.claim("0" * 16):

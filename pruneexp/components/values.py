@@ -80,7 +80,7 @@ def _jsonable(value: Any) -> Any:
 
 def shown(value: Any) -> str:
     """A value as a sentence says it, in at most 80 characters of one line."""
-    text = "null" if value is None else repr(value)
+    text = "null" if value is None else " ".join(line.strip() for line in repr(value).splitlines())
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 

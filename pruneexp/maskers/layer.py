@@ -1,7 +1,7 @@
 """What a masker sees of a network, and the counts it has to meet."""
 
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -20,7 +20,8 @@ class Layer:
 
     Attributes:
         name: of the parameter, as in ``model.named_parameters()``.
-        score: importance of each weight, shaped like it ([out, in] or [C_out, C_in, K_h, K_w]), finite.
+        score: importance of each weight, [out, in] or [C_out, C_in, K_h, K_w], also where torch stores
+            another order, finite.
         available: bool, same shape: False where an earlier round pruned; such a weight never comes back.
     """
 
@@ -40,6 +41,7 @@ class Layers(list[Layer]):
         layers: in the network's order.
         wiring: finds out how they join; called only when a masker asks.
         coupled: finds out which channels can only be removed together, where that can be known; called as `wiring`.
+        others: the scores of the network's weights that are not to be pruned, by name.
     """
 
     def __init__(
@@ -47,9 +49,10 @@ class Layers(list[Layer]):
         layers: Iterable[Layer],
         wiring: Callable[[], Wiring],
         coupled: Callable[[], list[Coupled]] | None = None,
+        others: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         super().__init__(layers)
-        self.wiring, self.coupled = wiring, coupled
+        self.wiring, self.coupled, self.others = wiring, coupled, dict(others or {})
 
 
 def joined(layers: Sequence[Layer]) -> Wiring:
@@ -85,7 +88,7 @@ def kept_count(layers: Sequence[Layer], density: float) -> int:
         )
     available = int(capacities(layers).sum())
     if count > available:
-        raise UserError(f"density {density} keeps {count} weights, but earlier rounds left only {available}.")
+        raise UserError(f"density {density} keeps {count} weights, but only {available} are not pruned already.")
     return count
 
 

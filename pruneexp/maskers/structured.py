@@ -29,7 +29,8 @@ def structured(
     classes, are never removed.
 
     Args:
-        layers: of a network, with how its channels are coupled.
+        layers: of a network, with how its channels are coupled. Of those that are not to be pruned, and whatever is coupled to them, the
+            neurons stay; what they read of others goes.
         density: kept / all neurons - of neurons here, not of weights; the share of weights is what comes of it.
         generator: not used.
         notes: receives neurons, kept_neurons.
@@ -45,15 +46,19 @@ def structured(
     kept_count(layers, density)
     if not all(bool(layer.available.all()) for layer in layers):
         raise UserError(
-            "structured builds graphs of its own and cannot go on from an earlier round: it goes with rounds=1."
+            "structured builds graphs of its own and goes on from no pruned weights: it goes with rounds=1 and no masks on."
         )
-    groups = coupled_channels(layers)
+    scored = {layer.name: layer.score for layer in layers}
+    groups = [group for group in coupled_channels(layers) if group.outputs.keys() <= scored.keys()]
+    if not groups:
+        raise UserError(
+            "only and exclude leave no neurons that could be removed: each is coupled to one of a layer that stays."
+        )
     scores = _scores(layers, groups)
     sizes = np.array([group.channels for group in groups])
     chosen = _globally(scores, density) if scope == "global" else _layerwise(groups, scores, density)
     notes |= {"neurons": int(sizes.sum()), "kept_neurons": int(sum(int(kept.sum()) for kept in chosen))}
-    scored = {layer.name: layer.score for layer in layers}
-    return neuron_masks(groups, [torch.from_numpy(kept) for kept in chosen], scored)
+    return neuron_masks(groups, [torch.from_numpy(kept) for kept in chosen], scored | getattr(layers, "others", {}))
 
 
 def coupled_channels(layers: Sequence[Layer]) -> list[Coupled]:

@@ -7,7 +7,7 @@ from torch import nn
 from pruneexp.measuring.layers import effective_density, layer_rows, network_sums, parameters_left
 from pruneexp.network.cost import multiply_accumulates
 from pruneexp.network.masks import Masks
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import outputs_first, prunable, prunable_layers
 from pruneexp.network.wiring import Wiring
 
 
@@ -30,6 +30,8 @@ def always(
         macs: of what is trained, where they are counted already.
     """
     left = masks if trainee is network else {}
+    layers = prunable_layers(network)
+    turned = {name: outputs_first(layers[name], mask) for name, mask in masks.items()}
     total = sum(weight.numel() for weight in prunable(network).values())
     rows = layer_rows(trainee, left)
     sums = network_sums(rows, macs or multiply_accumulates(trainee, input_shape))
@@ -38,6 +40,6 @@ def always(
         "prunable": total,  # of what there was before any neuron was removed
         "density": sums["kept"] / total,
         "parameters": parameters_left(trainee, left),
-        "effective_density": effective_density(masks, wiring),
+        "effective_density": effective_density(turned, wiring),
         "layers": rows,
     }

@@ -11,7 +11,7 @@ from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import effective
 from pruneexp.graphs.spectrum import both_imdbs, bound_gap, lambda2
 from pruneexp.network.masks import Masks
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import outputs_first, prunable, prunable_layers
 from pruneexp.network.wiring import Wiring
 
 
@@ -22,11 +22,12 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
 
     The weights are those the model has now: before training, the ones training starts from. NaN becomes None.
     """
-    rows = []
+    rows, layers = [], prunable_layers(model)
     for name, weight in prunable(model).items():
-        mask = masks.get(name, torch.ones_like(weight, dtype=torch.bool)).cpu()
+        kept = masks.get(name, torch.ones_like(weight, dtype=torch.bool)).cpu()
+        mask, values = (outputs_first(layers[name], one) for one in (kept, weight.detach().cpu()))
         matrix = sparse(biadjacency(mask))
-        weighted = sparse(biadjacency(mask * weight.detach().abs().cpu().double()))
+        weighted = sparse(biadjacency(mask * values.abs().double()))
         number, left, right = components(matrix)
         plain, norm = both_imdbs(matrix)
         row: dict[str, Any] = {

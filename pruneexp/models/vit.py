@@ -4,7 +4,7 @@ from typing import Annotated
 
 import torch
 from pydantic import Field
-from torch import fx, nn
+from torch import nn
 from torch.nn import functional
 
 from pruneexp.components.options import component
@@ -12,7 +12,6 @@ from pruneexp.components.values import Count
 from pruneexp.errors import UserError
 
 
-@fx.wrap
 def attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, heads: int) -> torch.Tensor:
     """Every position's mean of the values at all positions, weighted by softmax(q k' / sqrt(d)), head by head; maps [n, C, H, W]."""
     shape = query.shape

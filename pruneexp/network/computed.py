@@ -105,6 +105,22 @@ def current(module: nn.Module, attribute: str) -> torch.Tensor:
     return value
 
 
+def recompute(module: nn.Module, attribute: str) -> None:
+    """Set what torch.nn.utils.prune computes to what it computes now, for whoever reads it before the layer is called."""
+    for hook in _hooks(module)[attribute]:
+        hook(module, None)
+
+
+def settle(module: nn.Module, attribute: str) -> None:
+    """Make a computed attribute an ordinary parameter with its value of now: the same that it is computed from where that is one."""
+    value, origin = current(module, attribute).clone(), sources(module, attribute)
+    weight = origin[0] if len(origin) == 1 else None
+    if not isinstance(weight, nn.Parameter):
+        weight = nn.Parameter(value, any(one.requires_grad for one in origin))
+    weight.data.copy_(value)
+    uncompute(module, attribute, weight)
+
+
 def uncompute(module: nn.Module, attribute: str, weight: nn.Parameter) -> None:
     """Put a parameter in the place of a computed attribute.
 
@@ -161,7 +177,5 @@ def mask_on(module: nn.Module, attribute: str) -> torch.Tensor | None:
             if isinstance(one, Kept):
                 return one.mask
         return None
-    for end in ("_mask", "_kept"):
-        if attribute in _hooks(module) and module._buffers.get(attribute + end) is not None:
-            return module._buffers[attribute + end]
-    return None
+    masks = (module._buffers.get(attribute + end) for end in ("_mask", "_kept") if attribute in _hooks(module))
+    return next((mask for mask in masks if mask is not None), None)

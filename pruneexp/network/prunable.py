@@ -23,6 +23,10 @@ PROJECTIONS = (
     "v_proj_weight",
 )  # the thirds of attention's in_proj_weight, in its order
 
+EMBEDDED = (
+    "weights_are_prunable"  # an attribute of a plain network's Embedding modules whose weights are to be pruned too
+)
+
 
 @dataclass(frozen=True)
 class Place:
@@ -73,7 +77,8 @@ def places(model: nn.Module, embeddings: bool = False) -> dict[str, Place]:
 def _attributes(module: nn.Module, embeddings: bool) -> tuple[str, ...]:
     if isinstance(module, nn.MultiheadAttention):  # its out_proj is a Linear
         return tuple(name for name in PROJECTIONS if hasattr(module, name))
-    return ("weight",) if isinstance(module, PRUNABLE) or (embeddings and isinstance(module, nn.Embedding)) else ()
+    embedded = embeddings or hasattr(module, EMBEDDED)
+    return ("weight",) if isinstance(module, PRUNABLE) or (embedded and isinstance(module, nn.Embedding)) else ()
 
 
 def _check(name: str, module: nn.Module, weight: torch.Tensor | None) -> None:

@@ -2,7 +2,7 @@
 
 Each activation of one input is an int64 tensor of labels of its shape: which channel (or which channel at which position) each element
 belongs to, as an analysis numbers them. An operation that only moves elements is run on the labels themselves, so that views,
-permutations, splits and joinings need no meaning of their own. Two labels are no channel's: `CONSTANT` and `MIXED`, a
+permutations, splits and joinings need no meaning of their own. Labels below 1 are no channel's: `CONSTANT` and `MIXED`, a
 statistic over channels or a weight of attention, which scales channels and is none.
 """
 
@@ -10,7 +10,7 @@ import operator
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from typing import Any, ClassVar
 
 import torch
@@ -241,9 +241,10 @@ class Walk(ABC):
         shape = operation.shape
         maps = [replace(one, labels=one.labels.expand(shape)) for one in read if isinstance(one, Map)]
         labelled = [one for one in maps if one.labelled]
-        whole = maps[0] if not labelled else self.met(operation, labelled) if len(labelled) > 1 else labelled[0]
-        if not labelled and any(bool((one.labels == MIXED).any()) for one in maps):
-            whole = Map(torch.full(shape, MIXED), self.origin(maps))
+        if not labelled:
+            whole = Map(reduce(torch.minimum, (one.labels for one in maps)), self.origin(maps))
+        else:
+            whole = self.met(operation, labelled) if len(labelled) > 1 else labelled[0]
         for one in read:
             if isinstance(one, Held) and one.name:
                 self.with_constant(operation, whole, one.moved(lambda elements: elements.expand(shape)))

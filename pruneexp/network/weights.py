@@ -11,7 +11,7 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError, first_line
-from pruneexp.network.prunable import classifier, prunable
+from pruneexp.network.prunable import PROJECTIONS, classifier, prunable
 from pruneexp.system import files
 from pruneexp.system.torchvision_compat import prepare
 
@@ -39,9 +39,9 @@ def load_weights(network: nn.Module, weights: str, architecture: str | None = No
     Raises:
         UserError: missing, not to be downloaded, damaged, or of another architecture; the network is as it was.
     """
-    state = _imagenet(architecture) if weights == "imagenet" else _read(_file(weights))
-    head = f"{classifier(network)}."
     own = network.state_dict()
+    state = _split(_imagenet(architecture) if weights == "imagenet" else _read(_file(weights)), own)
+    head = f"{classifier(network)}."
     if any(name in state and state[name].dim() == 1 for name in prunable(network)):  # `compact` made them
         raise UserError(f"weights={weights} are a pruned cell's, without their zeros: take a dense cell's.")
     # BatchNorm's count of batches is of no use here, and torchvision's files lack it
@@ -62,6 +62,16 @@ def packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
     """Tensors of any device and layout, such as a state dict, as the content of a safetensors file."""
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}
     return safetensors.torch.save(plain)
+
+
+def _split(state: State, own: State) -> State:
+    """The state with three matrices for attention's one where the network has three (see `pruneexp.network.plain`)."""
+    result: State = {}
+    for name, value in state.items():
+        thirds = [name.removesuffix("in_proj_weight") + third for third in PROJECTIONS]
+        split = name.endswith("in_proj_weight") and name not in own and thirds[0] in own
+        result |= dict(zip(thirds, value.chunk(3), strict=True)) if split else {name: value}
+    return result
 
 
 def _shape(shapes: dict[str, torch.Size], name: str) -> str:

@@ -6,6 +6,8 @@ from typing import Literal
 import torch
 from torch import nn
 
+from pruneexp.network.prunable import outputs_first
+
 BatchNorm = Literal["train", "eval"]
 
 
@@ -27,7 +29,7 @@ def in_float64(model: nn.Module, batchnorm: BatchNorm) -> nn.Module:
     return double
 
 
-def drawn_anew(weight: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
-    """N(0, 2 / fan_in) of the weight's shape, float64, drawn on the CPU (kaiming_normal: He et al. 2015)."""
+def drawn_anew(layer: nn.Module, weight: torch.Tensor, generator: torch.Generator) -> torch.Tensor:
+    """N(0, 2 / fan_in) of the shape of the layer's weight, float64, drawn on the CPU (kaiming_normal: He et al. 2015)."""
     drawn = torch.randn(weight.shape, generator=generator, dtype=torch.float64)
-    return (drawn * (2 / weight[0].numel()) ** 0.5).to(weight.device)
+    return (drawn * (2 / outputs_first(layer, weight)[0].numel()) ** 0.5).to(weight.device)

@@ -4,12 +4,12 @@ from typing import Literal
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import prunable, prunable_layers
+from pruneexp.scorers.derivatives import cross_entropy, gradients, outputs
 from pruneexp.scorers.float64 import BatchNorm, drawn_anew, in_float64
 
 
@@ -52,19 +52,16 @@ def grasp(
     double = in_float64(model, batchnorm)
     weights = prunable(double)
     if score_on == "redrawn":
-        for weight in weights.values():
-            weight.data = torch.where(weight.detach() != 0, drawn_anew(weight, generator), 0.0)
+        for layer, weight in zip(prunable_layers(double).values(), weights.values(), strict=True):
+            weight.data = torch.where(weight.detach() != 0, drawn_anew(layer, weight, generator), 0.0)
     wanted = list(weights.values())
-    device = wanted[0].device
     sizes = [len(images) // 2, len(images) - len(images) // 2] if halves else chunk
     chunks = list(zip(images.split(sizes), labels.split(sizes), strict=True))
 
     def gradient(part: tuple[torch.Tensor, torch.Tensor], create_graph: bool) -> tuple[torch.Tensor, ...]:
         """This part's share of g."""
-        logits = double(part[0].to(device, torch.float64)) / temperature
-        loss = functional.cross_entropy(logits, part[1].to(device), reduction="sum")
-        loss = loss / (len(part[0]) if halves else len(images))
-        return torch.autograd.grad(loss, wanted, create_graph=create_graph)
+        loss = cross_entropy(outputs(double, part[0]) / temperature, part[1], reduction="sum")
+        return gradients(loss / (len(part[0]) if halves else len(images)), wanted, create_graph)
 
     total = [torch.zeros_like(weight) for weight in wanted]
     for part in chunks:
@@ -75,6 +72,6 @@ def grasp(
         product = torch.stack(
             [(g * t).sum() for g, t in zip(gradient(part, create_graph=True), total, strict=True)]
         ).sum()
-        for (name, weight), hg in zip(weights.items(), torch.autograd.grad(product, wanted), strict=True):
+        for (name, weight), hg in zip(weights.items(), gradients(product, wanted), strict=True):
             scores[name] += weight.detach() * hg
     return scores

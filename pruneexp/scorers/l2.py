@@ -5,8 +5,8 @@ from torch import nn
 
 from pruneexp.components.options import component
 from pruneexp.data.batches import Batches
-from pruneexp.network.prunable import prunable
-from pruneexp.scorers.neurons import of_weights
+from pruneexp.network.prunable import prunable, prunable_layers
+from pruneexp.scorers.neurons import of_weights, rows
 
 
 @component("scorer")
@@ -17,6 +17,8 @@ def l2(model: nn.Module, batches: Batches, generator: torch.Generator) -> dict[s
         model: any network; left as it is.
         batches, generator: not used.
     """
+    layers = prunable_layers(model)
     return {
-        name: of_weights(weight.detach().flatten(1).norm(dim=1), weight) for name, weight in prunable(model).items()
+        name: of_weights(rows(layers[name], weight).flatten(1).norm(dim=1), layers[name], weight)
+        for name, weight in prunable(model).items()
     }

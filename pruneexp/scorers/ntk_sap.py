@@ -5,13 +5,13 @@ from typing import Annotated, Literal
 import torch
 from pydantic import Field
 from torch import nn
-from torch.func import functional_call
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import prunable, prunable_layers
+from pruneexp.scorers.derivatives import gradients, outputs
 from pruneexp.scorers.float64 import drawn_anew, in_float64
 
 
@@ -49,8 +49,10 @@ def ntk_sap(
     """
     if batches.input_shape is None:
         raise UserError("ntk_sap needs the input's shape: pass example_input.")
+    if batches.indices is not None:
+        raise UserError("ntk_sap draws Gaussian inputs, and this network reads indices: use snip or synflow.")
     double = in_float64(model, "train" if batchnorm == "train" else "eval")
-    weights = {name: weight.detach() for name, weight in prunable(double).items()}
+    weights, layers = {name: weight.detach() for name, weight in prunable(double).items()}, prunable_layers(double)
     device = next(iter(weights.values())).device
     masks = {name: (weight != 0).double().requires_grad_() for name, weight in weights.items()}
     scores = {name: torch.zeros_like(weight) for name, weight in weights.items()}
@@ -60,14 +62,17 @@ def ntk_sap(
 
     for _ in range(repeats):
         images = normal(samples, *batches.input_shape)
-        drawn = {name: drawn_anew(weight, generator) if fresh_weights else weight for name, weight in weights.items()}
+        drawn = {
+            name: drawn_anew(layers[name], weight, generator) if fresh_weights else weight
+            for name, weight in weights.items()
+        }
         moved = {name: value + epsilon * normal(*value.shape) for name, value in drawn.items()}
         pair = [{name: masks[name] * value for name, value in some.items()} for some in (drawn, moved)]
         if batchnorm == "frozen":
             _freeze(double, pair[0], images)
-        outputs = [functional_call(double, some, (images,)) for some in pair]
-        change = (outputs[0] - outputs[1]).square().sum() / samples
-        for name, gradient in zip(masks, torch.autograd.grad(change, list(masks.values())), strict=True):
+        first, second = (outputs(double, images, some) for some in pair)
+        change = (first - second).square().sum() / samples
+        for name, gradient in zip(masks, gradients(change, list(masks.values())), strict=True):
             scores[name] += gradient / repeats
     return {name: value.abs() for name, value in scores.items()}
 
@@ -79,6 +84,6 @@ def _freeze(network: nn.Module, weights: dict[str, torch.Tensor], images: torch.
     for layer in layers:
         layer.momentum = 1.0  # the last batch's alone; as in PyTorch, the unbiased variance
         layer.train()
-    functional_call(network, weights, (images,))
+    outputs(network, images, weights)
     for layer in layers:
         layer.eval()

@@ -10,7 +10,7 @@ from torch import nn
 from pruneexp.components.options import component
 from pruneexp.components.values import LARGEST, Words
 from pruneexp.data.batches import Batches
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import as_stored, outputs_first, prunable, prunable_layers
 from pruneexp.network.wiring import wiring_of
 
 WALKS = 4096  # walks advanced together, half from each end
@@ -47,8 +47,12 @@ def phew(
     Raises:
         UserError: the channel graph has no meaning for the network.
     """
-    weights = {name: weight.detach().abs().double().cpu() for name, weight in prunable(model).items()}
-    wiring = wiring_of(model, batches.input_shape)
+    wiring, layers = wiring_of(model, batches.input_shape), prunable_layers(model)
+    weights = {
+        name: outputs_first(layers[name], weight.detach()).abs().double().cpu()
+        for name, weight in prunable(model).items()
+        if name not in wiring.unused
+    }
     source, target = [], []
     for name, weight in weights.items():
         kernel = weight[0, 0].numel()
@@ -75,8 +79,13 @@ def phew(
     walked = first < np.iinfo(np.int64).max
     scores = np.where(walked, 2 - np.where(walked, first, 0) / (walks + 1), size / (size.max() or 1) * 0.999)
     parts = np.split(scores, np.cumsum([weight.numel() for weight in weights.values()])[:-1])
-    shapes = zip(prunable(model).items(), parts, strict=True)
-    return {name: torch.from_numpy(part.reshape(weight.shape)).to(weight.device) for (name, weight), part in shapes}
+    walked_ = {
+        name: torch.from_numpy(part.reshape(weights[name].shape)) for name, part in zip(weights, parts, strict=True)
+    }
+    return {
+        name: as_stored(layers[name], walked_[name]).to(weight.device) if name in walked_ else torch.zeros_like(weight)
+        for name, weight in prunable(model).items()
+    }
 
 
 def _shares(unit: np.ndarray, layer: np.ndarray, size: np.ndarray) -> np.ndarray:

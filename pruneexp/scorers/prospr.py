@@ -5,13 +5,12 @@ from typing import Annotated
 import torch
 from pydantic import Field
 from torch import nn
-from torch.func import functional_call
-from torch.nn import functional
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
+from pruneexp.scorers.derivatives import cross_entropy, gradients, outputs
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 Tensors = dict[str, torch.Tensor]
@@ -54,20 +53,18 @@ def prospr(
     """
     images, labels = batches.samples((steps + 1) * samples)
     double = in_float64(model, batchnorm)
-    device = next(double.parameters()).device
 
     def gradient(part: int, at: Tensors, create_graph: bool = False) -> Tensors:
         """The gradient of a batch's loss."""
         rows = slice(part * samples, (part + 1) * samples)
-        logits = functional_call(double, at, (images[rows].to(device, torch.float64),))
-        loss = functional.cross_entropy(logits, labels[rows].to(device))
-        return dict(zip(at, torch.autograd.grad(loss, list(at.values()), create_graph=create_graph), strict=True))
+        loss = cross_entropy(outputs(double, images[rows], at), labels[rows])
+        return dict(zip(at, gradients(loss, list(at.values()), create_graph), strict=True))
 
     def hessian_times(vector: Tensors, part: int, at: Tensors) -> Tensors:
         """The Hessian of a batch's loss times a vector; the graph is gone when it returns."""
         slope = gradient(part, at, create_graph=True)
         product = torch.stack([(slope[name] * value).sum() for name, value in vector.items()]).sum()
-        turned = torch.autograd.grad(product, list(at.values()), materialize_grads=True)
+        turned = gradients(product, list(at.values()))
         return dict(zip(at, turned, strict=True))
 
     start = {name: value.detach().requires_grad_() for name, value in double.named_parameters()}

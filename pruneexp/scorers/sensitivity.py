@@ -2,9 +2,9 @@
 
 import torch
 from torch import nn
-from torch.nn import functional
 
 from pruneexp.network.prunable import prunable
+from pruneexp.scorers.derivatives import cross_entropy, gradients, outputs
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
@@ -14,21 +14,17 @@ def weights_times_gradients(
     """w * dL/dw of each weight, L the mean cross-entropy of the images, float64; the model is left as it is.
 
     Args:
-        images: [n, C, H, W].
-        labels: [n].
+        images: [n, ...].
+        labels: [n], or what else `cross_entropy` takes.
         batchnorm: with ``train`` each chunk has statistics of its own.
         chunk: images to a batch; 0: all of them.
     """
     double = in_float64(model, batchnorm)
     weights = prunable(double)
-    device = next(double.parameters()).device
     products = {name: torch.zeros_like(weight) for name, weight in weights.items()}
     size = chunk or len(images)
     for part, target in zip(images.split(size), labels.split(size), strict=True):
-        logits = double(part.to(device, torch.float64))
-        loss = functional.cross_entropy(logits, target.to(device), reduction="sum") / len(images)
-        for (name, weight), gradient in zip(
-            weights.items(), torch.autograd.grad(loss, list(weights.values())), strict=True
-        ):
+        loss = cross_entropy(outputs(double, part), target, reduction="sum") / len(images)
+        for (name, weight), gradient in zip(weights.items(), gradients(loss, list(weights.values())), strict=True):
             products[name] += weight.detach() * gradient
     return products

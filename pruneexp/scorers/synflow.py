@@ -7,6 +7,7 @@ from pruneexp.components.options import component
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.network.prunable import prunable
+from pruneexp.scorers.derivatives import gradients, outputs
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 
@@ -23,7 +24,7 @@ def synflow(
 
     Args:
         model: any network whose modules are linear, ReLU, pooling or normalisation; left as it is.
-        batches: only the input's shape is used.
+        batches: only the input's shape is used; of a network that reads indices the first of the examples, in place of ones.
         generator: not used.
         batchnorm: ``eval`` (default, at the initial statistics, mean 0 and variance 1) or ``train``.
 
@@ -40,10 +41,7 @@ def synflow(
         for parameter in double.parameters():
             parameter.abs_()
     weights = prunable(double)
-    device = next(double.parameters()).device
-    flow = double(torch.ones(1, *batches.input_shape, dtype=torch.float64, device=device)).sum()
-    gradients = torch.autograd.grad(flow, list(weights.values()))
+    slopes = gradients(outputs(double, batches.one(1.0)).sum(), list(weights.values()))
     return {
-        name: (weight.detach() * gradient).abs()
-        for (name, weight), gradient in zip(weights.items(), gradients, strict=True)
+        name: (weight.detach() * slope).abs() for (name, weight), slope in zip(weights.items(), slopes, strict=True)
     }

@@ -6,8 +6,9 @@ from torch import nn
 from pruneexp.components.options import component
 from pruneexp.components.values import Count
 from pruneexp.data.batches import Batches
+from pruneexp.network.prunable import prunable_layers
 from pruneexp.scorers.float64 import BatchNorm
-from pruneexp.scorers.neurons import of_weights
+from pruneexp.scorers.neurons import of_weights, rows
 from pruneexp.scorers.sensitivity import weights_times_gradients
 
 
@@ -35,4 +36,8 @@ def taylor(
         UserError: fewer than `samples` images.
     """
     products = weights_times_gradients(model, *batches.samples(samples), batchnorm)
-    return {name: of_weights(product.flatten(1).sum(dim=1) ** 2, product) for name, product in products.items()}
+    layers = prunable_layers(model)
+    return {
+        name: of_weights(rows(layers[name], product).flatten(1).sum(dim=1) ** 2, layers[name], product)
+        for name, product in products.items()
+    }

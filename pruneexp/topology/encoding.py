@@ -17,7 +17,7 @@ class Link:
     relations; a linear layer is a kernel as large as its input.
 
     Attributes:
-        name: of the weight; of a skip "skip <source>-<target>".
+        name: of the weight; of edges without weights, "<what> <source>-<target>": skip, sum, product, query, key, value.
         source, target: numbers of the partitions.
         weight: float64 [C_out, C_in, K_h, K_w], absolute values; zero is no edge.
         rows, columns: the relations.
@@ -81,12 +81,12 @@ class Graph:
     Attributes:
         shapes: (C, H, W) of each partition, (units, 1, 1) of a linear layer's; the first is the input.
         links: its edges.
-        output: number of the output's partition, by default the last.
+        outputs: numbers of the outputs' partitions, by default the last.
     """
 
     shapes: list[tuple[int, int, int]]
     links: list[Link] = field(default_factory=list)
-    output: int = -1
+    outputs: tuple[int, ...] = (-1,)
 
     @cached_property
     def offsets(self) -> np.ndarray:
@@ -98,10 +98,10 @@ class Graph:
         return int(self.offsets[-1])
 
     @property
-    def last(self) -> slice:
-        """The output's nodes."""
-        partition = self.output % len(self.shapes)
-        return slice(int(self.offsets[partition]), int(self.offsets[partition + 1]))
+    def last(self) -> np.ndarray:
+        """int64, the outputs' nodes."""
+        ends = [partition % len(self.shapes) for partition in self.outputs]
+        return np.concatenate([np.arange(self.offsets[end], self.offsets[end + 1]) for end in ends])
 
     @property
     def edges(self) -> int:

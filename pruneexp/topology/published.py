@@ -17,6 +17,7 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks
+from pruneexp.network.plain import modules_by_name
 from pruneexp.topology.edges import Csr, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.quantities import Topology
@@ -52,7 +53,7 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
         UserError: as `encode`; or the network does not begin with a convolution of stride 1.
     """
     graph = encode(model, input_shape, masks, skips=False)
-    modules = dict(model.named_modules())
+    modules = modules_by_name(model)
     first = graph.links[0]
     stem = modules[first.name.removesuffix(".weight")]
     if not isinstance(stem, nn.Conv2d) or stem.stride != (1, 1) or isinstance(stem.padding, str):
@@ -63,7 +64,7 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
         sliding(side, int(relation[:, 2].max()) + 1, kernel, 1, padding, 1)
         for side, relation, kernel, padding in zip(sides, relations, stem.kernel_size, stem.padding, strict=True)
     ]
-    last = graph.output % len(graph.shapes) == len(graph.shapes) - 1
+    last = [partition % len(graph.shapes) for partition in graph.outputs] == [len(graph.shapes) - 1]
     alone = last and sum(link.source == 0 for link in graph.links) == 1
     same = [np.array_equal(np.unique(a, axis=0), np.unique(b, axis=0)) for a, b in zip(relations, bare, strict=True)]
     if not alone or not all(same):

@@ -1,8 +1,10 @@
-"""How positions along one axis of a map lead to positions of the next: convolutions, pools and one after the other."""
+"""Which positions lead to which: relations one after the other, and those that are rows times columns."""
 
 import numpy as np
 
 from pruneexp.topology.encoding import Relation
+
+Grid = tuple[int, int]  # rows and columns of what is numbered row after row
 
 
 def sliding(before: int, after: int, kernel: int, stride: int, padding: int, dilation: int) -> Relation:
@@ -13,20 +15,57 @@ def sliding(before: int, after: int, kernel: int, stride: int, padding: int, dil
     return np.column_stack([source, index, target])[inside]
 
 
-def adaptive(before: int, after: int) -> np.ndarray:
-    """(y, y') of the windows of adaptive pooling."""
-    return np.array(
-        [(y, k) for k in range(after) for y in range(k * before // after, -(-(k + 1) * before // after))],
-        dtype=np.int64,
-    )
+def through(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(a, ...) for (b, a) in `first`, whose b ascend, and (b, ...) in `second`, as often as there are."""
+    begin, end = (np.searchsorted(first[:, 0], second[:, 0], side) for side in ("left", "right"))  # type: ignore[call-overload]
+    count = end - begin
+    row = np.repeat(np.arange(len(second)), count)
+    within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)
+    return np.column_stack([first[begin[row] + within, 1], second[row, 1:]])
 
 
-def compose(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(a, c) for (a, b) in `first` and (b, c) in `second`."""
-    return np.array([(a, c) for a, b in first for b2, c in second if b == b2], dtype=np.int64).reshape(-1, 2)
+def alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different rows [u, m] of a matrix [n, m] in ascending order, and which of them each is, int64 [n]."""
+    if len(rows) and (rows == rows[:1]).all():
+        return rows[:1], np.zeros(len(rows), dtype=np.int64)
+    different, which = np.unique(rows, axis=0, return_inverse=True)
+    return different, which.reshape(-1)
 
 
-def through(positions: np.ndarray, relation: Relation) -> Relation:
-    """(a, k, c) for (a, b) in `positions` and (b, k, c) in `relation`."""
-    found = [(a, k, c) for a, b in positions for b2, k, c in relation if b == b2]
-    return np.array(found, dtype=np.int64).reshape(-1, 3)
+def sets(keys: np.ndarray, members: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
+    """The pairs (key, member), each there once, as products: (keys, members) of all keys that have the same members."""
+    order = np.lexsort([members, keys])
+    keys, begin, count = np.unique(keys[order], return_index=True, return_counts=True)
+    place = np.minimum(begin[:, None] + np.arange(count.max()), len(order) - 1)
+    table = np.where(np.arange(count.max()) < count[:, None], members[order][place], -1)
+    different, which = alike(table)
+    return [(keys[which == k], row[row >= 0]) for k, row in enumerate(different)]
+
+
+def separated(relation: Relation, source: Grid, kernel: Grid, target: Grid) -> tuple[Relation, Relation] | None:
+    """The relations of rows and of columns whose product it is, or None.
+
+    Args:
+        relation: of positions and kernel indices that are numbered row after row.
+        source, kernel, target: how many rows and columns there are of each.
+    """
+    parts = [np.divmod(relation[:, k], grid[1]) for k, grid in enumerate((source, kernel, target))]
+    found, places = [], []
+    for axis in (0, 1):
+        sizes = kernel[axis], target[axis]
+        code = (parts[0][axis] * sizes[0] + parts[1][axis]) * sizes[1] + parts[2][axis]
+        different, place = np.unique(code, return_inverse=True)
+        start, end = np.divmod(different, sizes[1])
+        found.append(np.column_stack([*np.divmod(start, sizes[0]), end]))
+        places.append(place)
+    table = np.zeros((len(found[0]), len(found[1])), dtype=np.int64)
+    np.add.at(table, tuple(places), 1)
+    if not table.all():
+        return None
+    if not table.size:
+        return found[0], found[1]
+    first = table[:, 0] // np.gcd.reduce(table[:, 0])
+    second = table[0] // first[0]
+    if not np.array_equal(np.outer(first, second), table):
+        return None
+    return np.repeat(found[0], first, axis=0), np.repeat(found[1], second, axis=0)

@@ -1,53 +1,24 @@
-"""From a network to its multipartite graph, by tracing what it computes."""
+"""From a network to its multipartite graph: what an analysis of its trace finds."""
 
-import math
-import operator
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Sequence
+from math import prod
+from typing import ClassVar
 
 import numpy as np
 import torch
 from torch import fx, nn
-from torch.nn import functional
 
-from pruneexp.errors import UserError, first_line
-from pruneexp.models.vit import attend
+from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks, check
+from pruneexp.network.operations import Kind
 from pruneexp.network.plain import plain
-from pruneexp.network.prunable import modes_kept, prunable
-from pruneexp.topology.encoding import Graph, Link
-from pruneexp.topology.relations import adaptive, compose, sliding, through
-
-PASSING = (
-    nn.modules.batchnorm._BatchNorm, nn.ReLU, nn.ReLU6, nn.GELU, nn.SiLU, nn.Tanh, nn.Sigmoid, nn.LeakyReLU, nn.Hardswish,
-    nn.Dropout, nn.Dropout2d, nn.Identity, nn.GroupNorm, nn.LayerNorm,
-)  # fmt: skip
-PASSING_FUNCTIONS = {
-    torch.relu, torch.tanh, torch.sigmoid, functional.relu, functional.relu6, functional.gelu, functional.silu, functional.dropout,
-    functional.leaky_relu, "relu", "contiguous", "relu_",
-}  # fmt: skip
-FLATTENING = {nn.Flatten, torch.flatten, "flatten", "view", "reshape"}
-POOLS = (nn.MaxPool2d, nn.AvgPool2d, nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)
-POOLING: dict[object, str] = {
-    functional.max_pool2d: "max_pool2d", functional.avg_pool2d: "avg_pool2d",
-    functional.adaptive_avg_pool2d: "adaptive", functional.adaptive_max_pool2d: "adaptive",
-}  # fmt: skip
-SCALARS = ("int", "Size", "bool", "device", "dtype", "float")  # of sizes on their way to a view
-ADDING = {operator.add, operator.iadd, torch.add, "add", "add_"}
-
-
-@dataclass(frozen=True)
-class _Value:
-    """Channels on their way: the partition they come from, and how its positions map to theirs.
-
-    `rows` and `columns` are int64 [n, 2]: (position in the partition, position now); a pool's window is many to one.
-    """
-
-    partition: int
-    size: tuple[int, int, int]  # C, H, W now
-    rows: np.ndarray
-    columns: np.ndarray
-    stamp: int = 0  # of the partition when the value was made: an addition to it makes earlier values of it void
+from pruneexp.network.prunable import prunable
+from pruneexp.network.trace import Operation, Trace, traced
+from pruneexp.network.walk import MIXED, Held, Map, Walk
+from pruneexp.topology.encoding import Graph
+from pruneexp.topology.layers import dense, grid, is_convolution, slots, windows
+from pruneexp.topology.nodes import Cells, Nodes
+from pruneexp.topology.products import Factors, draw
 
 
 def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None = None, skips: bool = True) -> Graph:
@@ -56,11 +27,13 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
     A convolution's or linear layer's outputs are a partition of nodes, one for each channel and position; the next layer's inputs are
     the same nodes. Pooling adds none: an edge that leaves a pooled cell leaves every node of its window. A shortcut
     convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
-    Attention (`pruneexp.models.vit.attend`), which the paper leaves to later work, is a partition of its own: an output at a position
-    has unit edges from its head's query there, its head's keys at all positions and its channel's values at all positions.
+    What the paper leaves to later work is a partition of its own, with edges of unit weight: a sum that is neither of the two, for one of its terms
+    is used elsewhere too or lies at other positions; a product of channels (a gate); and attention, where an output at a position comes from its
+    head's query there, its head's keys at all positions and its channel's values at all positions. A layer that the network
+    does not use has no edges.
 
     Args:
-        model: of Conv2d and Linear layers, normalisation, activations, pooling and additions.
+        model: any network that torch.export can follow.
         input_shape: [C, H, W], or [units].
         masks: by weight name; without them the network's own zeros are its mask.
         skips: add identity skips.
@@ -69,282 +42,181 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
         UserError: the network cannot be traced or run on that shape, does something without a meaning in a graph, or a
             mask's name or shape is not the network's.
     """
-    model = plain(model)
-    weights = _masked(model, masks)
+    network = plain(model)
+    weights = _masked(network, masks)
     if not isinstance(input_shape, (tuple, list)) or not all(
         isinstance(side, int) and side > 0 for side in input_shape
     ):
         raise UserError(f"input_shape must be channels, height and width, such as (3, 32, 32), got {input_shape!r}.")
-    with modes_kept(model):
-        traced = _traced(model.eval())
-        _run(traced, model, tuple(input_shape))
-    tracer = _Tracer(model, weights, skips)
-    for node in traced.graph.nodes:
-        tracer.visit(node)
-    return tracer.graph()
+    walk = Multipartite(traced(network, tuple(input_shape)), weights, skips)
+    walk.follow()
+    if not walk.outputs:
+        raise UserError(f"{walk.what} is of networks whose output holds channels, and this one's holds none.")
+    return walk.nodes.graph(walk.outputs)
 
 
-def _traced(model: nn.Module) -> fx.GraphModule:
-    try:
-        return fx.GraphModule(model, _Leaves().trace(model))
-    except Exception as error:
-        raise UserError(
-            f"the multipartite graph needs a network that torch.fx can trace: {first_line(error)}."
-        ) from error
-
-
-def _run(traced: fx.GraphModule, model: nn.Module, input_shape: tuple[int, ...]) -> None:
-    """Note the shape of everything that the network computes."""
-    like = next(model.parameters())
-    try:
-        with torch.no_grad():
-            _Shapes(traced).run(torch.zeros(2, *input_shape, device=like.device, dtype=like.dtype))
-    except Exception as error:
-        shape = "x".join(map(str, input_shape))
-        raise UserError(f"the network does not run on an input of {shape}: {first_line(error)}.") from error
-
-
-class _Leaves(fx.Tracer):
-    def is_leaf_module(self, m: nn.Module, module_qualified_name: str) -> bool:
-        return isinstance(m, nn.LayerNorm) or super().is_leaf_module(m, module_qualified_name)
-
-
-class _Shapes(fx.Interpreter):
-    def run_node(self, n: fx.Node) -> Any:
-        result = super().run_node(n)
-        n.meta["computed"] = tuple(result.shape) if isinstance(result, torch.Tensor) else type(result).__name__
-        return result
-
-
-def _masked(model: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
-    weights = prunable(model)
+def _masked(network: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
+    weights = prunable(network)
     check(weights, masks or {})
     result = {}
     for name, weight in weights.items():
-        value = weight.detach().double().abs().cpu()
-        if not bool(torch.isfinite(value).all()):
+        if not bool(torch.isfinite(weight).all()):
             raise UserError(f"the weights of {name} are not finite.")
+        value = weight.detach().abs().cpu().double()
         result[name] = (value * masks[name].cpu() if masks and name in masks else value).numpy()
     return result
 
 
-class _Tracer:
-    def __init__(self, model: nn.Module, weights: dict[str, np.ndarray], skips: bool) -> None:
-        self.modules, self.weights, self.with_skips = dict(model.named_modules()), weights, skips
-        self.shapes: list[tuple[int, int, int]] = []
-        self.links: list[Link] = []
-        self.values: dict[fx.Node, _Value] = {}
-        self.stamps: list[int] = []  # of each partition
-        self.clock = 0
-        self.output = -1
+class Multipartite(Walk):
+    """Numbers nodes; `origin` tells of weights of attention the two factors that they are the product of.
 
-    def visit(self, node: fx.Node) -> None:
-        inputs = [self.values[argument] for argument in node.all_input_nodes if argument in self.values]
-        for value in inputs:
-            if value.partition >= len(self.stamps) or self.stamps[value.partition] != value.stamp:
-                raise UserError(
-                    f"the multipartite graph has no meaning for channels that are used (at {node.name}) as they were before an addition."
-                )
-        if node.op == "output":
-            if len(inputs) != 1:
-                raise UserError(
-                    f"the multipartite graph is of networks with one output, and this one has {len(inputs)}."
-                )
-            self.output = inputs[0].partition
-            return
-        if node.op == "get_attr" or (node.op != "placeholder" and node.meta["computed"] in SCALARS):
-            return
-        if node.op == "placeholder":
-            self.values[node] = self._new(_shape(node))
-            return
-        module = self.modules[str(node.target)] if node.op == "call_module" else None
-        kind = node.target if module is None else type(module)
-        if not inputs or not isinstance(node.meta["computed"], tuple):
-            raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
-        value = inputs[0]
-        if isinstance(module, nn.Conv2d):
-            self.values[node] = self._convolution(str(node.target), module, value, _shape(node))
-        elif isinstance(module, nn.Linear):
-            self.values[node] = self._linear(str(node.target), module, value)
-        elif isinstance(module, PASSING) or kind in PASSING_FUNCTIONS:
-            self.values[node] = value
-        elif isinstance(module, POOLS) or kind in POOLING:
-            self.values[node] = self._pool(node, module, value)
-        elif kind == "mean" or kind is torch.mean:
-            self.values[node] = _mean(node, value)
-        elif kind in FLATTENING and len(node.meta["computed"]) == 2:
-            self.values[node] = value
-        elif kind in ADDING and len(inputs) == 2 and not node.kwargs:
-            self.values[node] = self._add(*inputs)
-        elif kind in ADDING and len(inputs) == 1 and any(n.op == "get_attr" for n in node.all_input_nodes):
-            self.values[node] = value  # a bias by position
-        elif kind is attend:
-            self.values[node] = self._attention(inputs, int(node.args[3]))  # type: ignore[arg-type]
+    Args:
+        trace: of a plain network.
+        weights: absolute values by name, float64.
+        skips: draw identity skips.
+    """
+
+    what: ClassVar[str] = "the multipartite graph"
+
+    def __init__(self, trace: Trace, weights: dict[str, np.ndarray], skips: bool) -> None:
+        super().__init__(trace)
+        self.weights, self.skips = weights, skips
+        self.nodes = Nodes()
+        self.makers: dict[int, fx.Node] = {}
+        self.outputs: set[int] = set()
+
+    def entered(self, shape: Sequence[int]) -> Map:
+        made = self.nodes.partition(shape[1] if len(shape) > 1 else 1, grid((1, *shape[2:])))
+        return Map(made.labels.reshape(tuple(shape)))
+
+    def origin(self, maps: Sequence[Map]) -> Factors | None:
+        found = [one.origin for one in maps if one.origin is not None]
+        return found[0] if len(found) == 1 else None
+
+    def layer(self, operation: Operation, name: str, x: Map) -> Map:
+        if operation.name == "embedding":
+            raise self.refused(operation, "what it reads are no channels")
+        if bool((x.labels < 0).any()):
+            raise self.refused(operation, "it reads statistics over channels")
+        axis = 1 if is_convolution(operation) else -1
+        labels = x.labels.movedim(axis, 0)
+        read = self.nodes.lines(labels.flatten(1))
+        if read is None:
+            raise self.refused(operation, "it mixes positions, not channels")
+        (weight, kernel), sides = dense(operation, self.weights[name]), self.weights[name].shape[2:]
+        shape = list(operation.shape)
+        shape.pop(axis)
+        inherits = axis == -1 and read and len(read[0].patterns) == 1 and read[0].in_order
+        made = self.nodes.partition(len(weight), read[0].cells.grid if inherits else grid(tuple(shape)))
+        self.makers[made.partition] = operation.node
+        for lines in read:
+            lines = lines.apart()
+            taken = slots(operation, lines.patterns, tuple(labels.shape[1:]), sides)
+            pattern, slot, target = np.nonzero(taken >= 0)
+            relation = np.column_stack([taken[pattern, slot, target], pattern * prod(kernel) + slot, target])
+            each = lines.in_order and lines.patterns.shape[1] == taken[0].size == 1  # a kernel as large as its input
+            entries = lines.cells.grid if each else (len(lines.patterns) * kernel[0], kernel[1])
+            self.nodes.link(name, lines.cells, made, lines.spread(weight), entries, relation)
+        return Map(made.labels.reshape(-1, *shape).movedim(0, axis))
+
+    def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
+        value = operation.node.meta["val"]
+        shape = tuple((value[0] if isinstance(value, (tuple, list)) else value).shape)
+        last = sorted(d % x.labels.dim() for d in dims)
+        labels = x.labels.movedim(last, tuple(range(-len(last), 0))).flatten(-len(last))
+        rest = labels.reshape(-1, labels.shape[-1])
+        read = None if bool((rest < 0).any()) else self.nodes.lines(rest)
+        if read is None or len(np.unique(np.concatenate([lines.lines for lines in read]))) < sum(len(x.lines) for x in read):
+            return Map(torch.full(shape, MIXED))
+        if operation.kind is Kind.POOL:
+            before, after = (tuple(s[d] for d in last) for s in (x.labels.shape, shape))
+            pairs, sides = windows(operation, before, after), grid((1, *after))
         else:
-            raise UserError(f"the multipartite graph has no meaning for {_called(node, module)}.")
+            pairs, sides = np.column_stack([np.arange(rest.shape[1]), np.zeros(rest.shape[1], np.int64)]), (1, 1)
+        made = torch.zeros(len(rest), prod(sides), dtype=torch.int64)
+        if made.numel() != prod(shape):
+            raise self.refused(operation)
+        for lines in read:
+            cell = lines.patterns[:, pairs[:, 0]]
+            after_cell = np.arange(len(cell))[:, None] * prod(sides) + pairs[:, 1]
+            window = np.column_stack([cell[cell >= 0], after_cell[cell >= 0]])
+            cells = self.nodes.windows(lines.cells, window, (len(cell) * sides[0], sides[1]))
+            first = cells.first + lines.channels * cells.size + lines.which * prod(sides)
+            made[torch.from_numpy(lines.lines)] = torch.from_numpy(first[:, None] + np.arange(prod(sides)))
+        return Map(made.reshape(shape))
 
-    def _attention(self, inputs: list[_Value], heads: int) -> _Value:
-        """Every position of a head reads its query there, its keys everywhere, and its own channel's values everywhere; unit weights."""
-        made = self._new(inputs[0].size)
-        channels = made.size[0]
-        same_head = np.kron(np.eye(heads), np.ones((channels // heads, channels // heads)))
-        for name, value, weight in zip(
-            ("query", "key", "value"), inputs, (same_head, same_head, np.eye(channels)), strict=True
-        ):
-            relations = []
-            for positions, size in zip((value.rows, value.columns), value.size[1:], strict=True):
-                reached = [(a, 0, b) for a, here in positions for b in ([here] if name == "query" else range(size))]
-                relations.append(np.array(reached, dtype=np.int64))
-            title = f"{name} {value.partition}-{made.partition}"
-            self.links.append(Link(title, value.partition, made.partition, weight[:, :, None, None], *relations))
-        return made
+    def met(self, operation: Operation, maps: list[Map]) -> Map:
+        if all(torch.equal(maps[0].labels, other.labels) for other in maps[1:]):
+            return maps[0]
+        labels = [one.labels for one in maps]
+        found = self._summed(operation, labels) if operation.kind is Kind.ADD and len(maps) == 2 else None
+        if found is not None:
+            return Map(found)
+        whole = max(labels, key=lambda one: len(one.unique()))
+        for other in labels:
+            whole = torch.where(whole > 0, whole, other)
+        own = self.nodes.like(whole)
+        if own is None:
+            raise self.refused(operation, "its channels are at different positions")
+        self.makers[own[0].partition] = operation.node
+        for one in labels:
+            self.nodes.joined("sum " if operation.kind is Kind.ADD else "product ", one, own[1])
+        return Map(own[1])
 
-    def _new(self, shape: tuple[int, int, int]) -> _Value:
-        self.shapes.append(shape)
-        rows, columns = (np.repeat(np.arange(size)[:, None], 2, axis=1) for size in shape[1:])
-        self.stamps.append(0)
-        return self._stamped(_Value(len(self.shapes) - 1, shape, rows, columns))
+    def _summed(self, operation: Operation, terms: list[torch.Tensor]) -> torch.Tensor | None:
+        """A sum in the partition of one of its terms, where the two are two layers' outputs or one is added to what comes later."""
+        nodes = [node for node in operation.node.all_input_nodes if isinstance(self.at[node], Map)]
+        nodes = [node for node in nodes if self.at[node].labelled]
+        early, late = sorted((0, 1), key=lambda k: self.nodes.latest(terms[k]))
+        wholes = [self.nodes.whole(one) for one in terms]
+        alone = [cells if cells and self._alone(node, cells) else None for node, cells in zip(nodes, wholes, strict=True)]
+        mine, other = alone[late], alone[early]
+        if mine is None:
+            return None
+        if other is not None:
+            alike = mine.grid == other.grid and torch.equal(terms[late] - mine.first, terms[early] - other.first)
+            if not alike:
+                return None
+            self.nodes.merge(mine, other)
+            self.makers[other.partition] = operation.node
+            return terms[early]
+        if self.skips:
+            self.nodes.joined("skip ", terms[early], terms[late])
+        self.makers[mine.partition] = operation.node
+        return terms[late]
 
-    def _stamped(self, value: _Value) -> _Value:
-        """The value as the only one of its partition that still holds."""
-        self.clock += 1
-        self.stamps[value.partition] = self.clock
-        return replace(value, stamp=self.clock)
+    def _alone(self, node: fx.Node, cells: Cells) -> bool:
+        """Whether what the node gives of a partition goes nowhere else than into its one user."""
+        maker = self.makers.get(cells.partition)
+        while node is not maker and len(node.users) == 1:
+            read = [one for one in node.all_input_nodes if not isinstance(self.at[one], Held)]
+            if len(read) != 1:
+                return False
+            node = read[0]
+        return node is maker and len(node.users) == 1
 
-    def _convolution(self, name: str, module: nn.Conv2d, value: _Value, shape: tuple[int, int, int]) -> _Value:
-        weight = self.weights[f"{name}.weight"]
-        if module.groups > 1:
-            out, into = weight.shape[:2]
-            dense = np.zeros((out, into * module.groups, *weight.shape[2:]))
-            for group in range(module.groups):
-                part = slice(group * out // module.groups, (group + 1) * out // module.groups)
-                dense[part, group * into : (group + 1) * into] = weight[part]
-            weight = dense
-        if isinstance(module.padding, str) or module.padding_mode != "zeros":
-            how = module.padding if isinstance(module.padding, str) else module.padding_mode
-            raise UserError(f"the multipartite graph needs {name}'s padding as a number, not {how!r}.")
-        relations = [
-            through(
-                positions,
-                sliding(before, after, kernel, module.stride[axis], int(module.padding[axis]), module.dilation[axis]),
-            )
-            for axis, (positions, before, after, kernel) in enumerate(
-                zip((value.rows, value.columns), value.size[1:], shape[1:], weight.shape[2:], strict=True)
-            )
-        ]
-        made = self._new(shape)
-        self.links.append(Link(f"{name}.weight", value.partition, made.partition, weight, *relations))
-        return made
+    def product(self, operation: Operation, a: Map, b: Map) -> Map:
+        shape = operation.shape
+        left, right = (x.labels.expand(*shape[:-2], *x.labels.shape[-2:]).flatten(0, -3) for x in (a, b))
+        if a.labelled and b.labelled:
+            return Map(Factors.labels(shape), Factors(left, right))
+        factors = (a if b.labelled else b).origin
+        pair = factors.of(left if b.labelled else right) if isinstance(factors, Factors) else None
+        if pair is None:
+            raise self.refused(operation, "it mixes channels by activations")
+        return self._drawn(operation, *((*pair, right) if b.labelled else (left, *pair)))
 
-    def _linear(self, name: str, module: nn.Linear, value: _Value) -> _Value:
-        if module.in_features != math.prod(value.size):
-            raise UserError(
-                f"the multipartite graph has no meaning for the linear layer {name} here: it takes {module.in_features} units"
-                f" from {math.prod(value.size)}."
-            )
-        weight = self.weights[f"{name}.weight"].reshape(module.out_features, *value.size)
-        relations = [np.column_stack([p, np.zeros(len(p), np.int64)]) for p in (value.rows, value.columns)]
-        made = self._new((module.out_features, 1, 1))
-        self.links.append(Link(f"{name}.weight", value.partition, made.partition, weight, *relations))
-        return made
+    def attended(self, operation: Operation, query: Map, key: Map, value: Map) -> Map:
+        lead = operation.shape[:-2]
+        q, k, v = (x.labels.expand(*lead, *x.labels.shape[-2:]).flatten(0, -3) for x in (query, key, value))
+        return self._drawn(operation, q, k.mT, v)
 
-    def _pool(self, node: fx.Node, module: nn.Module | None, value: _Value) -> _Value:
-        shape = _shape(node)
-        if isinstance(module, (nn.AdaptiveAvgPool2d, nn.AdaptiveMaxPool2d)) or POOLING.get(node.target) == "adaptive":
-            windows = [adaptive(before, after) for before, after in zip(value.size[1:], shape[1:], strict=True)]
-        else:
-            kernel, stride, padding, dilation = _window(node, module)
-            windows = [
-                sliding(before, after, kernel[axis], stride[axis], padding[axis], dilation[axis])[:, [0, 2]]
-                for axis, (before, after) in enumerate(zip(value.size[1:], shape[1:], strict=True))
-            ]
-        rows, columns = (
-            compose(positions, window) for positions, window in zip((value.rows, value.columns), windows, strict=True)
-        )
-        return replace(value, size=shape, rows=rows, columns=columns)
+    def _drawn(self, operation: Operation, left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> Map:
+        drawn = draw(self.nodes, left, middle, right)
+        if drawn is None:
+            raise self.refused(operation, "it mixes channels by activations")
+        self.makers[drawn[0].partition] = operation.node
+        return Map(drawn[1].reshape(operation.shape))
 
-    def _add(self, a: _Value, b: _Value) -> _Value:
-        early, late = sorted((a, b), key=lambda value: value.partition)
-        if (
-            a.size != b.size
-            or not _whole(late, self.shapes)
-            or (a.partition == b.partition and not _whole(early, self.shapes))
-        ):
-            raise UserError("the multipartite graph has no meaning for an addition of channels at different positions.")
-        if early.partition == late.partition:
-            return late
-        if _whole(early, self.shapes) and not any(link.source == early.partition for link in self.links):
-            # two layers' outputs meet: the later one's nodes go, its edges lead to the earlier's
-            self.links = [
-                replace(link, target=early.partition) if link.target == late.partition else link for link in self.links
-            ]
-            if late.partition != len(self.shapes) - 1 or any(link.source == late.partition for link in self.links):
-                raise UserError(
-                    "the multipartite graph has no meaning for an addition to channels that are used before it."
-                )
-            self.shapes.pop()
-            self.stamps.pop()
-            return self._stamped(early)
-        if self.with_skips:
-            channels = late.size[0]
-            unit = np.eye(channels)[:, :, None, None]
-            relations = [
-                np.column_stack([p[:, 0], np.zeros(len(p), np.int64), p[:, 1]]) for p in (early.rows, early.columns)
-            ]
-            name = f"skip {early.partition}-{late.partition}"
-            self.links.append(Link(name, early.partition, late.partition, unit, *relations))
-        return self._stamped(late)
-
-    def graph(self) -> Graph:
-        used = {link.name for link in self.links}
-        for name in self.weights:
-            if name not in used:
-                raise UserError(f"the multipartite graph needs every layer, and the network does not use {name}.")
-        return Graph(self.shapes, self.links, self.output)
-
-
-def _whole(value: _Value, shapes: list[tuple[int, int, int]]) -> bool:
-    """Whether the value is its partition, position for position."""
-    return value.size == shapes[value.partition] and all(
-        len(p) == size and bool((p[:, 0] == p[:, 1]).all())
-        for p, size in zip((value.rows, value.columns), value.size[1:], strict=True)
-    )
-
-
-def _mean(node: fx.Node, value: _Value) -> _Value:
-    dims = node.kwargs.get("dim", node.args[1] if len(node.args) > 1 else None)
-    if not isinstance(dims, (tuple, list)) or {int(d) % 4 for d in dims} != {2, 3}:
-        raise UserError(
-            f"the multipartite graph has no meaning for a mean over {dims} (at {node.name}): only over positions."
-        )
-    rows, columns = (np.column_stack([p[:, 0], np.zeros(len(p), np.int64)]) for p in (value.rows, value.columns))
-    return replace(value, size=(value.size[0], 1, 1), rows=rows, columns=columns)
-
-
-def _window(node: fx.Node, module: nn.Module | None) -> tuple[tuple[int, int], ...]:
-    """Kernel, stride, padding and dilation of a pool."""
-    names = ("kernel_size", "stride", "padding", "dilation")
-    if module is not None:
-        found = [getattr(module, name, None) for name in names]
-    else:
-        found = [node.kwargs.get(n, node.args[k + 1] if len(node.args) > k + 1 else None) for k, n in enumerate(names)]
-    kernel = found[0]
-    values = [
-        kernel,
-        *(default if value is None else value for value, default in zip(found[1:], (kernel, 0, 1), strict=True)),
-    ]
-    return tuple((v, v) if isinstance(v, int) else tuple(v or ()) for v in values)
-
-
-def _shape(node: fx.Node) -> tuple[int, int, int]:
-    if not isinstance(node.meta["computed"], tuple):
-        raise UserError(
-            f"the multipartite graph has no meaning for {node.meta['computed']} (at {node.name}) in this network."
-        )
-    shape = node.meta["computed"][1:]
-    return (*shape, *[1] * (3 - len(shape)))[:3]
-
-
-def _called(node: fx.Node, module: nn.Module | None) -> str:
-    what = type(module).__name__ if module is not None else getattr(node.target, "__name__", node.target)
-    return f"{what} (at {node.name}) in this network"
+    def left(self, x: Map) -> None:
+        self.outputs |= {cells.partition for cells, *_ in self.nodes.of(x.labels)}

@@ -9,6 +9,7 @@ import torch
 from torch import nn
 
 from pruneexp.data.resident import Split
+from pruneexp.network.outputs import logits as logits_of
 from pruneexp.system.signals import check
 from pruneexp.training.branch import Branch
 from pruneexp.training.cuda_graph import few_launches
@@ -144,7 +145,7 @@ class MaskedClassifier(lightning.LightningModule):
             branch = self.branches[number]
             branch.network.eval()
             for images, labels in branch.data.batches(getattr(branch.data, split)):
-                self.tally.count(number, branch.network(images), labels)
+                self.tally.count(number, logits_of(branch.network(images)), labels)
         means = self.tally.take()
         return {number: means[number] for number in numbers}
 

@@ -1,6 +1,7 @@
 """The weights of a network in bfloat16, kept beside those of float32 that are trained."""
 
 from collections.abc import Collection
+from typing import Any
 
 import torch
 from torch import nn
@@ -15,7 +16,8 @@ class Shadow:
     another.
 
     Args:
-        network: [b, C, H, W] -> [b, classes], in float32; called under autocast.
+        network: [b, C, H, W] -> [b, classes], or what `pruneexp.network.outputs.logits` finds these in, in float32; called under
+            autocast.
         names: of the weights, such as `pruneexp.training.casts.cast_once` finds.
     """
 
@@ -30,15 +32,13 @@ class Shadow:
         self.gradients = [torch.empty_like(weight) for weight in self.weights]
         self.follow()
 
-    def __call__(self, images: torch.Tensor) -> torch.Tensor:
+    def __call__(self, images: torch.Tensor) -> Any:
         if not self.copies:  # of some networks no call with other weights can be made
-            plain: torch.Tensor = self.network(images)
-            return plain
+            return self.network(images)
         for weight, copied in zip(self.weights, self.copies.values(), strict=True):
             copied.requires_grad_(weight.requires_grad)
             copied.grad = None
-        logits: torch.Tensor = functional_call(self.network, self.copies, (images,))
-        return logits
+        return functional_call(self.network, self.copies, (images,))
 
     @torch.no_grad()
     def hand_over_gradients(self) -> None:

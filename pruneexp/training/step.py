@@ -6,6 +6,7 @@ from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from pruneexp.network.masks import Masks
+from pruneexp.network.outputs import logits as logits_of
 from pruneexp.network.prunable import classifier
 from pruneexp.recipe import Recipe
 from pruneexp.training.casts import cast_once
@@ -71,7 +72,7 @@ class Step:
             if self.shadow is None and self.device.resolved_precision == "bf16":
                 self.shadow = Shadow(self.network, cast_once(self.network, images, self.device))
             with self.device.autocast():
-                logits = self.network(images) if self.shadow is None else self.shadow(images)
+                logits = logits_of((self.network if self.shadow is None else self.shadow)(images))
             losses(logits, labels, self.recipe.label_smoothing, "mean").backward()
             if self.shadow is not None:
                 self.shadow.hand_over_gradients()

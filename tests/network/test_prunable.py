@@ -15,7 +15,7 @@ def test_prunable_are_linear_and_convolution_weights_in_the_models_order() -> No
     model = nn.Sequential(
         nn.Conv2d(1, 2, 3), nn.BatchNorm2d(2), nn.Conv1d(2, 2, 1), nn.Sequential(nn.Linear(4, 3), nn.LayerNorm(3))
     )
-    assert list(prunable(model)) == ["0.weight", "3.0.weight"]
+    assert list(prunable(model)) == ["0.weight", "2.weight", "3.0.weight"]
     assert prunable(model)["0.weight"] is model[0].get_parameter("weight")
 
 
@@ -26,7 +26,7 @@ def test_a_lone_layer_is_a_network_too() -> None:
 
 def test_a_model_without_prunable_layers_is_refused() -> None:
     with pytest.raises(
-        UserError, match=r"no prunable layer: pruneexp prunes the weights of Linear and Conv2d modules\.$"
+        UserError, match=r"no prunable layer: pruneexp prunes the weights of Linear, Conv, .* modules\.$"
     ):
         prunable(nn.Sequential(nn.BatchNorm2d(3), nn.ReLU()))
 
@@ -42,8 +42,9 @@ def test_a_model_without_prunable_layers_is_refused() -> None:
         (nn.Conv2d(4, 4, 3, padding=1, groups=4), 16 * 12 * 4 * 9),
         (nn.Conv2d(4, 8, 3, padding=2, dilation=2), 16 * 12 * 8 * 4 * 9),
         (nn.Linear(12, 5), 4 * 16 * 12 * 5),  # applied at every position
+        (nn.ConvTranspose2d(4, 6, 3, stride=2, groups=2), 16 * 12 * 4 * 3 * 9),
     ],
-    ids=["same", "valid", "stride", "oblong", "groups", "depthwise", "dilation", "linear"],
+    ids=["same", "valid", "stride", "oblong", "groups", "depthwise", "dilation", "linear", "transposed"],
 )
 def test_operations_of_one_layer_on_4_channels_of_16_x_12(layer: nn.Module, expected: int) -> None:
     assert multiply_accumulates(nn.Sequential(layer), (4, 16, 12)) == {"0.weight": expected}
@@ -52,6 +53,11 @@ def test_operations_of_one_layer_on_4_channels_of_16_x_12(layer: nn.Module, expe
 def test_a_layer_used_twice_counts_twice() -> None:
     shared = nn.Linear(6, 6)
     assert sum(multiply_accumulates(nn.Sequential(shared, nn.ReLU(), shared), (6,)).values()) == 2 * 36
+
+
+def test_attention_uses_each_of_its_four_matrices_at_every_position() -> None:
+    counts = multiply_accumulates(nn.TransformerEncoderLayer(8, 2, 6, batch_first=True), (5, 8))
+    assert list(counts.values()) == [5 * 64] * 4 + [5 * 48] * 2
 
 
 def test_a_known_networks_operations_add_up() -> None:

@@ -12,6 +12,7 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.models.torchvision_model import torchvision_model
+from pruneexp.network.plain import plain
 from pruneexp.network.weights import fingerprint, load_weights
 from pruneexp.sweep import expand
 from tests.command import in_process
@@ -269,3 +270,12 @@ def test_a_key_depends_on_what_a_weights_file_holds_and_not_on_where_it_is(tmp_p
 def test_without_weights_they_are_no_part_of_a_cell() -> None:
     (job,) = expand(["masker=greedy", "seed=0", "densities=[1.0,0.1]"]).jobs
     assert all("weights" not in cell.description for cell in job.cells("float32"))
+
+
+def test_attentions_one_matrix_is_loaded_into_the_three_of_a_plain_network(tmp_path: Path) -> None:
+    made = nn.Sequential(nn.TransformerEncoderLayer(8, 2, 6), nn.Linear(8, 3))
+    torch.save(made.state_dict(), tmp_path / "weights.pth")
+    model = plain(nn.Sequential(nn.TransformerEncoderLayer(8, 2, 6), nn.Linear(8, 3)))
+    load_weights(model, str(tmp_path / "weights.pth"))
+    got = [model.get_parameter(f"0.self_attn.{which}_proj_weight").detach() for which in "qkv"]
+    assert torch.equal(torch.cat(got), made.get_parameter("0.self_attn.in_proj_weight"))

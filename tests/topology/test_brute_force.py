@@ -15,8 +15,9 @@ from torch.nn import functional
 
 from pruneexp.models.resnet import BasicBlock, ResNet
 from pruneexp.models.wide_resnet import PreActivationBlock
-from pruneexp.network.masks import apply_masks, to_torch_prune
+from pruneexp.network.masks import apply_masks
 from pruneexp.network.prunable import prunable
+from pruneexp.network.torch_prune import to_torch_prune
 from pruneexp.topology import motifs, spectra
 from pruneexp.topology.connectivity import components, core_numbers, cuts
 from pruneexp.topology.edges import Csr, directed, listed, undirected
