@@ -174,7 +174,7 @@ class Artifacts:
                 self.method, self.scored, density, self.job.seed, self.data.for_scoring(), structure=self.structure
             )
         batches = Batches(input_shape=self.data.input_shape)  # the scores are the job's
-        return pruned(self.method, self.scored, density, self.job.seed, batches, self.scores, self.structure)
+        return pruned(self.method, self.scored, density, self.job.seed, batches, self.scores, structure=self.structure)
 
     def start(self, cell: Cell) -> nn.Module:
         """A copy of the network that the cell's training starts from, before its masks."""

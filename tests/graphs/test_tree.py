@@ -11,7 +11,7 @@ from pruneexp.graphs.network import network_leverages
 from pruneexp.graphs.tree import tree_resistances
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from tests.properties import PROPERTY
 
 
@@ -50,7 +50,7 @@ def test_a_residual_networks_leverages_are_the_same_either_way(
     skip: bool, orders: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model = resnet_cifar(10, (3, 32, 32), 20)
-    wiring, weights = trace(model), prunable(model)
+    wiring, weights = wiring_of(model), prunable(model)
     generator = torch.Generator().manual_seed(0)
     scores = [
         10 ** (-orders * torch.rand(weight.shape, generator=generator, dtype=torch.float64))
