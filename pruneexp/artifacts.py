@@ -170,11 +170,10 @@ class Artifacts:
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""
         if self.method.rounds > 1:
-            return pruned(
-                self.method, self.scored, density, self.job.seed, self.data.for_scoring(), structure=self.structure
-            )
-        batches = Batches(input_shape=self.data.input_shape)  # the scores are the job's
-        return pruned(self.method, self.scored, density, self.job.seed, batches, self.scores, structure=self.structure)
+            batches, scores = self.data.for_scoring(), None
+        else:
+            batches, scores = Batches(input_shape=self.data.input_shape), self.scores  # the scores are the job's
+        return pruned(self.method, self.scored, density, self.job.seed, batches, scores, structure=self.structure)
 
     def start(self, cell: Cell) -> nn.Module:
         """A copy of the network that the cell's training starts from, before its masks."""

@@ -90,8 +90,7 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
     with modes_kept(model), _quiet(), torch.enable_grad(), _Einsum():
         example = runnable(model.eval(), shape)
         try:
-            with _graded(model):
-                program = torch.export.export(model, (example,), strict=False)
+            program = torch.export.export(model, (example,), strict=False)
         except Exception as error:  # whatever the network does that a graph cannot hold
             raise UserError(f"torch.export cannot follow this network: {first_line(error)}.") from error
     return _read(program, places(model, embeddings=True))
@@ -120,17 +119,7 @@ def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
     ) from failed
 
 
-SIDES = (
-    32,
-    64,
-    224,
-    28,
-    96,
-    128,
-    299,
-    *range(1, 28),
-    *range(29, 64),
-)  # of images, in the order in which they are tried
+SIDES = (32, 64, 224, 28, 96, 128, 299, *range(1, 28), *range(29, 64))  # fmt: skip  # of images, in the order in which they are tried
 
 
 def usual_shape(model: nn.Module) -> tuple[int, ...]:
@@ -172,32 +161,6 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-class _Graded(TorchFunctionMode):
-    """Within it gradients stay on or off: what runs under torch.no_grad, torch.export would write as a graph within the graph."""
-
-    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
-        return None if func is torch._C._set_grad_enabled else func(*args, **(kwargs or {}))
-
-
-@contextlib.contextmanager
-def _graded(model: nn.Module) -> Iterator[None]:
-    """The mode entered where the network's forward begins, for it has to come after torch.export's own."""
-    mode = _Graded()
-
-    def enter(*_: Any) -> None:
-        mode.__enter__()
-
-    def leave(*_: Any) -> None:
-        mode.__exit__(None, None, None)
-
-    handles = [model.register_forward_pre_hook(enter), model.register_forward_hook(leave, always_call=True)]
-    try:
-        yield
-    finally:
-        for handle in handles:
-            handle.remove()
-
-
 class _Einsum(TorchFunctionMode):
     """Writes a sum over one index of two tensors as the product of matrices that it is."""
 
@@ -221,7 +184,26 @@ class _Einsum(TorchFunctionMode):
         return func(*args, **(kwargs or {}))
 
 
+def _inline(module: fx.GraphModule) -> None:
+    """Put what runs in a context of its own (torch.autocast, torch.no_grad), a graph within the graph, among the other operations."""
+    for node in list(module.graph.nodes):
+        if node.op != "call_function" or not str(node.target).startswith("wrap_with_"):
+            continue
+        place = next(k for k, one in enumerate(node.args) if isinstance(one, fx.Node) and one.op == "get_attr")
+        body = module.get_submodule(str(node.args[place].target))
+        assert isinstance(body, fx.GraphModule)
+        _inline(body)
+        entries = [one for one in body.graph.nodes if one.op == "placeholder"]
+        with module.graph.inserting_before(node):
+            made: Any = module.graph.graph_copy(body.graph, dict(zip(entries, node.args[place + 1 :], strict=True)))
+        for part in list(node.users):
+            part.replace_all_uses_with(made[part.args[1]])
+            module.graph.erase_node(part)
+        module.graph.erase_node(node)
+
+
 def _read(program: Any, where: dict[str, Place]) -> Trace:
+    _inline(program.graph_module)
     signature, nodes = program.graph_signature, list(program.graph.nodes)
     kept = {**program.state_dict, **program.constants}
     given = {spec.arg.name: spec.target for spec in signature.input_specs}
@@ -236,7 +218,8 @@ def _read(program: Any, where: dict[str, Place]) -> Trace:
             values[node] = kept[target]
             tensors[node] = first.setdefault(id(kept[target]), target)
         elif node.op == "output":
-            outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
+            given_back = zip(node.args[0], signature.output_specs, strict=True)
+            outputs = [n for n, spec in given_back if isinstance(n, fx.Node) and spec.kind.name == "USER_OUTPUT"]
         elif node.meta.get("val") is not None:  # not an assertion
             operations.append(_operation(node))
     return Trace(inputs, tensors, values, operations, outputs, where)

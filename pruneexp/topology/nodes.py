@@ -49,11 +49,11 @@ class Cells:
 
 @dataclass(frozen=True)
 class Lines:
-    """Lines of labels of one kind, each of one channel.
+    """Lines of labels of one kind, each of one channel: the part of a line that is of others is left out.
 
     Attributes:
         cells: the kind.
-        lines: int64 [n], which they are.
+        lines: int64 [n], which they are, ascending.
         channels: int64 [n].
         patterns: int64 [u, m], the cells along a line, -1 for none.
         which: int64 [n], each line's pattern.
@@ -137,16 +137,19 @@ class Nodes:
             here = which == kind
             yield self.cells[kind], np.where(here, channel, -1), np.where(here, cell, -1)
 
-    def lines(self, labels: torch.Tensor) -> list[Lines] | None:
-        """The lines of a matrix of labels [n, m], those with any label, kind by kind; None where one is of several channels."""
+    def lines(self, labels: torch.Tensor) -> list[Lines]:
+        """The lines of a matrix of labels [n, m], kind by kind; one of several channels is there once for each."""
         found = []
         for cells, channel, cell in self.of(labels):
             lines = np.flatnonzero((cell >= 0).any(axis=1))
-            channel, cell = channel[lines], cell[lines]
-            most = channel.max(axis=1, keepdims=True)
-            if not ((channel == most) | (cell < 0)).all():
-                return None
-            found.append(Lines(cells, lines, most[:, 0], *alike(cell)))
+            channels = channel[lines].max(axis=1)
+            if not ((channel[lines] == channels[:, None]) | (channel[lines] < 0)).all():
+                line, place = np.nonzero(cell >= 0)
+                lines, channels = np.divmod(np.unique(line * cells.channels + channel[line, place]), cells.channels)
+                cell = np.where(channel[lines] == channels[:, None], cell[lines], -1)
+            else:
+                cell = cell[lines]
+            found.append(Lines(cells, lines, channels, *alike(cell)))
         return found
 
     def like(self, labels: torch.Tensor) -> tuple[Cells, torch.Tensor] | None:
@@ -174,9 +177,7 @@ class Nodes:
         """Edges of the kernel's entries; `cells` is (cell, kernel index, target position), `weight` float64 [C_out, C_in, entries]."""
         self.links.append(_Flat(name, source.partition, target.partition, weight, kernel, source.read(cells)))
 
-    def units(
-        self, name: str, source: Cells, target: Cells, products: Iterable[tuple[np.ndarray, np.ndarray]]
-    ) -> None:
+    def units(self, name: str, source: Cells, target: Cells, products: Iterable[tuple[np.ndarray, np.ndarray]]) -> None:
         """Edges of weight 1: products of (target channel, source channel) and (cell, target position)."""
         slots: dict[bytes, tuple[list[np.ndarray], np.ndarray]] = {}
         for channels, positions in products:
@@ -190,7 +191,8 @@ class Nodes:
         self.link(name, source, target, weight, (len(slots), 1), np.concatenate(relations))
 
     def joined(self, name: str, source: torch.Tensor, target: torch.Tensor) -> None:
-        """Edges of weight 1 from each element to the other tensor's at its place, where both are nodes."""
+        """Edges of weight 1 from each element to the other tensor's at its place (after broadcasting), where both are nodes."""
+        source, target = torch.broadcast_tensors(source, target)
         both = (source > 0) & (target > 0)
         if not bool(both.any()):
             return

@@ -50,12 +50,20 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
     """The authors' graph.
 
     Raises:
-        UserError: as `encode`; or the network does not begin with a convolution of stride 1.
+        UserError: as `encode`; or the network does not begin with a convolution of stride 1, or has other edges than convolutions',
+            linear layers' and identity skips.
     """
     graph = encode(model, input_shape, masks, skips=False)
     modules = modules_by_name(model)
+    for link in graph.links:
+        if not isinstance(modules.get(link.name.removesuffix("weight").removesuffix(".")), (nn.Conv2d, nn.Linear)):
+            raise UserError(
+                f"mode=published is of networks of convolutions and linear layers, and this one has {link.name}: use mode=correct."
+            )
+    if not graph.links:
+        raise UserError("the graph has no edge: every weight is zero or pruned.")
     first = graph.links[0]
-    stem = modules[first.name.removesuffix(".weight")]
+    stem = modules[first.name.removesuffix("weight").removesuffix(".")]
     if not isinstance(stem, nn.Conv2d) or stem.stride != (1, 1) or isinstance(stem.padding, str):
         raise UserError("mode=published is of networks that begin with a convolution of stride 1: use mode=correct.")
     channels, *sides = graph.shapes[0]
@@ -82,7 +90,7 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
     parts = []
     for link in links:
         source, target, weight = listed(Graph(whole.shapes, [link]))
-        module = modules[link.name.removesuffix(".weight")]
+        module = modules[link.name.removesuffix("weight").removesuffix(".")]
         if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding == (1, 1):
             c, h, w = whole.shapes[link.source]
             begin = int(whole.offsets[link.source])

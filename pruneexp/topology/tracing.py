@@ -29,8 +29,8 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
     convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
     What the paper leaves to later work is a partition of its own, with edges of unit weight: a sum that is neither of the two, for one of its terms
     is used elsewhere too or lies at other positions; a product of channels (a gate); and attention, where an output at a position comes from its
-    head's query there, its head's keys at all positions and its channel's values at all positions. A layer that the network
-    does not use has no edges.
+    head's query there, its head's keys at all positions and its channel's values at all positions; of an embedding all
+    channels come from what is looked up there. A layer that the network does not use has no edges.
 
     Args:
         model: any network that torch.export can follow.
@@ -67,6 +67,9 @@ def _masked(network: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
     return result
 
 
+MOST_ENTRIES = 2**25  # of the weight of a link that leads from positions to channels
+
+
 class Multipartite(Walk):
     """Numbers nodes; `origin` tells of weights of attention the two factors that they are the product of.
 
@@ -95,22 +98,24 @@ class Multipartite(Walk):
 
     def layer(self, operation: Operation, name: str, x: Map) -> Map:
         if operation.name == "embedding":
-            raise self.refused(operation, "what it reads are no channels")
+            made = self.nodes.partition(operation.shape[-1], grid(operation.shape[:-1]))
+            labels = made.labels.mT.reshape(operation.shape)
+            self.nodes.joined("embedding ", x.labels[..., None], labels)
+            return Map(labels)
         if bool((x.labels < 0).any()):
             raise self.refused(operation, "it reads statistics over channels")
         axis = 1 if is_convolution(operation) else -1
         labels = x.labels.movedim(axis, 0)
-        read = self.nodes.lines(labels.flatten(1))
-        if read is None:
-            raise self.refused(operation, "it mixes positions, not channels")
+        read = [lines.apart() for lines in self.nodes.lines(labels.flatten(1))]
         (weight, kernel), sides = dense(operation, self.weights[name]), self.weights[name].shape[2:]
+        if any(weight[:, 0].size * len(x.patterns) * x.cells.channels > max(MOST_ENTRIES, weight.size) for x in read):
+            raise self.refused(operation, "it mixes positions, not channels")
         shape = list(operation.shape)
         shape.pop(axis)
         inherits = axis == -1 and read and len(read[0].patterns) == 1 and read[0].in_order
         made = self.nodes.partition(len(weight), read[0].cells.grid if inherits else grid(tuple(shape)))
         self.makers[made.partition] = operation.node
         for lines in read:
-            lines = lines.apart()
             taken = slots(operation, lines.patterns, tuple(labels.shape[1:]), sides)
             pattern, slot, target = np.nonzero(taken >= 0)
             relation = np.column_stack([taken[pattern, slot, target], pattern * prod(kernel) + slot, target])
@@ -125,8 +130,11 @@ class Multipartite(Walk):
         last = sorted(d % x.labels.dim() for d in dims)
         labels = x.labels.movedim(last, tuple(range(-len(last), 0))).flatten(-len(last))
         rest = labels.reshape(-1, labels.shape[-1])
-        read = None if bool((rest < 0).any()) else self.nodes.lines(rest)
-        if read is None or len(np.unique(np.concatenate([lines.lines for lines in read]))) < sum(len(x.lines) for x in read):
+        read = self.nodes.lines(rest)
+        several = np.bincount(np.concatenate([np.zeros(1, np.int64), *(x.lines + 1 for x in read)])).max() > 1
+        if several and operation.name == "sum" and not bool((rest < 0).any()):
+            return Map(self._own(operation, rest[:, :1], [rest])[:, 0].reshape(shape))
+        if several or bool((rest < 0).any()):
             return Map(torch.full(shape, MIXED))
         if operation.kind is Kind.POOL:
             before, after = (tuple(s[d] for d in last) for s in (x.labels.shape, shape))
@@ -146,22 +154,30 @@ class Multipartite(Walk):
         return Map(made.reshape(shape))
 
     def met(self, operation: Operation, maps: list[Map]) -> Map:
-        if all(torch.equal(maps[0].labels, other.labels) for other in maps[1:]):
-            return maps[0]
         labels = [one.labels for one in maps]
+        whole, apart = labels[0], torch.zeros(operation.shape, dtype=torch.bool)
+        for other in labels[1:]:
+            apart = apart | ((whole != other) & (whole > 0) & (other > 0))
+            whole = torch.where((whole > 0) | ((other <= 0) & (whole < other)), whole, other)
+        if not bool(apart.any()):  # an activation written out, or something is added to constants
+            return Map(whole)
         found = self._summed(operation, labels) if operation.kind is Kind.ADD and len(maps) == 2 else None
         if found is not None:
             return Map(found)
-        whole = max(labels, key=lambda one: len(one.unique()))
-        for other in labels:
-            whole = torch.where(whole > 0, whole, other)
-        own = self.nodes.like(whole)
+        finest = max(labels, key=lambda one: len(one.unique()))
+        like = torch.where(apart, torch.where(finest > 0, finest, whole), 0)
+        own = self._own(operation, like, [torch.where(apart, one, 0) for one in labels])
+        return Map(torch.where(apart, own, whole))
+
+    def _own(self, operation: Operation, like: torch.Tensor, terms: list[torch.Tensor]) -> torch.Tensor:
+        """The labels of a partition for what an operation makes of terms, element by element."""
+        own = self.nodes.like(like)
         if own is None:
             raise self.refused(operation, "its channels are at different positions")
         self.makers[own[0].partition] = operation.node
-        for one in labels:
-            self.nodes.joined("sum " if operation.kind is Kind.ADD else "product ", one, own[1])
-        return Map(own[1])
+        for one in terms:
+            self.nodes.joined("product " if operation.kind is Kind.MULTIPLY else "sum ", one, own[1])
+        return own[1]
 
     def _summed(self, operation: Operation, terms: list[torch.Tensor]) -> torch.Tensor | None:
         """A sum in the partition of one of its terms, where the two are two layers' outputs or one is added to what comes later."""
@@ -169,7 +185,9 @@ class Multipartite(Walk):
         nodes = [node for node in nodes if self.at[node].labelled]
         early, late = sorted((0, 1), key=lambda k: self.nodes.latest(terms[k]))
         wholes = [self.nodes.whole(one) for one in terms]
-        alone = [cells if cells and self._alone(node, cells) else None for node, cells in zip(nodes, wholes, strict=True)]
+        alone = [
+            cells if cells and self._alone(node, cells) else None for node, cells in zip(nodes, wholes, strict=True)
+        ]
         mine, other = alone[late], alone[early]
         if mine is None:
             return None

@@ -1,5 +1,6 @@
 """One entry of the table for each architecture and question, asked in a process that may be killed."""
 
+import contextlib
 import json
 import math
 import multiprocessing
@@ -81,6 +82,8 @@ def _asked(architecture: Architecture, questions: Sequence[str], limits: Limits)
     process.start()
     told.close()
     try:
+        with contextlib.suppress(EOFError):  # who died before is told below
+            heard.recv()  # that it has started: what it imports counts for no question
         for question in questions:
             unanswered = Entry(architecture.name, question, TOO_LARGE, TOO_SLOW.format(limits.seconds), limits.seconds)
             if not heard.poll(limits.patience * limits.seconds):
@@ -111,6 +114,7 @@ def _answer(architecture: Architecture, questions: Sequence[str], limits: Limits
     resource.setrlimit(resource.RLIMIT_DATA, (limits.memory, limits.memory))
     torch.set_num_threads(1)
     warnings.simplefilter("ignore")
+    told.send(None)
     for name in questions:
         end = math.ceil(time.process_time() + limits.seconds)
         resource.setrlimit(resource.RLIMIT_CPU, (end, resource.getrlimit(resource.RLIMIT_CPU)[1]))
