@@ -133,6 +133,9 @@ class Coupling(Channels):
             self.same(sources[:, 0], targets)
             self.depthwise.add(name)
         held = next(self.at[n] for n in operation.node.all_input_nodes if getattr(self.at[n], "name", "") == name)
+        bias = self.at.get(operation.named.get("bias"))
+        if bias is not None and not getattr(bias, "name", ""):
+            self.stays(targets)
         if (groups > 1 and name not in self.depthwise) or held.computed or operation.name == "embedding":
             self.stays(sources)
             self.stays(targets)

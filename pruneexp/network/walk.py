@@ -197,6 +197,8 @@ class Walk(ABC):
         source = next((node for node in given if isinstance(self.at[node], Held) and self.at[node].name), None)
         if source is None or not isinstance(value, torch.Tensor):
             return Held(value)
+        if operation.kind is Kind.MOVE and sum(one.is_floating_point() for one in given.values()) > 1:
+            return Held(value)  # several, joined
         held = replace(self.at[source], value=value)
         if operation.kind is Kind.MOVE:
             return held.moved(lambda elements: operation.run({**given, source: elements}))
