@@ -9,7 +9,7 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.nn.utils import parametrize, remove_spectral_norm, remove_weight_norm
+from torch.nn.utils import parametrizations, parametrize, remove_spectral_norm, remove_weight_norm
 from torch.nn.utils import prune as torch_prune
 from torch.nn.utils.spectral_norm import SpectralNorm
 from torch.nn.utils.weight_norm import WeightNorm
@@ -134,6 +134,9 @@ def uncompute(module: nn.Module, attribute: str, weight: nn.Parameter) -> None:
         module.__class__ = type(cls.__name__, cls.__bases__, own) if lists else cls.__bases__[0]
         if not lists:
             del module.parametrizations
+        for key, before_loading in list(module._load_state_dict_pre_hooks.items()):  # weight_norm's, which no pickle holds
+            if getattr(getattr(before_loading, "hook", None), "__module__", "") == parametrizations.__name__:
+                del module._load_state_dict_pre_hooks[key]
     for hook in _hooks(module).get(attribute, ()):
         if isinstance(hook, torch_prune.BasePruningMethod):
             module._parameters[f"{attribute}_orig"] = weight  # what other owners of the original compute stays as it is
@@ -164,7 +167,11 @@ def keep(module: nn.Module, attribute: str, mask: torch.Tensor) -> None:
         module.register_buffer(f"{attribute}_kept", mask)
         module.register_forward_pre_hook(KeptHook(attribute))
     else:
+        weight = module.get_parameter(attribute)
+        module.register_parameter(attribute, nn.Parameter(weight.detach(), weight.requires_grad))
         parametrize.register_parametrization(module, attribute, Kept(mask))
+        # not on the weight itself: that would end what DistributedDataParallel waits for at it
+        _parametrized(module)[attribute].register_parameter("original", weight)
     if attribute in hooks:  # until the next forward pass, which computes it anew
         with torch.no_grad():
             setattr(module, attribute, getattr(module, attribute).masked_fill(~mask, 0))

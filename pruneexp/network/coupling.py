@@ -136,9 +136,12 @@ class Coupling(Channels):
         bias = self.at.get(operation.named.get("bias"))
         if bias is not None and not getattr(bias, "name", ""):
             self.stays(targets)
-        if (groups > 1 and name not in self.depthwise) or held.computed or operation.name == "embedding":
+        mixed = groups > 1 and name not in self.depthwise
+        if mixed or held.computed or operation.name == "embedding":
             self.stays(sources)
             self.stays(targets)
+        if mixed:
+            return made
         backwards, many = "transpose" in operation.name, groups > 1
         for dimension, labels in enumerate((sources[0], targets) if backwards and not many else (targets, sources[0])):
             if not (many and dimension):  # each channel of a depthwise convolution has a kernel, and no column

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import nn
 
+from pruneexp.errors import UserError
 from pruneexp.network.computed import computed, is_torch_pruned, keep, mask_on, settle
 from pruneexp.network.masks import Masks, named, spots
 from pruneexp.network.plain import modules_by_name
@@ -53,7 +54,8 @@ def keep_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> KeptMasks
         A handle, whose ``remove()`` leaves the zeros in ordinary weights.
 
     Raises:
-        UserError: a mask does not fit; nothing is changed then.
+        UserError: a mask does not fit, or an embedding has sparse gradients, which parametrizations do not pass on; nothing is changed
+            then.
 
     >>> layer = nn.Linear(2, 1)
     >>> handle = keep_masks(layer, {"weight": torch.tensor([[True, False]])})
@@ -61,6 +63,11 @@ def keep_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> KeptMasks
     tensor(1)
     """
     found = spots(model, masks)
+    for spot in found:
+        if getattr(spot.module, "sparse", False):
+            raise UserError(
+                "an embedding with sparse=True passes sparse gradients, which keep_masks cannot mask: use sparse=False."
+            )
     pruned = [spot for spot in found if is_torch_pruned(spot.module, spot.attribute)]
     for spot in found:
         if not is_torch_pruned(spot.module, spot.attribute):

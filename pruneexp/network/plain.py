@@ -33,8 +33,7 @@ def plain(model: nn.Module) -> nn.Module:
     >>> sorted(dict(plain(nn.DataParallel(layer)).named_parameters()))
     ['bias', 'weight']
     """
-    if not isinstance(model, nn.Module):
-        raise UserError(f"the model must be a torch.nn.Module, such as nn.Linear(3, 2), got {shown(model)}.")
+    _check(model)
     with torch.inference_mode(False):
         network = _copied(model)
         made: dict[tuple[int, ...], list[nn.Parameter]] = {}
@@ -45,10 +44,8 @@ def plain(model: nn.Module) -> nn.Module:
         for module in network.modules():
             if _holds_one_matrix(module):
                 _split(module, thirds)
-        _switch_off_nested_tensors(network)
+        _for_scorers(network)
     for name, place in places(network, embeddings=True).items():
-        if place.weight.is_meta:
-            raise UserError(f"{name} is on the meta device and has no values: build the model on a device first.")
         if place.attribute in place.module._buffers:
             setattr(place.module, place.attribute, nn.Parameter(place.weight, requires_grad=False))
         if not isinstance(place.weight, nn.Parameter):
@@ -57,6 +54,15 @@ def plain(model: nn.Module) -> nn.Module:
                 " compute, and no others."
             )
     return network
+
+
+def _check(model: nn.Module) -> None:
+    """Raise UserError unless this is a module whose parameters have values."""
+    if not isinstance(model, nn.Module):
+        raise UserError(f"the model must be a torch.nn.Module, such as nn.Linear(3, 2), got {shown(model)}.")
+    for name, parameter in model.named_parameters():
+        if parameter.is_meta:
+            raise UserError(f"{name} is on the meta device and has no values: build the model on a device first.")
 
 
 def unwrapped(module: nn.Module) -> nn.Module:
@@ -72,6 +78,7 @@ def unwrapped(module: nn.Module) -> nn.Module:
 
 def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
     """The user's modules by the names that they have in the plain network, in its order; each once, under its first name."""
+    _check(model)
     found: dict[str, nn.Module] = {}
     seen: set[int] = set()
 
@@ -90,6 +97,7 @@ def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
 
 def reference(model: nn.Module) -> nn.Module:
     """The plain network for looking only: the model's own modules where they are plain already, which spares a copy."""
+    _check(model)
     model = unwrapped(model)
     plainly = not any(
         unwrapped(module) is not module or computed(module) or _holds_one_matrix(module) for module in model.modules()
@@ -161,8 +169,11 @@ def _split(attention: nn.Module, thirds: dict[int, list[nn.Parameter]]) -> None:
     attention._qkv_same_embed_dim = False  # type: ignore[assignment]
 
 
-def _switch_off_nested_tensors(network: nn.Module) -> None:
-    """TransformerEncoder packs padded batches for layers whose attention has one matrix, and reads it: not with three."""
+def _for_scorers(network: nn.Module) -> None:
+    """Switch off what does not go with it: an Embedding's sparse gradients, and TransformerEncoder's packing of padded batches, which
+    reads the one matrix of its layers' attention."""
     for module in network.modules():
         if isinstance(module, nn.TransformerEncoder):
             module.use_nested_tensor = False
+        if isinstance(module, (nn.Embedding, nn.EmbeddingBag)):
+            module.sparse = False

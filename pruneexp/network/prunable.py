@@ -54,7 +54,7 @@ class Place:
 def places(model: nn.Module, embeddings: bool = False) -> dict[str, Place]:
     """Where the prunable weights are, by parameter name, in the model's order.
 
-    A shared parameter is there once, under its first name in ``model.named_parameters()``.
+    A shared parameter is there once, under its first name in ``model.named_parameters()``; one without elements is not there.
 
     Args:
         model: a plain network (see `pruneexp.network.plain`).
@@ -70,7 +70,8 @@ def places(model: nn.Module, embeddings: bool = False) -> dict[str, Place]:
             place, name = Place(module, attribute), f"{prefix}.{attribute}".removeprefix(".")
             weight = place.weight
             _check(name, module, weight)
-            found.setdefault(firsts.get(id(weight), name), place)
+            if weight.numel():
+                found.setdefault(firsts.get(id(weight), name), place)
     return found
 
 
@@ -89,6 +90,9 @@ def _check(name: str, module: nn.Module, weight: torch.Tensor | None) -> None:
     if not isinstance(weight, torch.Tensor) or not weight.is_floating_point():
         what = weight.dtype if isinstance(weight, torch.Tensor) else type(weight).__name__
         raise UserError(f"{name} is {what}, and pruneexp prunes weights that are real floating-point numbers.")
+    if type(weight.detach()) is not torch.Tensor or weight.layout != torch.strided:
+        what = f"a {type(weight.detach()).__name__} in layout {str(weight.layout).removeprefix('torch.')}"
+        raise UserError(f"{name} is {what}, and pruneexp prunes ordinary dense tensors: do so before they are sharded or packed.")
 
 
 def prunable_layers(model: nn.Module, embeddings: bool = False) -> dict[str, nn.Module]:

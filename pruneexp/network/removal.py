@@ -14,6 +14,7 @@ from pruneexp.network.masks import Masks, apply_masks, check, everything
 from pruneexp.network.plain import plain
 from pruneexp.network.prunable import TRANSPOSED, outputs_first, prunable, prunable_layers
 from pruneexp.network.trace import runnable
+from pruneexp.network.usual import as_usual
 
 CONVOLUTIONS = (nn.Conv1d, nn.Conv2d, nn.Conv3d, *TRANSPOSED)
 
@@ -35,6 +36,7 @@ def neuron_masks(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], weight
     return masks
 
 
+@as_usual()
 def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.Module:
     """A smaller copy of the network without the channels whose rows the masks prune altogether.
 
