@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from pruneexp.network.walk import MIXED
-from pruneexp.topology.nodes import Cells, Nodes
+from pruneexp.topology.cells import Cells
+from pruneexp.topology.nodes import Nodes
 
 
 @dataclass(frozen=True)
@@ -74,7 +75,9 @@ def _axes(nodes: Nodes, labels: torch.Tensor) -> list[_Axes] | None:
     return found
 
 
-def draw(nodes: Nodes, left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> tuple[Cells, torch.Tensor] | None:
+def draw(
+    nodes: Nodes, left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor
+) -> tuple[Cells, torch.Tensor] | None:
     """A partition for the products of three matrices of labels [n, ., .]; its labels have the products' shape.
 
     An element at (i, j) comes from the left one's row i, the right one's column j, and all of the middle one: of attention
@@ -96,7 +99,9 @@ def draw(nodes: Nodes, left: torch.Tensor, middle: torch.Tensor, right: torch.Te
     queries = found[0][0]
     ordered = np.array_equal(queries.positions[heads[0]].ravel(), np.arange(queries.cells.size))
     made = nodes.partition(len(heads) * width, queries.cells.grid if ordered else (count * tokens, 1))
-    numbers = made.labels.reshape(len(heads), width, count, tokens).permute(0, 2, 3, 1)  # head, window, position, channel
+    numbers = made.labels.reshape(len(heads), width, count, tokens).permute(
+        0, 2, 3, 1
+    )  # head, window, position, channel
     labels = torch.empty(len(left), tokens, width, dtype=torch.int64)
     labels[torch.from_numpy(np.stack(heads))] = numbers
     place = np.arange(count * tokens).reshape(count, tokens)
