@@ -39,7 +39,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep \
-	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality gpu-lease results-page clean
+	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -181,6 +181,9 @@ bench-sweep: .venv/tested ## processor time of status, plan, report and a restar
 
 bench-bss: .venv/tested ## deterministic against random sparsifiers: time and quality
 	.venv/bin/python -m scripts.bench_bss
+
+zoo: .venv/tested ## what can be done with architectures of torchvision and timm, as docs/zoo.md tells; nothing is trained
+	.venv/bin/python -m pruneexp.studies.zoo --report-dir $(REPORT) $(ARGS)
 
 gpu-lease: .venv/tested ## a CUDA GPU for MINUTES=10: its tests, times of a training step, cells of papers' tables, all kept in lease/ as they come
 	.venv/bin/python -m scripts.gpu_lease --minutes $(MINUTES) $(ARGS)

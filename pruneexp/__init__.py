@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from pruneexp.network.removal import remove
     from pruneexp.network.torch_prune import from_torch_prune, to_torch_prune
     from pruneexp.reports.frame import load_results
+    from pruneexp.system.torchvision_compat import prepare_torchvision
 
 __version__ = "0.1.0"
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "load_results",
     "masks_on",
     "plain",
+    "prepare_torchvision",
     "prune",
     "remove",
     "run",
@@ -51,6 +53,7 @@ _HOME = {
     "load_results": "reports.frame",
     "masks_on": "network.keeping",
     "plain": "network.plain",
+    "prepare_torchvision": "system.torchvision_compat",
     "prune": "api",
     "remove": "network.removal",
     "run": "api",

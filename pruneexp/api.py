@@ -9,13 +9,15 @@ import sys
 import warnings
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from numbers import Real
 from typing import Any
 
 import pandas as pd
 from torch import nn
 
+from pruneexp.cell import Seed
 from pruneexp.components.options import CONTRACT, check_options
-from pruneexp.components.values import shown
+from pruneexp.components.values import shown, value_of
 from pruneexp.data.given import given
 from pruneexp.errors import UserError
 from pruneexp.jobs.composing import Source
@@ -82,8 +84,11 @@ def prune(
     >>> sum(int(mask.sum()) for mask in masks.values())
     75
     """
-    if isinstance(density, bool) or not isinstance(density, (int, float)) or not 0 < density <= 1:
-        raise UserError(f"density must be above 0 and at most 1, got {density!r}: it is the share of weights kept.")
+    if isinstance(density, bool) or not isinstance(density, Real) or not 0 < density <= 1:
+        raise UserError(
+            f"density must be above 0 and at most 1, got {shown(density)}: it is the share of weights kept."
+        )
+    seed, density = value_of("seed", Seed, seed), float(density)
     options = {"scorer": scorer_options or {}, "masker": masker_options or {}}
     method = replace(_method(scorer, masker, options, overrides, seed), only=only, exclude=exclude)
     with as_usual():
@@ -93,10 +98,7 @@ def prune(
         on = {name: mask for name, mask in masks_on(model).items() if name in names}
         indices = any(isinstance(module, nn.Embedding) for module in network.modules())
         found = pruned(method, network, density, seed, given(data, example_input, indices, seed), previous=on)
-    if found.unscored:
-        which = f"{', '.join(found.unscored[:5])}{' ...' if len(found.unscored) > 5 else ''}"
-        why = "the network's output does not reach them, or they are zero"
-        warnings.warn(f"the scores of {which} are all zero: {why}.", stacklevel=2)
+    _warn_of(found.unscored)
     return {name: mask for name, mask in found.masks.items() if name in names or not mask.all()}
 
 
@@ -108,6 +110,9 @@ def _method(
     seed: int,
 ) -> Method:
     """How `prune` prunes: what the words compose, with functions and options put in."""
+    for kind, some in options.items():
+        if not isinstance(some, Mapping):
+            raise UserError(f"{kind}_options must be a dict of options by name, got {shown(some)}.")
     asked = {"scorer": scorer, "masker": masker}
     functions = {kind: _function(kind, one, options[kind]) for kind, one in asked.items() if not isinstance(one, str)}
     words = [f"{kind}={name}" for kind, name in asked.items() if kind not in functions]
@@ -155,6 +160,14 @@ def _allowed(overrides: Sequence[str]) -> Sequence[str]:
                 " scorer.X= and masker.X= there; scorer, masker, seed, density, only and exclude are arguments of its own."
             )
     return overrides
+
+
+def _warn_of(unscored: Sequence[str]) -> None:
+    """Name the weights whose scores are all zero, in one line."""
+    if unscored:
+        which = f"{', '.join(unscored[:5])}{' ...' if len(unscored) > 5 else ''}"
+        why = "the network's output does not reach them, or they are zero"
+        warnings.warn(f"the scores of {which} are all zero: {why}.", stacklevel=3)
 
 
 def _mark_embeddings(network: nn.Module, prunable: bool) -> None:

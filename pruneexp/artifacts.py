@@ -24,7 +24,8 @@ from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
 from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import Wiring, wiring_of
+from pruneexp.network.structure import Structure
+from pruneexp.network.wiring import Wiring
 from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
 from pruneexp.recipe import Recipe
 from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
@@ -91,10 +92,15 @@ class Artifacts:
         return _drawn(self.job, self.dataset).to(self.device.where)
 
     @functools.cached_property
+    def structure(self) -> Structure:
+        """Of the network, whatever its weights are."""
+        return Structure(self.initial, self.dataset.input_shape)
+
+    @functools.cached_property
     def wiring(self) -> Wiring | None:
         """How the layers join; None where the channel graph has no meaning for the network."""
         try:
-            return wiring_of(self.initial)
+            return self.structure.wiring
         except UserError:
             return None
 
@@ -165,9 +171,10 @@ class Artifacts:
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""
         if self.method.rounds > 1:
-            return pruned(self.method, self.scored, density, self.job.seed, self.data.for_scoring())
-        batches = Batches(input_shape=self.data.input_shape)  # the scores are the job's
-        return pruned(self.method, self.scored, density, self.job.seed, batches, self.scores)
+            batches, scores = self.data.for_scoring(), None
+        else:
+            batches, scores = Batches(input_shape=self.data.input_shape), self.scores  # the scores are the job's
+        return pruned(self.method, self.scored, density, self.job.seed, batches, scores, structure=self.structure)
 
     def start(self, cell: Cell) -> nn.Module:
         """A copy of the network that the cell's training starts from, before its masks."""

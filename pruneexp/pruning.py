@@ -19,8 +19,7 @@ from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.masks import Masks, apply_masks, everything
 from pruneexp.network.prunable import as_stored, outputs_first, prunable, prunable_layers
-from pruneexp.network.removal import coupled
-from pruneexp.network.wiring import wiring_of
+from pruneexp.network.structure import Structure
 from pruneexp.seeding import stream
 from pruneexp.treatments.treat import asked_for, treat
 
@@ -133,7 +132,9 @@ def score(
         if not isinstance(found, torch.Tensor) or found.shape != weight.shape or found.is_complex():
             raise UserError(f"the scorer gave no score of shape {list(weight.shape)} for {name}.")
         if not bool(torch.isfinite(found).all()):
-            raise UserError(f"the scores of {name} are not finite: the network's outputs or gradients overflow.")
+            raise UserError(
+                f"the scores of {name} are not finite: weights or data are not, or outputs or gradients overflow."
+            )
     scores = {name: scores[name].detach() for name in weights}
     if part == 1 and not any(bool(values.any()) for values in scores.values()):
         raise UserError("all scores are zero, so that nothing tells one weight from another: use another scorer.")
@@ -154,7 +155,7 @@ def mask(
     model: nn.Module | None = None,
     previous: Masks | None = None,
     part: int = 0,
-    input_shape: tuple[int, ...] | None = None,
+    structure: Structure | None = None,
     names: Collection[str] | None = None,
 ) -> Masks:
     """The masker's masks at one density, checked to be complete; ``density=1`` keeps everything.
@@ -168,7 +169,7 @@ def mask(
             with a row for each output: the masker sees them so.
         previous: an earlier round's masks; what they pruned stays pruned.
         part: number of the round, 0 for a single one.
-        input_shape: [C, H, W], for maskers that look at which channels are coupled.
+        structure: of the network, where it is traced already.
         names: of the weights to be pruned; all unless given.
 
     Returns:
@@ -182,9 +183,9 @@ def mask(
     pruned_ = [name for name in turned if names is None or name in names]
     layers = [Layer(name, turned[name], available[name].to(turned[name].device)) for name in pruned_]
     if model is not None:
-        channels = None if input_shape is None else functools.partial(coupled, model, input_shape)
+        known = structure or Structure(model)
         others = {name: value for name, value in turned.items() if name not in pruned_}
-        layers = Layers(layers, functools.partial(wiring_of, model, input_shape), channels, others)
+        layers = Layers(layers, lambda: known.wiring, lambda: known.coupled, others)
     kept_count(layers, density)
     if density == 1:
         return everything({name: scores[name] for name in pruned_})
@@ -233,6 +234,7 @@ def pruned(
     batches: Batches,
     scored: Scored | None = None,
     previous: Masks | None = None,
+    structure: Structure | None = None,
 ) -> Pruned:
     """The masks of one density: scored, masked, in as many rounds as the method has, treated; of weights not to be pruned all True.
 
@@ -244,19 +246,20 @@ def pruned(
         batches: what scorers look at, and the shape of the input.
         scored: the scores of a single round where they are there already.
         previous: masks that are on the model; what they prune stays pruned.
+        structure: of the network, where it is traced already.
 
     Raises:
         UserError: what `chosen_weights`, `score`, `mask` and the treatments raise.
     """
     names = chosen_weights(model, method.only, method.exclude) if method.only or method.exclude else None
+    known = structure or Structure(model, batches.input_shape)
     if method.rounds > 1 and method.scorer is not None:
         turns = (method.rounds, method.round_masker, method.round_counts)
-        found = in_rounds(model, method.scorer, method.masker, density, seed, batches, *turns, names, previous)
+        found = in_rounds(model, method.scorer, method.masker, density, seed, batches, *turns, names, previous, known)
     else:
         scored = scored or timed(model, method.scorer, batches, seed, names=names)
         begin, notes = time.perf_counter(), Notes()
-        shape = batches.input_shape
-        masks = mask(scored.scores, method.masker, density, seed, notes, model, previous, 0, shape, names)
+        masks = mask(scored.scores, method.masker, density, seed, notes, model, previous, 0, known, names)
         found = Pruned(masks, notes, scored.scores, scored.seconds, time.perf_counter() - begin)
         found.unscored = _all_zero(method.scorer, scored, names)
     if found.unscored:
@@ -267,7 +270,7 @@ def pruned(
     begin, before = time.perf_counter(), _turned(outputs_first, model, found.masks)
     offered = {"scores": _turned(outputs_first, model, found.scores), "notes": found.notes}
     if asked_for("wiring", "masks", method.treatments):
-        offered["wiring"] = trace(model)
+        offered["wiring"] = known.wiring
     after = treat("masks", before, method.treatments, seed, str(density), **offered)
     _check_masks("treatment", before, after)
     found.masks = _turned(as_stored, model, {name: after[name] for name in before})
@@ -317,6 +320,7 @@ def in_rounds(
     round_counts: str = "nearest",
     names: Collection[str] | None = None,
     previous: Masks | None = None,
+    structure: Structure | None = None,
 ) -> Pruned:
     """Score and mask in turns: after round k = 1 ... n a share density^(k/n) of the weights is left.
 
@@ -329,6 +333,7 @@ def in_rounds(
         round_counts: as for `share_left`.
         names: of the weights to be pruned; all unless given.
         previous: masks that are on the model; shares of which there are fewer weights left are all that are left.
+        structure: of the network, where it is traced already.
 
     Raises:
         UserError: an option not allowed, or what `score` and `mask` raise.
@@ -337,6 +342,7 @@ def in_rounds(
         raise UserError(
             f"rounds must be at least 1 and round_masker masker or greedy, got {rounds} and {round_masker!r}."
         )
+    known = structure or Structure(model, batches.input_shape)
     so_far, found, begin = copy.deepcopy(model), Pruned(dict(previous or {})), time.perf_counter()
     weights = {name: weight for name, weight in prunable(model).items() if names is None or name in names}
     total = sum(weight.numel() for weight in weights.values())
@@ -344,9 +350,9 @@ def in_rounds(
     for k in range(1, rounds + 1):
         chooser = masker if round_masker == "masker" or k == rounds else functools.partial(greedy, scope="global")
         scored, notes = timed(so_far, scorer, batches, seed, k, names), Notes()
-        share, shape = share_left(density, k, rounds, total, round_counts), batches.input_shape
+        share = share_left(density, k, rounds, total, round_counts)
         share = share if k == rounds else min(share, left)
-        masks = mask(scored.scores, chooser, share, seed, notes, model, found.masks, k, shape, names)
+        masks = mask(scored.scores, chooser, share, seed, notes, model, found.masks, k, known, names)
         apply_masks(so_far, masks)
         unscored_ = found.unscored if k > 1 else _all_zero(scorer, scored, names)
         found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds, unscored=unscored_)

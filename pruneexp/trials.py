@@ -41,7 +41,8 @@ def prepared(piece: Piece) -> Trial:
     network = shared.start(cell)
     begin = time.perf_counter()
     trainee = trainee_of(cell, shared, network, pruned.masks)
-    fields = always(network, pruned.masks, trainee, shared.data.input_shape, shared.wiring)
+    macs = shared.structure.macs if trainee is network else None
+    fields = always(network, pruned.masks, trainee, shared.data.input_shape, shared.wiring, macs)
     fields |= measure(shared, network, pruned.masks, trainee)
     seconds = {"scoring": pruned.scoring, "masking": pruned.masking, "measuring": time.perf_counter() - begin}
     masks = safetensors.torch.save(pruned.masks or everything(prunable(network)))

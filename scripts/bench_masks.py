@@ -33,7 +33,7 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
 from pruneexp.system import files
@@ -98,7 +98,7 @@ def bench(
     """One network's row for one scope and device; `oracle`: the pseudo-inverse's leverages."""
     ones = {key: torch.ones_like(weight, dtype=torch.bool, device=device) for key, weight in prunable(network).items()}
     scores = {key: weight.detach().abs().double().to(device) for key, weight in prunable(network).items()}
-    layers = Layers((Layer(key, scores[key], ones[key]) for key in scores), functools.partial(trace, network))
+    layers = Layers((Layer(key, scores[key], ones[key]) for key in scores), functools.partial(wiring_of, network))
     repeats = [timed(lambda: layer_leverages(layers, scope, "channel", "none")) for _ in range(3)]
     leverage_seconds, leverages = min(repeats, key=lambda repeat: repeat[0])
     size = sum(layer.size for layer in layers)
@@ -141,7 +141,7 @@ def main() -> None:
         scores = {key: weight.detach().abs().double() for key, weight in prunable(network).items()}
         layers = Layers(
             (Layer(key, value, torch.ones_like(value, dtype=torch.bool)) for key, value in scores.items()),
-            functools.partial(trace, network),
+            functools.partial(wiring_of, network),
         )
         for scope, naive in scopes.items():
             seconds, oracle = (None, None) if arguments.skip_naive else timed(functools.partial(naive, layers))

@@ -32,6 +32,12 @@ def test_a_worker_process_can_import_the_experiment_first() -> None:
     assert python("import pruneexp.running; print('imported')") == "imported"
 
 
+def test_torchvision_is_importable_beside_a_cpu_torch() -> None:
+    """And what imports it, such as timm."""
+    code = "import pruneexp; pruneexp.prepare_torchvision(); import torchvision.ops; print('imported')"
+    assert python(code) == "imported"
+
+
 @pytest.mark.parametrize("name", pruneexp.__all__)
 def test_every_public_name_is_there(name: str) -> None:
     value = getattr(pruneexp, name)

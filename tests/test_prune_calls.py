@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from torch import nn
@@ -97,6 +98,10 @@ def test_options_are_those_of_the_command_line() -> None:
         ({"overrides": ("+experiment=laenen_fig3",)}, r"^prune can do nothing with '\+experiment="),
         ({"overrides": "rounds=3"}, r"^overrides must be a list such as \("),
         ({"overrides": ("treatment=reinit",)}, "^treatment=reinit changes the network that is trained, and prune makes masks"),
+        ({"seed": "a"}, r"^seed must be "),
+        ({"seed": -1}, r"^seed must be "),
+        ({"scorer_options": ["samples"]}, r"^scorer_options must be a dict of options by name, got \['samples'\]\.$"),
+        ({"density": "half"}, "^density must be above 0 and at most 1, got 'half'"),
         ({"density": True}, "^density must be above 0 and at most 1, got True"),
         ({"exclude": "8.wieght"}, r"^exclude='8\.wieght' chooses no prunable weight of this model; near are 8\.weight"),
         ({"exclude": "zz"}, r"^exclude='zz' chooses no prunable weight of this model; its weights are 0\.weight, 3\.weight"),
@@ -209,7 +214,7 @@ def test_pruning_again_and_again_keeps_the_count_and_what_is_pruned(on: Any, sco
             optimiser.step()
         model(X)
         before = masks
-    with pytest.raises(UserError, match=r"^density 0\.5 keeps \d+ weights, but earlier rounds left only \d+\.$"):
+    with pytest.raises(UserError, match=r"^density 0\.5 keeps \d+ weights, but only \d+ are not pruned already\.$"):
         pruneexp.prune(model, 0.5, scorer, masker, data=(X, Y), overrides=("rounds=2",))
 
 
@@ -259,6 +264,10 @@ def test_a_network_that_cannot_be_run_as_scorers_run_it_is_named_in_a_sentence()
     for scorer in ("snip", "synflow"):
         with pytest.raises(UserError, match=r"^the network's output has no derivative in any weight: its forward runs"):
             pruneexp.prune(Detached(*network()), 0.5, scorer, data=(X, Y))
+
+
+def test_numbers_of_numpy_are_numbers() -> None:
+    assert same(pruneexp.prune(network(), np.float32(0.5), seed=np.int64(1)), pruneexp.prune(network(), 0.5, seed=1))  # type: ignore[arg-type]
 
 
 def test_a_sentence_is_one_line() -> None:

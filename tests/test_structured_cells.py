@@ -124,7 +124,6 @@ def accuracy_of(program: Path, job: Job) -> float:
         (["scorer=synflow"], "masker=structured removes neurons at once, and rounds=100: set rounds=1."),
         (["shuffle=true"], "treatment=shuffle moves single weights, and masker=structured removes neurons."),
         (["repair=paths"], "treatment=repair moves single weights, and masker=structured removes neurons."),
-        (["model=vit_small"], "torch-pruning cannot trace this network (Unwrapped parameters detected: ['position'])"),
         (["latency=maybe"], "latency must be true or false"),
     ],
 )

@@ -71,7 +71,9 @@ def _perron(weights: np.ndarray) -> np.ndarray:
     """Of one component, float64 [n]."""
     values, vectors = _largest(weights)
     vectors = vectors[:, values >= values.max() * (1 - EQUAL)]
-    projected = (vectors @ vectors.sum(axis=0)).clip(min=0.0)  # of ones; which sign a solver gives a vector does not matter
+    projected = (vectors @ vectors.sum(axis=0)).clip(
+        min=0.0
+    )  # of ones; which sign a solver gives a vector does not matter
     return np.asarray(projected / np.linalg.norm(projected))
 
 

@@ -14,8 +14,10 @@ from scipy.sparse.csgraph import connected_components
 
 from pruneexp.graphs.chain import chain_resistances
 from pruneexp.graphs.elimination import pair_forms
+from pruneexp.graphs.tree import tree_resistances
 
 Vertices = tuple[torch.Tensor, torch.Tensor]  # (sources [1 or C_out, C_in / groups], targets [C_out]) of one layer
+DENSE = 2000  # vertices up to which a dense Laplacian costs less than a tree's overhead
 
 
 def network_leverages(
@@ -23,7 +25,7 @@ def network_leverages(
 ) -> list[torch.Tensor]:
     """Leverage of every weight in the graph of all layers together.
 
-    A chain of layers is solved by block elimination, any other network by its dense Laplacian over channels.
+    A chain of layers is solved by block elimination, any other network of many channels by elimination along a tree.
 
     Args:
         scores: [C_out, C_in / groups, ...] >= 0 of each layer, finite.
@@ -70,21 +72,46 @@ def _chain(folded: list[torch.Tensor], wiring: list[Vertices]) -> list[torch.Ten
 def _general(
     folded: list[torch.Tensor], wiring: list[Vertices], vertices: int, unit_edges: list[Vertices]
 ) -> list[torch.Tensor]:
-    """The same from the dense Laplacian over all channels, component by component."""
+    """The same for any network, component by component: a small one by its dense Laplacian."""
     device = folded[0].device
-    coupling = torch.zeros(vertices, vertices, dtype=torch.float64, device=device)
-    pairs = []
+    pairs, weights = [], []
     for layer, (sources, targets) in zip(folded, wiring, strict=True):
-        source, target = (part.to(device) for part in torch.broadcast_tensors(sources, targets[:, None]))
-        coupling.index_put_((source, target), layer.sum(dim=2), accumulate=True)
-        pairs.append((source, target))
-    for one, other in unit_edges:
-        weight = torch.ones(len(one), dtype=torch.float64, device=device)
-        coupling.index_put_((one.to(device), other.to(device)), weight, accumulate=True)
-    coupling = (coupling + coupling.T).fill_diagonal_(0.0)
-    resistance = torch.full_like(coupling, torch.inf)
-    label = connected_components(sp.csr_array((coupling > 0).cpu().numpy()), directed=False)[1]
-    for component in np.flatnonzero(np.bincount(label) > 1):
-        members = torch.from_numpy(np.flatnonzero(label == component)).to(device)
-        resistance[members[:, None], members] = pair_forms(coupling[members[:, None], members])
-    return [resistance[source, target].T for source, target in pairs]
+        source, target = torch.broadcast_tensors(sources.to(device), targets.to(device)[:, None])
+        pairs.append(torch.stack([source, target]))
+        weights.append(layer.sum(dim=2))
+    units = [torch.stack([one, other]).to(device) for one, other in unit_edges]
+    ends = torch.cat([pair.flatten(1) for pair in (*pairs, *units)], dim=1)
+    weight = torch.cat(
+        [*(part.ravel() for part in weights), *(torch.ones_like(one, dtype=torch.float64) for one, _ in units)]
+    )
+    resistance = torch.full_like(weight, torch.inf)
+    edges = (weight > 0).nonzero()[:, 0]
+    graph = sp.coo_array((np.ones(len(edges)), ends[:, edges].cpu().numpy()), shape=(vertices, vertices))
+    label = torch.from_numpy(connected_components(graph, directed=False)[1]).long().to(device)
+    sets = _alike(wiring, unit_edges, vertices).to(device)
+    edges = edges[label[ends[0, edges]].argsort(stable=True)]
+    for part in edges.split(torch.bincount(label[ends[0, edges]]).tolist()):
+        if len(part):
+            members = label == label[ends[0, part[0]]]
+            local = members.cumsum(0) - 1
+            resistance[part] = _connected(local[ends[:, part]], weight[part], sets[members])
+    found = resistance[: sum(part.numel() for part in weights)].split([part.numel() for part in weights])
+    return [flat.reshape(part.shape).T for flat, part in zip(found, weights, strict=True)]
+
+
+def _connected(ends: torch.Tensor, weight: torch.Tensor, sets: torch.Tensor) -> torch.Tensor:
+    """Resistances of the edges of one component."""
+    if len(sets) > DENSE:
+        return tree_resistances(ends, weight, torch.unique(sets, return_inverse=True)[1])
+    coupling = torch.zeros(len(sets), len(sets), dtype=torch.float64, device=weight.device)
+    coupling.index_put_((ends[0], ends[1]), weight, accumulate=True)
+    return pair_forms((coupling + coupling.T).fill_diagonal_(0.0))[ends[0], ends[1]]
+
+
+def _alike(wiring: list[Vertices], unit_edges: list[Vertices], vertices: int) -> torch.Tensor:
+    """Sets of channels that the same layers read and make, by number, int64 [vertices]."""
+    sides = [side for pair in (*wiring, *unit_edges) for side in pair]
+    member = torch.zeros(vertices, len(sides), dtype=torch.bool)
+    for number, side in enumerate(sides):
+        member[side.flatten(), number] = True
+    return torch.unique(member, dim=0, return_inverse=True)[1]

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 
 from pruneexp.errors import UserError
-from pruneexp.network.removal import Coupled
+from pruneexp.network.coupling import Coupled
 from pruneexp.network.wiring import Wiring
 
 Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record
@@ -88,7 +88,7 @@ def kept_count(layers: Sequence[Layer], density: float) -> int:
         )
     available = int(capacities(layers).sum())
     if count > available:
-        raise UserError(f"density {density} keeps {count} weights, but earlier rounds left only {available}.")
+        raise UserError(f"density {density} keeps {count} weights, but only {available} are not pruned already.")
     return count
 
 

@@ -27,7 +27,7 @@ def masks_of_graphs(
     for k, layer in enumerate(layers):
         if not bool(layer.available.all()):
             raise UserError(
-                f"{name} builds graphs of its own and cannot go on from an earlier round: it goes with rounds=1."
+                f"{name} builds graphs of its own and goes on from no pruned weights: it goes with rounds=1 and no masks on."
             )
         matrix = graph(k, layer)
         dense = np.ones(sides(layer), dtype=bool) if matrix is None else matrix.toarray() != 0

@@ -10,7 +10,8 @@ from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.maskers.greedy import highest
 from pruneexp.maskers.layer import Layer, Notes, kept_count, rounded_up
-from pruneexp.network.removal import Coupled, neuron_masks
+from pruneexp.network.coupling import Coupled
+from pruneexp.network.removal import neuron_masks
 
 
 @component("masker", removes_neurons=True)
@@ -45,7 +46,7 @@ def structured(
     kept_count(layers, density)
     if not all(bool(layer.available.all()) for layer in layers):
         raise UserError(
-            "structured builds graphs of its own and cannot go on from an earlier round: it goes with rounds=1."
+            "structured builds graphs of its own and goes on from no pruned weights: it goes with rounds=1 and no masks on."
         )
     scored = {layer.name: layer.score for layer in layers}
     groups = [group for group in coupled_channels(layers) if group.outputs.keys() <= scored.keys()]
@@ -64,7 +65,7 @@ def coupled_channels(layers: Sequence[Layer]) -> list[Coupled]:
     """How the layers' channels are coupled.
 
     Raises:
-        UserError: the network or its input's shape is not known, or torch-pruning cannot trace it.
+        UserError: the network is not known, or `pruneexp.network.coupling.coupled` finds no channel that could go.
     """
     coupled = getattr(layers, "coupled", None)
     if coupled is None:

@@ -12,7 +12,12 @@ from pruneexp.network.wiring import Wiring
 
 
 def always(
-    network: nn.Module, masks: Masks, trainee: nn.Module, input_shape: tuple[int, ...], wiring: Wiring | None
+    network: nn.Module,
+    masks: Masks,
+    trainee: nn.Module,
+    input_shape: tuple[int, ...],
+    wiring: Wiring | None,
+    macs: dict[str, int] | None = None,
 ) -> dict[str, Any]:
     """The fields of a record that say what is kept: sums over the network, and a row for each layer of what is trained.
 
@@ -22,13 +27,14 @@ def always(
         trainee: the network itself, or a smaller one where what the masks prune was removed.
         input_shape: [C, H, W].
         wiring: how its layers join, where that is known.
+        macs: of what is trained, where they are counted already.
     """
     left = masks if trainee is network else {}
     layers = prunable_layers(network)
     turned = {name: outputs_first(layers[name], mask) for name, mask in masks.items()}
     total = sum(weight.numel() for weight in prunable(network).values())
     rows = layer_rows(trainee, left)
-    sums = network_sums(rows, multiply_accumulates(trainee, input_shape))
+    sums = network_sums(rows, macs or multiply_accumulates(trainee, input_shape))
     return {
         **sums,
         "prunable": total,  # of what there was before any neuron was removed

@@ -2,7 +2,7 @@
 
 import math
 
-from torch import fx, nn
+from torch import nn
 
 from pruneexp.network.operations import Kind
 from pruneexp.network.trace import Operation, Trace, traced
@@ -27,7 +27,7 @@ def multiply_accumulates(model: nn.Module, input_shape: tuple[int, ...]) -> dict
 def multiply_accumulates_in(trace: Trace) -> dict[str, int]:
     """What `multiply_accumulates` gives, of a network that is traced already."""
     counts = dict.fromkeys(trace.weights, 0)
-    constant: dict[fx.Node, str] = {node: name for node, name in trace.tensors.items()}  # and the parameter that it comes from
+    constant = dict(trace.tensors)  # and what is computed from such alone, by the weight that it comes from
     for operation in trace.operations:
         nodes = operation.node.all_input_nodes
         if all(node in constant for node in nodes):

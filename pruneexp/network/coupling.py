@@ -1,7 +1,7 @@
 """Which channels of a network can only be removed together, and what goes with them."""
 
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import torch
@@ -15,11 +15,12 @@ from pruneexp.network.wiring import Channels, Origin, classes
 
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 indices along one dimension of a tensor, int64 the channel of each
 
-PIECES = set(
-    "split split_with_sizes chunk tensor_split unbind select slice narrow index index_select gather take_along_dim roll rot90 pad"
-    " constant_pad_nd im2col unfold stack hstack vstack reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d"
-    " replication_pad3d".split()
-)  # at numbers written down, which are others where channels have gone
+PIECES = {  # of what they are given, at numbers written down, which would be others where channels have gone
+    "split", "split_with_sizes", "chunk", "tensor_split", "unbind", "select", "slice", "narrow", "index", "index_select", "gather",
+    "take_along_dim", "roll", "rot90", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad", "constant_pad_nd", "im2col",
+    "unfold", "stack", "hstack", "vstack", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
+    "replication_pad2d", "replication_pad3d",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -37,7 +38,7 @@ class Coupled:
     channels: int
     outputs: dict[str, Places]
     inputs: dict[str, Places]
-    slices: dict[tuple[str, int], Places]
+    slices: dict[tuple[str, int], Places] = field(default_factory=dict)
 
 
 def coupled(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> list[Coupled]:
@@ -66,9 +67,10 @@ def coupled_in(trace: Trace) -> list[Coupled]:
     walk.follow()
     groups = walk.groups()
     if not groups:
+        unknown = f", or met by {walk.unknown}" if walk.unknown else ""
         raise UserError(
-            "there is no channel that could be removed from this network: each is given out, normalised over, compared with others or"
-            " counted in a number written down."
+            "no channel of this network can be removed: each is given out, normalised over, compared with others or counted in a"
+            f" number written down{unknown}."
         )
     return groups
 
@@ -83,6 +85,7 @@ class Coupling(Channels):
         self.stay: list[torch.Tensor] = [torch.tensor([0])]
         self.along: dict[tuple[str, int], torch.Tensor] = {}
         self.depthwise: set[str] = set()
+        self.unknown = ""  # the first operation without a meaning
 
     def stays(self, labels: torch.Tensor) -> None:
         """These channels cannot go."""
@@ -166,10 +169,11 @@ class Coupling(Channels):
         try:
             made = super()._step(operation)
         except UserError:  # what has no meaning touches channels that stay
+            self.unknown = self.unknown or str(operation)
             for node in nodes:
-                self.stays(_labels(self.at[node]))
+                self.stays(_labels(self.at.get(node)))
             made = _mixed(operation.node.meta["val"])
-        read = [self.at[node] for node in nodes]
+        read = [self.at.get(node) for node in nodes]
         for one in made if isinstance(made, (list, tuple)) else [made]:
             if isinstance(one, Map) and one.labelled:
                 self._check(operation, [x for x in read if isinstance(x, (Map, Held))], one)
@@ -182,7 +186,9 @@ class Coupling(Channels):
             return self.stays(made.labels)
         line = line_of(made.labels, axis)
         joined = "cat" in operation.name
-        if operation.kind in (Kind.ADD, Kind.MULTIPLY, Kind.PASS) or (joined and operation.named.get("dim", 0) not in (axis, axis - line.dim())):
+        if operation.kind in (Kind.ADD, Kind.MULTIPLY, Kind.PASS) or (
+            joined and operation.named.get("dim", 0) not in (axis, axis - line.dim())
+        ):
             for one in read:
                 if not (isinstance(one, Held) and one.name and not joined):
                     self.stays(line[_fixed(one, axis - made.labels.dim())])
@@ -211,7 +217,9 @@ class Coupling(Channels):
         number, group_of = torch.zeros(self.vertices).long(), torch.full((self.vertices,), -1)
         for k, group in enumerate(members.values()):
             number[list(group)], group_of[list(group)] = torch.arange(len(group)), k
-        split = [_by_group(some, group_of, number) for some in (rows, columns, {k: found[v] for k, v in self.along.items()})]
+        split = [
+            _by_group(some, group_of, number) for some in (rows, columns, {k: found[v] for k, v in self.along.items()})
+        ]
         return [Coupled(len(group), *(part[k] for part in split)) for k, group in enumerate(members.values())]
 
 
@@ -229,7 +237,9 @@ def line_of(labels: torch.Tensor, dimension: int) -> torch.Tensor:
 
 
 def _top(labels: torch.Tensor, dimension: int) -> torch.Tensor:
-    once = labels[tuple(slice(None) if labels.stride(d) else slice(0, 1) for d in range(labels.dim()))]  # where it is expanded
+    once = labels[
+        tuple(slice(None) if labels.stride(d) else slice(0, 1) for d in range(labels.dim()))
+    ]  # where it is expanded
     others = [d for d in range(labels.dim()) if d != dimension]
     return once.amax(others, keepdim=True) if others else once
 
@@ -275,7 +285,9 @@ def _whole(labels: torch.Tensor, line: torch.Tensor) -> bool:
     return torch.equal(own[own > 0], line[line > 0])
 
 
-def _by_group(tensors: dict[Any, torch.Tensor], group_of: torch.Tensor, number: torch.Tensor) -> dict[int, dict[Any, Places]]:
+def _by_group(
+    tensors: dict[Any, torch.Tensor], group_of: torch.Tensor, number: torch.Tensor
+) -> dict[int, dict[Any, Places]]:
     """By group and tensor, the indices whose channel is in the group, and its number there."""
     parts: dict[int, dict[Any, Places]] = defaultdict(dict)
     for name, labels in tensors.items():

@@ -81,33 +81,27 @@ def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.M
 
 def _slice(network: nn.Module, groups: Sequence[Coupled], kept: Sequence[torch.Tensor]) -> None:
     """Take the channels out of every parameter and buffer that has some, wherever it is shared, and out of what the modules say of them."""
-    tensors = {**dict(network.named_parameters()), **dict(network.named_buffers())}
+    tensors: dict[str, torch.Tensor] = dict(network.named_parameters(remove_duplicate=False))
+    tensors |= dict(network.named_buffers(remove_duplicate=False))
     left: dict[tuple[str, int], torch.Tensor] = {}
     for group, stays in zip(groups, kept, strict=True):
         for (name, dimension), (index, channels) in group.slices.items():
             whole = left.setdefault((name, dimension), torch.ones(tensors[name].shape[dimension], dtype=torch.bool))
             whole[index] = stays[channels]
-    smaller: dict[int, torch.Tensor] = {}
+    smaller: dict[int, torch.Tensor] = {}  # by the id of the whole tensor, which modules may share
     for (name, dimension), stay in left.items():
-        if not stay.all():
-            old = tensors[name]
-            part = smaller.get(id(old), old).detach()
-            smaller[id(old)] = part.index_select(dimension, torch.nonzero(stay).ravel().to(old.device))
+        old = tensors[name]
+        part = smaller.get(id(old), old.detach())
+        smaller[id(old)] = part.index_select(dimension, torch.nonzero(stay).ravel().to(old.device))
+    made: dict[int, nn.Parameter] = {}
     for module in network.modules():
-        for own in (module._parameters, module._buffers):
-            for key, old in own.items():
-                if old is not None and id(old) in smaller:
-                    new = smaller[id(old)].contiguous(memory_format=_layout(old))
-                    if isinstance(old, nn.Parameter) and not isinstance(new, nn.Parameter):
-                        new = nn.Parameter(new, requires_grad=old.requires_grad)
-                    smaller[id(old)] = new
-                    own[key] = new
+        for key, parameter in module._parameters.items():
+            if parameter is not None and id(parameter) in smaller:
+                new = nn.Parameter(smaller[id(parameter)], requires_grad=parameter.requires_grad)
+                module._parameters[key] = made.setdefault(id(parameter), new)
+        for key, buffer in module._buffers.items():
+            module._buffers[key] = smaller.get(id(buffer), buffer) if buffer is not None else None
         _tell(module)
-
-
-def _layout(tensor: torch.Tensor) -> torch.memory_format:
-    last = tensor.dim() == 4 and not tensor.is_contiguous() and tensor.is_contiguous(memory_format=torch.channels_last)
-    return torch.channels_last if last else torch.contiguous_format
 
 
 def _tell(module: nn.Module) -> None:
@@ -117,7 +111,8 @@ def _tell(module: nn.Module) -> None:
     elif isinstance(module, CONVOLUTIONS):
         backwards = isinstance(module, TRANSPOSED)
         first = module.in_channels if backwards else module.out_channels
-        module.groups = max(module.groups * module.weight.shape[0] // first, 1) if module.groups > 1 else 1  # of depthwise ones
+        if module.groups > 1:  # only depthwise ones have become smaller, with a group for each channel
+            module.groups = module.groups * module.weight.shape[0] // first
         ends = module.weight.shape[0], module.weight.shape[1] * module.groups
         module.in_channels, module.out_channels = ends if backwards else ends[::-1]
     elif isinstance(module, nn.PReLU):
@@ -133,7 +128,9 @@ def _compare(masked: nn.Module, smaller: nn.Module, input_shape: tuple[int, ...]
     if example.is_floating_point():
         given = torch.randn(example.shape, generator=generator, dtype=torch.float64).to(example.device)
     else:
-        words = min((module.num_embeddings for module in masked.modules() if isinstance(module, nn.Embedding)), default=2)
+        words = min(
+            (module.num_embeddings for module in masked.modules() if isinstance(module, nn.Embedding)), default=2
+        )
         given = torch.randint(words, example.shape, generator=generator).to(example.device)
     with torch.no_grad():
         want = list(_tensors(masked(given)))

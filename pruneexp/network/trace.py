@@ -119,17 +119,7 @@ def runnable(model: nn.Module, shape: tuple[int, ...]) -> torch.Tensor:
     ) from failed
 
 
-SIDES = (
-    32,
-    64,
-    224,
-    28,
-    96,
-    128,
-    299,
-    *range(1, 28),
-    *range(29, 64),
-)  # of images, in the order in which they are tried
+SIDES = (32, 64, 224, 28, 96, 128, 299, *range(1, 28), *range(29, 64))  # fmt: skip  # of images, in the order in which they are tried
 
 
 def usual_shape(model: nn.Module) -> tuple[int, ...]:
@@ -226,9 +216,10 @@ def _read(program: Any, where: dict[str, Place]) -> Trace:
                 inputs.append(node)
                 continue
             values[node] = kept[target]
-            tensors[node] = first.get(id(kept[target]), target)
+            tensors[node] = first.setdefault(id(kept[target]), target)
         elif node.op == "output":
-            outputs = [n for n in node.args[0] if isinstance(n, fx.Node) and n.name in signature.user_outputs]
+            given_back = zip(node.args[0], signature.output_specs, strict=True)
+            outputs = [n for n, spec in given_back if isinstance(n, fx.Node) and spec.kind.name == "USER_OUTPUT"]
         elif node.meta.get("val") is not None:  # not an assertion
             operations.append(_operation(node))
     return Trace(inputs, tensors, values, operations, outputs, where)

@@ -146,7 +146,9 @@ class Walk(ABC):
                 self.left(self.at[node])
 
     def _step(self, operation: Operation) -> Any:
-        read = [self.at.get(node) for node in operation.node.all_input_nodes]  # graphs within the graph are none
+        if any(node not in self.at for node in operation.node.all_input_nodes):  # a graph within the graph
+            raise self.refused(operation)
+        read = [self.at[node] for node in operation.node.all_input_nodes]
         if operation.node.target is operator.getitem:
             return self.at[operation.named["self"]][operation.named["index"]]
         if not any(isinstance(one, (Map, list, tuple)) for one in read) or operation.kind is Kind.FILL:
@@ -205,6 +207,9 @@ class Walk(ABC):
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
+        others = [node for node in operation.node.all_input_nodes if node is not operation.named.get("self")]
+        if operation.name in BY_VALUE and any(isinstance(self.at[node], Map) for node in others):
+            raise self.refused(operation, "it chooses by activations")
         for node in operation.node.all_input_nodes:
             one = self.at[node]
             if isinstance(one, Map):
@@ -278,8 +283,7 @@ class Walk(ABC):
     def _product(self, operation: Operation) -> Map:
         if operation.name == "einsum":
             raise self.refused(operation)
-        nodes = operation.node.all_input_nodes
-        a, b = (self.at[node] for node in nodes[-2:])
+        a, b = (self.at[node] for node in operation.node.args[-2:])  # type: ignore[index]
         if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2:
             return self.layer(operation, self._whole(operation, b, transposed=True), a)
         if isinstance(a, Map) and isinstance(b, Map):

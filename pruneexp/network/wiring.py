@@ -26,16 +26,18 @@ class Wiring:
         sources: by weight name, the vertex of each weight's input, int64 broadcastable to [C_out, C_in / groups].
         targets: by weight name, the vertex of each output, int64 [C_out].
         skips: pairs of int64 tensors of the same length: channels joined by an identity skip.
+        unused: names of weights that the network does not use; their vertices are no other layer's.
     """
 
     vertices: int
     sources: dict[str, torch.Tensor]
     targets: dict[str, torch.Tensor]
     skips: list[tuple[torch.Tensor, torch.Tensor]]
+    unused: frozenset[str] = frozenset()
 
     def identified(self) -> "Wiring":
         """The wiring in which channels joined by an identity skip are one vertex."""
-        return _merge(self.vertices, self.sources, self.targets, self.skips, [])
+        return _merge(self.vertices, self.sources, self.targets, self.skips, [], self.unused)
 
 
 @dataclass(frozen=True)
@@ -184,13 +186,14 @@ class Channels(Walk):
 
     def wiring(self) -> Wiring:
         """All of it, with vertices of their own for weights that the network does not use."""
-        for name, place in self.trace.places.items():
-            if name not in self.targets:
-                out, into = outputs_first(place.module, place.weight).shape[:2]
-                self.sources[name], self.targets[name] = self.new(into)[None], self.new(out)
+        unused = frozenset(self.trace.places.keys() - self.targets.keys())
+        for name in sorted(unused):
+            place = self.trace.places[name]
+            out, into = outputs_first(place.module, place.weight).shape[:2]
+            self.sources[name], self.targets[name] = self.new(into)[None], self.new(out)
         names = list(self.trace.weights)
         sources, targets = ({name: part[name] for name in names} for part in (self.sources, self.targets))
-        return _merge(self.vertices, sources, targets, self.merged, self.skips)
+        return _merge(self.vertices, sources, targets, self.merged, self.skips, unused)
 
 
 def wiring_of(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> Wiring:
@@ -203,7 +206,12 @@ def wiring_of(model: nn.Module, input_shape: tuple[int, ...] | None = None) -> W
     Raises:
         UserError: the network cannot be traced, or does something that the channel graph has no meaning for.
     """
-    channels = Channels(traced(model, input_shape))
+    return wiring_in(traced(model, input_shape))
+
+
+def wiring_in(trace: Trace) -> Wiring:
+    """What `wiring_of` gives, of a network that is traced already."""
+    channels = Channels(trace)
     channels.follow()
     return channels.wiring()
 
@@ -227,6 +235,7 @@ def _merge(
     targets: dict[str, torch.Tensor],
     same: list[tuple[torch.Tensor, torch.Tensor]],
     skips: list[tuple[torch.Tensor, torch.Tensor]],
+    unused: frozenset[str],
 ) -> Wiring:
     """A wiring in which the paired vertices are one, numbered without gaps in order of first appearance."""
     label = classes(vertices, same)
@@ -239,6 +248,7 @@ def _merge(
         {name: to[index] for name, index in sources.items()},
         {name: to[index] for name, index in targets.items()},
         [(to[one], to[other]) for one, other in skips],
+        unused,
     )
 
 

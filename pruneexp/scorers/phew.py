@@ -11,7 +11,7 @@ from pruneexp.components.options import component
 from pruneexp.components.values import LARGEST, Words
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import as_stored, outputs_first, prunable, prunable_layers
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 
 WALKS = 4096  # walks advanced together, half from each end
 
@@ -47,11 +47,11 @@ def phew(
     Raises:
         UserError: the channel graph has no meaning for the network.
     """
-    wiring, layers = trace(model), prunable_layers(model)
+    wiring, layers = wiring_of(model, batches.input_shape), prunable_layers(model)
     weights = {
         name: outputs_first(layers[name], weight.detach()).abs().double().cpu()
         for name, weight in prunable(model).items()
-        if name in wiring.targets  # the others the output does not reach
+        if name not in wiring.unused
     }
     source, target = [], []
     for name, weight in weights.items():

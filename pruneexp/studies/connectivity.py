@@ -25,7 +25,8 @@ from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import Wiring, trace
+from pruneexp.network.structure import Structure
+from pruneexp.network.wiring import Wiring
 from pruneexp.pruning import mask
 from pruneexp.seeding import stream
 from pruneexp.studies import report
@@ -81,7 +82,7 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
     network = NETWORKS[name]()
     initialise(network, "kaiming_normal", stream(seed, "initialisation"))
     scores = {key: weight.detach().abs() for key, weight in prunable(network).items()}
-    wiring, rows = trace(network), []
+    structure, rows = Structure(network), []
     for density in DENSITIES[name]:
         found: dict[str, Masks] = {}
         for method in [*METHODS, *(["bss"] if name == "resnet20" else [])]:
@@ -89,12 +90,14 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
             masker, _, repaired = method.partition(" + ")
             try:
                 if not repaired:
-                    found[method] = mask(scores, named("masker", masker).make(), density, seed, notes, network)
+                    found[method] = mask(
+                        scores, named("masker", masker).make(), density, seed, notes, network, structure=structure
+                    )
             except UserError as error:
                 print(f"{name} {density:g} {method}: {error}", flush=True)
                 continue
-            masks = repair_paths(found[masker], scores, wiring, notes) if repaired else found[method]
-            figures = measure(masks, wiring)
+            masks = repair_paths(found[masker], scores, structure.wiring, notes) if repaired else found[method]
+            figures = measure(masks, structure.wiring)
             rows.append({"network": name, "density": density, "method": method, "seed": seed, **figures, **notes})
             print(f"{name} {density:g} {method} seed {seed}: {figures} {notes}", flush=True)
     return rows

@@ -110,8 +110,10 @@ def with_spread(table: pd.DataFrame, digits: Mapping[str, int]) -> pd.DataFrame:
     return shown
 
 
-def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, made: str, digits: int = 6) -> None:
-    """Print `text`; write the whole table as tables/<name>.csv and `text` as .md, and as .json the command that made them.
+def write_table(
+    report_dir: Path, name: str, table: pd.DataFrame, text: str, made: str, digits: int = 6, page: Path | None = None
+) -> None:
+    """Print `text`; write the whole table as tables/<name>.csv and `text` as .md (or `page`), and as .json the command that made them.
 
     Raises:
         UserError: the folder cannot be made.
@@ -122,7 +124,7 @@ def write_table(report_dir: Path, name: str, table: pd.DataFrame, text: str, mad
     command, _, commit = made.partition("; commit ")
     files.write(stem.with_name(f"{name}.csv"), rows)
     files.write(stem.with_name(f"{name}.json"), json.dumps({"command": command, "commit": commit}, indent=1) + "\n")
-    files.write(stem.with_name(f"{name}.md"), f"<!-- made by: {made} -->\n{text.strip()}\n")
+    files.write(page or stem.with_name(f"{name}.md"), f"<!-- made by: {made} -->\n{text.strip()}\n")
 
 
 def write_figure(report_dir: Path, name: str, figure: Figure, made: str) -> None:

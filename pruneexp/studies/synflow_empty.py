@@ -18,7 +18,7 @@ from pruneexp.measuring.layers import effective_density
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.pruning import Method, pruned
 from pruneexp.seeding import stream
 from pruneexp.studies import report
@@ -47,7 +47,7 @@ def row_of(name: str, seed: int) -> dict[str, Any]:
     initialise(network, "kaiming_normal", stream(seed, "initialisation"))
     method = Method.of(setting_of("scorer=synflow", "masker=greedy_global"), seed)
     masks = pruned(method, network, DENSITY, seed, Batches(input_shape=SHAPE)).masks
-    effective = effective_density(masks, trace(network))
+    effective = effective_density(masks, wiring_of(network, SHAPE))
     assert effective is not None
     total = sum(mask.numel() for mask in masks.values())
     row = {

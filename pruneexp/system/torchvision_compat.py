@@ -12,6 +12,14 @@ import importlib.util
 from pathlib import Path
 
 
+def prepare_torchvision() -> None:
+    """Have torchvision, and what imports it, such as timm, importable beside a CPU-only torch: call it before the first import of them.
+
+    Whatever of pruneexp uses torch does so by itself. It changes nothing where torchvision's own operators load.
+    """
+    prepare()
+
+
 @functools.cache
 def prepare() -> object | None:
     """Declare torchvision's operators if its C library does not load; the returned object keeps them alive."""

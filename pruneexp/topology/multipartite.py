@@ -166,10 +166,11 @@ class Multipartite(Walk):
         return node is maker and len(node.users) == 1
 
     def product(self, operation: Operation, a: Map, b: Map) -> Map:
-        shape = operation.shape
-        left, right = (x.labels.expand(*shape[:-2], *x.labels.shape[-2:]).flatten(0, -3) for x in (a, b))
+        if min(a.labels.dim(), b.labels.dim()) < 2:
+            raise self.refused(operation, "it mixes channels by activations")
+        left, right = (_matrices(x.labels, operation.shape[:-2]) for x in (a, b))
         if a.labelled and b.labelled:
-            return Map(Factors.labels(shape), Factors(left, right))
+            return Map(Factors.labels(operation.shape), Factors(left, right))
         factors = (a if b.labelled else b).origin
         pair = factors.of(left if b.labelled else right) if isinstance(factors, Factors) else None
         if pair is None:
@@ -177,8 +178,7 @@ class Multipartite(Walk):
         return self._drawn(operation, *((*pair, right) if b.labelled else (left, *pair)))
 
     def attended(self, operation: Operation, query: Map, key: Map, value: Map) -> Map:
-        lead = operation.shape[:-2]
-        q, k, v = (x.labels.expand(*lead, *x.labels.shape[-2:]).flatten(0, -3) for x in (query, key, value))
+        q, k, v = (_matrices(x.labels, operation.shape[:-2]) for x in (query, key, value))
         return self._drawn(operation, q, k.mT, v)
 
     def _drawn(self, operation: Operation, left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> Map:
@@ -190,3 +190,10 @@ class Multipartite(Walk):
 
     def left(self, x: Map) -> None:
         self.outputs |= {cells.partition for cells, *_ in self.nodes.of(x.labels)}
+
+
+def _matrices(labels: torch.Tensor, lead: tuple[int, ...]) -> torch.Tensor:
+    """[n, ., .] of matrices broadcast to leading dimensions; heads that share keys and values have them each."""
+    if lead and labels.dim() > 2 and labels.shape[-3] not in (1, lead[-1]):
+        labels = labels.repeat_interleave(lead[-1] // labels.shape[-3], -3)
+    return labels.expand(*lead, *labels.shape[-2:]).reshape(-1, *labels.shape[-2:])

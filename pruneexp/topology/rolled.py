@@ -12,7 +12,8 @@ from pruneexp.components.values import Count
 from pruneexp.graphs.bipartite import biadjacency, sparse
 from pruneexp.graphs.spectrum import both_imdbs, bound_gap, imsg, ramanujan_bound
 from pruneexp.network.masks import Masks, check
-from pruneexp.network.prunable import prunable
+from pruneexp.network.plain import reference
+from pruneexp.network.prunable import outputs_first, prunable, prunable_layers
 
 
 def rolled(weight: torch.Tensor) -> sp.csr_array:
@@ -47,12 +48,13 @@ def ramanujan_metrics(
     Raises:
         UserError: a mask that is not the network's.
     """
-    weights = prunable(model)
+    network = reference(model)
+    weights, layers = prunable(network), prunable_layers(network)
     check(weights, masks or {})
     result = {}
     for name, weight in weights.items():
         value = weight.detach().cpu() * (masks[name].cpu() if masks and name in masks else 1)
-        graph = rolled(value)
+        graph = rolled(outputs_first(layers[name], value))
         gap = bound_gap(graph)
         plain, norm = both_imdbs(graph, fewest)
         if mode == "published" and graph.nnz:

@@ -21,8 +21,9 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
     convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
     What the paper leaves to later work is a partition of its own, with edges of unit weight: a sum that is neither of the two,
     for a term of it is used elsewhere too or lies at other positions; a product of channels (a gate); attention, where an output at a
-    position comes from its head's query there, its head's keys at all positions and its channel's values at all positions; and a
-    vector that is looked up. Statistics over channels only scale, and add nothing. A layer that is not used has no edges.
+    position comes from its head's query there, its head's keys at all positions and its channel's values at all positions, whatever
+    masks it has; and a vector that is looked up. Statistics over channels only scale, and add nothing. A layer that is not used has
+    no edges.
 
     Args:
         model: any network that torch.export can follow.

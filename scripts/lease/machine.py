@@ -17,7 +17,7 @@ from pruneexp.records.provenance import git_commit
 from pruneexp.system import files
 
 PACKAGES = (
-    "torch", "torchvision", "lightning", "numpy", "scipy", "hydra-core", "omegaconf", "pydantic", "torch-pruning", "galois",
+    "torch", "torchvision", "lightning", "numpy", "scipy", "hydra-core", "omegaconf", "pydantic", "galois",
 )  # fmt: skip
 QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format=csv,noheader")
 
@@ -46,8 +46,9 @@ def removal() -> str:
     import torch
 
     from pruneexp.models.resnet import resnet_cifar
+    from pruneexp.network.coupling import coupled
     from pruneexp.network.prunable import prunable
-    from pruneexp.network.removal import coupled, neuron_masks, remove
+    from pruneexp.network.removal import neuron_masks, remove
     from pruneexp.training.device import Device
 
     shape = (3, 32, 32)

@@ -13,9 +13,9 @@ import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.maskers.layer import Layer, Layers, Notes, rounded_up
 from pruneexp.maskers.structured import structured
+from pruneexp.network.coupling import Coupled
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.removal import Coupled
 from pruneexp.network.wiring import Wiring
 from tests.properties import PROPERTY
 
@@ -145,7 +145,7 @@ def test_bad_options_later_rounds_and_densities_are_refused_in_one_sentence() ->
         with pytest.raises(UserError, match=r"density must be (above 0 and at most 1|a finite number), got"):
             masks_of(layers, groups, density)
     layers[0].available[0, 0] = False
-    with pytest.raises(UserError, match=r"cannot go on from an earlier round: it goes with rounds=1\.$"):
+    with pytest.raises(UserError, match=r"goes on from no pruned weights: it goes with rounds=1 and no masks on\.$"):
         masks_of(layers, groups, 0.5)
     with pytest.raises(UserError, match="pass example_input"):
         structured(chain(4, 10, 3)[0], 0.5, torch.Generator(), {})

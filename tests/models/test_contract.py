@@ -11,7 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.models.torchvision_model import torchvision_model
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.system.shipped import conf_dir
 
@@ -22,9 +22,7 @@ BASES = [name for name in NAMES if name.endswith(("_base", "_2448")) or name == 
 TRANSFORMERS = ["vit_small"]
 # three channels only, and a bias in each layer of the VGG and none but the last's elsewhere
 TORCHVISION = [name for name in NAMES if name.startswith("torchvision_")]
-PRODUCTS = [
-    "torchvision_efficientnet_b0"
-]  # squeeze and excitation multiplies channels, which the channel graph does not know
+PRODUCTS = ["torchvision_efficientnet_b0"]  # squeeze and excitation, which has biases
 LARGE = ["torchvision_vgg16", "torchvision_resnet50"]  # too slow for a CPU
 BIASED = [*BASES, *TRANSFORMERS, "torchvision_vgg16"]
 
@@ -74,7 +72,7 @@ def test_prunable_weights_are_those_of_linear_and_convolution_layers_only(name: 
         norms += sum(2 * module.normalized_shape[0] for module in model.modules() if isinstance(module, nn.LayerNorm))
         norms += model.get_parameter("position").numel()
     names = [key for key in prunable(model) if name in BIASED or key == list(prunable(model))[-1]]
-    if name in PRODUCTS:  # which have biases in their squeezes
+    if name in PRODUCTS:
         names += [key for key in prunable(model) if key.split(".")[-2] in ("fc1", "fc2")]
     biased = [prunable(model)[key] for key in names]
     assert other == norms + sum(len(weight) for weight in biased)  # elsewhere only the last layer has a bias
@@ -196,10 +194,10 @@ def test_the_first_linear_layer_of_vgg_base_and_alexnet_has_25088_inputs_at_any_
     assert features.flatten(1).shape == (2, 25_088)
 
 
-@pytest.mark.parametrize("name", [name for name in NAMES if name not in TRANSFORMERS + PRODUCTS])
+@every_model
 def test_its_layers_join_as_one_network(name: str) -> None:
     model = build(name, 10, 32, device="cpu" if name in ("vgg16_base", "alexnet") else "meta")
-    wiring, weights = trace(model), prunable(model)
+    wiring, weights = wiring_of(model), prunable(model)
     assert list(wiring.targets) == list(weights)
     first, *_, last = weights
     assert len(wiring.targets[last]) == 10
@@ -215,7 +213,7 @@ def test_its_layers_join_as_one_network(name: str) -> None:
 
 @pytest.mark.parametrize(("name", "positions"), [("vgg16_base", 49), ("vgg13_2448", 49), ("alexnet_2448", 98)])
 def test_every_channel_before_the_linear_layers_is_that_many_inputs(name: str, positions: int) -> None:
-    wiring = trace(build(name, 10, 32))
+    wiring = wiring_of(build(name, 10, 32))
     before = [key for key in wiring.targets if key.startswith("features")][-1]
     want = wiring.targets[before].repeat_interleave(positions)
     assert torch.equal(wiring.sources["classifier.0.weight"].ravel(), want)
@@ -233,9 +231,3 @@ def test_there_are_models_to_walk_over() -> None:
     assert set(BASES) == {"alexnet", "alexnet_2448"} | {
         f"vgg{n}_{kind}" for n in (13, 16, 19) for kind in ("base", "2448")
     }
-
-
-@pytest.mark.parametrize("name", TRANSFORMERS + PRODUCTS)
-def test_the_channel_graph_says_that_it_does_not_join_attention_or_products_of_channels(name: str) -> None:
-    with pytest.raises(UserError, match="the channel graph has no meaning for"):
-        trace(build(name, num_classes=10, side=32))

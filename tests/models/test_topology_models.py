@@ -14,7 +14,7 @@ from pruneexp.models.wide_resnet import PreActivationBlock, WideResNet
 from pruneexp.network.cost import multiply_accumulates
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.system.shipped import conf_dir
 
@@ -177,7 +177,7 @@ def test_a_shortcut_takes_the_activated_input() -> None:
 
 @pytest.mark.parametrize("name", ["conv6", "wrn28_2"])
 def test_the_graph_of_channels_has_every_channel_once(name: str) -> None:
-    wiring = trace(build(name))
+    wiring = wiring_of(build(name))
     if name == "conv6":
         assert wiring.vertices == 3 + 2 * (64 + 128 + 256) + 512 + 10
         assert wiring.skips == []

@@ -13,10 +13,11 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.models.torchvision_model import torchvision_model
+from pruneexp.network.coupling import coupled
 from pruneexp.network.export import exported
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.removal import coupled, neuron_masks, remove
+from pruneexp.network.removal import neuron_masks, remove
 from pruneexp.seeding import stream
 from pruneexp.system import torchvision_compat
 from tests.network.test_removal import mobile, some_kept, trained

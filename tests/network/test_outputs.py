@@ -1,9 +1,9 @@
 """The logits among what networks return."""
 
-from collections import OrderedDict, namedtuple
+from collections import OrderedDict
 from dataclasses import dataclass
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import torch
@@ -21,6 +21,11 @@ class Output:
     scores: torch.Tensor
 
 
+class Pair(NamedTuple):
+    main: torch.Tensor
+    aux: torch.Tensor
+
+
 @pytest.mark.parametrize(
     "output",
     [
@@ -34,7 +39,7 @@ class Output:
         (IDS, A),
         Output(None, A),
         SimpleNamespace(other=B, logits=A),
-        namedtuple("Pair", "main aux")(A, B),
+        Pair(A, B),
     ],
 )
 def test_the_logits_are_the_entry_of_that_name_or_the_first_tensor(output: Any) -> None:

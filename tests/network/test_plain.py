@@ -14,6 +14,7 @@ from torch.nn.utils import prune as torch_prune
 import pruneexp
 from pruneexp import topology
 from pruneexp.errors import UserError
+from pruneexp.network.masks import apply_masks
 from pruneexp.network.plain import modules_by_name, plain
 from pruneexp.network.prunable import as_stored, freeze_biases, outputs_first, places, prunable
 from tests.network.brought import (
@@ -90,6 +91,20 @@ def test_a_wrapped_network_is_measured_as_the_plain_one() -> None:
         for wrapping in ("parallel", "compiled"):
             wrapped = WRAPPINGS[wrapping](model)
             assert topology.measure(wrapped, None, (3, 8, 8), mode=mode, metrics=["n1"]) == expected
+
+
+def test_of_a_wrapped_network_neurons_are_removed_and_layers_measured_too() -> None:
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.ReLU(), nn.Flatten(), nn.Linear(144, 5)).eval()
+    x, wrapped = torch.randn(2, 3, 8, 8), compiled(model)
+    masks = pruneexp.prune(wrapped, 0.5, "l2", "structured", example_input=x)
+    smaller = pruneexp.remove(wrapped, masks, (3, 8, 8))
+    apply_masks(model, masks)
+    torch.testing.assert_close(smaller(x), model(x))
+    assert str(topology.ramanujan_metrics(wrapped)) == str(topology.ramanujan_metrics(model))  # NaN too
+    transposed, linear = nn.ConvTranspose1d(4, 6, 1), nn.Linear(4, 6)
+    linear.weight.data = transposed.weight.data[:, :, 0].T
+    measured = [topology.ramanujan_metrics(one)["weight"] for one in (transposed, linear)]
+    assert measured[0] == pytest.approx(measured[1], nan_ok=True)
 
 
 def test_a_shared_weight_is_one_weight_under_its_first_name_and_stays_shared() -> None:

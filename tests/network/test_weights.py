@@ -277,5 +277,5 @@ def test_attentions_one_matrix_is_loaded_into_the_three_of_a_plain_network(tmp_p
     torch.save(made.state_dict(), tmp_path / "weights.pth")
     model = plain(nn.Sequential(nn.TransformerEncoderLayer(8, 2, 6), nn.Linear(8, 3)))
     load_weights(model, str(tmp_path / "weights.pth"))
-    got = [model.get_parameter(f"0.self_attn.{which}_proj_weight") for which in "qkv"]
+    got = [model.get_parameter(f"0.self_attn.{which}_proj_weight").detach() for which in "qkv"]
     assert torch.equal(torch.cat(got), made.get_parameter("0.self_attn.in_proj_weight"))

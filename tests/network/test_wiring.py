@@ -1,5 +1,8 @@
 """How channels join in networks of many kinds, against wirings written by hand."""
 
+from collections.abc import Callable
+from typing import Any
+
 import pytest
 import torch
 from torch import nn
@@ -12,7 +15,7 @@ from pruneexp.network.wiring import Wiring, wiring_of
 class Of(nn.Module):
     """A network of named layers and a function of them and the input."""
 
-    def __init__(self, forward, **layers: nn.Module) -> None:  # type: ignore[no-untyped-def]
+    def __init__(self, forward: Callable[[Any, torch.Tensor], torch.Tensor], **layers: nn.Module) -> None:
         super().__init__()
         self.does = forward
         for name, layer in layers.items():
@@ -31,7 +34,7 @@ def lists(wiring: Wiring) -> dict[str, tuple[list[int], list[int]]]:
 
 
 def test_concatenated_maps_keep_their_channels_and_their_order() -> None:
-    def forward(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
         return net.c(torch.cat([net.a(x), x, net.b(x)], dim=1))
 
     net = Of(forward, a=nn.Conv2d(2, 3, 1), b=nn.Conv2d(2, 1, 1), c=nn.Conv2d(6, 2, 1))
@@ -40,7 +43,7 @@ def test_concatenated_maps_keep_their_channels_and_their_order() -> None:
 
 
 def test_pieces_and_shuffled_channels_are_followed() -> None:
-    def forward(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
         kept, worked = net.a(x).chunk(2, dim=1)
         joined = torch.cat([kept, net.b(worked).relu_()], dim=1)
         n, c, h, w = joined.shape
@@ -53,7 +56,7 @@ def test_pieces_and_shuffled_channels_are_followed() -> None:
 
 
 def test_a_gate_joins_the_channels_that_it_scales_as_a_skip_does() -> None:
-    def forward(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
         made = net.a(x)
         gate = net.up(functional.relu(net.down(functional.adaptive_avg_pool2d(made, 1)))).sigmoid()
         return net.b(made * gate)
@@ -73,15 +76,15 @@ def test_a_product_of_a_map_with_itself_joins_nothing() -> None:
 
 
 def test_attention_joins_queries_with_keys_and_hands_on_values() -> None:
-    def by_hand(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def by_hand(net: Any, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (part(x).unflatten(-1, (2, 1)).transpose(1, 2) for part in (net.q, net.k, net.v))
         return net.out(((q @ k.transpose(-2, -1)).softmax(-1) @ v).transpose(1, 2).flatten(2))
 
-    def as_one(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def as_one(net: Any, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (part(x).unflatten(-1, (2, 1)).transpose(1, 2) for part in (net.q, net.k, net.v))
         return net.out(functional.scaled_dot_product_attention(q, k, v).transpose(1, 2).flatten(2))
 
-    def summed(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def summed(net: Any, x: torch.Tensor) -> torch.Tensor:
         q, k, v = (part(x).unflatten(-1, (2, 1)) for part in (net.q, net.k, net.v))
         seen = torch.einsum("b i h d, b j h d -> b h i j", q, k).softmax(-1)
         return net.out(torch.einsum("bhij,bjhd->bihd", seen, v).flatten(2))
@@ -93,7 +96,7 @@ def test_attention_joins_queries_with_keys_and_hands_on_values() -> None:
 
 
 def test_a_sum_over_one_index_is_the_product_that_it_says() -> None:
-    def forward(net: Of, x: torch.Tensor) -> torch.Tensor:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
         return torch.einsum("nic,nkc->nik", net.a(x), net.b(x))
 
     net = Of(forward, a=nn.Linear(3, 2), b=nn.Linear(3, 2))
@@ -210,5 +213,5 @@ def test_a_network_is_left_in_its_mode_and_silent(capfd: pytest.CaptureFixture[s
         wiring_of(net, (3,))
     assert net.training
     assert net[1].training
-    assert int(net[1].num_batches_tracked) == 0
+    assert int(net[1].get_buffer("num_batches_tracked")) == 0
     assert capfd.readouterr() == ("", "")

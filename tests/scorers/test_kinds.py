@@ -1,5 +1,6 @@
 """Every scorer and masker on small networks of each kind of layer that is prunable."""
 
+import contextlib
 import functools
 import warnings
 from collections.abc import Callable
@@ -15,7 +16,6 @@ from pruneexp.components.component import configured
 from pruneexp.errors import UserError
 from pruneexp.network.plain import plain
 from pruneexp.network.prunable import outputs_first, prunable, prunable_layers
-from pruneexp.network.usual import as_usual
 from pruneexp.system.shipped import conf_dir
 
 SCORERS, MASKERS = (sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in ("scorer", "masker"))
@@ -222,26 +222,25 @@ def test_whatever_state_torch_and_the_parameters_are_in_the_masks_are_the_same(s
     call = functools.partial(
         pruneexp.prune, density=0.4, scorer=component("scorer", scorer), masker="greedy_global", data=data
     )
-    state_, want = state, call(model().float())
-    network = model()
+    want, network, within = call(model().float()), model(), contextlib.ExitStack()
     if state == "frozen":
         network.requires_grad_(False)
     before = {name: value.clone() for name, value in network.state_dict().items()}
-    default = torch.get_default_dtype()
-    try:
-        if state_ == "float64":
-            torch.set_default_dtype(torch.float64)
-        if state_ == "meta":
-            torch.set_default_device("meta")
-        within = {
-            "no_grad": torch.no_grad, "inference": torch.inference_mode,
-            "autocast": functools.partial(torch.autocast, "cpu", dtype=torch.bfloat16),
-        }.get(state_, as_usual)  # fmt: skip
-        with within():
-            got = call(network)
-    finally:
-        torch.set_default_dtype(default)
-        torch.set_default_device(None)
+    within.callback(torch.set_default_dtype, torch.get_default_dtype())
+    within.callback(torch.set_default_device, None)
+    with within:
+        match state:
+            case "float64":
+                torch.set_default_dtype(torch.float64)
+            case "meta":
+                torch.set_default_device("meta")
+            case "no_grad":
+                within.enter_context(torch.no_grad())
+            case "inference":
+                within.enter_context(torch.inference_mode())
+            case "autocast":
+                within.enter_context(torch.autocast("cpu", dtype=torch.bfloat16))
+        got = call(network)
     assert all(torch.equal(got[name], mask) for name, mask in want.items())
     assert all(torch.equal(value, before[name]) for name, value in network.state_dict().items())
     assert all(parameter.grad is None for parameter in network.parameters())

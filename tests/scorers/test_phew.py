@@ -19,7 +19,7 @@ from pruneexp.models.vgg import VGG
 from pruneexp.models.wide_resnet import WideResNet
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.pruning import Scores
 from pruneexp.scorers import phew as module
 from pruneexp.scorers.phew import phew
@@ -131,7 +131,7 @@ def test_within_a_kernel_a_weight_is_taken_with_its_share_too(monkeypatch: pytes
 def test_walks_start_at_inputs_and_outputs_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = Walks(monkeypatch, 10)  # five from each end at a time, so that batches go on where the last one ended
     model = made(nn.Sequential(nn.Linear(3, 5), nn.ReLU(), nn.Linear(5, 4)))
-    wiring = trace(model)
+    wiring = wiring_of(model)
     inputs, outputs = wiring.sources["0.weight"].ravel().tolist(), wiring.targets["2.weight"].tolist()
     scores(model, share=1.0, most=40)
     for which, ends in ((0, inputs), (1, outputs)):
@@ -169,7 +169,7 @@ def test_a_score_falls_with_the_number_of_the_first_walk_that_takes_the_weight(
 
 def on_paths(model: nn.Module, kept: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     """Which kept weights lie on a path of kept weights from an input to an output, by plain search."""
-    wiring = trace(model)
+    wiring = wiring_of(model)
     edges = []
     for name, mask in kept.items():
         for index in mask.nonzero().tolist():
@@ -228,7 +228,7 @@ def test_the_weights_of_one_walk_are_a_path_from_end_to_end(kind: str, monkeypat
     seen = Walks(monkeypatch, 200)
     model = made(NETWORKS[kind]())
     scores(model, share=0.01, most=2)
-    wiring = trace(model)
+    wiring = wiring_of(model)
     source = torch.cat(
         [
             wiring.sources[name].expand(weight.shape[:2]).ravel().repeat_interleave(weight[0, 0].numel())

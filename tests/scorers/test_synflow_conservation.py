@@ -14,7 +14,7 @@ from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.pruning import in_rounds
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream
@@ -48,7 +48,7 @@ def test_a_hundred_rounds_at_a_thousandth_leave_no_cut_of_resnet32_empty() -> No
         if block in (5, 10):
             assert not {f"blocks.{block}.shortcut.0.weight"} | convolutions <= without
     # whatever is left, most of it is on a path
-    assert effective_density(masks, trace(model)) == pytest.approx(464 / 464_432, rel=0.1)
+    assert effective_density(masks, wiring_of(model)) == pytest.approx(464 / 464_432, rel=0.1)
 
 
 def test_one_round_empties_cuts_of_resnet32() -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.studies import connectivity
 
 
@@ -21,7 +21,7 @@ def network() -> nn.Sequential:
 def test_a_dense_network_is_whole() -> None:
     model = network()
     masks = {"0.weight": torch.ones(4, 3, dtype=torch.bool), "2.weight": torch.ones(2, 4, dtype=torch.bool)}
-    figures = connectivity.measure(masks, trace(model))
+    figures = connectivity.measure(masks, wiring_of(model))
     assert figures == {
         "pieces": 0,
         "collapsed": 0,
@@ -38,7 +38,7 @@ def test_what_a_broken_network_has_lost() -> None:
     first[0, 0] = first[1, 0] = first[1, 1] = first[2, 2] = True  # a path of three edges, and one edge; output 3 dead
     second = torch.zeros(2, 4, dtype=torch.bool)
     second[0, 0] = second[0, 3] = True  # a star; its second edge comes from the dead channel; output 1 dead
-    figures = connectivity.measure({"0.weight": first, "2.weight": second}, trace(model))
+    figures = connectivity.measure({"0.weight": first, "2.weight": second}, wiring_of(model))
     assert figures["pieces"] == 1
     assert figures["collapsed"] == 1
     assert figures["dead_filters"] == 2
@@ -47,7 +47,7 @@ def test_what_a_broken_network_has_lost() -> None:
     # the path of four vertices: normalised Laplacian's eigenvalues 0, 1/2, 3/2, 2
     assert figures["lambda2_min"] == pytest.approx(0.5)
     nothing = {"0.weight": torch.zeros(4, 3, dtype=torch.bool), "2.weight": second}
-    assert math.isnan(connectivity.measure(nothing, trace(model))["lambda2_min"])
+    assert math.isnan(connectivity.measure(nothing, wiring_of(model))["lambda2_min"])
 
 
 def test_every_method_spends_the_same_budget(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -342,6 +342,25 @@ CURVED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     ),
     "attention of channels": (lambda: attending(lambda m, x: m.f(channels_attend(m, tokens(m, x)))), IMAGE),
     "linear attention": (lambda: attending(lambda m, x: m.f(linear_attention(m, tokens(m, x)))), IMAGE),
+    "heads that share keys": (
+        lambda: Written(
+            lambda m, x: m.f(
+                functional.scaled_dot_product_attention(
+                    (y := tokens(m, x)).view(-1, 4, 2, 2).transpose(1, 2),
+                    m.k(y)[:, None],
+                    m.v(y)[:, None],
+                    enable_gqa=True,
+                )
+                .transpose(1, 2)
+                .flatten(1)
+            ),
+            a=patch(),
+            k=L(4, 2),
+            v=L(4, 2),
+            f=L(16, 2),
+        ),
+        IMAGE,
+    ),
     "torch's attention": (
         lambda: Written(
             lambda m, x: m.f(m.t(tokens(m, x), tokens(m, x), tokens(m, x), need_weights=False)[0]),

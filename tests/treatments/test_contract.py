@@ -9,10 +9,11 @@ from torch import nn
 
 from pruneexp.api import prune
 from pruneexp.components.component import Component
+from pruneexp.errors import UserError
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.sweep import setting_of
 from pruneexp.system.shipped import conf_dir
@@ -36,7 +37,7 @@ def of(name: str) -> Component:
 
 
 def treated(name: str, value: Any, seed: int = 0) -> Any:
-    offered = {"scores": scores(), "wiring": trace(network()), "notes": {}}
+    offered = {"scores": scores(), "wiring": wiring_of(network()), "notes": {}}
     offered |= {"initialisation": "kaiming_normal", "batchnorm_init": "ones"}
     what = treats(of(name))
     offered.pop(what, None)
@@ -100,11 +101,16 @@ def test_one_seed_gives_one_result(name: str) -> None:
 def test_prune_takes_it_as_the_command_line_does(name: str) -> None:
     model = network()
     before = copy.deepcopy(model.state_dict())
+    if treats(of(name)) == "network":
+        with pytest.raises(
+            UserError, match=f"^treatment={name} changes the network that is trained, and prune makes masks"
+        ):
+            prune(model, DENSITY, masker="greedy", overrides=(f"treatment={name}",))
+        return
     got = prune(model, DENSITY, masker="greedy", overrides=(f"treatment={name}",))
     assert {key: mask.shape for key, mask in got.items()} == {
         key: mask.shape for key, mask in everything(prunable(model)).items()
     }
     assert sum(int(mask.sum()) for mask in got.values()) == sum(int(mask.sum()) for mask in masks().values())
     assert all(torch.equal(tensor, before[key]) for key, tensor in model.state_dict().items())
-    same = all(torch.equal(mask, masks()[key]) for key, mask in got.items())
-    assert same == (treats(of(name)) == "network")
+    assert not all(torch.equal(mask, masks()[key]) for key, mask in got.items())

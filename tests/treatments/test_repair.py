@@ -11,7 +11,7 @@ from pruneexp.maskers.layer import Notes
 from pruneexp.models.resnet import ResNet
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import trace
+from pruneexp.network.wiring import wiring_of
 from pruneexp.treatments.repair import repair_paths
 from tests.properties import PROPERTY
 
@@ -44,7 +44,7 @@ def kept(masks: Masks) -> int:
 def test_each_layer_keeps_its_count_and_the_effective_density_never_falls(kind: str, seed: int, density: float) -> None:
     masks, scores = random_masks(kind, seed, density)
     before = {name: mask.clone() for name, mask in masks.items()}
-    wiring, notes = trace(NETWORKS[kind]()), Notes()
+    wiring, notes = wiring_of(NETWORKS[kind]()), Notes()
     got = repair_paths(masks, scores, wiring, notes)
     assert list(got) == list(masks)
     for name, mask in masks.items():
@@ -59,7 +59,7 @@ def test_each_layer_keeps_its_count_and_the_effective_density_never_falls(kind: 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_most_wasted_weights_find_a_path(kind: str) -> None:
-    wiring, shares = trace(NETWORKS[kind]()), []
+    wiring, shares = wiring_of(NETWORKS[kind]()), []
     for seed in range(20):
         masks, scores = random_masks(kind, seed, 0.12)
         if kept(effective(masks, wiring)) == 0:
@@ -73,7 +73,7 @@ def test_most_wasted_weights_find_a_path(kind: str) -> None:
 
 
 def test_a_network_without_any_path_gets_one() -> None:
-    wiring = trace(chain())
+    wiring = wiring_of(chain())
     for seed in range(40):
         masks, scores = random_masks("chain", seed, 0.12)
         if all(bool(mask.any()) for mask in masks.values()) and kept(effective(masks, wiring)) == 0:
@@ -83,7 +83,7 @@ def test_a_network_without_any_path_gets_one() -> None:
 def test_masks_without_a_wasted_weight_stay_as_they_are() -> None:
     masks, scores = random_masks("chain", 0, 2.0)
     notes = Notes()
-    got = repair_paths(masks, scores, trace(chain()), notes)
+    got = repair_paths(masks, scores, wiring_of(chain()), notes)
     assert all(torch.equal(got[name], mask) for name, mask in masks.items())
     assert notes == {"moved": 0, "wasted": 0}
 
@@ -95,7 +95,7 @@ def test_a_wasted_weight_moves_to_the_highest_scoring_place_that_connects() -> N
     masks["0.weight"][3, 1] = True  # leads to a channel that nothing leaves
     scores = {"0.weight": torch.arange(12.0).reshape(4, 3), "1.weight": torch.ones(2, 4)}
     notes = Notes()
-    got = repair_paths(masks, scores, trace(model), notes)
+    got = repair_paths(masks, scores, wiring_of(model), notes)
     want = torch.zeros(4, 3, dtype=torch.bool)
     want[0, 0] = want[0, 2] = True  # into channel 0, which reaches the output: scores 1 and 2
     assert torch.equal(got["0.weight"], want)
@@ -107,6 +107,6 @@ def test_what_cannot_be_connected_is_reported() -> None:
     masks, scores = random_masks("chain", 0, 2.0)
     masks["1.weight"].zero_()
     notes = Notes()
-    got = repair_paths(masks, scores, trace(chain()), notes)
+    got = repair_paths(masks, scores, wiring_of(chain()), notes)
     assert not got["1.weight"].any()
     assert notes == {"moved": 0, "wasted": kept(masks)}

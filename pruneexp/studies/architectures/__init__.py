@@ -1,0 +1,1 @@
+"""The networks that people bring, and what pruneexp does with each."""
