@@ -81,7 +81,7 @@ class Multipartite(Walk):
         shape = tuple((value[0] if isinstance(value, (tuple, list)) else value).shape)
         last = sorted(d % x.labels.dim() for d in dims)
         labels = x.labels.movedim(last, tuple(range(-len(last), 0))).flatten(-len(last))
-        rest = labels.reshape(-1, labels.shape[-1])
+        rest = labels.flatten(0, -2) if labels.dim() > 1 else labels[None]
         read = self.nodes.lines(rest)
         several = np.bincount(np.concatenate([np.zeros(1, np.int64), *(x.lines + 1 for x in read)])).max() > 1
         if several and operation.name == "sum" and not bool((rest < 0).any()):
@@ -128,7 +128,9 @@ class Multipartite(Walk):
             raise self.refused(operation, "its channels are at different positions")
         self.makers[own[0].partition] = operation.node
         for one in terms:
-            self.nodes.joined("product " if operation.kind is Kind.MULTIPLY else "sum ", one, own[1])
+            self.nodes.joined(
+                "sum " if operation.kind is Kind.ADD or operation.name == "sum" else "product ", one, own[1]
+            )
         return own[1]
 
     def _summed(self, operation: Operation, terms: list[torch.Tensor]) -> torch.Tensor | None:

@@ -202,6 +202,10 @@ LINEAR: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         IMAGE,
     ),
     "sum over rows": (lambda: Written(lambda m, x: m.d(m.a(x).sum(2).flatten(1)), a=same(2), d=L(8, 3)), IMAGE),
+    "sum of nothing": (
+        lambda: Written(lambda m, x: m.d((y := m.a(x)) + y[:, :0].sum(1, keepdim=True)), a=same(2), d=same(2)),
+        IMAGE,
+    ),
     "sum of branches": (
         lambda: Written(lambda m, x: m.d(torch.stack([m.a(x), m.b(x)], 1).sum(1)), a=same(2), b=same(2), d=same(2)),
         IMAGE,
@@ -299,6 +303,10 @@ CURVED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     ),
     "gate of positions": (
         lambda: Written(lambda m, x: m.d(m.a(x) * torch.tanh(m.c(x))), a=same(2), c=same(2, 1), d=same(2)),
+        IMAGE,
+    ),
+    "between two": (
+        lambda: Written(lambda m, x: m.d(torch.lerp(m.a(x), m.c(x), 0.3)), a=same(2), c=same(2), d=same(2)),
         IMAGE,
     ),
     "outer product": (
