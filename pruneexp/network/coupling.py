@@ -133,8 +133,8 @@ class Coupling(Channels):
             self.same(sources[:, 0], targets)
             self.depthwise.add(name)
         held = next(self.at[n] for n in operation.node.all_input_nodes if getattr(self.at[n], "name", "") == name)
-        bias = self.at.get(operation.named.get("bias"))
-        if bias is not None and not getattr(bias, "name", ""):
+        bias = operation.named.get("bias")
+        if bias is not None and not getattr(self.at[bias], "name", ""):
             self.stays(targets)
         mixed = groups > 1 and name not in self.depthwise
         if mixed or held.computed or operation.name == "embedding":
