@@ -93,7 +93,6 @@ class Artifacts:
 
     @functools.cached_property
     def structure(self) -> Structure:
-        """Of the network, whatever its weights are."""
         return Structure(self.initial, self.dataset.input_shape)
 
     @functools.cached_property

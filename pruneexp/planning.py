@@ -1,5 +1,6 @@
 """What a grid would do: its cells, how many are done, their size and an estimate of the time."""
 
+import math
 import statistics
 
 import torch
@@ -9,8 +10,9 @@ from torch import nn
 
 from pruneexp.cell import GROUPS
 from pruneexp.jobs.job import Job
-from pruneexp.network.cost import multiply_accumulates
+from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
+from pruneexp.network.structure import Structure
 from pruneexp.recipe import Recipe
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
@@ -68,10 +70,11 @@ class Probe:
         dataset = job.setting.components["dataset"].options
         shape = tuple(dataset["image_shape"])
         recipe: Recipe = job.setting.make("recipe")
-        network = job.setting.make("model", num_classes=dataset["classes"], input_shape=shape)
+        network = plain(job.setting.make("model", num_classes=dataset["classes"], input_shape=shape))
         self.epochs = recipe.epochs
         self.weights = sum(weight.numel() for weight in prunable(network).values())
-        self.macs = sum(multiply_accumulates(network, shape).values())
+        macs = Structure(network, shape).macs
+        self.macs = math.nan if macs is None else sum(macs.values())
         names = job.setting.names()
         mates = [
             cell.key

@@ -12,6 +12,7 @@ import safetensors.torch
 from pruneexp.measuring.always import always
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
+from pruneexp.network.structure import Structure
 from pruneexp.order import Piece
 from pruneexp.outcome import Trial, last_figures, measure, trainee_of
 from pruneexp.pruning import Pruned
@@ -41,8 +42,8 @@ def prepared(piece: Piece) -> Trial:
     network = shared.start(cell)
     begin = time.perf_counter()
     trainee = trainee_of(cell, shared, network, pruned.masks)
-    macs = shared.structure.macs if trainee is network else None
-    fields = always(network, pruned.masks, trainee, shared.data.input_shape, shared.wiring, macs)
+    structure = shared.structure if trainee is network else Structure(trainee, shared.data.input_shape)
+    fields = always(network, pruned.masks, trainee, shared.wiring, structure.macs)
     fields |= measure(shared, network, pruned.masks, trainee)
     seconds = {"scoring": pruned.scoring, "masking": pruned.masking, "measuring": time.perf_counter() - begin}
     masks = safetensors.torch.save(pruned.masks or everything(prunable(network)))

@@ -186,9 +186,9 @@ def test_scores_are_made_once_for_all_maskers_and_densities(
 ) -> None:
     asked: list[int] = []
 
-    def counting(model: nn.Module, scorer: Any, batches: Any, seed: int, part: int = 1) -> Any:
+    def counting(model: nn.Module, scorer: Any, batches: Any, seed: int, *more: Any) -> Any:
         asked.append(seed)
-        return score(model, scorer, batches, seed, part)
+        return score(model, scorer, batches, seed, *more)
 
     monkeypatch.setattr("pruneexp.pruning.score", counting)
     sweep = (

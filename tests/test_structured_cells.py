@@ -115,7 +115,7 @@ def accuracy_of(program: Path, job: Job) -> float:
     [
         (["scorer=eigenvector_centrality", "scorer.tau=1.0"], "tau must be at least 0 and below 1, got 1.0"),
         (["scorer=eigenvector_centrality", "scorer.tau=-0.1"], "tau must be at least 0 and below 1, got -0.1"),
-        (["densities=[0.05]"], "leaves no neuron of 6.weight, which has 10: use at least 0.085."),
+        (["densities=[0.05]"], "leaves no neuron of 0.weight, which has 6: use at least 0.085."),
         (
             ["densities=[0.05]", "masker.scope=global"],
             "fewer than one in each of the 3 groups of layers: use at least 0.13.",

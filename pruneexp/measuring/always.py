@@ -5,7 +5,6 @@ from typing import Any
 from torch import nn
 
 from pruneexp.measuring.layers import effective_density, layer_rows, network_sums, parameters_left
-from pruneexp.network.cost import multiply_accumulates
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import outputs_first, prunable, prunable_layers
 from pruneexp.network.wiring import Wiring
@@ -15,9 +14,8 @@ def always(
     network: nn.Module,
     masks: Masks,
     trainee: nn.Module,
-    input_shape: tuple[int, ...],
     wiring: Wiring | None,
-    macs: dict[str, int] | None = None,
+    macs: dict[str, int] | None,
 ) -> dict[str, Any]:
     """The fields of a record that say what is kept: sums over the network, and a row for each layer of what is trained.
 
@@ -25,16 +23,15 @@ def always(
         network: before its masks.
         masks: by weight name; none for a dense network.
         trainee: the network itself, or a smaller one where what the masks prune was removed.
-        input_shape: [C, H, W].
         wiring: how its layers join, where that is known.
-        macs: of what is trained, where they are counted already.
+        macs: multiply-accumulates of what is trained, where they can be counted.
     """
     left = masks if trainee is network else {}
     layers = prunable_layers(network)
     turned = {name: outputs_first(layers[name], mask) for name, mask in masks.items()}
     total = sum(weight.numel() for weight in prunable(network).values())
     rows = layer_rows(trainee, left)
-    sums = network_sums(rows, macs or multiply_accumulates(trainee, input_shape))
+    sums = network_sums(rows, macs)
     return {
         **sums,
         "prunable": total,  # of what there was before any neuron was removed

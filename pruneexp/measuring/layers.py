@@ -49,12 +49,13 @@ def layer_rows(model: nn.Module, masks: Masks) -> list[dict[str, Any]]:
     return rows
 
 
-def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, Any]:
+def network_sums(rows: list[dict[str, Any]], macs: dict[str, int] | None) -> dict[str, Any]:
     """Kept weights, density, dead filters, IMDB, smallest lambda_2 of the layers that have not collapsed, and MACs.
 
     ``imdb`` is the mean over the pruned layers that have one, as "Deterministic Ramanujan graphs" prints it; its text writes
     the sum, which is ``imdb_sum``. A dense network has neither. ``imdb_norm`` is the mean over all layers that have one, as Hoang
-    et al. (2023) print it: a layer that stays dense counts, with 1. ``imdb_layers`` says how many these are.
+    et al. (2023) print it: a layer that stays dense counts, with 1. ``imdb_layers`` says how many these are. MACs are None
+    where they could not be counted.
     """
     kept = sum(row["kept"] for row in rows)
     prunable_weights = sum(math.prod(row["shape"]) for row in rows)
@@ -72,7 +73,7 @@ def network_sums(rows: list[dict[str, Any]], macs: dict[str, int]) -> dict[str, 
         "imdb_layers": len(norms),
         "lambda2_min": min(lambdas, default=None),
         "collapsed_layers": sum(row["collapsed"] for row in rows),
-        "macs": round(sum(macs[row["name"]] * row["density"] for row in rows)),
+        "macs": None if macs is None else round(sum(macs[row["name"]] * row["density"] for row in rows)),
     }
 
 

@@ -134,7 +134,9 @@ def uncompute(module: nn.Module, attribute: str, weight: nn.Parameter) -> None:
         module.__class__ = type(cls.__name__, cls.__bases__, own) if lists else cls.__bases__[0]
         if not lists:
             del module.parametrizations
-        for key, before_loading in list(module._load_state_dict_pre_hooks.items()):  # weight_norm's, which no pickle holds
+        for key, before_loading in list(
+            module._load_state_dict_pre_hooks.items()
+        ):  # weight_norm's, which no pickle holds
             if getattr(getattr(before_loading, "hook", None), "__module__", "") == parametrizations.__name__:
                 del module._load_state_dict_pre_hooks[key]
     for hook in _hooks(module).get(attribute, ()):

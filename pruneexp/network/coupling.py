@@ -23,6 +23,9 @@ PIECES = {  # of what they are given, at numbers written down, which would be ot
 }  # fmt: skip
 
 
+SECOND = ("batch_norm", "instance_norm", "group_norm", "prelu")  # whose numbers lie along the second dimension
+
+
 @dataclass(frozen=True)
 class Coupled:
     """Channels that layers share: removing channel k means its row in every output layer and its columns in every reader.
@@ -130,6 +133,9 @@ class Coupling(Channels):
             self.same(sources[:, 0], targets)
             self.depthwise.add(name)
         held = next(self.at[n] for n in operation.node.all_input_nodes if getattr(self.at[n], "name", "") == name)
+        bias = operation.named.get("bias")
+        if bias is not None and not getattr(self.at[bias], "name", ""):
+            self.stays(targets)
         mixed = groups > 1 and name not in self.depthwise
         if mixed or held.computed or operation.name == "embedding":
             self.stays(sources)
@@ -146,8 +152,8 @@ class Coupling(Channels):
         axis, elements, shape = axis_of(x.labels), held.elements, held.shape
         if axis is None or not x.labelled:
             return
-        if operation.kind is Kind.PASS and elements.dim() == 1 and any(w in operation.name for w in ("norm", "prelu")):
-            elements = elements.reshape(-1, *[1] * (x.labels.dim() - 2)) if "layer" not in operation.name else elements
+        if operation.kind is Kind.PASS and any(word in operation.name for word in SECOND) and x.labels.dim() > 1:
+            elements = elements.reshape(-1, *[1] * (x.labels.dim() - 2))
         elements = elements.expand(x.labels.shape)
         once = tuple(slice(None) if d == axis or elements.stride(d) else slice(0, 1) for d in range(elements.dim()))
         index = torch.stack(torch.unravel_index(elements[once].movedim(axis, -1).flatten(0, -2), shape))
@@ -171,7 +177,7 @@ class Coupling(Channels):
         nodes = operation.node.all_input_nodes
         try:
             made = super()._step(operation)
-        except UserError:  # what has no meaning touches channels that stay
+        except (UserError, RuntimeError):  # what has no meaning, or does not take labels, touches channels that stay
             self.unknown = self.unknown or str(operation)
             for node in nodes:
                 self.stays(_labels(self.at.get(node)))
@@ -188,12 +194,11 @@ class Coupling(Channels):
         if axis is None:
             return self.stays(made.labels)
         line = line_of(made.labels, axis)
-        joined = "cat" in operation.name
-        if operation.kind in (Kind.ADD, Kind.MULTIPLY, Kind.PASS) or (
-            joined and operation.named.get("dim", 0) not in (axis, axis - line.dim())
-        ):
+        joined = operation.name in ("cat", "concat", "concatenate")
+        across = joined and operation.named["dim"] % made.labels.dim() != axis
+        if across or operation.kind in (Kind.ADD, Kind.MULTIPLY, Kind.PASS):
             for one in read:
-                if not (isinstance(one, Held) and one.name and not joined):
+                if joined or not (isinstance(one, Held) and one.name):  # others are cut along, see `with_constant`
                     self.stays(line[_fixed(one, axis - made.labels.dim())])
         if operation.name in PIECES:
             for one in read:

@@ -92,7 +92,9 @@ def _check(name: str, module: nn.Module, weight: torch.Tensor | None) -> None:
         raise UserError(f"{name} is {what}, and pruneexp prunes weights that are real floating-point numbers.")
     if type(weight.detach()) is not torch.Tensor or weight.layout != torch.strided:
         what = f"a {type(weight.detach()).__name__} in layout {str(weight.layout).removeprefix('torch.')}"
-        raise UserError(f"{name} is {what}, and pruneexp prunes ordinary dense tensors: do so before they are sharded or packed.")
+        raise UserError(
+            f"{name} is {what}, and pruneexp prunes ordinary dense tensors: do so before they are sharded or packed."
+        )
 
 
 def prunable_layers(model: nn.Module, embeddings: bool = False) -> dict[str, nn.Module]:

@@ -4,6 +4,7 @@ from functools import cached_property
 
 from torch import nn
 
+from pruneexp.errors import UserError
 from pruneexp.network.cost import multiply_accumulates_in
 from pruneexp.network.coupling import Coupled, coupled_in
 from pruneexp.network.trace import Trace, traced
@@ -13,7 +14,8 @@ from pruneexp.network.wiring import Wiring, wiring_in
 class Structure:
     """How a network's layers join, whatever their weights are now: traced when first asked for, and once.
 
-    Each attribute raises UserError where the network cannot be traced, or does what the analysis has no meaning for.
+    Each attribute raises UserError where the network cannot be traced, or does what the analysis has no meaning for; only `macs` is
+    None there, since networks are trained whether or not their operations can be counted.
 
     Args:
         model: a plain network.
@@ -42,5 +44,8 @@ class Structure:
         return coupled_in(self.trace)
 
     @cached_property
-    def macs(self) -> dict[str, int]:
-        return multiply_accumulates_in(self.trace)
+    def macs(self) -> dict[str, int] | None:
+        try:
+            return multiply_accumulates_in(self.trace)
+        except UserError:
+            return None

@@ -59,7 +59,9 @@ def put(model: nn.Module, found: Iterable[Spot]) -> None:
         torch_prune.custom_from_mask(spot.module, spot.attribute, spot.mask)
         original = getattr(spot.module, f"{spot.attribute}_orig")
         clear(original, ~spot.mask & ~original.isfinite())  # 0 times NaN is NaN
-        with torch.no_grad():  # torch copies no tensor that has a history: so copies can be made until the model has run
+        with (
+            torch.no_grad()
+        ):  # torch copies no tensor that has a history: so copies can be made until the model has run
             recompute(spot.module, spot.attribute)
         masked.add(spot.module)
     for module in unwrapped(model).modules():

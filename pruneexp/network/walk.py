@@ -197,6 +197,8 @@ class Walk(ABC):
         source = next((node for node in given if isinstance(self.at[node], Held) and self.at[node].name), None)
         if source is None or not isinstance(value, torch.Tensor):
             return Held(value)
+        if operation.kind is Kind.MOVE and sum(one.is_floating_point() for one in given.values()) > 1:
+            return Held(value)  # several, joined
         held = replace(self.at[source], value=value)
         if operation.kind is Kind.MOVE:
             return held.moved(lambda elements: operation.run({**given, source: elements}))
@@ -207,6 +209,9 @@ class Walk(ABC):
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
+        others = [node for node in operation.node.all_input_nodes if node is not operation.named.get("self")]
+        if operation.name in BY_VALUE and any(isinstance(self.at[node], Map) for node in others):
+            raise self.refused(operation, "it chooses by activations")
         for node in operation.node.all_input_nodes:
             one = self.at[node]
             if isinstance(one, Map):
@@ -280,8 +285,7 @@ class Walk(ABC):
     def _product(self, operation: Operation) -> Map:
         if operation.name == "einsum":
             raise self.refused(operation)
-        nodes = operation.node.all_input_nodes
-        a, b = (self.at[node] for node in nodes[-2:])
+        a, b = (self.at[node] for node in operation.node.args[-2:])  # type: ignore[index]
         if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2:
             return self.layer(operation, self._whole(operation, b, transposed=True), a)
         if isinstance(a, Map) and isinstance(b, Map):

@@ -259,5 +259,7 @@ def classes(vertices: int, same: list[tuple[torch.Tensor, torch.Tensor]]) -> tor
 
     a = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[0] for pair in same)])
     b = torch.cat([torch.empty(0, dtype=torch.int64), *(pair[1] for pair in same)])
-    graph = sp.coo_array((torch.ones(len(a), dtype=torch.float64).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices))
+    graph = sp.coo_array(
+        (torch.ones(len(a), dtype=torch.float64).numpy(), (a.numpy(), b.numpy())), shape=(vertices, vertices)
+    )
     return torch.from_numpy(connected_components(graph, directed=False)[1]).long()

@@ -73,7 +73,7 @@ class Fields(Strict):
     imdb_norm: Number = None
     imdb_layers: Natural | None = None
     dead_filters: Natural
-    macs: Natural
+    macs: Natural | None  # None of a network that cannot be traced
     parameters: Natural | None = None
     collapsed_layers: Natural | None = None
     effective_density: Share | None = None

@@ -28,15 +28,15 @@ def measure(
     """The metrics, raw under their names and normalised under ``<name>_norm``.
 
     Args:
-        model: of Conv2d and Linear layers, pooling and additions.
+        model: any network that `encode` takes.
         masks: by weight name; None takes the network's own zeros.
         input_shape: [C, H, W] or [units].
         mode: ``correct`` measures what the network computes; ``published`` what the authors' program measured (see `published`).
         metrics: some of `METRICS`, all where left out.
         device: where products with the adjacency matrix are made.
 
-    Pools whose windows overlap, and layers that are added to their own input, give a node several edges to another: degrees, n1,
-    strength, core numbers and spectra count each, motif4 and n2 the nodes that they join.
+    Pools whose windows overlap, layers that are added to their own input, and channels that are read twice, give a node several
+    edges to another: degrees, n1, strength, core numbers and spectra count each, motif4 and n2 the nodes that they join.
 
     Returns:
         float by name; with spectral metrics also their ``<name>_residual``, with motif4 ``motif4_error``, its standard error.

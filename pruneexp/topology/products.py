@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from pruneexp.network.walk import MIXED
-from pruneexp.topology.nodes import Cells, Nodes
+from pruneexp.topology.cells import Cells
+from pruneexp.topology.nodes import Nodes
 
 
 @dataclass(frozen=True)
@@ -98,9 +99,8 @@ def draw(
     queries = found[0][0]
     ordered = np.array_equal(queries.positions[heads[0]].ravel(), np.arange(queries.cells.size))
     made = nodes.partition(len(heads) * width, queries.cells.grid if ordered else (count * tokens, 1))
-    numbers = made.labels.reshape(len(heads), width, count, tokens).permute(
-        0, 2, 3, 1
-    )  # head, window, position, channel
+    # by head, window, position and channel
+    numbers = made.labels.reshape(len(heads), width, count, tokens).permute(0, 2, 3, 1)
     labels = torch.empty(len(left), tokens, width, dtype=torch.int64)
     labels[torch.from_numpy(np.stack(heads))] = numbers
     place = np.arange(count * tokens).reshape(count, tokens)

@@ -17,7 +17,7 @@ def sliding(before: int, after: int, kernel: int, stride: int, padding: int, dil
 
 def through(first: np.ndarray, second: np.ndarray) -> np.ndarray:
     """(a, ...) for (b, a) in `first`, whose b ascend, and (b, ...) in `second`, as often as there are."""
-    begin, end = (np.searchsorted(first[:, 0], second[:, 0], side) for side in ("left", "right"))  # type: ignore[call-overload]
+    begin, end = (np.searchsorted(first[:, 0], second[:, 0], side) for side in ("left", "right"))
     count = end - begin
     row = np.repeat(np.arange(len(second)), count)
     within = np.arange(len(row)) - np.repeat(np.cumsum(count) - count, count)

@@ -1,24 +1,16 @@
-"""From a network to its multipartite graph: what an analysis of its trace finds."""
-
-from collections.abc import Sequence
-from math import prod
-from typing import ClassVar
+"""From a network to its multipartite graph."""
 
 import numpy as np
 import torch
-from torch import fx, nn
+from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks, check
-from pruneexp.network.operations import Kind
 from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
-from pruneexp.network.trace import Operation, Trace, traced
-from pruneexp.network.walk import MIXED, Held, Map, Walk
+from pruneexp.network.trace import traced
 from pruneexp.topology.encoding import Graph
-from pruneexp.topology.layers import dense, grid, is_convolution, slots, windows
-from pruneexp.topology.nodes import Cells, Nodes
-from pruneexp.topology.products import Factors, draw
+from pruneexp.topology.multipartite import Multipartite
 
 
 def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None = None, skips: bool = True) -> Graph:
@@ -27,10 +19,11 @@ def encode(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None =
     A convolution's or linear layer's outputs are a partition of nodes, one for each channel and position; the next layer's inputs are
     the same nodes. Pooling adds none: an edge that leaves a pooled cell leaves every node of its window. A shortcut
     convolution leads to the partition that it is added to, an identity skip has unit weights. BatchNorm and biases are left out.
-    What the paper leaves to later work is a partition of its own, with edges of unit weight: a sum that is neither of the two, for one of its terms
-    is used elsewhere too or lies at other positions; a product of channels (a gate); and attention, where an output at a position comes from its
-    head's query there, its head's keys at all positions and its channel's values at all positions; of an embedding all
-    channels come from what is looked up there. A layer that the network does not use has no edges.
+    What the paper leaves to later work is a partition of its own, with edges of unit weight: a sum that is neither of the two,
+    for a term of it is used elsewhere too or lies at other positions; a product of channels (a gate); attention, where an output at a
+    position comes from its head's query there, its head's keys at all positions and its channel's values at all positions, whatever
+    masks it has; and a vector that is looked up. Statistics over channels only scale, and add nothing. A layer that is not used has
+    no edges.
 
     Args:
         model: any network that torch.export can follow.
@@ -65,176 +58,3 @@ def _masked(network: nn.Module, masks: Masks | None) -> dict[str, np.ndarray]:
         value = weight.detach().abs().cpu().double()
         result[name] = (value * masks[name].cpu() if masks and name in masks else value).numpy()
     return result
-
-
-MOST_ENTRIES = 2**25  # of the weight of a link that leads from positions to channels
-
-
-class Multipartite(Walk):
-    """Numbers nodes; `origin` tells of weights of attention the two factors that they are the product of.
-
-    Args:
-        trace: of a plain network.
-        weights: absolute values by name, float64.
-        skips: draw identity skips.
-    """
-
-    what: ClassVar[str] = "the multipartite graph"
-
-    def __init__(self, trace: Trace, weights: dict[str, np.ndarray], skips: bool) -> None:
-        super().__init__(trace)
-        self.weights, self.skips = weights, skips
-        self.nodes = Nodes()
-        self.makers: dict[int, fx.Node] = {}
-        self.outputs: set[int] = set()
-
-    def entered(self, shape: Sequence[int]) -> Map:
-        made = self.nodes.partition(shape[1] if len(shape) > 1 else 1, grid((1, *shape[2:])))
-        return Map(made.labels.reshape(tuple(shape)))
-
-    def origin(self, maps: Sequence[Map]) -> Factors | None:
-        found = [one.origin for one in maps if one.origin is not None]
-        return found[0] if len(found) == 1 else None
-
-    def layer(self, operation: Operation, name: str, x: Map) -> Map:
-        if operation.name == "embedding":
-            made = self.nodes.partition(operation.shape[-1], grid(operation.shape[:-1]))
-            labels = made.labels.mT.reshape(operation.shape)
-            self.nodes.joined("embedding ", x.labels[..., None], labels)
-            return Map(labels)
-        if bool((x.labels < 0).any()):
-            raise self.refused(operation, "it reads statistics over channels")
-        axis = 1 if is_convolution(operation) else -1
-        labels = x.labels.movedim(axis, 0)
-        read = [lines.apart() for lines in self.nodes.lines(labels.flatten(1))]
-        (weight, kernel), sides = dense(operation, self.weights[name]), self.weights[name].shape[2:]
-        if any(weight[:, 0].size * len(x.patterns) * x.cells.channels > max(MOST_ENTRIES, weight.size) for x in read):
-            raise self.refused(operation, "it mixes positions, not channels")
-        shape = list(operation.shape)
-        shape.pop(axis)
-        inherits = axis == -1 and read and len(read[0].patterns) == 1 and read[0].in_order
-        made = self.nodes.partition(len(weight), read[0].cells.grid if inherits else grid(tuple(shape)))
-        self.makers[made.partition] = operation.node
-        for lines in read:
-            taken = slots(operation, lines.patterns, tuple(labels.shape[1:]), sides)
-            pattern, slot, target = np.nonzero(taken >= 0)
-            relation = np.column_stack([taken[pattern, slot, target], pattern * prod(kernel) + slot, target])
-            each = lines.in_order and lines.patterns.shape[1] == taken[0].size == 1  # a kernel as large as its input
-            entries = lines.cells.grid if each else (len(lines.patterns) * kernel[0], kernel[1])
-            self.nodes.link(name, lines.cells, made, lines.spread(weight), entries, relation)
-        return Map(made.labels.reshape(-1, *shape).movedim(0, axis))
-
-    def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
-        value = operation.node.meta["val"]
-        shape = tuple((value[0] if isinstance(value, (tuple, list)) else value).shape)
-        last = sorted(d % x.labels.dim() for d in dims)
-        labels = x.labels.movedim(last, tuple(range(-len(last), 0))).flatten(-len(last))
-        rest = labels.reshape(-1, labels.shape[-1])
-        read = self.nodes.lines(rest)
-        several = np.bincount(np.concatenate([np.zeros(1, np.int64), *(x.lines + 1 for x in read)])).max() > 1
-        if several and operation.name == "sum" and not bool((rest < 0).any()):
-            return Map(self._own(operation, rest[:, :1], [rest])[:, 0].reshape(shape))
-        if several or bool((rest < 0).any()):
-            return Map(torch.full(shape, MIXED))
-        if operation.kind is Kind.POOL:
-            before, after = (tuple(s[d] for d in last) for s in (x.labels.shape, shape))
-            pairs, sides = windows(operation, before, after), grid((1, *after))
-        else:
-            pairs, sides = np.column_stack([np.arange(rest.shape[1]), np.zeros(rest.shape[1], np.int64)]), (1, 1)
-        made = torch.zeros(len(rest), prod(sides), dtype=torch.int64)
-        if made.numel() != prod(shape):
-            raise self.refused(operation)
-        for lines in read:
-            cell = lines.patterns[:, pairs[:, 0]]
-            after_cell = np.arange(len(cell))[:, None] * prod(sides) + pairs[:, 1]
-            window = np.column_stack([cell[cell >= 0], after_cell[cell >= 0]])
-            cells = self.nodes.windows(lines.cells, window, (len(cell) * sides[0], sides[1]))
-            first = cells.first + lines.channels * cells.size + lines.which * prod(sides)
-            made[torch.from_numpy(lines.lines)] = torch.from_numpy(first[:, None] + np.arange(prod(sides)))
-        return Map(made.reshape(shape))
-
-    def met(self, operation: Operation, maps: list[Map]) -> Map:
-        labels = [one.labels for one in maps]
-        whole, apart = labels[0], torch.zeros(operation.shape, dtype=torch.bool)
-        for other in labels[1:]:
-            apart = apart | ((whole != other) & (whole > 0) & (other > 0))
-            whole = torch.where((whole > 0) | ((other <= 0) & (whole < other)), whole, other)
-        if not bool(apart.any()):  # an activation written out, or something is added to constants
-            return Map(whole)
-        found = self._summed(operation, labels) if operation.kind is Kind.ADD and len(maps) == 2 else None
-        if found is not None:
-            return Map(found)
-        finest = max(labels, key=lambda one: len(one.unique()))
-        like = torch.where(apart, torch.where(finest > 0, finest, whole), 0)
-        own = self._own(operation, like, [torch.where(apart, one, 0) for one in labels])
-        return Map(torch.where(apart, own, whole))
-
-    def _own(self, operation: Operation, like: torch.Tensor, terms: list[torch.Tensor]) -> torch.Tensor:
-        """The labels of a partition for what an operation makes of terms, element by element."""
-        own = self.nodes.like(like)
-        if own is None:
-            raise self.refused(operation, "its channels are at different positions")
-        self.makers[own[0].partition] = operation.node
-        for one in terms:
-            self.nodes.joined("product " if operation.kind is Kind.MULTIPLY else "sum ", one, own[1])
-        return own[1]
-
-    def _summed(self, operation: Operation, terms: list[torch.Tensor]) -> torch.Tensor | None:
-        """A sum in the partition of one of its terms, where the two are two layers' outputs or one is added to what comes later."""
-        nodes = [node for node in operation.node.all_input_nodes if isinstance(self.at[node], Map)]
-        nodes = [node for node in nodes if self.at[node].labelled]
-        early, late = sorted((0, 1), key=lambda k: self.nodes.latest(terms[k]))
-        wholes = [self.nodes.whole(one) for one in terms]
-        alone = [
-            cells if cells and self._alone(node, cells) else None for node, cells in zip(nodes, wholes, strict=True)
-        ]
-        mine, other = alone[late], alone[early]
-        if mine is None:
-            return None
-        if other is not None:
-            alike = mine.grid == other.grid and torch.equal(terms[late] - mine.first, terms[early] - other.first)
-            if not alike:
-                return None
-            self.nodes.merge(mine, other)
-            self.makers[other.partition] = operation.node
-            return terms[early]
-        if self.skips:
-            self.nodes.joined("skip ", terms[early], terms[late])
-        self.makers[mine.partition] = operation.node
-        return terms[late]
-
-    def _alone(self, node: fx.Node, cells: Cells) -> bool:
-        """Whether what the node gives of a partition goes nowhere else than into its one user."""
-        maker = self.makers.get(cells.partition)
-        while node is not maker and len(node.users) == 1:
-            read = [one for one in node.all_input_nodes if not isinstance(self.at[one], Held)]
-            if len(read) != 1:
-                return False
-            node = read[0]
-        return node is maker and len(node.users) == 1
-
-    def product(self, operation: Operation, a: Map, b: Map) -> Map:
-        shape = operation.shape
-        left, right = (x.labels.expand(*shape[:-2], *x.labels.shape[-2:]).flatten(0, -3) for x in (a, b))
-        if a.labelled and b.labelled:
-            return Map(Factors.labels(shape), Factors(left, right))
-        factors = (a if b.labelled else b).origin
-        pair = factors.of(left if b.labelled else right) if isinstance(factors, Factors) else None
-        if pair is None:
-            raise self.refused(operation, "it mixes channels by activations")
-        return self._drawn(operation, *((*pair, right) if b.labelled else (left, *pair)))
-
-    def attended(self, operation: Operation, query: Map, key: Map, value: Map) -> Map:
-        lead = operation.shape[:-2]
-        q, k, v = (x.labels.expand(*lead, *x.labels.shape[-2:]).flatten(0, -3) for x in (query, key, value))
-        return self._drawn(operation, q, k.mT, v)
-
-    def _drawn(self, operation: Operation, left: torch.Tensor, middle: torch.Tensor, right: torch.Tensor) -> Map:
-        drawn = draw(self.nodes, left, middle, right)
-        if drawn is None:
-            raise self.refused(operation, "it mixes channels by activations")
-        self.makers[drawn[0].partition] = operation.node
-        return Map(drawn[1].reshape(operation.shape))
-
-    def left(self, x: Map) -> None:
-        self.outputs |= {cells.partition for cells, *_ in self.nodes.of(x.labels)}

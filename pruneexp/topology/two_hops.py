@@ -70,12 +70,14 @@ def _kinds(routes: list[list[np.ndarray]], size: int) -> dict[Fan, int]:
     kinds: dict[Fan, int] = defaultdict(int)
     fans: list[list[list[tuple[int, Step]]]] = [[[] for _ in routes] for _ in range(size)]
     for number, relations in enumerate(routes):
+        onwards: dict[int, list[tuple[int, int]]] = defaultdict(list)
+        for z, k2, end in relations[-1].tolist():
+            onwards[z].append((end, k2))
         for y, k, z in relations[0].tolist():
             if len(relations) == 1:
                 fans[y][number].append((z, (k,)))
             else:
-                second = relations[1]
-                fans[y][number] += [(end, (k, k2)) for z2, k2, end in second[second[:, 0] == z].tolist()]
+                fans[y][number] += [(end, (k, k2)) for end, k2 in onwards[z]]
     for fan in fans:
         ends = [end for steps in fan for end, _ in steps]
         if not ends:

@@ -83,7 +83,7 @@ def test_counting_leaves_the_model_as_it_was() -> None:
 
 def test_counting_removes_its_hooks_when_the_input_does_not_fit() -> None:
     model = nn.Sequential(nn.Conv2d(3, 4, 3)).train()
-    with pytest.raises(RuntimeError):
+    with pytest.raises(UserError, match=r"^the network does not run on an input of 5x8x8: .*\.$"):
         multiply_accumulates(model, (5, 8, 8))
     assert model.training
     assert not model[0]._forward_hooks

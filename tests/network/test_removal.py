@@ -515,6 +515,17 @@ def test_channels_go_from_networks_that_join_in_ways_of_their_own(kind: str) -> 
     assert sum(p.numel() for p in smaller.parameters()) < sum(p.numel() for p in network.parameters())
 
 
+class Token(nn.Module):
+    """A parameter beside the positions, as wide as there are channels."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.fc, self.token = nn.Conv2d(3, 8, 3), nn.Linear(8, 4), nn.Parameter(torch.randn(1, 1, 8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(torch.cat([self.token, self.a(x).flatten(2).transpose(1, 2)], dim=1).mean(1))
+
+
 STAYING: dict[str, Callable[[], nn.Module]] = {
     "grouped": lambda: Forward(lambda n, x: n.b(n.a(x)), groups=4),
     "own weight": OwnWeight,
@@ -526,6 +537,7 @@ STAYING: dict[str, Callable[[], nn.Module]] = {
         nn.Conv2d(3, 8, 8), nn.Flatten(), nn.LayerNorm(8), nn.Linear(8, 4)
     ),
     "softmax over channels": lambda: nn.Sequential(nn.Conv2d(3, 8, 8), nn.Softmax(1), nn.Flatten(), nn.Linear(8, 4)),
+    "beside a parameter": Token,
     "mean over channels": lambda: nn.Sequential(nn.Conv2d(3, 8, 8), nn.Flatten(2), Mean(), nn.Linear(1, 4)),
 }  # fmt: skip
 

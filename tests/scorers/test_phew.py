@@ -394,15 +394,15 @@ def test_too_few_walks_are_refused(most: object) -> None:
         scores(small(), most=most)
 
 
-class Joined(nn.Module):
-    """Two layers side by side."""
+class Sorted(nn.Module):
+    """Its channels change places with the data."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.one, self.other = nn.Linear(3, 2), nn.Linear(3, 2)
+        self.layer = nn.Linear(3, 2)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self.one(x), self.other(x)], dim=1)
+        return self.layer(x).sort(dim=1).values
 
 
 class Choosing(nn.Module):
@@ -420,9 +420,12 @@ class Choosing(nn.Module):
 @pytest.mark.parametrize(
     ("model", "sentence"),
     [
-        (Joined, r"^the channel graph has no meaning for cat \(at cat\) in this network\.$"),
-        (Choosing, r"^the channel graph needs a network that torch\.fx can trace: "),
-        (lambda: nn.Sequential(nn.Linear(3, 2), nn.Softmax(dim=1)), "^the channel graph has no meaning for Softmax"),
+        (Sorted, r"^the channel graph has no meaning for sort\.$"),
+        (Choosing, r"^torch\.export cannot follow this network: "),
+        (
+            lambda: nn.Sequential(nn.Conv1d(3, 5, 1), nn.Linear(8, 2)),
+            "^the channel graph has no meaning for linear in 1",
+        ),
     ],
 )
 def test_a_network_without_a_channel_graph_is_refused(model: Callable[[], nn.Module], sentence: str) -> None:

@@ -13,6 +13,7 @@ from typing import Any
 from pruneexp.cli import main
 from pruneexp.measuring.always import always
 from pruneexp.models.vgg import vgg_small
+from pruneexp.network.structure import Structure
 from pruneexp.training.cuda_graph import Replayed
 from tests.stub import small
 
@@ -20,7 +21,7 @@ from tests.stub import small
 def patched(number: int) -> None:
     """Run the command."""
     steps, real, network, shape = itertools.count(1), Replayed.__call__, vgg_small(10, (1, 8, 8)), (1, 8, 8)
-    measured = always(network, {}, network, shape, None)
+    measured = always(network, {}, network, None, Structure(network, shape).macs)
 
     def call(self: Replayed, batches: Any) -> Any:
         if next(steps) == number:

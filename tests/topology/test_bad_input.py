@@ -110,6 +110,13 @@ MEANINGLESS: dict[str, tuple[str, nn.Module]] = {
         "no prunable weight", only(Written(lambda m, x: m.a(x) @ m.n.weight.diag(), n=nn.BatchNorm1d(4)), "a")
     ),
     "a transform": ("fft", only(Written(lambda m, x: m.b(torch.fft.fft2(m.a(x)).real)), "a", "b")),
+    "a matrix by itself": (
+        "matmul: it mixes channels", only(Written(lambda m, x: m.b((y := m.a(x)) @ (y @ y) @ m.a(x[..., :1]))), "a", "b")
+    ),
+    "vectors": ("it mixes channels", only(Written(lambda m, x: m.f((m.a(x).flatten() @ m.b(x).flatten()).expand(1, 32))), "a", "b", "f")),
+    "a choice by activations": (
+        "gather: it chooses by activations", only(Written(lambda m, x: m.b(m.a(x).gather(1, m.a(x).long().clamp(0, 1)))), "a", "b")
+    ),
     "a sort": ("sort", only(Written(lambda m, x: m.b(m.a(x).sort(1)[0])), "a", "b")),
     "only numbers of the whole map": ("holds none", only(Written(lambda m, x: m.a(x).mean()), "a")),
     "positions that differ by channel": (

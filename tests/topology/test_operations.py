@@ -1,7 +1,7 @@
 """Whatever a network does with its channels: the graph's paths are what its outputs depend on.
 
-The output of a network of layers alone with positive weights has, by each input, the derivative that is the sum over all paths of the products of
-their weights. With activations, gates and attention a derivative is nonzero just where there is a path.
+The output of a network of layers alone with positive weights has, by each input, the derivative that is the sum over all paths of
+the products of their weights. With activations, gates and attention a derivative is nonzero just where there is a path.
 """
 
 from collections.abc import Callable
@@ -116,35 +116,84 @@ def attending(forward: Forward, **more: nn.Module) -> nn.Module:
 C, L = nn.Conv2d, nn.Linear
 # networks without activations, all of whose weights are positive: derivatives are sums over paths
 LINEAR: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
-    "concatenation": (lambda: Written(lambda m, x: m.d(torch.cat([m.a(x), m.b(x)], 1)), a=same(2), b=same(2, 3), d=same(5, 2)), IMAGE),
-    "channels twice": (lambda: Written(lambda m, x: m.d(torch.cat([y := m.a(x), y], 1)), a=same(2), d=same(4, 2)), IMAGE),
+    "concatenation": (
+        lambda: Written(lambda m, x: m.d(torch.cat([m.a(x), m.b(x)], 1)), a=same(2), b=same(2, 3), d=same(5, 2)),
+        IMAGE,
+    ),
+    "channels twice": (
+        lambda: Written(lambda m, x: m.d(torch.cat([y := m.a(x), y], 1)), a=same(2), d=same(4, 2)),
+        IMAGE,
+    ),
     "dense block": (lambda: Written(dense_block, a=same(2), b=same(4, 2), d=same(6, 2)), IMAGE),
-    "split": (lambda: Written(lambda m, x: m.d(m.b(m.a(x).chunk(2, 1)[1])), a=same(2, 4), b=same(2), d=C(2, 1, 4)), IMAGE),
+    "split": (
+        lambda: Written(lambda m, x: m.d(m.b(m.a(x).chunk(2, 1)[1])), a=same(2, 4), b=same(2), d=C(2, 1, 4)),
+        IMAGE,
+    ),
     "shuffle": (
-        lambda: Written(lambda m, x: m.b(shuffled(m.a(x), 2)), a=C(2, 4, 3, groups=2), b=C(4, 4, 2, groups=2)), IMAGE
+        lambda: Written(lambda m, x: m.b(shuffled(m.a(x), 2)), a=C(2, 4, 3, groups=2), b=C(4, 4, 2, groups=2)),
+        IMAGE,
     ),
     "torch's shuffle": (lambda: nn.Sequential(same(2, 4), nn.ChannelShuffle(2), C(4, 2, 3, groups=2)), IMAGE),
     "pixel shuffle": (lambda: nn.Sequential(same(2, 4), nn.PixelShuffle(2), C(1, 2, 3, stride=2)), IMAGE),
-    "mixed positions": (lambda: Written(lambda m, x: m.d(m.f(m.a(x).flatten(2)).unflatten(2, (3, 2))), a=same(2), f=L(16, 6), d=C(2, 2, 2)), IMAGE),
+    "mixed positions": (
+        lambda: Written(
+            lambda m, x: m.d(m.f(m.a(x).flatten(2)).unflatten(2, (3, 2))), a=same(2), f=L(16, 6), d=C(2, 2, 2)
+        ),
+        IMAGE,
+    ),
     "pixel unshuffle": (lambda: nn.Sequential(same(2), nn.PixelUnshuffle(2), C(8, 2, 2)), IMAGE),
-    "transposed": (lambda: nn.Sequential(same(2), nn.ConvTranspose2d(2, 3, 3, 2, 1, output_padding=1), C(3, 1, 2)), IMAGE),
-    "transposed in groups": (lambda: nn.Sequential(nn.ConvTranspose2d(2, 4, (2, 3), (2, 1), groups=2, dilation=2), C(4, 2, 3)), IMAGE),
+    "transposed": (
+        lambda: nn.Sequential(same(2), nn.ConvTranspose2d(2, 3, 3, 2, 1, output_padding=1), C(3, 1, 2)),
+        IMAGE,
+    ),
+    "transposed in groups": (
+        lambda: nn.Sequential(nn.ConvTranspose2d(2, 4, (2, 3), (2, 1), groups=2, dilation=2), C(4, 2, 3)),
+        IMAGE,
+    ),
     "one dimension": (lambda: nn.Sequential(nn.Conv1d(2, 3, 3, padding=1), nn.Conv1d(3, 2, 2, stride=2)), (2, 6)),
-    "transposed in one": (lambda: nn.Sequential(nn.Conv1d(2, 3, 3), nn.ConvTranspose1d(3, 2, 2, stride=2), nn.Flatten(), L(16, 2)), (2, 6)),
-    "three dimensions": (lambda: nn.Sequential(nn.Conv3d(1, 2, 3, padding=1), nn.Conv3d(2, 2, (2, 1, 2), stride=2), nn.Flatten(), L(8, 2)), (1, 4, 4, 3)),
-    "circular padding": (lambda: nn.Sequential(C(2, 2, 3, padding=1, padding_mode="circular"), nn.Flatten(), L(32, 2)), IMAGE),
-    "reflected padding": (lambda: nn.Sequential(nn.ReflectionPad2d(2), C(2, 2, 3, stride=2), nn.Flatten(), L(18, 2)), IMAGE),
+    "transposed in one": (
+        lambda: nn.Sequential(nn.Conv1d(2, 3, 3), nn.ConvTranspose1d(3, 2, 2, stride=2), nn.Flatten(), L(16, 2)),
+        (2, 6),
+    ),
+    "three dimensions": (
+        lambda: nn.Sequential(
+            nn.Conv3d(1, 2, 3, padding=1), nn.Conv3d(2, 2, (2, 1, 2), stride=2), nn.Flatten(), L(8, 2)
+        ),
+        (1, 4, 4, 3),
+    ),
+    "circular padding": (
+        lambda: nn.Sequential(C(2, 2, 3, padding=1, padding_mode="circular"), nn.Flatten(), L(32, 2)),
+        IMAGE,
+    ),
+    "reflected padding": (
+        lambda: nn.Sequential(nn.ReflectionPad2d(2), C(2, 2, 3, stride=2), nn.Flatten(), L(18, 2)),
+        IMAGE,
+    ),
     "padding in words": (lambda: nn.Sequential(C(2, 2, 3, padding="same"), C(2, 2, 2, padding="valid")), IMAGE),
     "nearest neighbours": (lambda: nn.Sequential(same(2), nn.Upsample(scale_factor=2), C(2, 2, 3, stride=2)), IMAGE),
     "skip from half the channels": (
-        lambda: Written(lambda m, x: m.d(m.a(x) + functional.pad(x, (0, 0, 0, 0, 1, 1))), a=same(2, 4), d=same(4, 2)), IMAGE
+        lambda: Written(lambda m, x: m.d(m.a(x) + functional.pad(x, (0, 0, 0, 0, 1, 1))), a=same(2, 4), d=same(4, 2)),
+        IMAGE,
     ),
-    "first summand used again": (lambda: Written(summand_again(True), a=same(2), b=same(2), c=C(2, 2, 1), d=same(2)), IMAGE),
-    "second summand used again": (lambda: Written(summand_again(False), a=same(2), b=same(2), c=C(2, 2, 1), d=same(2)), IMAGE),
-    "sum of three": (lambda: Written(lambda m, x: m.d(m.a(x) + m.b(x) + m.c(x)), a=same(2), b=same(2), c=C(2, 2, 1), d=same(2)), IMAGE),
-    "sum with its own turned channels": (lambda: Written(lambda m, x: m.d((y := m.a(x)) + y.flip(1)), a=same(2), d=same(2)), IMAGE),
+    "first summand used again": (
+        lambda: Written(summand_again(True), a=same(2), b=same(2), c=C(2, 2, 1), d=same(2)),
+        IMAGE,
+    ),
+    "second summand used again": (
+        lambda: Written(summand_again(False), a=same(2), b=same(2), c=C(2, 2, 1), d=same(2)),
+        IMAGE,
+    ),
+    "sum of three": (
+        lambda: Written(lambda m, x: m.d(m.a(x) + m.b(x) + m.c(x)), a=same(2), b=same(2), c=C(2, 2, 1), d=same(2)),
+        IMAGE,
+    ),
+    "sum with its own turned channels": (
+        lambda: Written(lambda m, x: m.d((y := m.a(x)) + y.flip(1)), a=same(2), d=same(2)),
+        IMAGE,
+    ),
     "broadcast sum": (
-        lambda: Written(lambda m, x: m.d(m.a(x) + m.b(x).sum((2, 3), keepdim=True)), a=same(2), b=same(2), d=same(2)), IMAGE
+        lambda: Written(lambda m, x: m.d(m.a(x) + m.b(x).sum((2, 3), keepdim=True)), a=same(2), b=same(2), d=same(2)),
+        IMAGE,
     ),
     "sum of concatenations": (
         lambda: Written(
@@ -153,92 +202,192 @@ LINEAR: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
         IMAGE,
     ),
     "sum over rows": (lambda: Written(lambda m, x: m.d(m.a(x).sum(2).flatten(1)), a=same(2), d=L(8, 3)), IMAGE),
-    "sum of branches": (
-        lambda: Written(lambda m, x: m.d(torch.stack([m.a(x), m.b(x)], 1).sum(1)), a=same(2), b=same(2), d=same(2)), IMAGE
+    "sum of nothing": (
+        lambda: Written(lambda m, x: m.d((y := m.a(x)) + y[:, :0].sum(1, keepdim=True)), a=same(2), d=same(2)),
+        IMAGE,
     ),
-    "sum of its own halves": (lambda: Written(lambda m, x: m.d(m.a(x).unflatten(1, (2, 2)).sum(1)), a=same(2, 4), d=same(2)), IMAGE),
-    "transposition": (lambda: Written(lambda m, x: m.d(m.a(x).transpose(2, 3)), a=C(2, 2, (1, 2)), d=C(2, 2, (2, 1))), IMAGE),
-    "other sides": (lambda: Written(lambda m, x: m.d(m.a(x).reshape(-1, 2, 2, 8)), a=same(2), d=C(2, 2, (1, 3))), IMAGE),
-    "one column": (lambda: Written(lambda m, x: m.d(m.a(x).flatten(1).view(-1, 2, 16, 1)), a=same(2), d=C(2, 2, (3, 1))), IMAGE),
+    "sum of branches": (
+        lambda: Written(lambda m, x: m.d(torch.stack([m.a(x), m.b(x)], 1).sum(1)), a=same(2), b=same(2), d=same(2)),
+        IMAGE,
+    ),
+    "sum of its own halves": (
+        lambda: Written(lambda m, x: m.d(m.a(x).unflatten(1, (2, 2)).sum(1)), a=same(2, 4), d=same(2)),
+        IMAGE,
+    ),
+    "transposition": (
+        lambda: Written(lambda m, x: m.d(m.a(x).transpose(2, 3)), a=C(2, 2, (1, 2)), d=C(2, 2, (2, 1))),
+        IMAGE,
+    ),
+    "other sides": (
+        lambda: Written(lambda m, x: m.d(m.a(x).reshape(-1, 2, 2, 8)), a=same(2), d=C(2, 2, (1, 3))),
+        IMAGE,
+    ),
+    "one column": (
+        lambda: Written(lambda m, x: m.d(m.a(x).flatten(1).view(-1, 2, 16, 1)), a=same(2), d=C(2, 2, (3, 1))),
+        IMAGE,
+    ),
     "more channels": (lambda: Written(lambda m, x: m.d(m.a(x).reshape(-1, 8, 2, 2)), a=same(2), d=C(8, 2, 1)), IMAGE),
     "linear layers on a map": (
-        lambda: Written(lambda m, x: m.d(m.f(m.a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)), a=same(2), f=L(2, 3), d=same(3, 2)), IMAGE
+        lambda: Written(
+            lambda m, x: m.d(m.f(m.a(x).permute(0, 2, 3, 1)).permute(0, 3, 1, 2)), a=same(2), f=L(2, 3), d=same(3, 2)
+        ),
+        IMAGE,
     ),
-    "tokens": (lambda: Written(lambda m, x: m.f(tokens(m, x) + m.b(tokens(m, x))).mT, a=patch(), b=L(4, 4), f=L(4, 2)), IMAGE),
-    "class token": (lambda: Written(lambda m, x: m.f(with_class(m, x).flatten(1)), a=patch(), c=nn.Embedding(1, 4), f=L(20, 2)), IMAGE),
+    "tokens": (
+        lambda: Written(lambda m, x: m.f(tokens(m, x) + m.b(tokens(m, x))).mT, a=patch(), b=L(4, 4), f=L(4, 2)),
+        IMAGE,
+    ),
+    "class token": (
+        lambda: Written(lambda m, x: m.f(with_class(m, x).flatten(1)), a=patch(), c=nn.Embedding(1, 4), f=L(20, 2)),
+        IMAGE,
+    ),
     "shifted windows": (
         lambda: Written(
             lambda m, x: m.d((y := m.a(x).permute(0, 2, 3, 1)) + unwindowed(m.f(windows(y)))).permute(0, 3, 1, 2),
-            a=same(2, 4), f=L(4, 4), d=L(4, 2),
+            a=same(2, 4),
+            f=L(4, 4),
+            d=L(4, 2),
         ),
         IMAGE,
     ),
     "windows in the batch": (
-        lambda: Written(lambda m, x: m.f(m.b(windows(m.a(x).permute(0, 2, 3, 1)).mT.reshape(4, 4, 2, 2)).reshape(len(x), -1)), a=same(2, 4), b=C(4, 2, 2), f=L(8, 3)),
+        lambda: Written(
+            lambda m, x: m.f(m.b(windows(m.a(x).permute(0, 2, 3, 1)).mT.reshape(4, 4, 2, 2)).reshape(len(x), -1)),
+            a=same(2, 4),
+            b=C(4, 2, 2),
+            f=L(8, 3),
+        ),
         IMAGE,
     ),
     "a layer's weight by hand": (lambda: Written(lambda m, x: m.f(x) @ m.g.weight.T, f=L(4, 3), g=L(3, 2)), (4,)),
     "a layer by itself": (lambda: L(3, 2), (3,)),
-}  # fmt: skip
+}
 # with activations, gates, pools and attention: derivatives are nonzero where there are paths
 CURVED: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     "squeeze and excite": (
         lambda: Written(
             lambda m, x: m.d((y := m.a(x)) * torch.sigmoid(m.c(nn.functional.silu(m.b(y.mean((2, 3), keepdim=True)))))),
-            a=same(2, 4), b=C(4, 2, 1), c=C(2, 4, 1), d=same(4, 2),
+            a=same(2, 4),
+            b=C(4, 2, 1),
+            c=C(2, 4, 1),
+            d=same(4, 2),
         ),
         IMAGE,
     ),
     "gated skip": (
-        lambda: Written(lambda m, x: m.d(x + m.a(x) * torch.sigmoid(m.c(x))), a=same(2), c=same(2), d=same(2)), IMAGE
+        lambda: Written(lambda m, x: m.d(x + m.a(x) * torch.sigmoid(m.c(x))), a=same(2), c=same(2), d=same(2)),
+        IMAGE,
     ),
     "selective kernels": (
         lambda: Written(
-            lambda m, x: m.d((y := torch.stack([m.a(x), m.b(x)], 1)).mul(m.c(y.sum(1).mean((2, 3), keepdim=True)).view(-1, 2, 2, 1, 1).softmax(1)).sum(1)),
-            a=same(2), b=same(2), c=C(2, 4, 1), d=same(2),
+            lambda m, x: m.d(
+                (y := torch.stack([m.a(x), m.b(x)], 1))
+                .mul(m.c(y.sum(1).mean((2, 3), keepdim=True)).view(-1, 2, 2, 1, 1).softmax(1))
+                .sum(1)
+            ),
+            a=same(2),
+            b=same(2),
+            c=C(2, 4, 1),
+            d=same(2),
         ),
         IMAGE,
     ),
     "sum at one token": (
         lambda: Written(
-            lambda m, x: m.f(((y := tokens(m, x)) + torch.cat([m.b(y[:, :1]), y[:, 1:]], 1)).flatten(1)), a=patch(), b=L(4, 4), f=L(16, 2)
+            lambda m, x: m.f(((y := tokens(m, x)) + torch.cat([m.b(y[:, :1]), y[:, 1:]], 1)).flatten(1)),
+            a=patch(),
+            b=L(4, 4),
+            f=L(16, 2),
         ),
         IMAGE,
     ),
-    "gate of positions": (lambda: Written(lambda m, x: m.d(m.a(x) * torch.tanh(m.c(x))), a=same(2), c=same(2, 1), d=same(2)), IMAGE),
-    "outer product": (lambda: Written(lambda m, x: m.d(m.a(x).mean((2, 3), keepdim=True) * m.c(x)), a=same(2), c=same(2, 1), d=same(2)), IMAGE),
-    "an activation written out": (lambda: Written(lambda m, x: m.d((y := m.a(x)) * torch.sigmoid(y)), a=same(2), d=same(2)), IMAGE),
-    "mean over rows": (lambda: Written(lambda m, x: m.d(torch.tanh(m.a(x)).mean(2)), a=same(2), d=nn.Conv1d(2, 2, 3)), IMAGE),
+    "gate of positions": (
+        lambda: Written(lambda m, x: m.d(m.a(x) * torch.tanh(m.c(x))), a=same(2), c=same(2, 1), d=same(2)),
+        IMAGE,
+    ),
+    "between two": (
+        lambda: Written(lambda m, x: m.d(torch.lerp(m.a(x), m.c(x), 0.3)), a=same(2), c=same(2), d=same(2)),
+        IMAGE,
+    ),
+    "outer product": (
+        lambda: Written(
+            lambda m, x: m.d(m.a(x).mean((2, 3), keepdim=True) * m.c(x)), a=same(2), c=same(2, 1), d=same(2)
+        ),
+        IMAGE,
+    ),
+    "an activation written out": (
+        lambda: Written(lambda m, x: m.d((y := m.a(x)) * torch.sigmoid(y)), a=same(2), d=same(2)),
+        IMAGE,
+    ),
+    "mean over rows": (
+        lambda: Written(lambda m, x: m.d(torch.tanh(m.a(x)).mean(2)), a=same(2), d=nn.Conv1d(2, 2, 3)),
+        IMAGE,
+    ),
     "bilinear": (lambda: nn.Sequential(same(2), nn.Upsample((3, 5), mode="bilinear"), nn.Tanh(), C(2, 2, 3)), IMAGE),
-    "pool beside its input": (lambda: Written(lambda m, x: m.d((y := m.a(x)) + functional.avg_pool2d(y, 3, 1, 1)), a=same(2), d=same(2)), IMAGE),
+    "pool beside its input": (
+        lambda: Written(lambda m, x: m.d((y := m.a(x)) + functional.avg_pool2d(y, 3, 1, 1)), a=same(2), d=same(2)),
+        IMAGE,
+    ),
     "attention": (lambda: attending(lambda m, x: m.f(attention(m, tokens(m, x)).mean(1))), IMAGE),
     "attention with a class token": (
-        lambda: attending(lambda m, x: m.f(attention(m, (y := with_class(m, x)) + y)[:, 0]), c=nn.Embedding(1, 4)), IMAGE
+        lambda: attending(lambda m, x: m.f(attention(m, (y := with_class(m, x)) + y)[:, 0]), c=nn.Embedding(1, 4)),
+        IMAGE,
     ),
     "attention in windows": (
         lambda: Written(
-            lambda m, x: m.f(((y := m.a(x).permute(0, 2, 3, 1)) + unwindowed(attention(m, windows(y), lambda s: s + s.new_ones(4, 4)))).flatten(1)),
-            a=same(2, 4), qkv=L(4, 12), project=L(4, 4), f=L(64, 2),
+            lambda m, x: m.f(
+                (
+                    (y := m.a(x).permute(0, 2, 3, 1))
+                    + unwindowed(attention(m, windows(y), lambda s: s + s.new_ones(4, 4)))
+                ).flatten(1)
+            ),
+            a=same(2, 4),
+            qkv=L(4, 12),
+            project=L(4, 4),
+            f=L(64, 2),
         ),
         IMAGE,
     ),
     "attention of channels": (lambda: attending(lambda m, x: m.f(channels_attend(m, tokens(m, x)))), IMAGE),
     "linear attention": (lambda: attending(lambda m, x: m.f(linear_attention(m, tokens(m, x)))), IMAGE),
+    "heads that share keys": (
+        lambda: Written(
+            lambda m, x: m.f(
+                functional.scaled_dot_product_attention(
+                    (y := tokens(m, x)).view(-1, 4, 2, 2).transpose(1, 2),
+                    m.k(y)[:, None],
+                    m.v(y)[:, None],
+                    enable_gqa=True,
+                )
+                .transpose(1, 2)
+                .flatten(1)
+            ),
+            a=patch(),
+            k=L(4, 2),
+            v=L(4, 2),
+            f=L(16, 2),
+        ),
+        IMAGE,
+    ),
     "torch's attention": (
         lambda: Written(
             lambda m, x: m.f(m.t(tokens(m, x), tokens(m, x), tokens(m, x), need_weights=False)[0]),
-            a=patch(), t=nn.MultiheadAttention(4, 2, batch_first=True), f=L(4, 2),
+            a=patch(),
+            t=nn.MultiheadAttention(4, 2, batch_first=True),
+            f=L(4, 2),
         ),
         IMAGE,
     ),
     "torch's encoder": (
         lambda: Written(
-            lambda m, x: m.f(m.t(tokens(m, x))[:, 1]), a=patch(), f=L(4, 2),
+            lambda m, x: m.f(m.t(tokens(m, x))[:, 1]),
+            a=patch(),
+            f=L(4, 2),
             t=nn.TransformerEncoderLayer(4, 2, 6, activation="gelu", batch_first=True, norm_first=True),
         ),
         IMAGE,
     ),
-}  # fmt: skip
+}
 
 
 def built(name: str, seed: int = 0) -> tuple[nn.Module, tuple[int, ...], Masks]:
@@ -290,7 +439,7 @@ def test_paths_are_the_derivatives_of_a_linear_network(name: str) -> None:
 def test_there_are_paths_where_there_are_derivatives(name: str) -> None:
     model, shape, masks = built(name)
     reached = along_paths(encode(model, shape, masks)) > 0
-    assert 0 < reached.sum()
+    assert reached.any()
     assert np.array_equal(reached, np.abs(derivatives(model, shape, masks)) > 1e-13)
 
 
