@@ -8,7 +8,7 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.network.computed import computed, is_torch_pruned, keep, mask_on, settle
-from pruneexp.network.masks import Masks, named, spots
+from pruneexp.network.masks import Masks, named, spots, trainable
 from pruneexp.network.plain import modules_by_name
 from pruneexp.network.torch_prune import put
 
@@ -62,7 +62,7 @@ def keep_masks(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> KeptMasks
     >>> layer.weight.count_nonzero()
     tensor(1)
     """
-    found = spots(model, masks)
+    found = trainable(spots(model, masks))
     for spot in found:
         if getattr(spot.module, "sparse", False):
             raise UserError(

@@ -91,6 +91,21 @@ def spots(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> list[Spot]:
     return [_spot(modules[prefix], attribute, mask) for (prefix, attribute), mask in found.items()]
 
 
+def trainable(found: list[Spot]) -> list[Spot]:
+    """The same tensors.
+
+    Raises:
+        UserError: one was made under torch.inference_mode(), so that no training loop can take it.
+    """
+    for spot in found:
+        if any(parameter.is_inference() for parameter in spot.module.parameters(recurse=False)):
+            kind = type(spot.module).__name__
+            raise UserError(
+                f"a {kind} was made under torch.inference_mode() and cannot be trained: build it outside, or use apply_masks."
+            )
+    return found
+
+
 def _spot(module: nn.Module, attribute: str, mask: torch.Tensor) -> Spot:
     with torch.no_grad():
         return Spot(module, attribute, mask.to(getattr(module, attribute).device, torch.bool, copy=True))

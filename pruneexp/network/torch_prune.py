@@ -8,7 +8,7 @@ from torch.nn.utils import prune as torch_prune
 
 from pruneexp.errors import UserError
 from pruneexp.network.computed import computed, is_torch_pruned, mask_on, recompute
-from pruneexp.network.masks import Masks, Spot, clear, named, spots
+from pruneexp.network.masks import Masks, Spot, clear, named, spots, trainable
 from pruneexp.network.plain import modules_by_name, unwrapped
 
 
@@ -41,7 +41,7 @@ def to_torch_prune(model: nn.Module, masks: Mapping[str, torch.Tensor]) -> None:
     Raises:
         UserError: a mask does not fit, or a weight is computed already in another way; nothing is changed then.
     """
-    found = spots(model, masks)
+    found = trainable(spots(model, masks))
     for spot in found:
         if spot.attribute in computed(spot.module) and not is_torch_pruned(spot.module, spot.attribute):
             names = {id(module): name for name, module in modules_by_name(model).items()}
@@ -59,9 +59,7 @@ def put(model: nn.Module, found: Iterable[Spot]) -> None:
         torch_prune.custom_from_mask(spot.module, spot.attribute, spot.mask)
         original = getattr(spot.module, f"{spot.attribute}_orig")
         clear(original, ~spot.mask & ~original.isfinite())  # 0 times NaN is NaN
-        with (
-            torch.no_grad()
-        ):  # torch copies no tensor that has a history: so copies can be made until the model has run
+        with torch.no_grad():  # without a history copies can be made of it, until the model has run
             recompute(spot.module, spot.attribute)
         masked.add(spot.module)
     for module in unwrapped(model).modules():
