@@ -129,22 +129,23 @@ def usual_shape(model: nn.Module) -> tuple[int, ...]:
         UserError: it runs on none.
     """
     with modes_kept(model):
-        for shape in _usual(next(iter(places(model, embeddings=True).values())).module):
+        layers = places(model, embeddings=True).values()  # the first is the network's entry, most often
+        for shape in dict.fromkeys(shape for place in layers for shape in _usual(place.module)):
             with contextlib.suppress(UserError):
                 runnable(model.eval(), shape)
                 return shape
     raise UserError("the network runs on no input of a usual shape: say its shape (example_input=, input_shape=).")
 
 
-def _usual(first: nn.Module) -> list[tuple[int, ...]]:
-    """Shapes that fit a network's first layer: a vector, a few tokens, or images."""
-    if isinstance(first, nn.Embedding):
+def _usual(layer: nn.Module) -> list[tuple[int, ...]]:
+    """Shapes that fit a layer: a vector, a few tokens, or images."""
+    if isinstance(layer, nn.Embedding):
         return [(7,), ()]
-    if isinstance(first, (nn.Linear, nn.MultiheadAttention)):
-        width = first.in_features if isinstance(first, nn.Linear) else first.embed_dim
+    if isinstance(layer, (nn.Linear, nn.MultiheadAttention)):
+        width = layer.in_features if isinstance(layer, nn.Linear) else layer.embed_dim
         return [(width,), (7, width)]
-    kernel = first.get_parameter("weight").dim() - 2
-    channels = int(first.in_channels)  # type: ignore[arg-type]
+    kernel = layer.get_parameter("weight").dim() - 2
+    channels = int(layer.in_channels)  # type: ignore[arg-type]
     return [(channels, *[side] * kernel) for side in (SIDES if kernel < 3 else (16, 32, 64, 8))]
 
 
