@@ -8,6 +8,7 @@ from pruneexp.errors import UserError
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.cost import multiply_accumulates
+from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
 
 
@@ -56,7 +57,7 @@ def test_a_layer_used_twice_counts_twice() -> None:
 
 
 def test_attention_uses_each_of_its_four_matrices_at_every_position() -> None:
-    counts = multiply_accumulates(nn.TransformerEncoderLayer(8, 2, 6, batch_first=True), (5, 8))
+    counts = multiply_accumulates(plain(nn.TransformerEncoderLayer(8, 2, 6, batch_first=True)), (5, 8))
     assert list(counts.values()) == [5 * 64] * 4 + [5 * 48] * 2
 
 

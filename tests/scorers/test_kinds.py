@@ -77,7 +77,8 @@ FEW: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # what has no meaning for a network is said in a sentence: the channel graph knows few operations, structural graphs need large layers
 REFUSED = (
-    "ntk_sap draws Gaussian inputs", "the channel graph", "torch-pruning", "structured", "ramanujan", "radix_net", "x_net", "bss cannot",
+    "ntk_sap draws Gaussian inputs", "the channel graph", "no channel of this network can be removed", "structured", "ramanujan",
+    "radix_net", "x_net", "bss cannot",
     "leverages need non-negative scores", "bn_scale needs a BatchNorm", "density 0.5 keeps ",
 )  # fmt: skip
 
