@@ -97,7 +97,7 @@ def prune(
             prune_embeddings(network)
         names = chosen_weights(network, only, exclude)
         on = {name: mask for name, mask in masks_on(model).items() if name in names}
-        indices = any(isinstance(module, nn.Embedding) for module in network.modules())
+        indices = any(isinstance(module, (nn.Embedding, nn.EmbeddingBag)) for module in network.modules())
         found = pruned(method, network, density, seed, given(data, example_input, indices, seed), previous=on)
     _warn_of(found.unscored)
     return {name: mask for name, mask in found.masks.items() if name in names or not mask.all()}

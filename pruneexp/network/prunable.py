@@ -149,7 +149,7 @@ def prune_embeddings(network: nn.Module) -> None:
             setattr(module, _EMBEDDED, True)
 
 
-def biases(model: nn.Module) -> list[nn.Parameter]:
+def biases(model: nn.Module) -> list[torch.Tensor]:
     """The biases of prunable layers, in the model's order; those of normalisation are not among them."""
     layers = [module for module in model.modules() if isinstance(module, (*PRUNABLE, nn.MultiheadAttention))]
     found = [one.in_proj_bias if isinstance(one, nn.MultiheadAttention) else one.bias for one in layers]
