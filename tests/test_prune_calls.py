@@ -280,3 +280,27 @@ def test_a_sentence_is_one_line() -> None:
     with pytest.raises(UserError) as caught:
         pruneexp.prune(nn.Sequential(nn.Linear(5, 4)), 0.5, "snip", data=(X, Y))
     assert re.fullmatch(r"[^\n]+\.", str(caught.value))
+
+
+class Numbers(nn.Module):
+    """With a parameter of whole numbers, the first, and one of complex numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = nn.Parameter(torch.arange(3), requires_grad=False)
+        self.first, self.phase = nn.Linear(6, 8), nn.Parameter(torch.tensor([1.0, 1j] * 4))
+        self.last = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last((self.first(x) * self.phase).imag * self.counts[2])
+
+
+@pytest.mark.parametrize("scorer", ["snip", "taylor"])
+def test_parameters_that_are_no_real_numbers_stay_what_they_are(scorer: str) -> None:
+    """The first layer's outputs 0, 2, 4 and 6 become real numbers, and only what is imaginary counts."""
+    x = torch.randn(120, 6, generator=torch.Generator().manual_seed(0))
+    masks = pruneexp.prune(
+        Numbers(), 0.4, scorer, "greedy_global", data=(x, Y), scorer_options={"samples": 90}, overrides=("rounds=1",)
+    )
+    assert kept(masks) == round(0.4 * 80)
+    assert not masks["first.weight"][::2].any()
