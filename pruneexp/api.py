@@ -28,7 +28,7 @@ from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.keeping import masks_on
 from pruneexp.network.masks import Masks
 from pruneexp.network.plain import plain
-from pruneexp.network.prunable import EMBEDDED
+from pruneexp.network.prunable import prune_embeddings
 from pruneexp.network.usual import as_usual
 from pruneexp.program import do
 from pruneexp.pruning import Method, pruned
@@ -93,10 +93,11 @@ def prune(
     method = replace(_method(scorer, masker, options, overrides, seed), only=only, exclude=exclude)
     with as_usual():
         network = plain(model)
-        _mark_embeddings(network, embeddings)
+        if embeddings:
+            prune_embeddings(network)
         names = chosen_weights(network, only, exclude)
         on = {name: mask for name, mask in masks_on(model).items() if name in names}
-        indices = any(isinstance(module, nn.Embedding) for module in network.modules())
+        indices = any(isinstance(module, (nn.Embedding, nn.EmbeddingBag)) for module in network.modules())
         found = pruned(method, network, density, seed, given(data, example_input, indices, seed), previous=on)
     _warn_of(found.unscored)
     return {name: mask for name, mask in found.masks.items() if name in names or not mask.all()}
@@ -148,7 +149,7 @@ def _function(kind: str, function: Any, options: Mapping[str, Any]) -> Any:
 
 def _allowed(overrides: Sequence[str]) -> Sequence[str]:
     """The overrides, those that mean something to `prune`; raises UserError for others."""
-    if isinstance(overrides, str) or not all(isinstance(word, str) for word in overrides):
+    if not isinstance(overrides, (tuple, list)) or not all(isinstance(word, str) for word in overrides):
         raise UserError(f'overrides must be a list such as ("rounds=3", "treatment=shuffle"), got {shown(overrides)}.')
     for word in overrides:
         name = word.lstrip("+~").partition("=")[0]
@@ -168,12 +169,6 @@ def _warn_of(unscored: Sequence[str]) -> None:
         which = f"{', '.join(unscored[:5])}{' ...' if len(unscored) > 5 else ''}"
         why = "the network's output does not reach them, or they are zero"
         warnings.warn(f"the scores of {which} are all zero: {why}.", stacklevel=3)
-
-
-def _mark_embeddings(network: nn.Module, prunable: bool) -> None:
-    for module in network.modules() if prunable else ():
-        if isinstance(module, nn.Embedding):
-            setattr(module, EMBEDDED, True)
 
 
 def run(overrides: Sequence[str] = (), config_dir: str | None = None, config_name: str = Source().name) -> pd.DataFrame:

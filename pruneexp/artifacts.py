@@ -22,7 +22,6 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
-from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import Wiring
@@ -192,8 +191,9 @@ class Artifacts:
 
 
 def _drawn(job: Job, dataset: Dataset) -> nn.Module:
-    # plain, so that its state, its masks and the record's layers have the same names
-    network = plain(job.setting.make("model", num_classes=dataset.classes, input_shape=dataset.input_shape))
+    with torch.random.fork_rng(devices=[]):  # from which modules draw what `initialise` does not fill
+        torch.default_generator.manual_seed(stream(job.seed, "construction").initial_seed())
+        network = job.setting.network(dataset.classes, dataset.input_shape)
     options = job.options
     initialise(network, options.initialisation, stream(job.seed, "initialisation"), options.batchnorm_init)
     job.setting.load_weights(network)

@@ -81,7 +81,7 @@ class Options(BaseModel):
     )
     biases: Literal["trained", "frozen"] = option(
         "trained",
-        "trained, or in pruned networks frozen for Linear and Conv2d layers, as the public code of Cunegatti et al. has it",
+        "trained, or in pruned networks frozen for prunable layers, as the public code of Cunegatti et al. has it",
         identity=True,
     )
     only: Annotated[list[Line], Words("a list of patterns of names such as [layer1.*,Conv2d]")] = option(

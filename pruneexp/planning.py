@@ -10,7 +10,6 @@ from torch import nn
 
 from pruneexp.cell import GROUPS
 from pruneexp.jobs.job import Job
-from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.recipe import Recipe
@@ -70,7 +69,7 @@ class Probe:
         dataset = job.setting.components["dataset"].options
         shape = tuple(dataset["image_shape"])
         recipe: Recipe = job.setting.make("recipe")
-        network = plain(job.setting.make("model", num_classes=dataset["classes"], input_shape=shape))
+        network = job.setting.network(dataset["classes"], shape)
         self.epochs = recipe.epochs
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         macs = Structure(network, shape).macs

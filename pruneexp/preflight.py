@@ -96,7 +96,7 @@ class Network:
         if shape is None or classes is None:
             dataset = job.setting.dataset()
             shape, classes = dataset.input_shape, dataset.classes
-        module: nn.Module = job.setting.make("model", num_classes=classes, input_shape=tuple(shape))
+        module = job.setting.network(classes, tuple(shape))
         job.setting.load_weights(module)
         return Network(module, tuple(shape))
 

@@ -193,9 +193,7 @@ def mask(
     masks = masker(layers, density, stream(seed, *purpose), notes)
     given = masks if isinstance(masks, Mapping) else {}
     _check_masks("masker", {name: value for name, value in turned.items() if name in pruned_ or name in given}, masks)
-    for layer in layers:
-        if bool((masks[layer.name].cpu() & ~layer.available.cpu()).any()):
-            raise UserError(f"the masker brings back weights of {layer.name} that are pruned already.")
+    _check_revived("masker", {layer.name: layer.available for layer in layers}, masks)
     return _turned(as_stored, model, {name: masks[name].cpu() for name in turned if name in given})
 
 
@@ -274,6 +272,7 @@ def pruned(
     after = treat("masks", before, method.treatments, seed, str(density), **offered)
     _check_masks("treatment", before, after)
     found.masks = _turned(as_stored, model, {name: after[name] for name in before})
+    _check_revived("treatment", previous or {}, found.masks)
     found.masking += time.perf_counter() - begin
     return found
 
@@ -358,6 +357,13 @@ def in_rounds(
         found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds, unscored=unscored_)
     found.masking = time.perf_counter() - begin - found.scoring
     return found
+
+
+def _check_revived(who: str, available: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]) -> None:
+    """Raise UserError where the masks keep what is pruned already."""
+    for name, left in available.items():
+        if bool((masks[name].cpu() & ~left.cpu()).any()):
+            raise UserError(f"the {who} brings back weights of {name} that are pruned already.")
 
 
 def _check_masks(who: str, wanted: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]) -> None:

@@ -96,6 +96,7 @@ def test_options_are_those_of_the_command_line() -> None:
         ({"overrides": ("scorer=snip",)}, "^prune can do nothing with 'scorer=snip'"),
         ({"overrides": ("exclude=[fc]",)}, "^prune can do nothing with 'exclude="),
         ({"overrides": ("+experiment=laenen_fig3",)}, r"^prune can do nothing with '\+experiment="),
+        ({"overrides": None}, r"^overrides must be a list such as .*, got null\.$"),
         ({"overrides": "rounds=3"}, r"^overrides must be a list such as \("),
         ({"overrides": ("treatment=reinit",)}, "^treatment=reinit changes the network that is trained, and prune makes masks"),
         ({"seed": "a"}, r"^seed must be "),
@@ -129,22 +130,23 @@ def test_a_masker_cannot_bring_back_what_is_pruned() -> None:
     pruneexp.to_torch_prune(model, pruneexp.prune(model, 0.5))
     with pytest.raises(UserError, match=r"^the masker brings back weights of 0\.weight that are pruned already\.$"):
         pruneexp.prune(model, 0.1, masker=everything)
+    with pytest.raises(UserError, match=r"^the treatment brings back weights of 0\.weight that are pruned already\.$"):
+        pruneexp.prune(model, 0.1, overrides=("treatment=shuffle",))
 
 
 @pytest.mark.parametrize(
-    ("given", "names"),
+    ("masker", "given", "names"),
     [
-        ({"exclude": "0.weight"}, ["3.weight", "6.weight", "8.weight"]),
-        ({"exclude": ["0", "8"]}, ["3.weight", "6.weight"]),
-        ({"exclude": "Linear"}, ["0.weight", "3.weight"]),
-        ({"only": "Conv*"}, ["0.weight", "3.weight"]),
-        ({"only": ["[36].weight", "Linear"], "exclude": "8"}, ["3.weight", "6.weight"]),
-        ({"only": "Sequential"}, ["0.weight", "3.weight", "6.weight", "8.weight"]),
+        ("sparsify", {"exclude": "0.weight"}, ["3.weight", "6.weight", "8.weight"]),
+        ("sparsify_global", {"exclude": ["0", "8"]}, ["3.weight", "6.weight"]),
+        ("greedy_global", {"exclude": "Linear"}, ["0.weight", "3.weight"]),
+        ("erk", {"only": "Conv*"}, ["0.weight", "3.weight"]),
+        ("er", {"only": ["[36].weight", "Linear"], "exclude": "8"}, ["3.weight", "6.weight"]),
+        ("greedy", {"only": "Sequential"}, ["0.weight", "3.weight", "6.weight", "8.weight"]),
     ],
 )
-@pytest.mark.parametrize("masker", ["sparsify", "sparsify_global", "greedy_global", "erk", "er"])
 def test_density_is_of_the_weights_that_the_patterns_choose(
-    given: dict[str, Any], names: list[str], masker: str
+    masker: str, given: dict[str, Any], names: list[str]
 ) -> None:
     masks = pruneexp.prune(network(), 0.3, masker=masker, **given)
     assert list(masks) == names
@@ -185,25 +187,29 @@ def test_embeddings_are_pruned_where_asked_for() -> None:
     model = nn.Sequential(nn.Embedding(30, 6), nn.Flatten(), nn.Linear(24, 4))
     ids, labels = torch.randint(30, (100, 4), generator=torch.Generator().manual_seed(0)), torch.arange(100) % 4
     assert list(pruneexp.prune(model, 0.5)) == ["2.weight"]
+    few = ("rounds=2",)
     for scorer in ("magnitude", "snip", "synflow"):
-        masks = pruneexp.prune(model, 0.5, scorer, data=(ids, labels), embeddings=True)
+        masks = pruneexp.prune(model, 0.5, scorer, data=(ids, labels), embeddings=True, overrides=few)
         assert {name: mask.shape for name, mask in masks.items()} == {"0.weight": (30, 6), "2.weight": (4, 24)}
         assert kept(masks) == round(0.5 * (180 + 96))
     assert not hasattr(model[0], "weights_are_prunable")
-    by_example = pruneexp.prune(model, 0.5, "synflow", example_input=ids)
-    assert same(by_example, pruneexp.prune(model, 0.5, "synflow", data=(ids, labels)))
+    by_example = pruneexp.prune(model, 0.5, "synflow", example_input=ids, overrides=few)
+    assert same(by_example, pruneexp.prune(model, 0.5, "synflow", data=(ids, labels), overrides=few))
     with pytest.raises(UserError, match=r"^ntk_sap draws Gaussian inputs, and this network reads indices"):
         pruneexp.prune(model, 0.5, "ntk_sap", example_input=ids)
 
 
 @pytest.mark.parametrize("on", [pruneexp.to_torch_prune, pruneexp.keep_masks])
 @pytest.mark.parametrize(
-    ("scorer", "masker"), [("magnitude", "greedy_global"), ("snip", "sparsify"), ("synflow", "greedy_global")]
+    ("scorer", "masker", "rounds"),
+    [("magnitude", "greedy_global", 1), ("snip", "sparsify", 1), ("synflow", "greedy_global", 3)],
 )
-def test_pruning_again_and_again_keeps_the_count_and_what_is_pruned(on: Any, scorer: str, masker: str) -> None:
+def test_pruning_again_and_again_keeps_the_count_and_what_is_pruned(
+    on: Any, scorer: str, masker: str, rounds: int
+) -> None:
     model, before, total = network(), None, sum(w.numel() for w in prunable(network()).values())
     for density in (0.5, 0.2, 0.05):
-        masks = pruneexp.prune(model, density, scorer, masker, data=(X, Y))
+        masks = pruneexp.prune(model, density, scorer, masker, data=(X, Y), overrides=(f"rounds={rounds}",))
         assert kept(masks) == round(density * total)
         assert before is None or not any(bool((masks[name] & ~before[name]).any()) for name in masks)
         on(model, masks)
@@ -274,3 +280,27 @@ def test_a_sentence_is_one_line() -> None:
     with pytest.raises(UserError) as caught:
         pruneexp.prune(nn.Sequential(nn.Linear(5, 4)), 0.5, "snip", data=(X, Y))
     assert re.fullmatch(r"[^\n]+\.", str(caught.value))
+
+
+class Numbers(nn.Module):
+    """With a parameter of whole numbers, the first, and one of complex numbers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.counts = nn.Parameter(torch.arange(3), requires_grad=False)
+        self.first, self.phase = nn.Linear(6, 8), nn.Parameter(torch.tensor([1.0, 1j] * 4))
+        self.last = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.last((self.first(x) * self.phase).imag * self.counts[2])
+
+
+@pytest.mark.parametrize("scorer", ["snip", "taylor"])
+def test_parameters_that_are_no_real_numbers_stay_what_they_are(scorer: str) -> None:
+    """The first layer's outputs 0, 2, 4 and 6 become real numbers, and only what is imaginary counts."""
+    x = torch.randn(120, 6, generator=torch.Generator().manual_seed(0))
+    masks = pruneexp.prune(
+        Numbers(), 0.4, scorer, "greedy_global", data=(x, Y), scorer_options={"samples": 90}, overrides=("rounds=1",)
+    )
+    assert kept(masks) == round(0.4 * 80)
+    assert not masks["first.weight"][::2].any()

@@ -100,4 +100,4 @@ class Batches:
             )
         starts = torch.cumsum(counts, 0) - counts
         index = by_class[(starts[:, None] + torch.arange(per_class, device=starts.device)).ravel()]
-        return images[index], labels[index]
+        return images[index.to(images.device)], labels[index]

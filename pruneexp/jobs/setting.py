@@ -14,6 +14,7 @@ from pruneexp.data.dataset import Dataset
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
 from pruneexp.jobs.rules import check_together
+from pruneexp.network.plain import plain
 from pruneexp.network.weights import load_weights
 from pruneexp.treatments.treat import treats
 
@@ -37,21 +38,21 @@ class Setting:
     """
 
     def __init__(self, config: Mapping[str, Any], known: dict[str, Component] | None = None) -> None:
-        self.config, plain = config, dict(config)
+        self.config, words = config, dict(config)
         self.known = {} if known is None else known
-        self.logger = _logger(plain.pop("logger", {"name": "none"}))
+        self.logger = _logger(words.pop("logger", {"name": "none"}))
         self.components = {
-            group: self._configured(group, plain.pop(group))
+            group: self._configured(group, words.pop(group))
             for group in (*GROUPS, "trainer", "launcher")
-            if group in plain
+            if group in words
         }
         self.treatments, self.measurements, self.figures = (
-            _side_by_side(kind, plain.pop(kind, {})) for kind in SEVERAL
+            _side_by_side(kind, words.pop(kind, {})) for kind in SEVERAL
         )
-        for name in plain:
+        for name in words:
             if name not in FIELDS:
                 raise UserError(unknown("option", str(name), [*FIELDS, *self.components, *SEVERAL, "logger"]))
-        values = {name: value_of(name, hint(Options, name), value) for name, value in (ROOT | plain).items()}
+        values = {name: value_of(name, hint(Options, name), value) for name, value in (ROOT | words).items()}
         self.options = Options.model_construct(**values)
         identity.weights_of(self.options)
         check_together(self.options, self.components, self.treatments)
@@ -80,6 +81,10 @@ class Setting:
     def make(self, group: str, **arguments: Any) -> Any:
         """What a group's configuration describes; see `Component.make`."""
         return self.components[group].make(**arguments)
+
+    def network(self, classes: int, input_shape: tuple[int, ...]) -> nn.Module:
+        """The job's model as it is built: plain, so that its state, its masks and a record's layers have the same names."""
+        return plain(self.make("model", num_classes=classes, input_shape=input_shape))
 
     def load_weights(self, network: nn.Module) -> None:
         """Give the network the weights that the job starts from, if there are any.

@@ -46,7 +46,7 @@ def structured(
     kept_count(layers, density)
     if not all(bool(layer.available.all()) for layer in layers):
         raise UserError(
-            "structured builds graphs of its own and goes on from no pruned weights: it goes with rounds=1 and no masks on."
+            "structured removes whole neurons and goes on from no pruned weights: it goes with rounds=1 and no masks on."
         )
     scored = {layer.name: layer.score for layer in layers}
     groups = [group for group in coupled_channels(layers) if group.outputs.keys() <= scored.keys()]

@@ -1,13 +1,12 @@
 """Which of a network's prunable weights are to be pruned."""
 
-import difflib
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 
 from torch import nn
 
 from pruneexp.components.values import shown
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, near
 from pruneexp.network.prunable import prunable, prunable_layers
 
 
@@ -58,9 +57,6 @@ def _words(model: nn.Module, name: str, layer: nn.Module) -> set[str]:
 def _near(pattern: str, words: dict[str, set[str]]) -> str:
     """The nearest names, or some."""
     every = list(dict.fromkeys(word for name, some in words.items() for word in (name, *sorted(some))))
-    near = difflib.get_close_matches(pattern, every, n=3, cutoff=0.5)
-    return (
-        f"; near are {', '.join(near)}"
-        if near
-        else f"; its weights are {', '.join([*words][:3])}{' ...' if len(words) > 3 else ''}"
-    )
+    if nearest := near(pattern, every):
+        return f"; near are {', '.join(nearest)}"
+    return f"; its weights are {', '.join([*words][:3])}{' ...' if len(words) > 3 else ''}"

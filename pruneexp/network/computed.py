@@ -5,6 +5,7 @@ torch.nn.utils.weight_norm and spectral_norm that came before parametrizations. 
 of our own.
 """
 
+import functools
 from typing import Any
 
 import torch
@@ -159,15 +160,19 @@ def keep(module: nn.Module, attribute: str, mask: torch.Tensor) -> None:
         mask: bool, shaped as the attribute, on its device; the caller's own, to be changed by nobody else.
     """
     lists, hooks = _parametrized(module), _hooks(module)
-    if (on := mask_on(module, attribute)) is not None:
-        on.mul_(mask)
-    elif attribute in lists:
-        last = lists[attribute]
-        assert isinstance(last, nn.ModuleList)
-        last.append(Kept(mask))
+    if attribute in lists:
+        chain = lists[attribute]
+        assert isinstance(chain, nn.ModuleList)
+        if isinstance(chain[-1], Kept):
+            chain[-1].mask.mul_(mask)
+        else:
+            chain.append(Kept(mask))
     elif attribute in hooks:
-        module.register_buffer(f"{attribute}_kept", mask)
-        module.register_forward_pre_hook(KeptHook(attribute))
+        if (on := module._buffers.get(f"{attribute}_kept")) is not None:
+            on.mul_(mask)
+        else:
+            module.register_buffer(f"{attribute}_kept", mask)
+            module.register_forward_pre_hook(KeptHook(attribute))
     else:
         weight = module.get_parameter(attribute)
         module.register_parameter(attribute, nn.Parameter(weight.detach(), weight.requires_grad))
@@ -180,11 +185,10 @@ def keep(module: nn.Module, attribute: str, mask: torch.Tensor) -> None:
 
 
 def mask_on(module: nn.Module, attribute: str) -> torch.Tensor | None:
-    """The buffer of the mask that is on a computed attribute, torch.nn.utils.prune's or ours; None where none is."""
+    """The mask that is on a computed attribute, torch.nn.utils.prune's and ours; None where none is."""
     if attribute in (lists := _parametrized(module)):
-        for one in lists[attribute].children():
-            if isinstance(one, Kept):
-                return one.mask
-        return None
-    masks = (module._buffers.get(attribute + end) for end in ("_mask", "_kept") if attribute in _hooks(module))
-    return next((mask for mask in masks if mask is not None), None)
+        masks = [one.mask for one in lists[attribute].children() if isinstance(one, Kept)]
+    else:
+        ends = ("_mask", "_kept") if attribute in _hooks(module) else ()
+        masks = [mask for end in ends if (mask := module._buffers.get(attribute + end)) is not None]
+    return functools.reduce(torch.logical_and, masks) if masks else None

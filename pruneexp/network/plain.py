@@ -36,7 +36,7 @@ def plain(model: nn.Module) -> nn.Module:
     _check(model)
     with torch.inference_mode(False):
         network = _copied(model)
-        made: dict[tuple[int, ...], list[nn.Parameter]] = {}
+        made: dict[tuple[object, ...], list[nn.Parameter]] = {}
         for module in reversed(list(network.modules())):  # what a weight is computed from may be computed itself
             for attribute in computed(module):
                 uncompute(module, attribute, _parameter(module, attribute, made))
@@ -139,14 +139,15 @@ def _copied(model: nn.Module) -> nn.Module:
         raise UserError(f"this model cannot be copied, as copy.deepcopy would ({first_line(error)}).") from error
 
 
-def _parameter(module: nn.Module, attribute: str, made: dict[tuple[int, ...], list[nn.Parameter]]) -> nn.Parameter:
+def _parameter(module: nn.Module, attribute: str, made: dict[tuple[object, ...], list[nn.Parameter]]) -> nn.Parameter:
     """The parameter that holds a computed weight's value: one for all that are computed from the same tensors and equal.
 
     Args:
         made: by the ids of what they are computed from, the parameters so far; this one is added.
     """
     value, origin = current(module, attribute), sources(module, attribute)
-    same = made.setdefault(tuple(map(id, origin)), [one for one in origin[:1] if isinstance(one, nn.Parameter)])
+    computed_from = tuple(map(id, origin)) or (module, attribute)  # of buffers alone: shared with nobody
+    same = made.setdefault(computed_from, [one for one in origin[:1] if isinstance(one, nn.Parameter)])
     for one in same:
         if one.shape == value.shape and torch.equal(one, value):
             return one

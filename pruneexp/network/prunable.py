@@ -23,9 +23,7 @@ PROJECTIONS = (
     "v_proj_weight",
 )  # the thirds of attention's in_proj_weight, in its order
 
-EMBEDDED = (
-    "weights_are_prunable"  # an attribute of a plain network's Embedding modules whose weights are to be pruned too
-)
+_EMBEDDED = "weights_are_prunable"  # the attribute that `prune_embeddings` sets
 
 
 @dataclass(frozen=True)
@@ -66,20 +64,20 @@ def places(model: nn.Module, embeddings: bool = False) -> dict[str, Place]:
     firsts = {id(parameter): name for name, parameter in model.named_parameters()}
     found: dict[str, Place] = {}
     for prefix, module in model.named_modules():
-        for attribute in _attributes(module, embeddings):
-            place, name = Place(module, attribute), f"{prefix}.{attribute}".removeprefix(".")
-            weight = place.weight
+        for place in places_in(module, embeddings):
+            weight, name = place.weight, f"{prefix}.{place.attribute}".removeprefix(".")
             _check(name, module, weight)
             if weight.numel():
                 found.setdefault(firsts.get(id(weight), name), place)
     return found
 
 
-def _attributes(module: nn.Module, embeddings: bool) -> tuple[str, ...]:
+def places_in(module: nn.Module, embeddings: bool = False) -> list[Place]:
+    """Where a single module has prunable weights of its own, those of the modules within it left out."""
     if isinstance(module, nn.MultiheadAttention):  # its out_proj is a Linear
-        return tuple(name for name in PROJECTIONS if hasattr(module, name))
-    embedded = embeddings or hasattr(module, EMBEDDED)
-    return ("weight",) if isinstance(module, PRUNABLE) or (embedded and isinstance(module, nn.Embedding)) else ()
+        return [Place(module, name) for name in PROJECTIONS if hasattr(module, name)]
+    embedded = isinstance(module, nn.Embedding) and (embeddings or hasattr(module, _EMBEDDED))
+    return [Place(module, "weight")] if embedded or isinstance(module, PRUNABLE) else []
 
 
 def _check(name: str, module: nn.Module, weight: torch.Tensor | None) -> None:
@@ -144,14 +142,24 @@ def _turned(tensor: torch.Tensor, groups: int) -> torch.Tensor:
     return tensor.unflatten(0, (groups, -1)).transpose(1, 2).flatten(0, 1).contiguous()
 
 
+def prune_embeddings(network: nn.Module) -> None:
+    """Have the weights of this plain network's Embedding modules, and of its copies', counted among the prunable from now on."""
+    for module in network.modules():
+        if isinstance(module, nn.Embedding):
+            setattr(module, _EMBEDDED, True)
+
+
+def biases(model: nn.Module) -> list[torch.Tensor]:
+    """The biases of prunable layers, in the model's order; those of normalisation are not among them."""
+    layers = [module for module in model.modules() if isinstance(module, (*PRUNABLE, nn.MultiheadAttention))]
+    found = [one.in_proj_bias if isinstance(one, nn.MultiheadAttention) else one.bias for one in layers]
+    return [bias for bias in found if bias is not None]
+
+
 def freeze_biases(model: nn.Module) -> None:
     """Keep the biases of prunable layers out of training; those of normalisation are trained."""
-    for module in model.modules():
-        bias = None
-        if isinstance(module, (*PRUNABLE, nn.MultiheadAttention)):
-            bias = module.in_proj_bias if isinstance(module, nn.MultiheadAttention) else module.bias
-        if bias is not None:
-            bias.requires_grad_(False)
+    for bias in biases(model):
+        bias.requires_grad_(False)
 
 
 @contextlib.contextmanager

@@ -26,7 +26,7 @@ def outputs(
     Raises:
         UserError: the network cannot be run on them, or returns no tensor.
     """
-    like = next(network.parameters())
+    like = next(parameter for parameter in network.parameters() if parameter.is_floating_point())
     inputs = inputs.to(like.device, like.dtype if inputs.is_floating_point() else torch.int64)
     try:
         with sdpa_kernel(SDPBackend.MATH):  # the other ways to compute attention have no second derivatives

@@ -20,9 +20,9 @@ def in_float64(model: nn.Module, batchnorm: BatchNorm) -> nn.Module:
         model: the network to be scored.
         batchnorm: ``train`` (batch statistics) or ``eval`` (running ones, at initialisation mean 0 and variance 1).
     """
-    double = copy.deepcopy(model).to(torch.float64).eval()
+    double = copy.deepcopy(model).double().eval()  # complex numbers stay complex
     for parameter in double.parameters():
-        parameter.requires_grad_(True)
+        parameter.requires_grad_(parameter.is_floating_point() or parameter.is_complex())
     for module in double.modules():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train(batchnorm == "train")

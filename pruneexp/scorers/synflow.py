@@ -39,7 +39,7 @@ def synflow(
             module.reset_running_stats()
     with torch.no_grad():
         for parameter in double.parameters():
-            parameter.abs_()
+            parameter.copy_(parameter.abs())  # in place there is none of complex numbers
     weights = prunable(double)
     slopes = gradients(outputs(double, batches.one(1.0)).sum(), list(weights.values()))
     return {

@@ -57,7 +57,10 @@ REFUSALS = {
 # what the property tests' scores and layers can be besides; a 12 x 12 layer would be an LPS graph with q = 3
 TOO_WIDE = r"bss cannot sparsify (\S+): its scores range too widely for the barriers to be computed; use sparsify\."
 UNFIT = r"ramanujan finds no layer of this network for its graphs: .*|(q=3) is too small for p=29: .*"
-ROUNDS = r"(\w+) builds graphs of its own and goes on from no pruned weights: it goes with rounds=1 and no masks on\."
+ROUNDS = (
+    r"(\w+) (builds graphs of its own|removes whole neurons) and goes on from no pruned weights:"
+    r" it goes with rounds=1 and no masks on\."
+)
 
 
 @dataclass(frozen=True)

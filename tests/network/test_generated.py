@@ -64,7 +64,7 @@ def own_weights(model: nn.Module) -> int:
     return sum(sizes.values())
 
 
-@settings(QUICK, max_examples=9)
+@settings(QUICK, max_examples=15)
 @given(network=networks(), masker=st.sampled_from(MASKERS), density=st.sampled_from((0.1, 0.37, 0.7)))
 def test_counts_are_exact_and_the_model_is_left(network: Generated, masker: str, density: float) -> None:
     network.model(network.images()).sum().backward()
@@ -78,12 +78,10 @@ def test_counts_are_exact_and_the_model_is_left(network: Generated, masker: str,
     assert not any(bool((masks[name] & ~on).any()) for name, on in masks_on(network.model).items())
 
 
-@pytest.mark.parametrize("optimiser", OPTIMISERS)
-@pytest.mark.parametrize("keep", [to_torch_prune, keep_masks])
-@settings(QUICK, max_examples=5)
-@given(network=networks())
+@settings(QUICK, max_examples=20)
+@given(networks(), st.sampled_from(sorted(OPTIMISERS)), st.sampled_from([to_torch_prune, keep_masks]))
 def test_masks_stay_on_through_three_steps(
-    keep: Callable[[nn.Module, Any], Any], optimiser: str, network: Generated
+    network: Generated, optimiser: str, keep: Callable[[nn.Module, Any], Any]
 ) -> None:
     model, images = network.model.train(), network.images()
     masks = prune(model, 0.4, masker="greedy_global")
@@ -109,7 +107,7 @@ def test_the_removed_network_gives_the_masked_ones_outputs() -> None:
     smaller = []
     kinds = ("layer", "residual", "concatenation", "gate", "twice", "tied")
 
-    @settings(QUICK, max_examples=10)
+    @settings(QUICK, max_examples=8)
     @given(networks(kinds, ("weight_norm",), (torch.float64,), wrapped=False))
     def check(network: Generated) -> None:
         model, images = network.model.eval(), network.images()
@@ -123,8 +121,8 @@ def test_the_removed_network_gives_the_masked_ones_outputs() -> None:
         smaller.append(count(removed) < count(masked))
 
     check()
-    assert len(smaller) >= 7
-    assert sum(smaller) >= 5
+    assert len(smaller) >= 5
+    assert sum(smaller) >= 4
 
 
 def count(model: nn.Module) -> int:
@@ -153,7 +151,7 @@ def counted(model: nn.Module, images: torch.Tensor) -> dict[str, int]:
     return uses
 
 
-@settings(QUICK, max_examples=9)
+@settings(QUICK, max_examples=8)
 @given(networks(wrapped=False))
 def test_wiring_and_operations_are_those_of_the_layers(network: Generated) -> None:
     model = plain(network.model)

@@ -1,5 +1,6 @@
 """Initial weights: their distribution, and the stream they come from."""
 
+import copy
 import math
 
 import pytest
@@ -8,6 +9,8 @@ from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.network.initialise import initialise
+from pruneexp.network.plain import plain
+from pruneexp.network.prunable import outputs_first, places
 from pruneexp.seeding import stream
 
 SCHEMES = ["kaiming_normal", "kaiming_uniform"]
@@ -36,6 +39,29 @@ def test_weights_have_mean_zero_and_variance_two_over_fan_in(scheme: str, layer:
     assert abs(weight.mean().item()) < 6 * math.sqrt(variance / n)
     assert abs(weight.var().item() / variance - 1) < 6 * math.sqrt((kurtosis - 1) / n)
     assert (weight**4).mean().item() / variance**2 == pytest.approx(kurtosis, rel=0.15)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES)
+@pytest.mark.parametrize(
+    ("layer", "alike"),
+    [
+        (nn.ConvTranspose2d(5, 7, 1), [nn.Linear(5, 7)]),
+        (nn.ConvTranspose1d(6, 8, 1, groups=2), [nn.Conv1d(6, 8, 1, groups=2)]),
+        (nn.Conv3d(4, 3, 1), [nn.Linear(4, 3)]),
+        (nn.MultiheadAttention(8, 2), [nn.Linear(8, 8)] * 4),
+    ],
+)
+def test_every_kind_of_layer_is_filled_as_the_linear_ones_that_it_is(
+    scheme: str, layer: nn.Module, alike: list[nn.Module]
+) -> None:
+    both = plain(layer), nn.Sequential(*(copy.deepcopy(one) for one in alike))
+    for model in both:
+        for parameter in model.parameters():
+            nn.init.constant_(parameter, 5.0)
+        initialise(model, scheme, stream(0, "initialisation"))
+    one, other = ([outputs_first(p.module, p.weight) for p in places(model).values()] for model in both)
+    assert all(torch.equal(a.flatten(1), b.flatten(1)) for a, b in zip(one, other, strict=True))
+    assert not any(bool(bias.any()) for name, bias in both[0].named_parameters() if name.endswith("bias"))
 
 
 def test_uniform_weights_stay_within_their_bound() -> None:

@@ -138,6 +138,25 @@ def test_a_checkpoint_of_kept_masks_is_loaded_where_masks_are_kept_and_a_plain_o
     assert revived(one, masks) > 0
 
 
+class More(nn.Module):
+    def forward(self, weight: torch.Tensor) -> torch.Tensor:
+        return weight + 1
+
+
+@pytest.mark.parametrize("put", [apply_masks, keep_masks])
+def test_a_mask_is_the_last_of_what_computes_a_weight_whatever_followed_an_older_one(
+    put: Callable[..., object],
+) -> None:
+    model = perceptron()
+    masks = some_masks(model)
+    keep_masks(model, masks)
+    torch.nn.utils.parametrize.register_parametrization(model[0], "weight", More())
+    assert revived(model, masks) > 0
+    put(model, masks)
+    assert revived(model, masks) == 0
+    assert same(masks_on(model), masks)
+
+
 def test_nan_and_infinity_become_zero_too() -> None:
     for put in (apply_masks, keep_masks, to_torch_prune):
         model = perceptron()

@@ -125,6 +125,16 @@ def test_a_shared_weight_is_one_weight_under_its_first_name_and_stays_shared() -
     assert torch.equal(at(network, "b.weight"), model.b.weight)
 
 
+def test_what_is_computed_from_buffers_is_nobody_elses() -> None:
+    model = nn.Sequential(nn.Linear(3, 3), nn.Linear(3, 3))
+    for layer in model:
+        del layer.weight
+        layer.register_buffer("weight", torch.ones(3, 3))
+        parametrizations.weight_norm(layer)
+    network = plain(model)
+    assert list(prunable(network)) == ["0.weight", "1.weight"]
+
+
 def test_two_attentions_with_one_matrix_share_three() -> None:
     model = nn.ModuleList(nn.MultiheadAttention(4, 2) for _ in range(2))
     model[1].in_proj_weight = model[0].in_proj_weight

@@ -77,7 +77,8 @@ FEW: dict[str, dict[str, Any]] = {
 }  # fmt: skip
 # what has no meaning for a network is said in a sentence: the channel graph knows few operations, structural graphs need large layers
 REFUSED = (
-    "ntk_sap draws Gaussian inputs", "the channel graph", "torch-pruning", "structured", "ramanujan", "radix_net", "x_net", "bss cannot",
+    "ntk_sap draws Gaussian inputs", "the channel graph", "no channel of this network can be removed", "structured", "ramanujan",
+    "radix_net", "x_net", "bss cannot",
     "leverages need non-negative scores", "bn_scale needs a BatchNorm", "density 0.5 keeps ",
 )  # fmt: skip
 
@@ -126,22 +127,17 @@ def test_every_scorer_scores_every_kind_of_layer(kind: str, scorer: str) -> None
     assert sum(int(mask.sum()) for mask in masks.values()) == round(0.5 * total(masks))
 
 
+OF_ANY = ("sparsify", "sparsify_tree", "greedy", "greedy_global", "greedy_matched", "uniform", "er", "erk")
+OWN_NUMBER = ("er_published", "radix_net", "ramanujan", "structured")
+
+
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("masker", MASKERS)
 def test_every_masker_masks_every_kind_of_layer(kind: str, masker: str) -> None:
     masks = prune(kind, "magnitude", masker)
-    if masks is not None and masker not in (
-        "er_published",
-        "radix_net",
-        "ramanujan",
-        "structured",
-    ):  # a number of their own
+    assert masks is not None or masker not in OF_ANY
+    if masks is not None and masker not in OWN_NUMBER:
         assert sum(int(mask.sum()) for mask in masks.values()) == round(0.5 * total(masks))
-
-
-def test_most_maskers_take_most_kinds() -> None:
-    for masker in ("sparsify", "sparsify_tree", "greedy", "greedy_global", "greedy_matched", "uniform", "er", "erk"):
-        assert all(prune(kind, "magnitude", masker) is not None for kind in KINDS)
 
 
 def test_the_masker_and_scorers_of_neurons_see_a_row_for_each_output() -> None:
@@ -176,14 +172,14 @@ def test_a_transposed_convolution_is_scored_as_the_convolution_that_it_is() -> N
         other[0].get_parameter("weight").copy_(plainly[0].get_parameter("weight").transpose(0, 1))
         other[0].get_parameter("bias").copy_(plainly[0].get_parameter("bias"))
     data = torch.randn(64, 3, 2, 2, generator=torch.Generator().manual_seed(0)), torch.arange(64) % 3
-    for scorer in ("snip", "grasp", "prospr", "taylor", "l2", "eigenvector_centrality", "synflow", "bn_scale"):
-        for masker in ("greedy", "erk", "greedy_global"):
-            one, two = (
-                pruneexp.prune(model, 0.4, component("scorer", scorer), component("masker", masker), data=data)
-                for model in (plainly, other)
-            )
-            assert torch.equal(one["0.weight"], two["0.weight"].transpose(0, 1)), (scorer, masker)
-            assert torch.equal(one["4.weight"], two["4.weight"])
+    scorers = ("grasp", "prospr", "taylor", "l2", "eigenvector_centrality", "synflow", "bn_scale")
+    for scorer, masker in (*((scorer, "greedy_global") for scorer in scorers), ("snip", "greedy"), ("snip", "erk")):
+        one, two = (
+            pruneexp.prune(model, 0.4, component("scorer", scorer), component("masker", masker), data=data)
+            for model in (plainly, other)
+        )
+        assert torch.equal(one["0.weight"], two["0.weight"].transpose(0, 1)), (scorer, masker)
+        assert torch.equal(one["4.weight"], two["4.weight"])
 
 
 @pytest.mark.parametrize("scorer", [name for name in SCORERS if not name.startswith(("magnitude", "random", "l2"))])
@@ -209,7 +205,7 @@ def test_layers_that_the_output_does_not_reach_are_scored_zero_and_named(scorer:
         pruneexp.prune(model, 0.5, component("scorer", scorer), "greedy_global", data=data)
 
 
-@pytest.mark.parametrize("scorer", ["snip", "grasp", "synflow", "prospr", "ntk_sap", "taylor", "magnitude"])
+@pytest.mark.parametrize("scorer", ["grasp", "synflow", "prospr", "magnitude"])
 @pytest.mark.parametrize("state", ["no_grad", "inference", "autocast", "float64", "meta", "frozen", "bfloat16"])
 def test_whatever_state_torch_and_the_parameters_are_in_the_masks_are_the_same(scorer: str, state: str) -> None:
     def model() -> nn.Module:
