@@ -120,8 +120,7 @@ class Channels(Walk):
 
     def layer(self, operation: Operation, name: str, x: Map) -> Map:
         weight, groups = self.trace.weights[name], int(operation.named.get("groups", 1))
-        backwards = "transpose" in operation.name
-        axis = 1 if "conv" in operation.name else -1
+        axis = operation.channels
         if operation.name == "embedding":
             found, out = self.new(weight.shape[0]), weight.shape[1]
         else:
@@ -135,7 +134,7 @@ class Channels(Walk):
             if bool((found == MIXED).any()):
                 raise self.refused(operation, "it reads statistics over channels")
             found[found == 0] = self.new(int((found == 0).sum()))
-            out = weight.shape[1] * groups if backwards else weight.shape[0]
+            out = weight.shape[1] * groups if operation.transposed else weight.shape[0]
         inputs = found.reshape(groups, -1)
         sources = inputs.repeat_interleave(out // groups, dim=0) if groups > 1 else inputs
         targets = self.new(out)

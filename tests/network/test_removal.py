@@ -455,6 +455,26 @@ class Shared(nn.Module):
         return self.fc(self.b(torch.relu(self.b(torch.relu(self.a(x))))).mean((2, 3)))
 
 
+class FlattenedBySize(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.fc = nn.Conv2d(3, 8, 7), nn.Linear(32, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(torch.relu(self.a(x)).view(x.size(0), -1))
+
+
+class BesideItsLayer(nn.Module):
+    """One product, of a layer's weight, to which a bias of the network's own is added."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.fc, self.bias = nn.Linear(192, 8, bias=False), nn.Linear(8, 4), nn.Parameter(torch.randn(8))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.fc(torch.relu(torch.addmm(self.bias, x.flatten(1), self.a.weight.t())))
+
+
 class SeveralOutputs(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -487,6 +507,8 @@ WORKING: dict[str, tuple[Callable[[], nn.Module], set[str]]] = {
     "its own parameters": (OwnParameters, {"a.weight"}),
     "transposed": (Transposed, {"a.weight", "up.weight", "depthwise.weight"}),
     "padded shortcut": (PaddedShortcut, {"a.weight", "b.weight"}),
+    "flattened by size": (FlattenedBySize, {"a.weight"}),
+    "a bias beside its layer": (BesideItsLayer, {"a.weight"}),
     "shared": (Shared, {"a.weight", "b.weight"}),
     "several outputs": (SeveralOutputs, {"a.weight"}),
     "one dimension": (OneDimension, {"0.weight", "3.weight"}),
@@ -526,9 +548,18 @@ class Token(nn.Module):
         return self.fc(torch.cat([self.token, self.a(x).flatten(2).transpose(1, 2)], dim=1).mean(1))
 
 
+class Looked(nn.Sequential):
+    def __init__(self) -> None:
+        super().__init__(nn.Flatten(), nn.Linear(192, 8), nn.Embedding(5, 3), nn.Flatten(), nn.Linear(24, 4))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self[4](self[3](self[2](x.flatten(1)[:, :8].long())))
+
+
 STAYING: dict[str, Callable[[], nn.Module]] = {
     "grouped": lambda: Forward(lambda n, x: n.b(n.a(x)), groups=4),
     "own weight": OwnWeight,
+    "looked up": Looked,
     "nothing to remove": lambda: nn.Sequential(nn.Flatten(), nn.Linear(192, 4)),
     "given out": lambda: nn.Sequential(nn.Conv2d(3, 4, 8), nn.Flatten()),
     "shuffled": lambda: nn.Sequential(nn.Conv2d(3, 8, 3), nn.PixelShuffle(2), nn.Flatten(), nn.Linear(288, 4)),
