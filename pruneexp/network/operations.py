@@ -49,7 +49,7 @@ KINDS: dict[str, Kind] = {
         "abs neg sign sin cos erf square reciprocal clamp clamp_min clamp_max clip floor round nan_to_num dropout "
         "feature_dropout alpha_dropout feature_alpha_dropout softmax log_softmax _softmax _log_softmax _safe_softmax batch_norm "
         "instance_norm group_norm layer_norm rms_norm masked_fill native_batch_norm _native_batch_norm_legit_no_training "
-        "native_layer_norm native_group_norm positive alias detach to _to_copy type_as float double half bfloat16",
+        "native_layer_norm native_group_norm positive tril triu alias detach to _to_copy type_as float double half bfloat16",
     ),
     **_words(Kind.ADD, "add sub rsub subtract"),
     **_words(Kind.MULTIPLY, "mul div multiply divide maximum minimum pow where addcmul addcdiv lerp"),
@@ -71,7 +71,7 @@ KINDS: dict[str, Kind] = {
     **_words(
         Kind.FILL,
         "arange zeros ones full empty rand randn scalar_tensor zeros_like ones_like full_like empty_like rand_like randn_like "
-        "new_zeros new_ones new_full new_empty linspace eye tril triu",
+        "new_zeros new_ones new_full new_empty linspace eye",
     ),
 }  # fmt: skip
 
