@@ -8,9 +8,10 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError
+from pruneexp.network.constants import Held
 from pruneexp.network.operations import BY_CHANNEL, Kind
 from pruneexp.network.trace import Operation, Trace, traced
-from pruneexp.network.walk import MIXED, Held, Map
+from pruneexp.network.walk import MIXED, Map
 from pruneexp.network.wiring import Channels, Origin, classes
 
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 indices along one dimension of a tensor, int64 the channel of each

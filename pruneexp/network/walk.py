@@ -8,15 +8,16 @@ statistic over channels or a weight of attention, which scales channels and is n
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any, ClassVar
 
 import torch
 from torch import fx
 
 from pruneexp.errors import UserError
+from pruneexp.network.constants import Held, constant, values
 from pruneexp.network.operations import CHOOSE, LIKE, Kind
 from pruneexp.network.trace import Operation, Trace
 
@@ -39,39 +40,6 @@ class Map:
     def labelled(self) -> bool:
         """Whether any element belongs to a channel."""
         return bool((collapsed(self.labels)[0] > 0).any())
-
-
-@dataclass(frozen=True)
-class Held:
-    """A constant: a parameter, a buffer, or what was computed from such alone.
-
-    Attributes:
-        value: itself.
-        name: of the parameter or buffer whose elements it holds, scaled or moved; "" where it holds none.
-        shape: of that parameter.
-        moves: what moved its elements since; they are numbered only where somebody asks, for some weights have a hundred million.
-        computed: whether it is other numbers than the parameter's.
-        zeros: whether an element is zero where the parameter's is, whatever the others are.
-    """
-
-    value: torch.Tensor
-    name: str = ""
-    shape: tuple[int, ...] = ()
-    moves: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
-    computed: bool = False
-    zeros: bool = True
-
-    @cached_property
-    def elements(self) -> torch.Tensor:
-        """int64, the index in the parameter of each element that is held."""
-        elements = torch.arange(torch.Size(self.shape).numel()).reshape(self.shape)
-        for move in self.moves:
-            elements = move(elements)
-        return elements
-
-    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "Held":
-        """The same with its elements elsewhere; the value is left."""
-        return replace(self, moves=(*self.moves, move))
 
 
 class Walk(ABC):
@@ -153,7 +121,7 @@ class Walk(ABC):
         if operation.node.target is operator.getitem:
             return self.at[operation.named["self"]][operation.named["index"]]
         if not any(isinstance(one, (Map, list, tuple)) for one in read) or operation.kind is Kind.FILL:
-            return self._constant(operation)
+            return constant(operation, self.at, self.trace.weights)
         kind = operation.kind
         if kind is Kind.REDUCE and "other" in operation.named:
             kind = Kind.MULTIPLY
@@ -188,51 +156,13 @@ class Walk(ABC):
     def _passed(self, operation: Operation, read: list[Any]) -> Any:
         x = self.at[operation.node.all_input_nodes[0]]
         if isinstance(x, Held) and operation.name in LIKE:
-            return replace(x, value=operation.run(self._values(operation)))
+            return replace(x, value=operation.run(values(operation, self.at)))
         if not isinstance(x, Map) or any(isinstance(one, Map) for one in read[1:] if operation.name not in LIKE):
             raise self.refused(operation, "it takes an activation where a constant belongs")
         for held in read[1:]:
             if isinstance(held, Held) and held.name:
                 self.with_constant(operation, x, held)
         return self._as_given(operation, self.passed(operation, x))
-
-    def _values(self, operation: Operation) -> dict[fx.Node, torch.Tensor]:
-        """The operation's inputs: constants, and zeros for what only its shape is asked of."""
-        nodes = operation.node.all_input_nodes
-        return {node: one.value if isinstance(one := self.at[node], Held) else _zeros(node) for node in nodes}
-
-    def _constant(self, operation: Operation) -> Any:
-        given, moves = self._values(operation), operation.kind in (Kind.MOVE, Kind.PICK)
-        with torch.no_grad():
-            value = operation.run(given)
-        if isinstance(value, (tuple, list)):
-            return [Held(part) for part in value]
-        source = next((node for node in given if isinstance(self.at[node], Held) and self.at[node].name), None)
-        if source is None or not isinstance(value, torch.Tensor):
-            return Held(value)
-        joined = operation.name not in LIKE and sum(one.is_floating_point() for one in given.values()) > 1
-        if moves and joined:
-            return Held(value)
-        held, before = replace(self.at[source], value=value), given[source]
-        if moves:
-            others = {node: one.cpu() for node, one in given.items()}
-            return held.moved(lambda elements: operation.run({**others, source: elements}))
-        if value.shape != before.shape:
-            return Held(value)
-        if value.dtype == before.dtype and torch.equal(value, before):
-            return held
-        return replace(held, computed=True, zeros=held.zeros and self._keeps_zeros(operation, given, source))
-
-    def _keeps_zeros(self, operation: Operation, given: dict[fx.Node, torch.Tensor], source: fx.Node) -> bool:
-        """Whether every other element stays zero where a prunable weight's is, as under a mask; of other tensors nobody asks."""
-        if self.at[source].name not in self.trace.weights:
-            return True
-        if operation.kind not in (Kind.PASS, Kind.ADD, Kind.MULTIPLY):
-            return False
-        pruned = torch.arange(given[source].numel(), device=given[source].device).reshape(given[source].shape) % 2 == 0
-        with torch.no_grad():
-            without: torch.Tensor = operation.run({**given, source: given[source].masked_fill(pruned, 0)})
-        return not bool(without[pruned].any())
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
@@ -292,13 +222,14 @@ class Walk(ABC):
         if not isinstance(held, Held):
             raise self.refused(operation, "its weight is computed from activations")
         made = self.layer(operation, self._whole(operation, held), x)
-        bias = operation.named.get("bias")
-        if bias is not None and isinstance(self.at[bias], Held):
+        bias = self.at.get(operation.named["bias"]) if operation.named.get("bias") is not None else None
+        if isinstance(bias, Map):
+            raise self.refused(operation, "its bias is computed from activations")
+        if bias is not None and bias.name:
             shape = [1] * made.labels.dim()
             shape[operation.channels] = -1
-            spread = self.at[bias].moved(lambda elements: elements.reshape(shape).expand(made.labels.shape))
-            if spread.name:
-                self.with_constant(operation, made, spread)
+            spread = bias.moved(lambda elements: elements.reshape(shape).expand(made.labels.shape))
+            self.with_constant(operation, made, spread)
         return made
 
     def _whole(self, operation: Operation, held: Held, transposed: bool = False) -> str:
@@ -333,12 +264,6 @@ class Walk(ABC):
         if dim is None or dim == []:
             return tuple(range(x.labels.dim()))
         return tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
-
-
-def _zeros(node: fx.Node) -> torch.Tensor:
-    """Zeros in the place of an activation, for what only asks its shape."""
-    like = node.meta["val"]
-    return torch.zeros(tuple(like.shape), dtype=like.dtype, device=like.device)
 
 
 def collapsed(*tensors: torch.Tensor) -> list[torch.Tensor]:

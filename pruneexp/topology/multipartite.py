@@ -8,9 +8,10 @@ import numpy as np
 import torch
 from torch import fx
 
+from pruneexp.network.constants import Held
 from pruneexp.network.operations import Kind
 from pruneexp.network.trace import Operation, Trace
-from pruneexp.network.walk import MIXED, Held, Map, Walk
+from pruneexp.network.walk import MIXED, Map, Walk
 from pruneexp.topology.cells import Cells
 from pruneexp.topology.layers import dense, grid, slots, windows
 from pruneexp.topology.nodes import Nodes

@@ -242,6 +242,11 @@ class Mixer(nn.Module):
             "its weight is computed from activations",
         ),
         (
+            Of(lambda net, x: functional.linear(x, net.a.weight, net.b(x)[0]), a=nn.Linear(3, 3), b=nn.Linear(3, 3)),
+            (3,),
+            "its bias is computed from activations",
+        ),
+        (
             Of(lambda net, x: net.a(x) if x.sum() > 0 else -net.a(x), a=nn.Linear(3, 3)),
             (3,),
             "^torch.export cannot follow this network: ",
