@@ -1,6 +1,7 @@
 """Which channels of a network can only be removed together, and what goes with them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -92,6 +93,10 @@ class Coupling(Channels):
 
     def left(self, x: Map) -> None:
         self.stays(x.labels)
+
+    def spread(self, maps: Sequence[Map]) -> None:
+        for one in maps:
+            self.stays(one.labels)
 
     def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
         made = super().pooled(operation, x, dims)

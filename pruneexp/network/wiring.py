@@ -6,7 +6,7 @@ other, their channels are one vertex each - except for an identity skip, which j
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -90,10 +90,27 @@ class Channels(Walk):
             self.merged.append((pairs[:, 0], pairs[:, 1]))
 
     def met(self, operation: Operation, maps: list[Map]) -> Map:
-        result = maps[0]
-        for other in maps[1:]:
+        scales = [any(self._spread(one.labels, other.labels) for other in maps) for one in maps]
+        if not all(scales):
+            self.spread([one for one, alone in zip(maps, scales, strict=True) if alone])
+            joined = [one for one, alone in zip(maps, scales, strict=True) if not alone]
+        else:  # each by each: all are one
+            joined = maps
+        result = joined[0]
+        for other in joined[1:]:
             result = self._join(result, other)
-        return result
+        return replace(result, origin=Origin(result.origin.makers, self.origin(maps).upstream))
+
+    def spread(self, maps: Sequence[Map]) -> None:
+        """One channel of these met many of another map (a gate for each position, say): as statistics do, it joins none."""
+
+    def _spread(self, one: torch.Tensor, other: torch.Tensor) -> bool:
+        """Whether the one is repeated along a dimension along which the other has channels."""
+        first, rest = collapsed(other)[0], collapsed(one)[0]
+        return any(
+            rest.shape[d] == 1 and n > 1 and bool(((first != first.narrow(d, 0, 1)) & (first >= self.given)).any())
+            for d, n in enumerate(first.shape)
+        )
 
     def _join(self, a: Map, b: Map) -> Map:
         origin = self.origin([a, b])

@@ -460,6 +460,16 @@ class Shared(nn.Module):
         return self.fc(self.b(torch.relu(self.b(torch.relu(self.a(x))))).mean((2, 3)))
 
 
+class SpatialGate(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.a, self.gate, self.fc = nn.Conv2d(3, 8, 3), nn.Conv2d(8, 1, 3, padding=1), nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        x = self.a(x)
+        return self.fc((x * torch.sigmoid(self.gate(x)) + self.gate(x)).mean((2, 3)))
+
+
 class FlattenedBySize(nn.Module):
     def __init__(self) -> None:
         super().__init__()
@@ -514,6 +524,7 @@ WORKING: dict[str, tuple[Callable[[], nn.Module], set[str]]] = {
     "padded shortcut": (PaddedShortcut, {"a.weight", "b.weight"}),
     "flattened by size": (FlattenedBySize, {"a.weight"}),
     "a bias beside its layer": (BesideItsLayer, {"a.weight"}),
+    "a gate of one channel": (SpatialGate, {"a.weight"}),
     "shared": (Shared, {"a.weight", "b.weight"}),
     "several outputs": (SeveralOutputs, {"a.weight"}),
     "one dimension": (OneDimension, {"0.weight", "3.weight"}),

@@ -68,6 +68,17 @@ def test_a_gate_joins_the_channels_that_it_scales_as_a_skip_does() -> None:
     assert wiring.identified().vertices == 5
 
 
+def test_a_gate_of_one_channel_scales_all_and_joins_none() -> None:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
+        made = net.a(x)
+        return net.b(made * net.gate(made).sigmoid())
+
+    net = Of(forward, a=nn.Conv2d(1, 2, 1), gate=nn.Conv2d(2, 1, 1), b=nn.Conv2d(2, 1, 1))
+    wiring = wiring_of(net, (1, 4, 4))
+    assert lists(wiring) == {"a": ([0], [1, 2]), "gate": ([1, 2], [3]), "b": ([1, 2], [4])}
+    assert wiring.skips == []
+
+
 def test_a_product_of_a_map_with_itself_joins_nothing() -> None:
     net = Of(lambda net, x: net.b(net.a(x) * torch.sigmoid(net.a(x))), a=nn.Linear(2, 2), b=nn.Linear(2, 1))
     swish = Of(lambda net, x: net.b((y := net.a(x)) * torch.sigmoid(y)), a=nn.Linear(2, 2), b=nn.Linear(2, 1))
