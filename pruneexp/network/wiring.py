@@ -105,10 +105,12 @@ class Channels(Walk):
         """One channel of these met many of another map (a gate for each position, say): as statistics do, it joins none."""
 
     def _spread(self, one: torch.Tensor, other: torch.Tensor) -> bool:
-        """Whether the one is repeated along a dimension along which the other has channels."""
+        """Whether the one is a single channel, repeated along a dimension along which the other has several."""
         first, rest = collapsed(other)[0], collapsed(one)[0]
-        return any(
-            rest.shape[d] == 1 and n > 1 and bool(((first != first.narrow(d, 0, 1)) & (first >= self.given)).any())
+        return len(rest[rest > 0].unique()) == 1 and any(
+            rest.shape[d] == 1
+            and n > 1
+            and bool(((first != first.amax(d, keepdim=True)) & (first >= self.given)).any())
             for d, n in enumerate(first.shape)
         )
 
