@@ -1,6 +1,5 @@
 """What a grid would do: its cells, how many are done, their size and an estimate of the time."""
 
-import math
 import statistics
 
 import torch
@@ -51,7 +50,8 @@ def print_plan(grid: Grid) -> None:
         seconds = probe.seconds * (1 - job.first_epoch(cell.density) / probe.epochs)
         there += done
         left += (len(members) - done) * seconds
-        size = (f"{round(cell.density * probe.weights):,}", f"{cell.density * probe.macs:.3g}")
+        macs = "" if probe.macs is None else f"{cell.density * probe.macs:.3g}"
+        size = (f"{round(cell.density * probe.weights):,}", macs)
         table.add_row(*map(escape, names), str(len(members)), str(done), *size, f"{seconds / 60:.3g}")
     out.print(table)
     how = ", ".join(sorted({probe.how for probe in probes.values()}))
@@ -63,7 +63,7 @@ def print_plan(grid: Grid) -> None:
 
 
 class Probe:
-    """Weights, MACs, epochs and seconds of a cell that is trained in all of them, of one (dataset, model, recipe)."""
+    """Weights, MACs (or None), epochs and seconds of a cell that is trained in all of them, of one (dataset, model, recipe)."""
 
     def __init__(self, job: Job, device: Device, store: Store, grid: Grid) -> None:
         dataset = job.setting.components["dataset"].options
@@ -73,7 +73,7 @@ class Probe:
         self.epochs = recipe.epochs
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         macs = Structure(network, shape).macs
-        self.macs = math.nan if macs is None else sum(macs.values())
+        self.macs = None if macs is None else sum(macs.values())
         names = job.setting.names()
         mates = [
             cell.key

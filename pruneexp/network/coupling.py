@@ -1,6 +1,7 @@
 """Which channels of a network can only be removed together, and what goes with them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
@@ -8,22 +9,13 @@ import torch
 from torch import nn
 
 from pruneexp.errors import UserError
-from pruneexp.network.operations import Kind
+from pruneexp.network.constants import Held
+from pruneexp.network.operations import BY_CHANNEL, Kind
 from pruneexp.network.trace import Operation, Trace, traced
-from pruneexp.network.walk import MIXED, Held, Map
+from pruneexp.network.walk import MIXED, Map
 from pruneexp.network.wiring import Channels, Origin, classes
 
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 indices along one dimension of a tensor, int64 the channel of each
-
-PIECES = {  # of what they are given, at numbers written down, which would be others where channels have gone
-    "split", "split_with_sizes", "chunk", "tensor_split", "unbind", "select", "slice", "narrow", "index", "index_select", "gather",
-    "take_along_dim", "roll", "rot90", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "pad", "constant_pad_nd", "im2col",
-    "unfold", "stack", "hstack", "vstack", "reflection_pad1d", "reflection_pad2d", "reflection_pad3d", "replication_pad1d",
-    "replication_pad2d", "replication_pad3d",
-}  # fmt: skip
-
-
-SECOND = ("batch_norm", "instance_norm", "group_norm", "prelu")  # whose numbers lie along the second dimension
 
 
 @dataclass(frozen=True)
@@ -102,6 +94,10 @@ class Coupling(Channels):
     def left(self, x: Map) -> None:
         self.stays(x.labels)
 
+    def spread(self, maps: Sequence[Map]) -> None:
+        for one in maps:
+            self.stays(one.labels)
+
     def pooled(self, operation: Operation, x: Map, dims: tuple[int, ...]) -> Map:
         made = super().pooled(operation, x, dims)
         if not made.labelled:
@@ -136,14 +132,16 @@ class Coupling(Channels):
         bias = operation.named.get("bias")
         if bias is not None and not getattr(self.at[bias], "name", ""):
             self.stays(targets)
-        mixed = groups > 1 and name not in self.depthwise
-        if mixed or held.computed or operation.name == "embedding":
+        mixed = (groups > 1 and name not in self.depthwise) or operation.name == "embedding"
+        if mixed or held.computed:
             self.stays(sources)
             self.stays(targets)
         if mixed:
             return made
-        backwards, many = "transpose" in operation.name, groups > 1
-        for dimension, labels in enumerate((sources[0], targets) if backwards and not many else (targets, sources[0])):
+        many = groups > 1
+        for dimension, labels in enumerate(
+            (sources[0], targets) if operation.transposed and not many else (targets, sources[0])
+        ):
             if not (many and dimension):  # each channel of a depthwise convolution has a kernel, and no column
                 self._follows(name, dimension, labels[:: len(labels) // self.trace.weights[name].shape[dimension]])
         return made
@@ -152,7 +150,7 @@ class Coupling(Channels):
         axis, elements, shape = axis_of(x.labels), held.elements, held.shape
         if axis is None or not x.labelled:
             return
-        if operation.kind is Kind.PASS and any(word in operation.name for word in SECOND) and x.labels.dim() > 1:
+        if operation.kind is Kind.PASS and operation.name in BY_CHANNEL and x.labels.dim() > 1:
             elements = elements.reshape(-1, *[1] * (x.labels.dim() - 2))
         elements = elements.expand(x.labels.shape)
         once = tuple(slice(None) if d == axis or elements.stride(d) else slice(0, 1) for d in range(elements.dim()))
@@ -174,11 +172,12 @@ class Coupling(Channels):
         known[known <= 0] = labels[known <= 0]
 
     def _step(self, operation: Operation) -> Any:
-        nodes = operation.node.all_input_nodes
+        nodes, before = operation.node.all_input_nodes, self.vertices
         try:
             made = super()._step(operation)
-        except (UserError, RuntimeError):  # what has no meaning, or does not take labels, touches channels that stay
+        except UserError:  # what has no meaning touches channels that stay
             self.unknown = self.unknown or str(operation)
+            self.stays(torch.arange(before, self.vertices))
             for node in nodes:
                 self.stays(_labels(self.at.get(node)))
             made = _mixed(operation.node.meta["val"])
@@ -200,7 +199,7 @@ class Coupling(Channels):
             for one in read:
                 if joined or not (isinstance(one, Held) and one.name):  # others are cut along, see `with_constant`
                     self.stays(line[_fixed(one, axis - made.labels.dim())])
-        if operation.name in PIECES:
+        if operation.kind is Kind.PICK:
             for one in read:
                 if isinstance(one, Map) and one.labelled and not _whole(one.labels, line):
                     self.stays(one.labels)

@@ -10,7 +10,10 @@ from enum import Enum, auto
 class Kind(Enum):
     """What becomes of channels at positions."""
 
-    MOVE = auto()  # elements go elsewhere, unchanged: views, permutations, pieces, joinings
+    MOVE = auto()  # elements go elsewhere, unchanged: views, permutations, joinings
+    PICK = (
+        auto()
+    )  # the same, by numbers written down, which would be others where channels have gone: pieces, shifts, margins
     PASS = auto()  # each element goes where it was: activations, normalisations, what is done with constants
     ADD = auto()  # elements of several maps meet: sums and differences
     MULTIPLY = auto()  # the same, but one scales the other: gates
@@ -30,11 +33,14 @@ KINDS: dict[str, Kind] = {
     **_words(
         Kind.MOVE,
         "view reshape _unsafe_view view_as reshape_as permute transpose t numpy_T mT swapaxes swapdims movedim moveaxis flatten "
-        "unflatten squeeze unsqueeze expand expand_as broadcast_to repeat repeat_interleave tile cat concat concatenate stack "
-        "hstack vstack split split_with_sizes chunk tensor_split unbind select slice narrow index index_select gather "
-        "take_along_dim roll flip rot90 pad constant_pad_nd pixel_shuffle pixel_unshuffle channel_shuffle contiguous clone "
-        "ravel lift_fresh_copy im2col unfold reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d "
-        "replication_pad2d replication_pad3d",
+        "unflatten squeeze unsqueeze expand expand_as broadcast_to repeat repeat_interleave tile cat concat concatenate flip "
+        "contiguous clone ravel lift_fresh_copy",
+    ),
+    **_words(
+        Kind.PICK,
+        "stack hstack vstack split split_with_sizes chunk tensor_split unbind select slice narrow index index_select gather "
+        "take_along_dim roll rot90 pad constant_pad_nd pixel_shuffle pixel_unshuffle channel_shuffle im2col unfold "
+        "reflection_pad1d reflection_pad2d reflection_pad3d replication_pad1d replication_pad2d replication_pad3d",
     ),
     **_words(
         Kind.PASS,
@@ -43,10 +49,10 @@ KINDS: dict[str, Kind] = {
         "abs neg sign sin cos erf square reciprocal clamp clamp_min clamp_max clip floor round nan_to_num dropout "
         "feature_dropout alpha_dropout feature_alpha_dropout softmax log_softmax _softmax _log_softmax _safe_softmax batch_norm "
         "instance_norm group_norm layer_norm rms_norm masked_fill native_batch_norm _native_batch_norm_legit_no_training "
-        "native_layer_norm native_group_norm positive alias detach to _to_copy type_as float double half bfloat16",
+        "native_layer_norm native_group_norm positive tril triu alias detach to _to_copy type_as float double half bfloat16",
     ),
     **_words(Kind.ADD, "add sub rsub subtract"),
-    **_words(Kind.MULTIPLY, "mul div multiply divide maximum minimum pow where addcmul addcdiv lerp glu"),
+    **_words(Kind.MULTIPLY, "mul div multiply divide maximum minimum pow where addcmul addcdiv lerp"),
     **_words(
         Kind.POOL,
         "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
@@ -58,16 +64,33 @@ KINDS: dict[str, Kind] = {
     **_words(Kind.REDUCE, "mean sum amax amin max min std var norm linalg_vector_norm logsumexp prod cumsum"),
     **_words(
         Kind.LAYER,
-        "linear conv1d conv2d conv3d convolution conv_transpose1d conv_transpose2d conv_transpose3d embedding",
+        "linear conv1d conv2d conv3d conv_transpose1d conv_transpose2d conv_transpose3d embedding",
     ),
-    **_words(Kind.PRODUCT, "matmul mm bmm addmm baddbmm einsum"),
+    **_words(Kind.PRODUCT, "matmul mm bmm addmm baddbmm"),
     **_words(Kind.ATTEND, "scaled_dot_product_attention"),
     **_words(
         Kind.FILL,
         "arange zeros ones full empty rand randn scalar_tensor zeros_like ones_like full_like empty_like rand_like randn_like "
-        "new_zeros new_ones new_full new_empty linspace eye tril triu",
+        "new_zeros new_ones new_full new_empty linspace eye",
     ),
 }  # fmt: skip
+
+CHOOSE = {
+    "index",
+    "index_select",
+    "gather",
+    "take_along_dim",
+    "repeat_interleave",
+}  # by the values of one of their inputs
+LIKE = {
+    "type_as",
+    "to",
+    "view_as",
+    "reshape_as",
+    "expand_as",
+}  # of a second input they take the dtype or the shape alone
+BY_CHANNEL = {"prelu", "_prelu_kernel", "batch_norm", "instance_norm", "group_norm", "native_batch_norm", "native_group_norm",
+    "_native_batch_norm_legit_no_training"}  # their numbers lie along the second dimension  # fmt: skip
 
 
 def kind_of(name: str) -> Kind | None:

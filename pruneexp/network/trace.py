@@ -41,8 +41,36 @@ class Operation:
         """Of what it gives, where that is one tensor."""
         return tuple(self.node.meta["val"].shape)
 
+    @property
+    def channels(self) -> int:
+        """The dimension, counted from the last, along which a layer's inputs and outputs lie, with or without a batch."""
+        weight: tuple[int, ...] = self.named["weight"].meta["val"].shape if "conv" in self.name else ()
+        return 1 - len(weight) if weight else -1
+
+    @property
+    def transposed(self) -> bool:
+        """Whether a layer is a transposed convolution."""
+        return "transpose" in self.name
+
+    @property
+    def written_elsewhere(self) -> bool:
+        """Whether it writes in place into memory that is read later under another name, as where it writes into a view."""
+        if not _alias(self.node, write=True):
+            return False
+        first = self.node
+        while _alias(first) and isinstance(first.args[0], fx.Node):
+            first = first.args[0]
+        names, found = {first}, [first]
+        for one in found:  # grows on the way
+            more = [user for user in one.users if user is not self.node and user.args[:1] == (one,) and _alias(user)]
+            found += [user for user in more if user not in names]
+            names.update(more)
+        return any(self.node < user for one in found for user in one.users)
+
     def run(self, given: dict[fx.Node, Any]) -> Any:
-        """The operation itself, on other tensors in the places of its inputs."""
+        """The operation itself, on other tensors in the places of its inputs; they are left as they are."""
+        if _alias(self.node, write=True):
+            given = {node: one.clone() if node is self.node.args[0] else one for node, one in given.items()}
         args, kwargs = fx.map_arg((self.node.args, self.node.kwargs), lambda node: given[node])
         return self.node.target(*args, **kwargs)  # type: ignore[operator]
 
@@ -201,6 +229,15 @@ def _inline(module: fx.GraphModule) -> None:
             part.replace_all_uses_with(made[part.args[1]])
             module.graph.erase_node(part)
         module.graph.erase_node(node)
+
+
+def _alias(node: fx.Node, write: bool = False) -> bool:
+    """Whether what a node gives is its first input's memory, and, asked for, written into."""
+    if node.target is operator.getitem:
+        return not write
+    schema = getattr(node.target, "_schema", None)
+    about = schema.arguments[0].alias_info if schema is not None and schema.arguments else None
+    return about is not None and (about.is_write or not write)
 
 
 def _read(program: Any, where: dict[str, Place]) -> Trace:

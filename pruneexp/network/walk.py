@@ -8,20 +8,20 @@ statistic over channels or a weight of attention, which scales channels and is n
 
 import operator
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, reduce
+from functools import reduce
 from typing import Any, ClassVar
 
 import torch
 from torch import fx
 
 from pruneexp.errors import UserError
-from pruneexp.network.operations import Kind
+from pruneexp.network.constants import Held, constant, values
+from pruneexp.network.operations import CHOOSE, LIKE, Kind
 from pruneexp.network.trace import Operation, Trace
 
 CONSTANT, MIXED = 0, -1
-BY_VALUE = {"index", "index_select", "gather", "take_along_dim", "repeat_interleave"}  # read their constants
 
 
 @dataclass(frozen=True)
@@ -40,37 +40,6 @@ class Map:
     def labelled(self) -> bool:
         """Whether any element belongs to a channel."""
         return bool((collapsed(self.labels)[0] > 0).any())
-
-
-@dataclass(frozen=True)
-class Held:
-    """A constant: a parameter, a buffer, or what was computed from such alone.
-
-    Attributes:
-        value: itself.
-        name: of the parameter or buffer whose elements it holds, scaled or moved; "" where it holds none.
-        shape: of that parameter.
-        moves: what moved its elements since; they are numbered only where somebody asks, for some weights have a hundred million.
-        computed: whether it is other numbers than the parameter's.
-    """
-
-    value: torch.Tensor
-    name: str = ""
-    shape: tuple[int, ...] = ()
-    moves: tuple[Callable[[torch.Tensor], torch.Tensor], ...] = ()
-    computed: bool = False
-
-    @cached_property
-    def elements(self) -> torch.Tensor:
-        """int64, the index in the parameter of each element that is held."""
-        elements = torch.arange(torch.Size(self.shape).numel()).reshape(self.shape)
-        for move in self.moves:
-            elements = move(elements)
-        return elements
-
-    def moved(self, move: Callable[[torch.Tensor], torch.Tensor]) -> "Held":
-        """The same with its elements elsewhere; the value is left."""
-        return replace(self, moves=(*self.moves, move))
 
 
 class Walk(ABC):
@@ -152,11 +121,11 @@ class Walk(ABC):
         if operation.node.target is operator.getitem:
             return self.at[operation.named["self"]][operation.named["index"]]
         if not any(isinstance(one, (Map, list, tuple)) for one in read) or operation.kind is Kind.FILL:
-            return self._constant(operation, read)
+            return constant(operation, self.at, self.trace.weights)
         kind = operation.kind
         if kind is Kind.REDUCE and "other" in operation.named:
             kind = Kind.MULTIPLY
-        if kind is Kind.MOVE:
+        if kind in (Kind.MOVE, Kind.PICK):
             return self._moved(operation)
         if kind is Kind.LAYER:
             return self._layer(operation)
@@ -165,14 +134,11 @@ class Walk(ABC):
         if kind is Kind.ATTEND:
             query, key, value = (self._map(operation, name) for name in ("query", "key", "value"))
             return self.attended(operation, query, key, value)
-        x = next(one for one in read if isinstance(one, Map))
         if kind in (Kind.ADD, Kind.MULTIPLY):
             return self._met(operation, read)
         if kind is Kind.PASS:
-            for held in read:
-                if isinstance(held, Held) and held.name:
-                    self.with_constant(operation, x, held)
-            return self._as_given(operation, self.passed(operation, x))
+            return self._passed(operation, read)
+        x = next(one for one in read if isinstance(one, Map))
         if kind is Kind.POOL:
             spatial = int(next(digit for digit in operation.name if digit.isdigit()))
             return self._as_given(operation, self.pooled(operation, x, tuple(range(-spatial, 0))))
@@ -181,36 +147,27 @@ class Walk(ABC):
         raise self.refused(operation)
 
     def _as_given(self, operation: Operation, x: Map) -> Any:
-        """In the first place of a tuple, where the operation gives one."""
+        """In the first place of a tuple, where the operation gives one; the others, indices and statistics, hold no channels."""
         value = operation.node.meta["val"]
-        return (x, *[None] * (len(value) - 1)) if isinstance(value, (tuple, list)) else x
+        if not isinstance(value, (tuple, list)):
+            return x
+        return (x, *(Map(torch.full(tuple(one.shape), MIXED), self.origin([])) for one in value[1:]))
 
-    def _constant(self, operation: Operation, read: list[Any]) -> Any:
-        given = {
-            node: one.value if isinstance(one, Held) else _zeros(node)
-            for node, one in zip(operation.node.all_input_nodes, read, strict=True)
-        }
-        with torch.no_grad():
-            value = operation.run(given)
-        if isinstance(value, (tuple, list)):
-            return [Held(part) for part in value]
-        source = next((node for node in given if isinstance(self.at[node], Held) and self.at[node].name), None)
-        if source is None or not isinstance(value, torch.Tensor):
-            return Held(value)
-        if operation.kind is Kind.MOVE and sum(one.is_floating_point() for one in given.values()) > 1:
-            return Held(value)  # several, joined
-        held = replace(self.at[source], value=value)
-        if operation.kind is Kind.MOVE:
-            return held.moved(lambda elements: operation.run({**given, source: elements}))
-        before = given[source]
-        if value.shape != before.shape:
-            return Held(value)
-        return replace(held, computed=held.computed or value.dtype != before.dtype or not torch.equal(value, before))
+    def _passed(self, operation: Operation, read: list[Any]) -> Any:
+        x = self.at[operation.node.all_input_nodes[0]]
+        if isinstance(x, Held) and operation.name in LIKE:
+            return replace(x, value=operation.run(values(operation, self.at)))
+        if not isinstance(x, Map) or any(isinstance(one, Map) for one in read[1:] if operation.name not in LIKE):
+            raise self.refused(operation, "it takes an activation where a constant belongs")
+        for held in read[1:]:
+            if isinstance(held, Held) and held.name:
+                self.with_constant(operation, x, held)
+        return self._as_given(operation, self.passed(operation, x))
 
     def _moved(self, operation: Operation) -> Any:
         given, maps = {}, []
         others = [node for node in operation.node.all_input_nodes if node is not operation.named.get("self")]
-        if operation.name in BY_VALUE and any(isinstance(self.at[node], Map) for node in others):
+        if operation.name in CHOOSE and any(isinstance(self.at[node], Map) for node in others):
             raise self.refused(operation, "it chooses by activations")
         for node in operation.node.all_input_nodes:
             one = self.at[node]
@@ -218,8 +175,8 @@ class Walk(ABC):
                 maps.append(one)
                 given[node] = one.labels
             else:
-                by_value = operation.name in BY_VALUE
-                given[node] = one.value.cpu() if by_value else torch.zeros(one.value.shape, dtype=torch.int64)
+                chooses = operation.name in CHOOSE
+                given[node] = one.value.cpu() if chooses else torch.zeros(one.value.shape, dtype=torch.int64)
         moved = self._run_on_labels(operation, given)
         origin = self.origin(maps)
         if isinstance(moved, (tuple, list)):
@@ -234,6 +191,8 @@ class Walk(ABC):
                 return torch.nn.functional.pad(labels, operation.named["pad"], value=CONSTANT)
         if "pad" in operation.name or operation.name == "im2col":  # of floating-point numbers only
             return operation.run({node: labels.double() for node, labels in given.items()}).long()
+        if "view" in operation.name:  # labels that are expanded where the activation is not can be no view
+            given = {node: labels.contiguous() for node, labels in given.items()}
         return operation.run(given)
 
     def _map(self, operation: Operation, argument: str) -> Map:
@@ -241,11 +200,12 @@ class Walk(ABC):
         return one if isinstance(one, Map) else Map(torch.full(one.value.shape, CONSTANT), self.origin([]))
 
     def _met(self, operation: Operation, read: list[Any]) -> Map:
-        if operation.name == "glu":
-            raise self.refused(operation)
         shape = operation.shape
         maps = [replace(one, labels=one.labels.expand(shape)) for one in read if isinstance(one, Map)]
         labelled = [one for one in maps if one.labelled]
+        alone = len(labelled) == 1 and isinstance(read[0], Map) and labelled[0] is maps[0]
+        if labelled and not alone and operation.written_elsewhere:
+            raise self.refused(operation, "it writes into what is used under another name too")
         if not labelled:
             whole = Map(reduce(torch.minimum, (one.labels for one in maps)), self.origin(maps))
         else:
@@ -262,20 +222,22 @@ class Walk(ABC):
         if not isinstance(held, Held):
             raise self.refused(operation, "its weight is computed from activations")
         made = self.layer(operation, self._whole(operation, held), x)
-        bias = operation.named.get("bias")
-        if bias is not None and isinstance(self.at[bias], Held):
-            axis = -1 if operation.name == "linear" else 1
+        bias = self.at.get(operation.named["bias"]) if operation.named.get("bias") is not None else None
+        if isinstance(bias, Map):
+            raise self.refused(operation, "its bias is computed from activations")
+        if bias is not None and bias.name:
             shape = [1] * made.labels.dim()
-            shape[axis] = -1
-            spread = self.at[bias].moved(lambda elements: elements.reshape(shape).expand(made.labels.shape))
-            if spread.name:
-                self.with_constant(operation, made, spread)
+            shape[operation.channels] = -1
+            spread = bias.moved(lambda elements: elements.reshape(shape).expand(made.labels.shape))
+            self.with_constant(operation, made, spread)
         return made
 
     def _whole(self, operation: Operation, held: Held, transposed: bool = False) -> str:
         """The name of the prunable weight that this is, element by element."""
         if held.name not in self.trace.weights:
             raise self.refused(operation, f"it multiplies by {held.name or 'a constant'}, which is no prunable weight")
+        if not held.zeros:
+            raise self.refused(operation, f"its weight is computed from {held.name} and does not keep its zeros")
         if transposed:
             held = held.moved(torch.t)
         if held.moves and not torch.equal(held.elements.flatten(), torch.arange(self.trace.weights[held.name].numel())):
@@ -283,11 +245,15 @@ class Walk(ABC):
         return held.name
 
     def _product(self, operation: Operation) -> Map:
-        if operation.name == "einsum":
-            raise self.refused(operation)
+        added = self.at.get(operation.named["self"]) if "add" in operation.name else None
+        if isinstance(added, Map):
+            raise self.refused(operation, "it adds activations too")
         a, b = (self.at[node] for node in operation.node.args[-2:])  # type: ignore[index]
         if isinstance(a, Map) and isinstance(b, Held) and b.value.dim() == 2:
-            return self.layer(operation, self._whole(operation, b, transposed=True), a)
+            made = self.layer(operation, self._whole(operation, b, transposed=True), a)
+            if added is not None and added.name:  # a bias
+                self.with_constant(operation, made, added.moved(lambda elements: elements.expand(made.labels.shape)))
+            return made
         if isinstance(a, Map) and isinstance(b, Map):
             return self.product(operation, a, b)
         raise self.refused(operation)
@@ -298,12 +264,6 @@ class Walk(ABC):
         if dim is None or dim == []:
             return tuple(range(x.labels.dim()))
         return tuple(dim) if isinstance(dim, (list, tuple)) else (dim,)
-
-
-def _zeros(node: fx.Node) -> torch.Tensor:
-    """Zeros in the place of an activation, for what only asks its shape."""
-    like = node.meta["val"]
-    return torch.zeros(tuple(like.shape), dtype=like.dtype, device=like.device)
 
 
 def collapsed(*tensors: torch.Tensor) -> list[torch.Tensor]:

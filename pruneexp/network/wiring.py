@@ -6,7 +6,7 @@ other, their channels are one vertex each - except for an identity skip, which j
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import torch
@@ -90,10 +90,29 @@ class Channels(Walk):
             self.merged.append((pairs[:, 0], pairs[:, 1]))
 
     def met(self, operation: Operation, maps: list[Map]) -> Map:
-        result = maps[0]
-        for other in maps[1:]:
+        scales = [any(self._spread(one.labels, other.labels) for other in maps) for one in maps]
+        if not all(scales):
+            self.spread([one for one, alone in zip(maps, scales, strict=True) if alone])
+            joined = [one for one, alone in zip(maps, scales, strict=True) if not alone]
+        else:  # each by each: all are one
+            joined = maps
+        result = joined[0]
+        for other in joined[1:]:
             result = self._join(result, other)
-        return result
+        return replace(result, origin=Origin(result.origin.makers, self.origin(maps).upstream))
+
+    def spread(self, maps: Sequence[Map]) -> None:
+        """One channel of these met many of another map (a gate for each position, say): as statistics do, it joins none."""
+
+    def _spread(self, one: torch.Tensor, other: torch.Tensor) -> bool:
+        """Whether the one is a single channel, repeated along a dimension along which the other has several."""
+        first, rest = collapsed(other)[0], collapsed(one)[0]
+        return len(rest[rest > 0].unique()) == 1 and any(
+            rest.shape[d] == 1
+            and n > 1
+            and bool(((first != first.amax(d, keepdim=True)) & (first >= self.given)).any())
+            for d, n in enumerate(first.shape)
+        )
 
     def _join(self, a: Map, b: Map) -> Map:
         origin = self.origin([a, b])
@@ -120,8 +139,7 @@ class Channels(Walk):
 
     def layer(self, operation: Operation, name: str, x: Map) -> Map:
         weight, groups = self.trace.weights[name], int(operation.named.get("groups", 1))
-        backwards = "transpose" in operation.name
-        axis = 1 if "conv" in operation.name else -1
+        axis = operation.channels
         if operation.name == "embedding":
             found, out = self.new(weight.shape[0]), weight.shape[1]
         else:
@@ -135,7 +153,7 @@ class Channels(Walk):
             if bool((found == MIXED).any()):
                 raise self.refused(operation, "it reads statistics over channels")
             found[found == 0] = self.new(int((found == 0).sum()))
-            out = weight.shape[1] * groups if backwards else weight.shape[0]
+            out = weight.shape[1] * groups if operation.transposed else weight.shape[0]
         inputs = found.reshape(groups, -1)
         sources = inputs.repeat_interleave(out // groups, dim=0) if groups > 1 else inputs
         targets = self.new(out)

@@ -9,15 +9,6 @@ from pruneexp.network.trace import Operation
 from pruneexp.topology.relations import Grid
 
 
-def is_convolution(operation: Operation) -> bool:
-    """Whether channels are the second dimension, else they are the last."""
-    return "conv" in operation.name
-
-
-def _is_transposed(operation: Operation) -> bool:
-    return "transpose" in operation.name or bool(operation.named.get("transposed"))
-
-
 def grid(shape: tuple[int, ...]) -> Grid:
     """Rows and columns of positions: of a batch of one, its first dimension and all others."""
     sides = shape[1:] if shape[:1] == (1,) else shape
@@ -26,9 +17,9 @@ def grid(shape: tuple[int, ...]) -> Grid:
 
 def dense(operation: Operation, weight: np.ndarray) -> tuple[np.ndarray, Grid]:
     """A layer's weight as [outputs, inputs, entries of the kernel], and the kernel's rows and columns; zeros between groups."""
-    kernel, groups = weight.shape[2:], int(operation.named.get("groups", 1)) if is_convolution(operation) else 1
+    kernel, groups = weight.shape[2:], int(operation.named.get("groups", 1))
     parts = weight.reshape(groups, weight.shape[0] // groups, weight.shape[1], -1)
-    if _is_transposed(operation):
+    if operation.transposed:
         parts = parts.swapaxes(1, 2)
     _, out, into, entries = parts.shape
     if groups == 1:
@@ -53,14 +44,14 @@ def slots(operation: Operation, numbers: np.ndarray, places: tuple[int, ...], ke
     Returns:
         int64 [u, entries, output positions], -1 where nothing is met.
     """
-    if not is_convolution(operation):
+    if not kernel:
         return numbers[:, None]
     entries = prod(kernel)
     units = torch.eye(entries, dtype=torch.float64).reshape(entries, 1, *kernel)
     given = {
         **operation.named,
         "input": torch.from_numpy(numbers + 1).double().reshape(-1, 1, *places[1:]),
-        "weight": units.transpose(0, 1) if _is_transposed(operation) else units,
+        "weight": units.transpose(0, 1) if operation.transposed else units,
         "bias": None,
         "groups": 1,
     }

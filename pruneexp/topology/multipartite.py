@@ -8,11 +8,12 @@ import numpy as np
 import torch
 from torch import fx
 
+from pruneexp.network.constants import Held
 from pruneexp.network.operations import Kind
 from pruneexp.network.trace import Operation, Trace
-from pruneexp.network.walk import MIXED, Held, Map, Walk
+from pruneexp.network.walk import MIXED, Map, Walk
 from pruneexp.topology.cells import Cells
-from pruneexp.topology.layers import dense, grid, is_convolution, slots, windows
+from pruneexp.topology.layers import dense, grid, slots, windows
 from pruneexp.topology.nodes import Nodes
 from pruneexp.topology.products import Factors, draw
 
@@ -53,9 +54,9 @@ class Multipartite(Walk):
             return Map(labels)
         if bool((x.labels < 0).any()):
             raise self.refused(operation, "it reads statistics over channels")
-        if is_convolution(operation) and len(operation.shape) < self.weights[name].ndim:
+        axis = operation.channels % len(operation.shape)
+        if axis == 0 and self.weights[name].ndim > 2:
             raise self.refused(operation, "its input has no batch dimension")
-        axis = 1 if is_convolution(operation) else -1
         labels = x.labels.movedim(axis, 0)
         read = [lines.apart() for lines in self.nodes.lines(labels.flatten(1))]
         (weight, kernel), sides = dense(operation, self.weights[name]), self.weights[name].shape[2:]
@@ -64,7 +65,7 @@ class Multipartite(Walk):
             raise self.refused(operation, "it mixes positions, not channels")
         shape = list(operation.shape)
         shape.pop(axis)
-        inherits = axis == -1 and read and len(read[0].patterns) == 1 and read[0].in_order
+        inherits = operation.channels == -1 and read and len(read[0].patterns) == 1 and read[0].in_order
         made = self.nodes.partition(len(weight), read[0].cells.grid if inherits else grid(tuple(shape)))
         self.makers[made.partition] = operation.node
         for lines in read:

@@ -11,7 +11,7 @@ from pruneexp.graphs.network import network_leverages
 from pruneexp.graphs.tree import tree_resistances
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import wiring_of
+from pruneexp.network.wiring import Wiring, wiring_of
 from tests.properties import PROPERTY
 
 
@@ -44,13 +44,18 @@ def test_any_graph_has_the_resistances_of_its_dense_laplacian(
     assert float(((got - want).abs() * weight).max()) < 1e-9
 
 
-@pytest.mark.parametrize("orders", [0, 6, 12])
+@pytest.fixture(scope="module")
+def residual() -> tuple[dict[str, torch.Tensor], Wiring]:
+    model = resnet_cifar(10, (3, 8, 8), 20)
+    return prunable(model), wiring_of(model, (3, 8, 8))
+
+
+@pytest.mark.parametrize("orders", [0, 12])
 @pytest.mark.parametrize("skip", [False, True])
 def test_a_residual_networks_leverages_are_the_same_either_way(
-    skip: bool, orders: int, monkeypatch: pytest.MonkeyPatch
+    skip: bool, orders: int, residual: tuple[dict[str, torch.Tensor], Wiring], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = resnet_cifar(10, (3, 32, 32), 20)
-    wiring, weights = wiring_of(model), prunable(model)
+    weights, wiring = residual
     generator = torch.Generator().manual_seed(0)
     scores = [
         10 ** (-orders * torch.rand(weight.shape, generator=generator, dtype=torch.float64))

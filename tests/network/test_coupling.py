@@ -28,8 +28,8 @@ def torchvision_network(name: str) -> Callable[[], nn.Module]:
 
 CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...]]] = {
     **{name: (make, SHAPE) for name, make in NETWORKS.items()},
-    "squeezenet1_1": (torchvision_network("squeezenet1_1"), (3, 64, 64)),
-    "mobilenet_v3_small": (torchvision_network("mobilenet_v3_small"), (3, 64, 64)),
+    "squeezenet1_1": (torchvision_network("squeezenet1_1"), (3, 32, 32)),
+    "mobilenet_v3_small": (torchvision_network("mobilenet_v3_small"), (3, 32, 32)),
 }
 
 

@@ -68,6 +68,17 @@ def test_a_gate_joins_the_channels_that_it_scales_as_a_skip_does() -> None:
     assert wiring.identified().vertices == 5
 
 
+def test_a_gate_of_one_channel_scales_all_and_joins_none() -> None:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
+        made = net.a(x)
+        return net.b(made * net.gate(made).sigmoid())
+
+    net = Of(forward, a=nn.Conv2d(1, 2, 1), gate=nn.Conv2d(2, 1, 1), b=nn.Conv2d(2, 1, 1))
+    wiring = wiring_of(net, (1, 4, 4))
+    assert lists(wiring) == {"a": ([0], [1, 2]), "gate": ([1, 2], [3]), "b": ([1, 2], [4])}
+    assert wiring.skips == []
+
+
 def test_a_product_of_a_map_with_itself_joins_nothing() -> None:
     net = Of(lambda net, x: net.b(net.a(x) * torch.sigmoid(net.a(x))), a=nn.Linear(2, 2), b=nn.Linear(2, 1))
     swish = Of(lambda net, x: net.b((y := net.a(x)) * torch.sigmoid(y)), a=nn.Linear(2, 2), b=nn.Linear(2, 1))
@@ -149,6 +160,34 @@ def test_groups_and_flattening() -> None:
     assert wiring.sources["3.weight"].tolist() == [[5, 5, 5, 5, 6, 6, 6, 6]]
 
 
+def test_flattening_by_size() -> None:
+    net = Of(lambda net, x: net.b(torch.relu(net.a(x)).view(x.size(0), -1)), a=nn.Conv2d(1, 2, 1), b=nn.Linear(8, 1))
+    assert lists(wiring_of(net, (1, 2, 2))) == {"a": ([0], [1, 2]), "b": ([1, 1, 1, 1, 2, 2, 2, 2], [3])}
+
+
+def test_a_convolution_of_one_image_without_a_batch() -> None:
+    net = Of(lambda net, x: net.b(net.a(x[0]))[None], a=nn.Conv2d(2, 3, 1), b=nn.Conv2d(3, 1, 1))
+    assert lists(wiring_of(net, (2, 5, 4))) == {"a": ([0, 1], [2, 3, 4]), "b": ([2, 3, 4], [5])}
+
+
+def test_what_is_made_like_an_activation_is_a_constant_still() -> None:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
+        return net.b(torch.cat([net.a(x), torch.zeros(1, 2).type_as(x)], dim=1))
+
+    got = lists(wiring_of(Of(forward, a=nn.Linear(2, 2), b=nn.Linear(4, 1)), (2,)))
+    assert got == {"a": ([0, 1], [2, 3]), "b": ([2, 3, 4, 5], [6])}
+
+
+def test_what_is_written_in_place_is_what_is_read_afterwards() -> None:
+    def forward(net: Any, x: torch.Tensor) -> torch.Tensor:
+        made = net.a(x)
+        made.add_(net.b(x)).relu_()
+        return net.c(made)
+
+    net = Of(forward, a=nn.Linear(1, 2), b=nn.Linear(1, 2), c=nn.Linear(2, 1))
+    assert lists(wiring_of(net, (1,))) == {"a": ([0], [1, 2]), "b": ([0], [1, 2]), "c": ([1, 2], [3])}
+
+
 def test_patches_cut_by_views_are_inputs_of_their_own() -> None:
     net = Of(lambda net, x: net.a(x.unfold(1, 2, 2)), a=nn.Linear(2, 1))
     assert lists(wiring_of(net, (6,))) == {"a": ([0, 1], [2])}
@@ -162,6 +201,31 @@ def test_without_a_shape_the_first_usual_one_is_taken(layer: nn.Module) -> None:
 def test_what_a_flattened_network_needs_is_found_without_a_shape() -> None:
     net = nn.Sequential(nn.Conv2d(1, 2, 3), nn.Flatten(), nn.Linear(2 * 9 * 9, 1))
     assert wiring_of(net).vertices == 4
+
+
+class Standardised(nn.Linear):
+    """As networks without normalisation have them: a pruned weight is none once the mean is taken off."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, (self.weight - self.weight.mean()).reshape_as(self.weight), self.bias)
+
+
+class Scaled(nn.Linear):
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return functional.linear(x, torch.tanh(self.weight * 0.5), self.bias)
+
+
+def test_a_weight_that_is_scaled_keeps_its_zeros_and_its_place() -> None:
+    assert lists(wiring_of(nn.Sequential(Scaled(2, 2), nn.Linear(2, 1)), (2,))) == {
+        "0": ([0, 1], [2, 3]),
+        "1": ([2, 3], [4]),
+    }
+
+
+def write_into_a_view(net: Any, x: torch.Tensor) -> torch.Tensor:
+    made = net.a(x)
+    made[:, :2].add_(net.b(x))
+    return net.c(made)
 
 
 class Mixer(nn.Module):
@@ -189,9 +253,34 @@ class Mixer(nn.Module):
             "its weight is computed from activations",
         ),
         (
+            Of(lambda net, x: functional.linear(x, net.a.weight, net.b(x)[0]), a=nn.Linear(3, 3), b=nn.Linear(3, 3)),
+            (3,),
+            "its bias is computed from activations",
+        ),
+        (
             Of(lambda net, x: net.a(x) if x.sum() > 0 else -net.a(x), a=nn.Linear(3, 3)),
             (3,),
             "^torch.export cannot follow this network: ",
+        ),
+        (
+            nn.Sequential(Standardised(3, 3)),
+            (3,),
+            r"for linear in 0: its weight is computed from 0\.weight and does not keep its zeros\.$",
+        ),
+        (
+            Of(write_into_a_view, a=nn.Linear(3, 4), b=nn.Linear(3, 2), c=nn.Linear(4, 1)),
+            (3,),
+            "for add_: it writes into what is used under another name too",
+        ),
+        (
+            Of(lambda net, x: functional.layer_norm(net.a(x), (3,), net.b(x)[0]), a=nn.Linear(3, 3), b=nn.Linear(3, 3)),
+            (3,),
+            "for layer_norm: it takes an activation where a constant belongs",
+        ),
+        (
+            Of(lambda net, x: torch.addmm(net.b(x), x, net.a.weight.t()), a=nn.Linear(3, 3), b=nn.Linear(3, 3)),
+            (3,),
+            "for addmm: it adds activations too",
         ),
         (nn.Linear(3, 2), (4,), "^the network does not run on an input of 4: "),
     ],

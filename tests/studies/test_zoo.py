@@ -93,14 +93,14 @@ def test_limits_end_an_entry_and_a_fault_ends_in_exit_code_1(
     monkeypatch.setattr(zoo, "LISTED", [brought("moody")])
     report_dir = tmp_path / "results"
     with pytest.raises(SystemExit) as end:
-        zoo.main(["--report-dir", str(report_dir), "--seconds", "2"])
+        zoo.main(["--report-dir", str(report_dir), "--seconds", "1"])
     assert end.value.code == 1
     assert "1 of 3 entries ended raw." in capsys.readouterr().err
     table = pd.read_csv(report_dir / "tables" / "zoo.csv", keep_default_na=False)
     assert list(table["question"]) == list(FEW)
     assert list(table["answer"]) == [TOO_LARGE, RAW, TOO_LARGE]
     assert list(table["sentence"]) == [
-        "it takes more memory than there is.", "ValueError: first line", "it takes more than 2 s."
+        "it takes more memory than there is.", "ValueError: first line", "it takes more than 1 s."
     ]  # fmt: skip
     page = (tmp_path / "docs" / "zoo.md").read_text(encoding="utf-8")
     assert "| too large | RAW 1 | too large |" in " ".join(page.split())
