@@ -11,9 +11,7 @@ class Kind(Enum):
     """What becomes of channels at positions."""
 
     MOVE = auto()  # elements go elsewhere, unchanged: views, permutations, joinings
-    PICK = (
-        auto()
-    )  # the same, by numbers written down, which would be others where channels have gone: pieces, shifts, margins
+    PICK = auto()  # the same, by numbers that would be others where channels have gone: pieces, shifts, margins
     PASS = auto()  # each element goes where it was: activations, normalisations, what is done with constants
     ADD = auto()  # elements of several maps meet: sums and differences
     MULTIPLY = auto()  # the same, but one scales the other: gates
@@ -49,10 +47,15 @@ KINDS: dict[str, Kind] = {
         "abs neg sign sin cos erf square reciprocal clamp clamp_min clamp_max clip floor round nan_to_num dropout "
         "feature_dropout alpha_dropout feature_alpha_dropout softmax log_softmax _softmax _log_softmax _safe_softmax batch_norm "
         "instance_norm group_norm layer_norm rms_norm masked_fill native_batch_norm _native_batch_norm_legit_no_training "
-        "native_layer_norm native_group_norm positive tril triu alias detach to _to_copy type_as float double half bfloat16",
+        "exp2 log2 log10 sinh cosh tan asin acos atan asinh acosh atanh ceil trunc frac logit isnan isinf isfinite logical_not "
+        "bitwise_not native_layer_norm native_group_norm positive tril triu alias detach to _to_copy type_as float double half bfloat16",
     ),
     **_words(Kind.ADD, "add sub rsub subtract"),
-    **_words(Kind.MULTIPLY, "mul div multiply divide maximum minimum pow where addcmul addcdiv lerp"),
+    **_words(
+        Kind.MULTIPLY,
+        "mul div multiply divide maximum minimum pow where addcmul addcdiv lerp fmod remainder atan2 "
+        "gt ge lt le eq ne logical_and logical_or bitwise_and bitwise_or __and__ __or__",
+    ),
     **_words(
         Kind.POOL,
         "max_pool1d max_pool2d max_pool3d max_pool2d_with_indices avg_pool1d avg_pool2d avg_pool3d adaptive_avg_pool1d "
@@ -75,22 +78,15 @@ KINDS: dict[str, Kind] = {
     ),
 }  # fmt: skip
 
-CHOOSE = {
-    "index",
-    "index_select",
-    "gather",
-    "take_along_dim",
-    "repeat_interleave",
-}  # by the values of one of their inputs
-LIKE = {
-    "type_as",
-    "to",
-    "view_as",
-    "reshape_as",
-    "expand_as",
-}  # of a second input they take the dtype or the shape alone
-BY_CHANNEL = {"prelu", "_prelu_kernel", "batch_norm", "instance_norm", "group_norm", "native_batch_norm", "native_group_norm",
-    "_native_batch_norm_legit_no_training"}  # their numbers lie along the second dimension  # fmt: skip
+# these choose by the values of one of their inputs
+CHOOSE = {"index", "index_select", "gather", "take_along_dim", "repeat_interleave"}
+# of a second input these take the dtype or the shape alone
+LIKE = {"type_as", "to", "view_as", "reshape_as", "expand_as"}
+# the numbers of these lie along the second dimension
+BY_CHANNEL = {
+    *("prelu", "_prelu_kernel", "batch_norm", "instance_norm", "group_norm", "native_batch_norm", "native_group_norm"),
+    "_native_batch_norm_legit_no_training",
+}
 
 
 def kind_of(name: str) -> Kind | None:

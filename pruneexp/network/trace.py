@@ -115,7 +115,7 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
         UserError: it does not run on such an input, or torch.export cannot follow it.
     """
     shape = usual_shape(model) if input_shape is None else tuple(input_shape)
-    with modes_kept(model), _quiet(), torch.enable_grad(), _Einsum():
+    with modes_kept(model), _quiet(), torch.enable_grad(), _Spelled():
         example = runnable(model.eval(), shape)
         try:
             program = torch.export.export(model, (example,), strict=False)
@@ -190,10 +190,13 @@ def _quiet() -> Iterator[None]:
         logging.disable(before)
 
 
-class _Einsum(TorchFunctionMode):
-    """Writes a sum over one index of two tensors as the product of matrices that it is."""
+class _Spelled(TorchFunctionMode):
+    """Writes a sum over one index of two tensors as the product of matrices that it is, and a gated linear unit as a gate."""
 
     def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        if func is torch.nn.functional.glu:
+            one, gate = args[0].chunk(2, dim=args[1] if len(args) > 1 else (kwargs or {}).get("dim", -1))
+            return one * torch.sigmoid(gate)
         if (
             func in (torch.einsum, torch.functional.einsum)
             and len(args) == 3

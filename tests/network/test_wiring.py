@@ -304,3 +304,17 @@ def test_a_network_is_left_in_its_mode_and_silent(capfd: pytest.CaptureFixture[s
     assert net[1].training
     assert int(net[1].get_buffer("num_batches_tracked")) == 0
     assert capfd.readouterr() == ("", "")
+
+
+def test_a_gated_linear_unit_is_a_gate() -> None:
+    net = Of(lambda net, x: net.b(functional.glu(net.a(x), dim=-1)), a=nn.Linear(2, 4), b=nn.Linear(2, 1))
+    assert lists(wiring_of(net, (2,))) == {"a": ([0, 1], [2, 3, 2, 3]), "b": ([2, 3], [4])}
+
+
+def test_an_activation_by_hand_passes() -> None:
+    def leaky(net: Any, x: torch.Tensor) -> torch.Tensor:
+        y = net.a(x)
+        return net.b(torch.where((y > 0) & ~torch.isnan(y), y, 0.1 * y))
+
+    net = Of(leaky, a=nn.Linear(2, 2), b=nn.Linear(2, 1))
+    assert lists(wiring_of(net, (2,))) == {"a": ([0, 1], [2, 3]), "b": ([2, 3], [4])}
