@@ -6,6 +6,8 @@ The names below are loaded on first use, so that ``import pruneexp`` costs next 
 import importlib
 from typing import TYPE_CHECKING, Any
 
+from pruneexp.system.torchvision_compat import prepare_in_time
+
 if TYPE_CHECKING:
     from pruneexp import graphs, topology
     from pruneexp.api import prune, run
@@ -18,7 +20,6 @@ if TYPE_CHECKING:
     from pruneexp.network.removal import remove
     from pruneexp.network.torch_prune import from_torch_prune, to_torch_prune
     from pruneexp.reports.frame import load_results
-    from pruneexp.system.torchvision_compat import prepare_torchvision
 
 __version__ = "0.1.0"
 __all__ = [
@@ -33,7 +34,6 @@ __all__ = [
     "load_results",
     "masks_on",
     "plain",
-    "prepare_torchvision",
     "prune",
     "remove",
     "run",
@@ -53,13 +53,14 @@ _HOME = {
     "load_results": "reports.frame",
     "masks_on": "network.keeping",
     "plain": "network.plain",
-    "prepare_torchvision": "system.torchvision_compat",
     "prune": "api",
     "remove": "network.removal",
     "run": "api",
     "save_masks": "network.masks",
     "to_torch_prune": "network.torch_prune",
 }
+
+prepare_in_time()
 
 
 def __getattr__(name: str) -> Any:

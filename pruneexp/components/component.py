@@ -20,7 +20,6 @@ from pruneexp.components.options import (
 )
 from pruneexp.components.values import Count, Label, Line, allowed, is_plain, shown, value_of
 from pruneexp.errors import UserError, unknown
-from pruneexp.system.torchvision_compat import prepare
 
 
 @dataclass(frozen=True)
@@ -187,8 +186,6 @@ def locate(where: str, target: str) -> Any:
     module, _, name = target.rpartition(".")
     if not module or not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
         raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
-    if not target.startswith("pruneexp."):
-        prepare()  # it may import torchvision
     try:
         home = importlib.import_module(module)
     except ModuleNotFoundError as error:

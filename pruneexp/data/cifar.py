@@ -10,7 +10,6 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Words
 from pruneexp.data.dataset import Arrays
 from pruneexp.errors import UserError
-from pruneexp.system.torchvision_compat import prepare
 
 Name = Annotated[str, Field(pattern="^cifar100?$"), Words("cifar10 or cifar100")]
 
@@ -25,7 +24,6 @@ def cifar(data_dir: Path, name: Name) -> Arrays:
     Raises:
         UserError: missing and not downloadable.
     """
-    prepare()
     from torchvision.datasets import CIFAR10, CIFAR100
 
     kind = {"cifar10": CIFAR10, "cifar100": CIFAR100}[name]

@@ -12,7 +12,6 @@ from pathlib import Path
 
 from pruneexp.errors import UserError
 from pruneexp.system import files
-from pruneexp.system.torchvision_compat import prepare
 
 DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
@@ -46,7 +45,6 @@ def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: st
     Raises:
         UserError: not downloadable, or not the official file.
     """
-    prepare()
     from torchvision.datasets.utils import download_url
 
     try:

@@ -47,9 +47,6 @@ class Bundle:
             left: says how long the sweep's other cells will take.
         """
         try:
-            from pruneexp.system.torchvision_compat import prepare
-
-            prepare()  # before anything imports torchvision
             from pruneexp.running import run
 
             return Outcome(tuple(run([task.part() for task in self.tasks], self.tasks[0].total, left)))

@@ -6,7 +6,6 @@ from torch import nn
 
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
-from pruneexp.system.torchvision_compat import prepare
 
 Architecture = Literal["vgg16", "efficientnet_b0", "resnet18", "resnet50"]
 
@@ -29,7 +28,6 @@ def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], archi
         raise UserError(
             f"{architecture} takes images of 3 channels and at least 32x32 pixels, got {list(input_shape)}."
         )
-    prepare()
     from torchvision import models
 
     network: nn.Module = models.get_model(architecture, weights=None, num_classes=num_classes)

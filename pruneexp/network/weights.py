@@ -13,7 +13,6 @@ from torch import nn
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.prunable import PROJECTIONS, classifier, prunable
 from pruneexp.system import files
-from pruneexp.system.torchvision_compat import prepare
 
 State = dict[str, torch.Tensor]
 COUNTER = ".num_batches_tracked"
@@ -126,7 +125,6 @@ def _read(path: Path) -> State:
 
 def _imagenet(architecture: str | None) -> State:
     """IMAGENET1K_V1, from torch's cache of downloads or from there where it is missing."""
-    prepare()
     from torchvision import models
 
     if architecture is None:

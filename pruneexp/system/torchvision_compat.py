@@ -3,21 +3,30 @@
 Beside a CPU-only torch, the C library of a torchvision wheel built for CUDA cannot be loaded, and importing
 it fails with "operator torchvision::nms does not exist" - and lightning with it, through torchmetrics. Declaring the
 two operators' schemas beforehand is enough: datasets, transforms and models work, only the operators themselves
-(``nms`` and JPEG decoding) do not, and nothing here uses them. Call `prepare` before the first import of
-torchvision or lightning, in every process; the modules here that import them do.
+(``nms`` and JPEG decoding) do not, and nothing here uses them. `prepare` does so, and has to
+run before the first import of torchvision, whoever imports it (timm, say): importing pruneexp calls `prepare_in_time`.
 """
 
 import functools
 import importlib.util
+import sys
 from pathlib import Path
 
 
-def prepare_torchvision() -> None:
-    """Have torchvision, and what imports it, such as timm, importable beside a CPU-only torch: call it before the first import of them.
+def prepare_in_time() -> None:
+    """Have `prepare` run just before torchvision is imported, and torch with it, so that nothing is imported that nobody wants."""
+    if "torchvision" not in sys.modules and _BeforeTorchvision not in sys.meta_path:
+        sys.meta_path.insert(0, _BeforeTorchvision)
 
-    Whatever of pruneexp uses torch does so by itself. It changes nothing where torchvision's own operators load.
-    """
-    prepare()
+
+class _BeforeTorchvision:
+    """Among those whom Python asks where a module is; it never knows, but hears of the first import."""
+
+    @staticmethod
+    def find_spec(name: str, path: object = None, target: object = None) -> None:
+        if name == "torchvision":
+            sys.meta_path.remove(_BeforeTorchvision)
+            prepare()
 
 
 @functools.cache

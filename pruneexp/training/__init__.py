@@ -1,5 +1,1 @@
-"""Training of masked networks. Importing it makes torchvision, and so lightning, importable beside a CPU torch."""
-
-from pruneexp.system.torchvision_compat import prepare
-
-prepare()
+"""Training of masked networks."""

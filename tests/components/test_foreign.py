@@ -12,7 +12,6 @@ from pruneexp.components import foreign
 from pruneexp.components.component import configured
 from pruneexp.errors import UserError
 from pruneexp.scorers.magnitude import magnitude
-from pruneexp.system.torchvision_compat import prepare
 
 Write = Callable[..., Any]
 SCORER = "def mine(model, batches, generator, share: float = 0.5):\n    return {share}\n"
@@ -194,7 +193,6 @@ def test_what_python_and_pip_installed_does_not_count(write: Write) -> None:
 
 
 def test_an_installed_one_is_known_by_its_distributions_version() -> None:
-    prepare()
     import torchvision
 
     node = {"name": "r", "_target_": "torchvision.models.resnet.resnet18"}

@@ -8,15 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torchvision.datasets import CIFAR10, CIFAR100
 
 from pruneexp.data.cifar import cifar
 from pruneexp.data.dataset import load
 from pruneexp.errors import UserError
-from pruneexp.system.torchvision_compat import prepare
-
-prepare()
-
-from torchvision.datasets import CIFAR10, CIFAR100  # noqa: E402
 
 PER_FILE = 3
 ROWS = {"cifar10": 5 * PER_FILE, "cifar100": PER_FILE}

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
+from torchvision.transforms import v2
 
 from pruneexp.data.caltech101 import caltech101
 from pruneexp.data.dataset import Arrays
@@ -15,12 +16,7 @@ from pruneexp.data.flowers102 import flowers102
 from pruneexp.data.images import check_name, pixels, read_images
 from pruneexp.data.tf_flowers import tf_flowers
 from pruneexp.errors import UserError
-from pruneexp.system.torchvision_compat import prepare
 from tests.data.pictures import picture
-
-prepare()
-
-from torchvision.transforms import v2  # noqa: E402
 
 
 def only_line(error: pytest.ExceptionInfo[UserError]) -> str:

@@ -12,7 +12,6 @@ import pytest
 from pruneexp.data.dataset import Dataset, load
 from pruneexp.data.tf_flowers import CLASSES, MD5, URL, _fifth, tf_flowers
 from pruneexp.errors import UserError
-from pruneexp.system.torchvision_compat import prepare
 from tests.data.pictures import folder_of_classes
 
 COUNTS = {"daisy": 6, "dandelion": 10, "roses": 11, "sunflowers": 9, "tulips": 5}
@@ -97,7 +96,6 @@ def test_missing_and_not_downloadable_names_both_ways(tmp_path: Path) -> None:
 
 
 def test_a_download_is_used_and_half_of_one_is_not_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    prepare()
     from torchvision.datasets import utils
 
     official_folder(tmp_path / "web")

@@ -9,7 +9,6 @@ from torch import nn
 
 from pruneexp.network.coupling import Coupled, coupled
 from pruneexp.network.prunable import prunable_layers
-from pruneexp.system.torchvision_compat import prepare
 from tests.network.test_removal import NETWORKS, SHAPE
 
 Channel = frozenset[tuple[str, str, int]]  # (makes or reads, weight, row or column)
@@ -17,7 +16,6 @@ Channel = frozenset[tuple[str, str, int]]  # (makes or reads, weight, row or col
 
 def torchvision_network(name: str) -> Callable[[], nn.Module]:
     def make() -> nn.Module:
-        prepare()
         import torchvision
 
         network: nn.Module = torchvision.models.get_model(name, weights=None)

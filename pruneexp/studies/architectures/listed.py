@@ -8,8 +8,6 @@ from typing import Any
 import torch
 from torch import nn
 
-from pruneexp.system.torchvision_compat import prepare
-
 CLASSES, IMAGES = 10, 4
 
 
@@ -41,7 +39,6 @@ class Architecture:
 
     def network(self) -> nn.Module:
         """The same at every call, in training mode."""
-        prepare()
         module, _, function = self.maker.rpartition(".")
         torch.manual_seed(0)
         made: nn.Module = getattr(importlib.import_module(module), function)(
