@@ -1,11 +1,15 @@
 """What holds for all tests, and the data that some of them share."""
 
+import os
 import signal
 from pathlib import Path
 
 import pytest
 
-import pruneexp.training  # noqa: F401  (before a test imports lightning)
+import pruneexp  # noqa: F401  (before a test imports lightning)
+
+# numba takes all processors, whatever OMP_NUM_THREADS says, and has torch take them too from its first call on
+os.environ.setdefault("NUMBA_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
 
 # where a shell has started the tests in the background SIGINT is ignored, and Ctrl-C is tested too
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
