@@ -18,7 +18,7 @@ from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.masks import Masks, apply_masks, everything
-from pruneexp.network.prunable import as_stored, outputs_first, prunable, prunable_layers
+from pruneexp.network.prunable import as_stored, outputs_first, prunable, turned
 from pruneexp.network.structure import Structure
 from pruneexp.seeding import stream
 from pruneexp.treatments.treat import asked_for, treat
@@ -178,13 +178,13 @@ def mask(
     Raises:
         UserError: density or the masker's options not allowed, or its masks no masks of these weights.
     """
-    turned = _turned(outputs_first, model, scores)
-    available = everything(turned) | _turned(outputs_first, model, previous or {})
-    pruned_ = [name for name in turned if names is None or name in names]
-    layers = [Layer(name, turned[name], available[name].to(turned[name].device)) for name in pruned_]
+    scored = _turned(outputs_first, model, scores)
+    available = everything(scored) | _turned(outputs_first, model, previous or {})
+    pruned_ = [name for name in scored if names is None or name in names]
+    layers = [Layer(name, scored[name], available[name].to(scored[name].device)) for name in pruned_]
     if model is not None:
         known = structure or Structure(model)
-        others = {name: value for name, value in turned.items() if name not in pruned_}
+        others = {name: value for name, value in scored.items() if name not in pruned_}
         layers = Layers(layers, lambda: known.wiring, lambda: known.coupled, others)
     kept_count(layers, density)
     if density == 1:
@@ -192,9 +192,9 @@ def mask(
     purpose = ("masker", str(density), part) if part else ("masker", str(density))
     masks = masker(layers, density, stream(seed, *purpose), notes)
     given = masks if isinstance(masks, Mapping) else {}
-    _check_masks("masker", {name: value for name, value in turned.items() if name in pruned_ or name in given}, masks)
+    _check_masks("masker", {name: value for name, value in scored.items() if name in pruned_ or name in given}, masks)
     _check_revived("masker", {layer.name: layer.available for layer in layers}, masks)
-    return _turned(as_stored, model, {name: masks[name].cpu() for name in turned if name in given})
+    return _turned(as_stored, model, {name: masks[name].cpu() for name in scored if name in given})
 
 
 def _turned(
@@ -205,8 +205,7 @@ def _turned(
     """Tensors by weight name, each turned by `outputs_first` or `as_stored` of its layer; without a model as they are."""
     if model is None:
         return dict(tensors)
-    layers = prunable_layers(model)
-    return {name: turn(layers[name], value) for name, value in tensors.items()}
+    return turned(turn, model, tensors)
 
 
 def timed(

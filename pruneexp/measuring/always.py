@@ -6,7 +6,7 @@ from torch import nn
 
 from pruneexp.measuring.layers import effective_density, layer_rows, network_sums, parameters_left
 from pruneexp.network.masks import Masks
-from pruneexp.network.prunable import outputs_first, prunable, prunable_layers
+from pruneexp.network.prunable import outputs_first, prunable, turned
 from pruneexp.network.wiring import Wiring
 
 
@@ -27,8 +27,6 @@ def always(
         macs: multiply-accumulates of what is trained, where they can be counted.
     """
     left = masks if trainee is network else {}
-    layers = prunable_layers(network)
-    turned = {name: outputs_first(layers[name], mask) for name, mask in masks.items()}
     total = sum(weight.numel() for weight in prunable(network).values())
     rows = layer_rows(trainee, left)
     sums = network_sums(rows, macs)
@@ -37,6 +35,6 @@ def always(
         "prunable": total,  # of what there was before any neuron was removed
         "density": sums["kept"] / total,
         "parameters": parameters_left(trainee, left),
-        "effective_density": effective_density(turned, wiring),
+        "effective_density": effective_density(turned(outputs_first, network, masks), wiring),
         "layers": rows,
     }

@@ -6,7 +6,7 @@ is one weight. Scores and masks have the shape in which torch stores the paramet
 """
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
@@ -135,6 +135,14 @@ def outputs_first(module: nn.Module, tensor: torch.Tensor) -> torch.Tensor:
 def as_stored(module: nn.Module, tensor: torch.Tensor) -> torch.Tensor:
     """What `outputs_first` turned, in the shape of the layer's weight again."""
     return outputs_first(module, tensor)  # swapping two dimensions twice changes nothing
+
+
+def turned(
+    turn: Callable[[nn.Module, torch.Tensor], torch.Tensor], model: nn.Module, tensors: Mapping[str, torch.Tensor]
+) -> dict[str, torch.Tensor]:
+    """Tensors by weight name of a plain network, each turned by `outputs_first` or `as_stored` of its layer."""
+    layers = prunable_layers(model)
+    return {name: turn(layers[name], value) for name, value in tensors.items()}
 
 
 def _turned(tensor: torch.Tensor, groups: int) -> torch.Tensor:

@@ -12,7 +12,7 @@ from pruneexp.errors import UserError, first_line
 from pruneexp.network.coupling import Coupled, coupled
 from pruneexp.network.masks import Masks, apply_masks, check, everything
 from pruneexp.network.plain import plain
-from pruneexp.network.prunable import TRANSPOSED, outputs_first, prunable, prunable_layers
+from pruneexp.network.prunable import TRANSPOSED, outputs_first, prunable, turned
 from pruneexp.network.trace import runnable
 from pruneexp.network.usual import as_usual
 
@@ -54,21 +54,21 @@ def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.M
             none; what is left computes something else; and what `plain` and `coupled` raise.
     """
     network = plain(model)
-    weights, modules = prunable(network), prunable_layers(network)
+    weights = prunable(network)
     check(weights, masks)
     whole = everything(weights) | {name: mask.cpu() for name, mask in masks.items()}
-    turned = {name: outputs_first(modules[name], mask) for name, mask in whole.items()}
+    faced = turned(outputs_first, network, whole)
     groups = coupled(network, input_shape)
     kept = []
     for group in groups:
         stays = torch.ones(group.channels, dtype=torch.bool)
         for name, (rows, channels) in group.outputs.items():
-            stays[channels[~turned[name].flatten(1).any(dim=1)[rows]]] = False
+            stays[channels[~faced[name].flatten(1).any(dim=1)[rows]]] = False
         if not stays.any():
             raise UserError(f"the masks leave no neuron of {next(iter(group.outputs))}.")
         kept.append(stays)
-    expected = neuron_masks(groups, kept, turned)
-    differ = [name for name, mask in turned.items() if not torch.equal(mask, expected[name])]
+    expected = neuron_masks(groups, kept, faced)
+    differ = [name for name, mask in faced.items() if not torch.equal(mask, expected[name])]
     if differ:
         raise UserError(
             f"the mask of {differ[0]} is not one of whole neurons, gone from each layer that is coupled and each that reads them:"
