@@ -31,7 +31,8 @@ from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prune_embeddings
 from pruneexp.network.usual import as_usual
 from pruneexp.program import do
-from pruneexp.pruning import Method, pruned
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.prune import pruned
 from pruneexp.records.store import Store
 from pruneexp.reports.frame import called, chosen, frame_of, load_results
 from pruneexp.sweep import Grid, setting_of

@@ -25,7 +25,10 @@ from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import Wiring
-from pruneexp.pruning import Method, Pruned, Scored, pruned, timed
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.prune import pruned
+from pruneexp.pruning.rounds import Pruned
+from pruneexp.pruning.scoring import Scored, timed
 from pruneexp.recipe import Recipe
 from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
 from pruneexp.records.provenance import code_digest, git_commit

@@ -15,7 +15,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.order import Piece
 from pruneexp.outcome import Trial, last_figures, measure, trainee_of
-from pruneexp.pruning import Pruned
+from pruneexp.pruning.rounds import Pruned
 from pruneexp.system.console import console, say
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to

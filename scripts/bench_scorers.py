@@ -26,7 +26,7 @@ from pruneexp.data.batches import Batches
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
-from pruneexp.pruning import score
+from pruneexp.pruning.scoring import score
 from pruneexp.records.provenance import git_commit
 from pruneexp.seeding import stream
 from pruneexp.sweep import named

@@ -34,8 +34,9 @@ class Outcome:
 
 
 def environment() -> dict[str, str]:
-    """This checkout first, and one thread."""
-    return {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
+    """This checkout first, one thread, and what is compiled kept for the processes that follow."""
+    inherited = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
+    return {**inherited, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1", "COLUMNS": "160"}
 
 
 Run = Callable[..., Outcome]
@@ -77,6 +78,7 @@ def with_workers(folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     """``run(overrides...)``: `in_process` with these words at its end; the processes that it starts find this checkout."""
     for name, value in environment().items():
         monkeypatch.setenv(name, value)
+    monkeypatch.delenv("PYTHONDONTWRITEBYTECODE", raising=False)
     return lambda *arguments: in_process(folder, monkeypatch, capsys, *arguments, *more)
 
 

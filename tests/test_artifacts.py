@@ -15,7 +15,7 @@ from torch import nn
 
 from pruneexp.network.masks import Masks, load_masks
 from pruneexp.planning import whole_seconds
-from pruneexp.pruning import score
+from pruneexp.pruning.scoring import score
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.command import SMALL, Outcome, in_process
 
@@ -190,7 +190,7 @@ def test_scores_are_made_once_for_all_maskers_and_densities(
         asked.append(seed)
         return score(model, scorer, batches, seed, *more)
 
-    monkeypatch.setattr("pruneexp.pruning.score", counting)
+    monkeypatch.setattr("pruneexp.pruning.scoring.score", counting)
     sweep = (
         *SMALL,
         "scorer=snip",

@@ -149,9 +149,10 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     assert 0 <= record["accuracy"] <= 100
     assert record["config"]["name"] == name
     reported(tmp_path, name)
-    planned = in_process(tmp_path, monkeypatch, capsys, *small, "masker=greedy,sparsify", "mode=plan")
+    around = [*small, "masker=greedy,sparsify", "mode=plan"]
+    planned = in_process(tmp_path, monkeypatch, capsys, *around)
     assert planned.code == 0, planned.err
-    cells = len(cells_of(expand([*small, "masker=greedy,sparsify"])))
+    cells = len(cells_of(expand(around)))
     assert planned_cells(planned.out, name) == (cells, len(made), cells - len(made))
     assert "from recorded cells" in planned.out
     assert f"{round(density * record['prunable']):,}" in planned.out
@@ -196,8 +197,8 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
     assert record["config"]["name"] == name
     assert record["description"]["initialisation"] == "kaiming_uniform"
     reported(tmp_path, name)
-    around = [*one[:-1], f"densities=[1.0,{density}]" if density < 1 else "densities=[1.0]"]
-    planned = in_process(tmp_path, monkeypatch, capsys, *around, "mode=plan")
+    around = [*one[:-1], f"densities=[1.0,{density}]" if density < 1 else "densities=[1.0]", "mode=plan"]
+    planned = in_process(tmp_path, monkeypatch, capsys, *around)
     assert planned.code == 0, planned.err
     cells = len(cells_of(expand(around)))
     assert cells == (3 if dense else 6)
@@ -235,9 +236,10 @@ def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_i
         assert notes["kept_neurons"] == notes["neurons"] / 2
         assert records[0.5]["kept"] < 0.5 * records[0.5]["prunable"] == 0.5 * records[1.0]["kept"]
         assert ("latency" in records[0.5]) == name.startswith("centrality_table")
-    planned = in_process(tmp_path, monkeypatch, capsys, *small, f"scorer={scorer}", "mode=plan")
+    around = [*small, f"scorer={scorer}", "mode=plan"]
+    planned = in_process(tmp_path, monkeypatch, capsys, *around)
     assert planned.code == 0, planned.err
-    cells = len(cells_of(expand([*small, f"scorer={scorer}"])))
+    cells = len(cells_of(expand(around)))
     assert planned_cells(planned.out, name) == (cells, len(made), cells - len(made))
     assert "from recorded cells" in planned.out
 
@@ -251,9 +253,10 @@ def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     # one network and small images where several of torchvision's would be timed on ImageNet's size
     small = ["dataset=tf_flowers", "dataset.image_shape=[3,32,32]", "model=torchvision_resnet18"]
     few += small if name.startswith("centrality_table") else []
-    planned = in_process(tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", *few)
+    words = [f"+experiment={name}", "mode=plan", *few]
+    planned = in_process(tmp_path, monkeypatch, capsys, *words)
     assert planned.code == 0, planned.err
-    cells = len(cells_of(expand([f"+experiment={name}", *few])))
+    cells = len(cells_of(expand(words)))
     assert f"{name}, {cells} cells" in planned.out
     assert planned_cells(planned.out, name) == (cells, 0, cells)
     assert "hours left" in planned.out

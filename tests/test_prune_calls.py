@@ -17,7 +17,7 @@ from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.scorers.snip import snip
 

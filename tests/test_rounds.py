@@ -14,7 +14,11 @@ from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.network.masks import Masks, apply_masks
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Masker, Scores, in_rounds, mask, score, share_left
+from pruneexp.network.structure import Structure
+from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.method import Masker, Method, Scorer, Scores
+from pruneexp.pruning.rounds import Pruned, in_rounds, share_left
+from pruneexp.pruning.scoring import score
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.scorers.synflow import synflow
 
@@ -35,6 +39,21 @@ def total(model: nn.Module) -> int:
 
 def kept(masks: Masks) -> int:
     return sum(int(value.sum()) for value in masks.values())
+
+
+def in_turns(
+    model: nn.Module,
+    scorer: Scorer,
+    masker: Masker,
+    density: float,
+    seed: int,
+    batches: Batches,
+    rounds: int,
+    round_masker: str = "masker",
+    round_counts: str = "nearest",
+) -> Pruned:
+    method = Method(scorer, masker, rounds=rounds, round_masker=round_masker, round_counts=round_counts)
+    return in_rounds(method, Target(model, Structure(model)), density, seed, batches)
 
 
 class Spy:
@@ -60,7 +79,7 @@ class Spy:
 @pytest.mark.parametrize(("density", "rounds"), [(0.1, 5), (0.02, 3), (0.5, 1), (0.05, 20)])
 def test_densities_fall_exponentially_and_the_last_is_the_one_asked_for(density: float, rounds: int) -> None:
     model, spy = network(), Spy()
-    masks = in_rounds(model, magnitude, spy, density, 0, Batches(), rounds).masks
+    masks = in_turns(model, magnitude, spy, density, 0, Batches(), rounds).masks
     want = [density ** (k / rounds) for k in range(1, rounds + 1)]
     assert spy.densities == pytest.approx(want, rel=1e-12)
     assert [kept(found) for found in spy.masks] == [round(share * total(model)) for share in want]
@@ -88,7 +107,7 @@ def test_the_weights_of_the_network_are_counted_as_the_authors_of_a_method_do(
     assert rounds == 1 or len({tuple(counts) for counts in counted.values()}) > 2
     for counts, want in counted.items():
         seen.clear()
-        masks = in_rounds(model, scorer, greedy, density, 0, Batches(), rounds, round_masker, counts).masks
+        masks = in_turns(model, scorer, greedy, density, 0, Batches(), rounds, round_masker, counts).masks
         assert seen == [total(model), *want]
         assert kept(masks) == round(density * total(model))  # as every mask
 
@@ -101,7 +120,7 @@ def test_counting_down_leaves_enough_for_the_last_round() -> None:
 @pytest.mark.parametrize("inner", [greedy, sparsify])
 def test_a_pruned_weight_never_comes_back(inner: Masker) -> None:
     spy = Spy(inner)
-    in_rounds(network(), synflow, spy, 0.03, 0, SHAPE, 8)
+    in_turns(network(), synflow, spy, 0.03, 0, SHAPE, 8)
     for earlier, later in zip(spy.masks, spy.masks[1:], strict=False):
         assert not any(bool((later[name] & ~earlier[name]).any()) for name in later)
     for layers, earlier in zip(spy.layers[1:], spy.masks, strict=False):
@@ -117,7 +136,7 @@ def test_each_round_scores_the_network_as_pruned_so_far() -> None:
         return magnitude(model, batches, generator)
 
     model, spy = network(), Spy()
-    in_rounds(model, scorer, spy, 0.1, 0, Batches(), 4)
+    in_turns(model, scorer, spy, 0.1, 0, Batches(), 4)
     assert len(seen) == 4
     weights = prunable(model)
     assert all(torch.equal(seen[0][name], weights[name]) for name in weights)
@@ -126,18 +145,18 @@ def test_each_round_scores_the_network_as_pruned_so_far() -> None:
 
 
 def test_rounds_are_those_of_a_loop_by_hand() -> None:
-    model, pruned, masks = network(), network(), None
+    model, pruned, masks = network(), network(), Masks()
     for k in range(1, 5):
         scores = synflow(pruned, SHAPE, torch.Generator())
-        masks = mask(scores, sparsify, 0.05 ** (k / 4), 3, {}, model, masks, part=k)
+        masks = mask(Target(model, Structure(model), previous=masks), scores, sparsify, 0.05 ** (k / 4), 3, {}, k)
         apply_masks(pruned, masks)
-    got = in_rounds(model, synflow, sparsify, 0.05, 3, SHAPE, 4).masks
-    assert masks is not None
+    got = in_turns(model, synflow, sparsify, 0.05, 3, SHAPE, 4).masks
+    assert len(masks) == 3
     assert all(torch.equal(got[name], value) for name, value in masks.items())
 
 
 def test_more_rounds_find_other_weights() -> None:
-    once, often = (in_rounds(network(), synflow, greedy, 0.05, 0, SHAPE, rounds).masks for rounds in (1, 20))
+    once, often = (in_turns(network(), synflow, greedy, 0.05, 0, SHAPE, rounds).masks for rounds in (1, 20))
     assert kept(once) == kept(often)
     assert any(not torch.equal(once[name], often[name]) for name in once)
 
@@ -148,7 +167,7 @@ def test_the_model_and_the_global_generator_are_left_as_they_were(training: bool
     model = network().train(training)
     state = {key: value.clone() for key, value in model.state_dict().items()}
     random = torch.random.get_rng_state()
-    in_rounds(model, synflow, sparsify, 0.05, 0, SHAPE, 3, round_masker)
+    in_turns(model, synflow, sparsify, 0.05, 0, SHAPE, 3, round_masker)
     assert all(torch.equal(value, state[key]) for key, value in model.state_dict().items())
     assert model.training is training
     assert all(parameter.grad is None and parameter.requires_grad for parameter in model.parameters())
@@ -158,29 +177,30 @@ def test_the_model_and_the_global_generator_are_left_as_they_were(training: bool
 def test_one_round_is_scoring_and_masking_once() -> None:
     model = network()
     scores = score(model, magnitude, Batches(), 5)
-    drawn = mask(scores, sparsify, 0.1, 5, {}, model, part=1)
-    got = in_rounds(model, magnitude, sparsify, 0.1, 5, Batches(), 1).masks
+    whole = Target(model, Structure(model))
+    drawn = mask(whole, scores, sparsify, 0.1, 5, {}, part=1)
+    got = in_turns(model, magnitude, sparsify, 0.1, 5, Batches(), 1).masks
     assert all(torch.equal(got[name], value) for name, value in drawn.items())
     # nothing is drawn by greedy, so that the stream's purpose does not matter to it
-    got = in_rounds(model, magnitude, greedy, 0.1, 5, Batches(), 1).masks
-    assert all(torch.equal(got[name], value) for name, value in mask(scores, greedy, 0.1, 5, {}, model).items())
+    got = in_turns(model, magnitude, greedy, 0.1, 5, Batches(), 1).masks
+    assert all(torch.equal(got[name], value) for name, value in mask(whole, scores, greedy, 0.1, 5, {}).items())
 
 
 def test_every_round_and_seed_has_a_random_stream_of_its_own() -> None:
     numbers = []
     for seed in (0, 1):
         spy = Spy()
-        in_rounds(network(), magnitude, spy, 0.1, seed, Batches(), 5)
+        in_turns(network(), magnitude, spy, 0.1, seed, Batches(), 5)
         numbers += spy.numbers
         again = Spy()
-        in_rounds(network(), magnitude, again, 0.1, seed, Batches(), 5)
+        in_turns(network(), magnitude, again, 0.1, seed, Batches(), 5)
         assert again.numbers == spy.numbers
     assert len(set(numbers)) == 10
 
 
 def test_greedy_rounds_keep_the_highest_scores_of_the_network_until_the_masker_makes_the_last() -> None:
     model, spy = network(), Spy(sparsify)
-    masks = in_rounds(model, synflow, spy, 0.05, 0, SHAPE, 4, "greedy").masks
+    masks = in_turns(model, synflow, spy, 0.05, 0, SHAPE, 4, "greedy").masks
     assert spy.densities == [0.05]
     assert all(torch.equal(masks[name], value) for name, value in spy.masks[0].items())
     # what the masker may choose from is what three rounds of greedy by hand leave
@@ -199,14 +219,14 @@ def test_greedy_rounds_keep_the_highest_scores_of_the_network_until_the_masker_m
 
 
 def test_greedy_rounds_differ_from_the_maskers_own() -> None:
-    own, other = (in_rounds(network(), synflow, sparsify, 0.05, 0, SHAPE, 4, who).masks for who in ("masker", "greedy"))
+    own, other = (in_turns(network(), synflow, sparsify, 0.05, 0, SHAPE, 4, who).masks for who in ("masker", "greedy"))
     assert kept(own) == kept(other)
     assert any(not torch.equal(own[name], other[name]) for name in own)
 
 
 def test_maskers_see_how_the_layers_join_in_every_round() -> None:
     spy = Spy()
-    in_rounds(network(), magnitude, spy, 0.1, 0, Batches(), 3)
+    in_turns(network(), magnitude, spy, 0.1, 0, Batches(), 3)
     assert all(isinstance(layers, Layers) and layers.wiring().vertices == 2 + 6 + 8 + 3 for layers in spy.layers)
 
 
@@ -218,7 +238,7 @@ def test_a_network_that_falls_apart_in_an_early_round_still_gets_its_count() -> 
 
     calls: list[float] = []
     model = network()
-    masks = in_rounds(model, worst, sparsify, 0.05, 0, SHAPE, 4).masks
+    masks = in_turns(model, worst, sparsify, 0.05, 0, SHAPE, 4).masks
     assert len(calls) == 4
     assert kept(masks) == round(0.05 * total(model))
 
@@ -228,12 +248,12 @@ def test_all_zero_scores_are_refused_in_the_first_round() -> None:
         return {name: torch.zeros_like(weight) for name, weight in prunable(model).items()}
 
     with pytest.raises(UserError, match="all scores are zero"):
-        in_rounds(network(), nothing, greedy, 0.1, 0, Batches(), 3)
+        in_turns(network(), nothing, greedy, 0.1, 0, Batches(), 3)
 
 
 def test_density_one_keeps_everything_whatever_the_rounds() -> None:
     model = network()
-    assert kept(in_rounds(model, magnitude, sparsify, 1.0, 0, Batches(), 3).masks) == total(model)
+    assert kept(in_turns(model, magnitude, sparsify, 1.0, 0, Batches(), 3).masks) == total(model)
 
 
 def test_prune_takes_the_scorers_own_rounds() -> None:
@@ -245,22 +265,22 @@ def test_prune_takes_the_scorers_own_rounds() -> None:
     def network_wide(layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks:
         return greedy(layers, density, generator, notes, "global")
 
-    want = in_rounds(model, synflow, network_wide, 0.1, 2, SHAPE, 100, round_counts="up").masks
+    want = in_turns(model, synflow, network_wide, 0.1, 2, SHAPE, 100, round_counts="up").masks
     assert all(torch.equal(got[name], value) for name, value in want.items())
 
 
 @pytest.mark.parametrize(("rounds", "round_masker"), [(0, "masker"), (-1, "greedy"), (3, "sparsify"), (1, "")])
 def test_rounds_that_make_no_sense_are_refused(rounds: int, round_masker: str) -> None:
     with pytest.raises(UserError, match=rf"at least 1 and round_masker masker or greedy, got {rounds} and '"):
-        in_rounds(network(), magnitude, greedy, 0.1, 0, Batches(), rounds, round_masker)
+        in_turns(network(), magnitude, greedy, 0.1, 0, Batches(), rounds, round_masker)
 
 
 def test_counts_that_nobody_knows_are_refused() -> None:
     with pytest.raises(UserError, match=r"^round_counts must be nearest, up or down, got 'off'\.$"):
-        in_rounds(network(), magnitude, greedy, 0.1, 0, Batches(), 3, round_counts="off")
+        in_turns(network(), magnitude, greedy, 0.1, 0, Batches(), 3, round_counts="off")
 
 
 @pytest.mark.parametrize("density", [0.0, 1.5, 1e-4])
 def test_a_density_that_no_network_can_have_is_refused(density: float) -> None:
     with pytest.raises(UserError, match="density"):
-        in_rounds(network(), magnitude, greedy, density, 0, Batches(), 3)
+        in_turns(network(), magnitude, greedy, density, 0, Batches(), 3)

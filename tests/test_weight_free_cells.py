@@ -16,7 +16,9 @@ from pruneexp.components.component import Component, configured
 from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
-from pruneexp.pruning import mask
+from pruneexp.network.prunable import prunable
+from pruneexp.network.structure import Structure
+from pruneexp.pruning.masking import Target, mask
 from pruneexp.reports.frame import frame_of
 from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
@@ -135,8 +137,8 @@ def no_scores(*arguments: Any) -> None:
 def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("pruneexp.pruning.score", no_scores)
-    monkeypatch.setattr("pruneexp.pruning.in_rounds", no_scores)
+    monkeypatch.setattr("pruneexp.pruning.scoring.score", no_scores)
+    monkeypatch.setattr("pruneexp.pruning.prune.in_rounds", no_scores)
     sweep = (*SMALL, *ONE, "masker=erk", "scorer=snip,synflow")
     outcome = in_process(tmp_path, monkeypatch, capsys, *sweep)
     assert outcome.code == 0, outcome.err
@@ -162,8 +164,9 @@ def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     assert "1 done, 0 missing" in again.out
     # the masks do not depend on the weights either: those of zeros, by hand
     masks = load_masks(path.parent / "masks.safetensors")
-    zeros = {layer["name"]: torch.zeros(layer["shape"]) for layer in made["layers"]}
-    want = mask(zeros, named("masker", "erk").make(), 0.1, 0, {})
+    network = only(*SMALL, "masker=erk")[0].setting.network(10, (3, 8, 8))
+    zeros = {name: torch.zeros_like(weight) for name, weight in prunable(network).items()}
+    want = mask(Target(network, Structure(network)), zeros, named("masker", "erk").make(), 0.1, 0, {})
     assert all(torch.equal(kept, want[name]) for name, kept in masks.items())
 
 

@@ -97,7 +97,7 @@ def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictCo
     return config
 
 
-@functools.lru_cache(maxsize=32)
+@functools.lru_cache(maxsize=128)
 def _of_own_files(name: str, words: tuple[str, ...], state: int) -> DictConfig:
     return compose(name, list(words), return_hydra_config=True)
 

@@ -27,7 +27,7 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import Wiring
-from pruneexp.pruning import mask
+from pruneexp.pruning.masking import Target, mask
 from pruneexp.seeding import stream
 from pruneexp.studies import report
 from pruneexp.sweep import named
@@ -91,7 +91,7 @@ def rows_of(name: str, seed: int) -> list[dict[str, object]]:
             try:
                 if not repaired:
                     found[method] = mask(
-                        scores, named("masker", masker).make(), density, seed, notes, network, structure=structure
+                        Target(network, structure), scores, named("masker", masker).make(), density, seed, notes
                     )
             except UserError as error:
                 print(f"{name} {density:g} {method}: {error}", flush=True)

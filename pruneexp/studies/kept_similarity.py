@@ -19,7 +19,7 @@ from pruneexp.errors import UserError
 from pruneexp.graphs.centrality import cosines
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import classifier, prunable
-from pruneexp.pruning import pruned
+from pruneexp.pruning.prune import pruned
 from pruneexp.records.store import Store
 from pruneexp.reports.intervals import interval95
 from pruneexp.reports.text import number

@@ -25,7 +25,8 @@ from pruneexp.errors import UserError
 from pruneexp.measuring.layers import effective_density
 from pruneexp.network.masks import Masks
 from pruneexp.network.wiring import Wiring
-from pruneexp.pruning import pruned, timed
+from pruneexp.pruning.prune import pruned
+from pruneexp.pruning.scoring import timed
 from pruneexp.records.store import Store
 from pruneexp.studies import report
 from pruneexp.sweep import expand

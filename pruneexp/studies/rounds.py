@@ -30,7 +30,8 @@ from pruneexp.means import Means
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
-from pruneexp.pruning import Masker, Method, Scorer, Scores, pruned
+from pruneexp.pruning.method import Masker, Method, Scorer, Scores
+from pruneexp.pruning.prune import pruned
 from pruneexp.seeding import stream
 from pruneexp.studies import report
 from pruneexp.sweep import expand, setting_of

@@ -19,7 +19,8 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.wiring import wiring_of
-from pruneexp.pruning import Method, pruned
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.prune import pruned
 from pruneexp.seeding import stream
 from pruneexp.studies import report
 from pruneexp.sweep import setting_of

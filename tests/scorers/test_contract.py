@@ -14,7 +14,8 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg_small
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Scorer, Scores, score
+from pruneexp.pruning.method import Scorer, Scores
+from pruneexp.pruning.scoring import score
 from pruneexp.seeding import stream
 from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.scorers.grasp import grasp
 
 IMAGES = torch.randn(14, 1, 4, 4, generator=torch.Generator().manual_seed(0))

@@ -20,7 +20,7 @@ from pruneexp.models.wide_resnet import WideResNet
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import wiring_of
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.scorers import phew as module
 from pruneexp.scorers.phew import phew
 from pruneexp.seeding import stream

@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.scorers.prospr import prospr
 
 SAMPLES, LR = 5, 0.3

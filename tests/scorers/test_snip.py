@@ -13,7 +13,10 @@ from torch import nn
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
 from pruneexp.maskers.greedy import greedy
-from pruneexp.pruning import Scores, in_rounds
+from pruneexp.network.structure import Structure
+from pruneexp.pruning.masking import Target
+from pruneexp.pruning.method import Method, Scores
+from pruneexp.pruning.rounds import in_rounds
 from pruneexp.scorers.snip import snip
 
 Array = npt.NDArray[np.float64]
@@ -121,7 +124,8 @@ def test_each_round_sees_other_images() -> None:
 
     for fresh in (True, False):
         scorer = functools.partial(snip, samples=3, fresh=fresh)
-        in_rounds(network(), scorer, greedy, 0.5, 0, Spied(IMAGES, LABELS), rounds=6)
+        model = network()
+        in_rounds(Method(scorer, greedy, rounds=6), Target(model, Structure(model)), 0.5, 0, Spied(IMAGES, LABELS))
     assert all(len(images) == 3 for images in seen)
     assert len({frozenset(images) for images in seen[:6]}) > 3
     assert seen[6:] == [{0, 1, 2}] * 6

@@ -12,7 +12,7 @@ from pruneexp.models.resnet import BasicBlock, ResNet
 from pruneexp.models.vgg import VGG
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream
 

@@ -14,8 +14,11 @@ from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
+from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import wiring_of
-from pruneexp.pruning import in_rounds
+from pruneexp.pruning.masking import Target
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.rounds import in_rounds
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream
 
@@ -28,7 +31,8 @@ def made(model: nn.Module) -> nn.Module:
 
 
 def pruned(model: nn.Module, density: float, rounds: int) -> Masks:
-    return in_rounds(model, synflow, functools.partial(greedy, scope="global"), density, 0, BATCHES, rounds).masks
+    method = Method(synflow, functools.partial(greedy, scope="global"), rounds=rounds)
+    return in_rounds(method, Target(model, Structure(model)), density, 0, BATCHES).masks
 
 
 def empty(masks: Masks) -> set[str]:

@@ -12,7 +12,8 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import VGG
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
-from pruneexp.pruning import Method, pruned
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.prune import pruned
 from pruneexp.seeding import stream
 from pruneexp.sweep import setting_of
 

@@ -13,7 +13,7 @@ from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Layer
 from pruneexp.models.vgg import VGG
 from pruneexp.network.initialise import initialise
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.scorers.ntk_sap import ntk_sap
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream

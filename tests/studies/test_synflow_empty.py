@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from pruneexp.network.masks import Masks
-from pruneexp.pruning import Pruned
+from pruneexp.pruning.rounds import Pruned
 from pruneexp.studies import synflow_empty
 
 

@@ -20,7 +20,7 @@ from pruneexp.jobs.job import Job
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks, load_masks
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning import Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.records.store import Store
 from pruneexp.reports.frame import frame_of
 from pruneexp.seeding import stream

@@ -19,7 +19,8 @@ from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.spectrum import both_imdbs
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
-from pruneexp.pruning import Method, pruned
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.prune import pruned
 from pruneexp.records.store import Store
 from pruneexp.reports.grouping import rows_of
 from pruneexp.reports.published import MASKS, published

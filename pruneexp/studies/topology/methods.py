@@ -17,7 +17,7 @@ from pruneexp.artifacts import Artifacts
 from pruneexp.errors import UserError
 from pruneexp.measuring.topology import topology
 from pruneexp.network.masks import Masks
-from pruneexp.pruning import pruned
+from pruneexp.pruning.prune import pruned
 from pruneexp.records.store import Store
 from pruneexp.studies import report
 from pruneexp.sweep import expand

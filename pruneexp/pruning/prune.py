@@ -1,0 +1,71 @@
+"""The masks of one density, by one method."""
+
+import time
+from collections.abc import Mapping
+
+import torch
+from torch import nn
+
+from pruneexp.data.batches import Batches
+from pruneexp.maskers.layer import Notes
+from pruneexp.network.chosen import chosen_weights
+from pruneexp.network.masks import everything
+from pruneexp.network.prunable import as_stored, outputs_first, turned
+from pruneexp.network.structure import Structure
+from pruneexp.pruning.masking import Target, check_masks, check_revived, mask
+from pruneexp.pruning.method import Method
+from pruneexp.pruning.rounds import Pruned, in_rounds
+from pruneexp.pruning.scoring import Scored, all_zero, timed
+from pruneexp.treatments.treat import asked_for, treat
+
+
+def pruned(
+    method: Method,
+    model: nn.Module,
+    density: float,
+    seed: int,
+    batches: Batches,
+    scored: Scored | None = None,
+    previous: Mapping[str, torch.Tensor] | None = None,
+    structure: Structure | None = None,
+) -> Pruned:
+    """The masks of one density: scored, masked, in as many rounds as the method has, treated; of weights not to be pruned all True.
+
+    Args:
+        method: how.
+        model: to be scored and masked; left as it is.
+        density: kept / prunable weights; 1 keeps everything.
+        seed: of all random streams.
+        batches: what scorers look at, and the shape of the input.
+        scored: the scores of a single round where they are there already.
+        previous: masks that are on the model; what they prune stays pruned.
+        structure: of the network, where it is traced already.
+
+    Raises:
+        UserError: what `chosen_weights`, `score`, `mask` and the treatments raise.
+    """
+    names = chosen_weights(model, method.only, method.exclude) if method.only or method.exclude else None
+    target = Target(model, structure or Structure(model, batches.input_shape), names, previous or {})
+    if method.rounds > 1 and method.scorer is not None:
+        found = in_rounds(method, target, density, seed, batches)
+    else:
+        scored = scored or timed(model, method.scorer, batches, seed, names=names)
+        begin, notes = time.perf_counter(), Notes()
+        masks = mask(target, scored.scores, method.masker, density, seed, notes)
+        found = Pruned(masks, notes, scored.scores, scored.seconds, time.perf_counter() - begin)
+        found.unscored = all_zero(method.scorer, scored, names)
+    if found.unscored:
+        found.notes["unscored_layers"] = len(found.unscored)
+    found.masks = everything(found.scores) | found.masks
+    if density == 1:
+        return found
+    begin, before = time.perf_counter(), turned(outputs_first, model, found.masks)
+    offered = {"scores": turned(outputs_first, model, found.scores), "notes": found.notes}
+    if asked_for("wiring", "masks", method.treatments):
+        offered["wiring"] = target.structure.wiring
+    after = treat("masks", before, method.treatments, seed, str(density), **offered)
+    check_masks("treatment", before, after)
+    found.masks = turned(as_stored, model, {name: after[name] for name in before})
+    check_revived("treatment", target.previous, found.masks)
+    found.masking += time.perf_counter() - begin
+    return found
