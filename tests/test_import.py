@@ -35,6 +35,8 @@ def test_a_worker_process_can_import_the_experiment_first() -> None:
 def test_torchvision_is_importable_beside_a_cpu_torch() -> None:
     """And what imports it, such as timm."""
     assert python("import pruneexp, torchvision.ops, timm; print('imported')") == "imported"
+    asked = "from pruneexp.system.torchvision_compat import prepare; prepare(); prepare()"
+    assert python(f"{asked}; import torchvision.ops; print('imported')") == "imported"
 
 
 @pytest.mark.parametrize("name", pruneexp.__all__)

@@ -25,13 +25,14 @@ class _BeforeTorchvision:
     @staticmethod
     def find_spec(name: str, path: object = None, target: object = None) -> None:
         if name == "torchvision":
-            sys.meta_path.remove(_BeforeTorchvision)
             prepare()
 
 
 @functools.cache
 def prepare() -> object | None:
     """Declare torchvision's operators if its C library does not load; the returned object keeps them alive."""
+    if _BeforeTorchvision in sys.meta_path:  # else the next line would call this again
+        sys.meta_path.remove(_BeforeTorchvision)
     spec = importlib.util.find_spec("torchvision")
     if spec is None or spec.origin is None:
         return None
