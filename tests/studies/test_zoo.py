@@ -16,6 +16,7 @@ from pruneexp.studies.architectures import entries, questions
 from pruneexp.studies.architectures.entries import RAW, REFUSED, TOO_LARGE, YES, Entry, Limits, answered, entries_of
 from pruneexp.studies.architectures.listed import LISTED, Architecture
 from pruneexp.studies.architectures.questions import QUESTIONS
+from tests.command import ROOT
 
 FEW = ("count", "sparsify", "sparsify_global")
 
@@ -145,6 +146,16 @@ def test_the_page_has_a_row_for_each_architecture_and_each_sentence_once() -> No
     assert lines[4][4:] == ["2"] * 5 + ["0", "2", "2", ""]
     assert page.count("why.") == 1
     assert "more than 90 s or 8 GB" in page
+
+
+def test_the_page_in_the_docs_is_of_the_table_and_no_entry_is_raw() -> None:
+    table = pd.read_csv(ROOT / "results" / "tables" / "zoo.csv", keep_default_na=False)
+    asked = set(zip(table["architecture"], table["question"], strict=True))
+    assert asked == {(architecture.name, question) for architecture in LISTED for question in QUESTIONS}
+    assert set(table["answer"]) <= {YES, REFUSED, TOO_LARGE}
+    first, _, page = (ROOT / "docs" / "zoo.md").read_text(encoding="utf-8").partition("\n")
+    assert first.startswith("<!-- made by: python -m pruneexp.studies.zoo; commit ")
+    assert page.strip() == zoo.readable(table, Limits())
 
 
 @pytest.mark.parametrize(
