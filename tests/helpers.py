@@ -3,10 +3,13 @@
 import copy
 
 import numpy as np
+from torch import nn
 
 from pruneexp.cell import Cell
 from pruneexp.data.dataset import Dataset
 from pruneexp.jobs.job import Job
+from pruneexp.network.structure import Structure
+from pruneexp.pruning.target import Target
 from pruneexp.recipe import Recipe
 from pruneexp.sweep import Grid, precision_there
 
@@ -36,6 +39,11 @@ def cells_of(grid: Grid) -> dict[str, tuple[Job, Cell]]:
     """Every cell that a grid asks for, in the precision that it would be trained in here, by key."""
     found = [(slot.job, slot.job.cell(slot.density, precision_there(slot.job))) for slot in grid.slots]
     return {cell.key: (job, cell) for job, cell in found}
+
+
+def target_of(model: nn.Module) -> Target:
+    """All weights of a network."""
+    return Target(model, Structure(model))
 
 
 def diverging(recipe: Recipe) -> Recipe:

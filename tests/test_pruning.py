@@ -15,12 +15,12 @@ from pruneexp.data.batches import Batches
 from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
 from pruneexp.pruning.method import Scores
 from pruneexp.pruning.scoring import score
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.system.shipped import conf_dir
+from tests.helpers import target_of
 
 SCORERS, MASKERS = (sorted(path.stem for path in (conf_dir() / group).glob("*.yaml")) for group in ("scorer", "masker"))
 SCORERS = [name for name in SCORERS if not name.endswith("_published")]  # other options of scorers that are among these
@@ -63,10 +63,6 @@ def network(seed: int = 0, channels: int = 8) -> nn.Sequential:
 
 def kept(masks: Masks) -> int:
     return sum(int(value.sum()) for value in masks.values())
-
-
-def target(model: nn.Module) -> Target:
-    return Target(model, Structure(model))
 
 
 def total(model: nn.Module) -> int:
@@ -147,7 +143,7 @@ def test_the_scorers_draws_do_not_move_the_maskers() -> None:
     from pruneexp.maskers.sparsify import sparsify
 
     want = pruneexp.prune(model, 0.1)
-    got = mask(target(model), score(model, wasteful, Batches(), 0), sparsify, 0.1, 0, {})
+    got = mask(target_of(model), score(model, wasteful, Batches(), 0), sparsify, 0.1, 0, {})
     assert all(torch.equal(got[name], want[name]) for name in want)
 
 
@@ -179,7 +175,7 @@ def test_scorer_and_masker_have_a_stream_each_and_every_density_and_seed_its_own
         model = network()
         scores = score(model, scorer, Batches(), seed)
         for density in (0.1, 0.2, 0.01):
-            mask(target(model), scores, masker, density, seed, {})
+            mask(target_of(model), scores, masker, density, seed, {})
     assert len(set(seen)) == 8
 
 
@@ -280,7 +276,7 @@ def test_a_masker_that_forgets_a_layer_or_returns_numbers_is_refused() -> None:
 
     for masker in (forgetful, numeric):
         with pytest.raises(UserError, match=r"no bool mask of shape \[8, 3, 3, 3\] for 0\.weight"):
-            mask(target(model), scores, masker, 0.1, 0, {})
+            mask(target_of(model), scores, masker, 0.1, 0, {})
 
 
 def test_density_one_keeps_everything_without_asking_the_masker() -> None:
@@ -289,7 +285,7 @@ def test_density_one_keeps_everything_without_asking_the_masker() -> None:
 
     model = network()
     scores = magnitude(model, Batches(), torch.Generator())
-    assert kept(mask(target(model), scores, never, 1.0, 0, {})) == total(model)
+    assert kept(mask(target_of(model), scores, never, 1.0, 0, {})) == total(model)
 
 
 def test_networks_of_one_layer_and_in_double_precision_can_be_pruned() -> None:

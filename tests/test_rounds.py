@@ -1,6 +1,7 @@
 """Scoring and masking in turns."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 import torch
@@ -14,13 +15,13 @@ from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.network.masks import Masks, apply_masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
 from pruneexp.pruning.method import Masker, Method, Scorer, Scores
 from pruneexp.pruning.rounds import Pruned, in_rounds, share_left
 from pruneexp.pruning.scoring import score
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.scorers.synflow import synflow
+from tests.helpers import target_of
 
 SHAPE = Batches(input_shape=(2, 6, 6))
 
@@ -53,7 +54,7 @@ def in_turns(
     round_counts: str = "nearest",
 ) -> Pruned:
     method = Method(scorer, masker, rounds=rounds, round_masker=round_masker, round_counts=round_counts)
-    return in_rounds(method, Target(model, Structure(model)), density, seed, batches)
+    return in_rounds(method, target_of(model), density, seed, batches)
 
 
 class Spy:
@@ -148,7 +149,7 @@ def test_rounds_are_those_of_a_loop_by_hand() -> None:
     model, pruned, masks = network(), network(), Masks()
     for k in range(1, 5):
         scores = synflow(pruned, SHAPE, torch.Generator())
-        masks = mask(Target(model, Structure(model), previous=masks), scores, sparsify, 0.05 ** (k / 4), 3, {}, k)
+        masks = mask(replace(target_of(model), previous=masks), scores, sparsify, 0.05 ** (k / 4), 3, {}, k)
         apply_masks(pruned, masks)
     got = in_turns(model, synflow, sparsify, 0.05, 3, SHAPE, 4).masks
     assert len(masks) == 3
@@ -177,7 +178,7 @@ def test_the_model_and_the_global_generator_are_left_as_they_were(training: bool
 def test_one_round_is_scoring_and_masking_once() -> None:
     model = network()
     scores = score(model, magnitude, Batches(), 5)
-    whole = Target(model, Structure(model))
+    whole = target_of(model)
     drawn = mask(whole, scores, sparsify, 0.1, 5, {}, part=1)
     got = in_turns(model, magnitude, sparsify, 0.1, 5, Batches(), 1).masks
     assert all(torch.equal(got[name], value) for name, value in drawn.items())

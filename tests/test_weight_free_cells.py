@@ -17,15 +17,14 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
 from pruneexp.reports.frame import frame_of
 from pruneexp.reports.report import write_report
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid, expand, named
 from pruneexp.system.shipped import conf_dir, published_dir
 from tests.command import SMALL, TABLES, in_process
-from tests.helpers import cells_of
+from tests.helpers import cells_of, target_of
 from tests.reports.made_records import fill, framed, grid_of, record
 
 MASKERS = sorted(path.stem for path in (conf_dir() / "masker").glob("*.yaml"))
@@ -166,7 +165,7 @@ def test_a_run_asks_no_scorer_and_leaves_one_record_that_says_none(
     masks = load_masks(path.parent / "masks.safetensors")
     network = only(*SMALL, "masker=erk")[0].setting.network(10, (3, 8, 8))
     zeros = {name: torch.zeros_like(weight) for name, weight in prunable(network).items()}
-    want = mask(Target(network, Structure(network)), zeros, named("masker", "erk").make(), 0.1, 0, {})
+    want = mask(target_of(network), zeros, named("masker", "erk").make(), 0.1, 0, {})
     assert all(torch.equal(kept, want[name]) for name, kept in masks.items())
 
 

@@ -1,39 +1,16 @@
 """A masker's masks at one density, checked."""
 
-from collections.abc import Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 
 import torch
-from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import as_stored, outputs_first, turned
-from pruneexp.network.structure import Structure
 from pruneexp.pruning.method import Masker, Scores
+from pruneexp.pruning.target import Target
 from pruneexp.seeding import stream
-
-
-@dataclass(frozen=True)
-class Target:
-    """The weights that are to be pruned.
-
-    Attributes:
-        model: a plain network.
-        structure: how its layers join.
-        names: of the weights to be pruned; None: all.
-        previous: an earlier round's masks, or those that are on the network; what they pruned stays pruned.
-    """
-
-    model: nn.Module
-    structure: Structure
-    names: Collection[str] | None = None
-    previous: Mapping[str, torch.Tensor] = field(default_factory=dict)
-
-    def includes(self, name: str) -> bool:
-        """Whether the weight of this name is to be pruned."""
-        return self.names is None or name in self.names
 
 
 def mask(

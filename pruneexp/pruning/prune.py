@@ -12,10 +12,11 @@ from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import as_stored, outputs_first, turned
 from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target, check_masks, check_revived, mask
+from pruneexp.pruning.masking import check_masks, check_revived, mask
 from pruneexp.pruning.method import Method
 from pruneexp.pruning.rounds import Pruned, in_rounds
 from pruneexp.pruning.scoring import Scored, all_zero, timed
+from pruneexp.pruning.target import Target
 from pruneexp.treatments.treat import asked_for, treat
 
 
@@ -53,7 +54,7 @@ def pruned(
         begin, notes = time.perf_counter(), Notes()
         masks = mask(target, scored.scores, method.masker, density, seed, notes)
         found = Pruned(masks, notes, scored.scores, scored.seconds, time.perf_counter() - begin)
-        found.unscored = all_zero(method.scorer, scored, names)
+        found.unscored = all_zero(method.scorer, scored, target)
     if found.unscored:
         found.notes["unscored_layers"] = len(found.unscored)
     found.masks = everything(found.scores) | found.masks

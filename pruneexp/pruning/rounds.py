@@ -11,9 +11,10 @@ from pruneexp.maskers.greedy import greedy
 from pruneexp.maskers.layer import Notes
 from pruneexp.network.masks import Masks, apply_masks, everything
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
 from pruneexp.pruning.method import Method, Scores
 from pruneexp.pruning.scoring import all_zero, timed
+from pruneexp.pruning.target import Target
 
 
 @dataclass
@@ -88,7 +89,7 @@ def in_rounds(method: Method, target: Target, density: float, seed: int, batches
         share = share if last else min(share, left)
         masks = mask(replace(target, previous=found.masks), scored.scores, chooser, share, seed, notes, k)
         apply_masks(so_far, masks)
-        unscored = found.unscored if k > 1 else all_zero(method.scorer, scored, target.names)
+        unscored = found.unscored if k > 1 else all_zero(method.scorer, scored, target)
         found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds, unscored=unscored)
     found.masking = time.perf_counter() - begin - found.scoring
     return found

@@ -11,6 +11,7 @@ from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
 from pruneexp.network.prunable import prunable
 from pruneexp.pruning.method import Scorer, Scores
+from pruneexp.pruning.target import Target
 from pruneexp.seeding import stream
 
 
@@ -79,8 +80,8 @@ def timed(
     return Scored(score(model, scorer, batches, seed, part, names), time.perf_counter() - begin)
 
 
-def all_zero(scorer: Scorer | None, scored: Scored, names: Collection[str] | None) -> tuple[str, ...]:
+def all_zero(scorer: Scorer | None, scored: Scored, target: Target) -> tuple[str, ...]:
     """The weights to be pruned to which a scorer gives nothing but zeros."""
     if scorer is None:
         return ()
-    return tuple(name for name, value in scored.scores.items() if (names is None or name in names) and not value.any())
+    return tuple(name for name, value in scored.scores.items() if target.includes(name) and not value.any())

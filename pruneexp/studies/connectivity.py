@@ -27,7 +27,8 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import Wiring
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
+from pruneexp.pruning.target import Target
 from pruneexp.seeding import stream
 from pruneexp.studies import report
 from pruneexp.sweep import named

@@ -18,12 +18,12 @@ from pruneexp.errors import UserError
 from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import Wiring
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
 from pruneexp.pruning.method import Masker
 from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
+from tests.helpers import target_of
 from tests.properties import PROPERTY
 
 
@@ -296,6 +296,9 @@ def test_density_one_keeps_everything(name: str, kind: str) -> None:
     layers = network(kind)
     if name not in ("er_published", "ramanujan"):  # which have numbers of their own
         assert kept(draw_masks(name, layers, 1.0)) == size(layers)
+    model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 16, 3), nn.Linear(16, 10))
+    by_name = {layer.name: layer.score for layer in layers}
+    assert kept(mask(target_of(model), by_name, configured(name), 1.0, 0, {})) == size(layers)
 
 
 @every_masker
@@ -338,9 +341,7 @@ def test_a_networks_masks_pass_the_checks_of_pruning(name: str) -> None:
     )
     by_name = {key: weight.detach().abs() for key, weight in prunable(model).items()}
     density = 0.4 if name in REFUSALS else 0.1
-    target = Target(model, Structure(model))
-    assert kept(mask(target, by_name, configured(name), 1.0, 0, {})) == sum(value.numel() for value in by_name.values())
-    masks = mask(target, by_name, configured(name), density, 0, {})
+    masks = mask(target_of(model), by_name, configured(name), density, 0, {})
     assert_count(name, masks, round(density * sum(value.numel() for value in by_name.values())))
     assert all(masks[key].shape == by_name[key].shape for key in by_name)
 

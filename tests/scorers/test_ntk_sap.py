@@ -13,12 +13,11 @@ from torch.nn import functional
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
 from pruneexp.maskers.greedy import greedy
-from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target
 from pruneexp.pruning.method import Method, Scores
 from pruneexp.pruning.rounds import in_rounds
 from pruneexp.scorers.ntk_sap import ntk_sap
 from pruneexp.seeding import stream
+from tests.helpers import target_of
 
 SHAPE = (1, 4, 4)
 SHAPES = {"0.weight": (2, 1, 3, 3), "5.weight": (3, 8)}
@@ -199,15 +198,10 @@ def number(generator: torch.Generator) -> int:
     return int(torch.randint(2**62, (), generator=generator))
 
 
-def target() -> Target:
-    model = network()
-    return Target(model, Structure(model))
-
-
 def test_each_round_draws_anew_and_what_is_pruned_stays_pruned() -> None:
     spies = [Rounds(), Rounds()]
     masks = [
-        in_rounds(Method(spy, global_greedy, rounds=4), target(), 0.2, 5, Batches(input_shape=SHAPE)).masks
+        in_rounds(Method(spy, global_greedy, rounds=4), target_of(network()), 0.2, 5, Batches(input_shape=SHAPE)).masks
         for spy in spies
     ]
     assert all(torch.equal(masks[0][name], masks[1][name]) for name in SHAPES)
@@ -223,7 +217,7 @@ def test_each_round_draws_anew_and_what_is_pruned_stays_pruned() -> None:
 
 def test_rounds_score_one_network_differently() -> None:
     spy = Rounds()
-    in_rounds(Method(spy, global_greedy, rounds=3), target(), 1.0, 5, Batches(input_shape=SHAPE))
+    in_rounds(Method(spy, global_greedy, rounds=3), target_of(network()), 1.0, 5, Batches(input_shape=SHAPE))
     assert not any(zero.any() for zeros in spy.zeros for zero in zeros.values())
     for one, other in ((0, 1), (1, 2), (0, 2)):
         assert not any(torch.allclose(spy.scores[one][name], spy.scores[other][name]) for name in SHAPES)

@@ -13,11 +13,10 @@ from torch import nn
 from pruneexp import UserError, prune
 from pruneexp.data.batches import Batches
 from pruneexp.maskers.greedy import greedy
-from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target
 from pruneexp.pruning.method import Method, Scores
 from pruneexp.pruning.rounds import in_rounds
 from pruneexp.scorers.snip import snip
+from tests.helpers import target_of
 
 Array = npt.NDArray[np.float64]
 IMAGES = torch.randn(6, 2, 4, 4, generator=torch.Generator().manual_seed(0))
@@ -124,8 +123,7 @@ def test_each_round_sees_other_images() -> None:
 
     for fresh in (True, False):
         scorer = functools.partial(snip, samples=3, fresh=fresh)
-        model = network()
-        in_rounds(Method(scorer, greedy, rounds=6), Target(model, Structure(model)), 0.5, 0, Spied(IMAGES, LABELS))
+        in_rounds(Method(scorer, greedy, rounds=6), target_of(network()), 0.5, 0, Spied(IMAGES, LABELS))
     assert all(len(images) == 3 for images in seen)
     assert len({frozenset(images) for images in seen[:6]}) > 3
     assert seen[6:] == [{0, 1, 2}] * 6

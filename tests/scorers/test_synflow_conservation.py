@@ -14,13 +14,12 @@ from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.structure import Structure
 from pruneexp.network.wiring import wiring_of
-from pruneexp.pruning.masking import Target
 from pruneexp.pruning.method import Method
 from pruneexp.pruning.rounds import in_rounds
 from pruneexp.scorers.synflow import synflow
 from pruneexp.seeding import stream
+from tests.helpers import target_of
 
 BATCHES = Batches(input_shape=(3, 32, 32))
 
@@ -32,7 +31,7 @@ def made(model: nn.Module) -> nn.Module:
 
 def pruned(model: nn.Module, density: float, rounds: int) -> Masks:
     method = Method(synflow, functools.partial(greedy, scope="global"), rounds=rounds)
-    return in_rounds(method, Target(model, Structure(model)), density, 0, BATCHES).masks
+    return in_rounds(method, target_of(model), density, 0, BATCHES).masks
 
 
 def empty(masks: Masks) -> set[str]:

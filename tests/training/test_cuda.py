@@ -13,22 +13,17 @@ from pruneexp.maskers.layer import Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.initialise import initialise
-from pruneexp.network.structure import Structure
-from pruneexp.pruning.masking import Target, mask
+from pruneexp.pruning.masking import mask
 from pruneexp.pruning.scoring import score
 from pruneexp.recipe import Recipe
 from pruneexp.scorers.magnitude import magnitude
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.train import Trainee, train, train_together
-from tests.helpers import toy_dataset
+from tests.helpers import target_of, toy_dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, weight_decay=1e-3, milestones=(1,), flip=True, shift=2)
-
-
-def target(network: torch.nn.Module) -> Target:
-    return Target(network, Structure(network))
 
 
 def trained(device: Device, seed: int = 0) -> tuple[torch.nn.Module, dict[str, torch.Tensor], float]:
@@ -36,7 +31,7 @@ def trained(device: Device, seed: int = 0) -> tuple[torch.nn.Module, dict[str, t
     data = Resident(toy_dataset(300), RECIPE, seed, device.where)
     network = resnet_cifar(4, (3, 16, 16), 20)
     initialise(network, "kaiming_normal", stream(seed, "initialisation"))
-    masks = mask(target(network), score(network, magnitude, Batches(), seed), sparsify, 0.1, seed, Notes())
+    masks = mask(target_of(network), score(network, magnitude, Batches(), seed), sparsify, 0.1, seed, Notes())
     result = train(network, masks, RECIPE, data, device)
     return network.cpu(), masks, result.loss
 
@@ -91,7 +86,7 @@ def test_four_trained_side_by_side_are_each_what_one_is_alone_bit_for_bit(precis
     def trainee(seed: int, density: float) -> Trainee:
         network = resnet_cifar(4, (3, 16, 16), 20)
         initialise(network, "kaiming_normal", stream(seed, "initialisation"))
-        masks = mask(target(network), score(network, magnitude, Batches(), seed), sparsify, density, seed, Notes())
+        masks = mask(target_of(network), score(network, magnitude, Batches(), seed), sparsify, density, seed, Notes())
         return Trainee(network, masks, data[seed])
 
     def run(trainees: list[Trainee]) -> list[tuple[torch.nn.Module, list[dict[str, float]], float]]:
@@ -133,8 +128,8 @@ def test_leverages_and_masks_agree_with_the_cpu() -> None:
     assert torch.allclose(leverage_scores(scores.cuda()).cpu(), leverage_scores(scores), atol=1e-12)
     network = resnet_cifar(4, (3, 16, 16), 20)
     initialise(network, "kaiming_normal", stream(0, "initialisation"))
-    on_cpu = mask(target(network), score(network, magnitude, Batches(), 0), sparsify, 0.05, 0, Notes())
+    on_cpu = mask(target_of(network), score(network, magnitude, Batches(), 0), sparsify, 0.05, 0, Notes())
     there = copy.deepcopy(network).cuda()
-    on_cuda = mask(target(there), score(there, magnitude, Batches(), 0), sparsify, 0.05, 0, Notes())
+    on_cuda = mask(target_of(there), score(there, magnitude, Batches(), 0), sparsify, 0.05, 0, Notes())
     same = sum(int((on_cpu[name] & on_cuda[name]).sum()) for name in on_cpu)
     assert same >= 0.999 * sum(int(m.sum()) for m in on_cpu.values())
