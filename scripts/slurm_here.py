@@ -202,7 +202,7 @@ def end(process: int, name: str) -> None:
     command = Path(f"/proc/{process}/cmdline")
     for number in (signal.SIGTERM, signal.SIGKILL):
         for _ in range(100):
-            if not command.exists() or name not in command.read_text():
+            if not command.exists() or name not in command.read_text(encoding="utf-8"):
                 return
             if _ == 0:
                 os.kill(process, number)

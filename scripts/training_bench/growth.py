@@ -42,7 +42,8 @@ def growth(cells: int, threads: int, *overrides: str) -> dict[str, Any]:
         seconds = time.perf_counter() - start
         written = sorted(path.stat().st_mtime for path in Path(folder).glob("runs/*/record.json"))
         training = [
-            json.loads(path.read_text())["seconds"]["training"] for path in Path(folder).glob("runs/*/record.json")
+            json.loads(path.read_text(encoding="utf-8"))["seconds"]["training"]
+            for path in Path(folder).glob("runs/*/record.json")
         ]
     each = np.diff([wall, *written])
     return {

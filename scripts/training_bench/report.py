@@ -19,7 +19,7 @@ GROWTH = """Digits through the command line in one process, start-up and report 
 def write(folder: Path, part: str, made: str, rows: list[dict[str, Any]]) -> None:
     """Put `rows` in place of the part ("ways" or "growth") that the files hold so far, and print its table."""
     path = folder / "training.json"
-    parts = json.loads(path.read_text()) if path.exists() else {}
+    parts = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     parts[part] = {"made": made, "rows": rows}
     folder.mkdir(parents=True, exist_ok=True)
     files.write(path, json.dumps(parts, indent=1) + "\n")
