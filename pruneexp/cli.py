@@ -4,23 +4,11 @@ The whole grid is composed and checked first, so that a mistake is reported in o
 then a launcher runs the jobs, and at last the report is written.
 """
 
-import os
 import sys
 
 from pruneexp.system.collecting import not_at_the_end, paused
 from pruneexp.system.ending import told_at_the_end
-
-SPINS = "1000"
-
-
-def spin_less() -> None:
-    """Have OpenMP's waiting threads give way to others soon, unless the user has chosen; before torch is first imported.
-
-    GNU OpenMP's threads spin while they wait. Beside one other busy process they keep each other from the processor: a small
-    network trains ten to twenty times slower. https://gcc.gnu.org/onlinedocs/libgomp/GOMP_005fSPINCOUNT.html
-    """
-    if not {"GOMP_SPINCOUNT", "OMP_WAIT_POLICY"} & os.environ.keys():
-        os.environ["GOMP_SPINCOUNT"] = SPINS  # worker processes inherit it
+from pruneexp.system.threads import spin_less
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""Waiting threads give way: the spin count is there before torch is, and the user's choice stays."""
+"""Waiting threads give way: the spin count is there before torch is, in every process of ours, and the user's choice stays."""
 
 import os
 import subprocess
@@ -6,28 +6,40 @@ import sys
 
 import pytest
 
-from pruneexp.cli import SPINS, spin_less
+from pruneexp.system.threads import SPINS, spin_less
 from tests.command import environment
 
-SAY = (
-    "import sys, os, pruneexp.cli as cli; before = 'torch' in sys.modules; sys.argv = ['pruneexp', 'mode=plan', 'recipe=x'];\n"
-    "try: cli.main()\n"
-    "except SystemExit: pass\n"
-    "print(before, os.environ.get('GOMP_SPINCOUNT'))"
-)
+NAMES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
+# prints what is in the environment as torch is first looked for
+HOOK = """
+import os, sys
+class Seen:
+    @staticmethod
+    def find_spec(name, path=None, target=None):
+        if name == "torch":
+            print(os.environ.get("GOMP_SPINCOUNT"), flush=True)
+            os._exit(0)
+sys.meta_path.insert(0, Seen)
+"""
+PROCESSES = {
+    "the command line": "from pruneexp.cli import main; sys.argv = ['pruneexp', 'mode=plan', 'seed=0']; main()",
+    "launcher=gpus": "import runpy; runpy.run_module('pruneexp.launchers.gpu_worker', run_name='__main__')",
+    "a cluster's job, which submitit unpickles": "import pruneexp.launchers.submitted",
+    "a study": "import runpy; runpy.run_module('pruneexp.studies.rounds', run_name='__main__')",
+}
 
 
-def test_it_is_set_before_torch_is_imported() -> None:
-    inherited = {
-        name: value for name, value in environment().items() if name not in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY")
-    }
-    done = subprocess.run([sys.executable, "-c", SAY], env=inherited, capture_output=True, text=True, check=True)
-    assert done.stdout.split() == ["False", SPINS]
+@pytest.mark.parametrize("process", PROCESSES)
+def test_it_is_set_before_torch_is_imported(process: str) -> None:
+    inherited = {name: value for name, value in environment().items() if name not in NAMES}
+    code = HOOK + PROCESSES[process]
+    done = subprocess.run([sys.executable, "-c", code], env=inherited, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [SPINS]
 
 
 @pytest.mark.parametrize(("name", "value"), [("GOMP_SPINCOUNT", "7"), ("OMP_WAIT_POLICY", "active")])
 def test_what_the_user_has_set_stays(name: str, value: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    for other in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY"):
+    for other in NAMES:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, value)
     spin_less()

@@ -4,3 +4,7 @@ The folders bear the names that the papers' experiments begin with: `laenen`, `r
 computes with is in `prediction`). Those beside them belong to no one paper; what `fidelity` reads is in `published`. A study computes in
 functions that return its table or figure and writes in `main`; what all share is in `report`.
 """
+
+from pruneexp.system.threads import spin_less
+
+spin_less()  # before a study imports torch

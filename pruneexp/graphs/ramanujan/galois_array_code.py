@@ -17,6 +17,7 @@ import scipy.sparse as sp
 from pruneexp.components.options import checked
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.certificate import RamanujanGraph, certify
+from pruneexp.system.threads import as_many_threads
 
 
 @checked
@@ -49,11 +50,12 @@ def galois_array_code(k: int, l: int, q: int) -> RamanujanGraph:
 
 def galois_array_code_matrix(k: int, l: int, q: int) -> sp.csr_array:
     """Its 0/1 matrix, without a certificate."""
-    field = galois.GF(q)
-    i, j = field(np.arange(k)), field(np.arange(l) % q)
     repetition = np.arange(l) // q
-    a, b = field(repetition % q), field(repetition // q)
-    shift = i[:, None] * j + (i**2)[:, None] * a + (i**3)[:, None] * b
+    with as_many_threads():  # galois computes with numba
+        field = galois.GF(q)
+        i, j = field(np.arange(k)), field(np.arange(l) % q)
+        a, b = field(repetition % q), field(repetition // q)
+        shift = i[:, None] * j + (i**2)[:, None] * a + (i**3)[:, None] * b
     x = np.arange(q)
     row = np.broadcast_to(np.arange(k)[:, None, None] * q + x, (k, l, q))
     # addition in GF(2^e) is exclusive or
