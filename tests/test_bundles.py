@@ -2,13 +2,18 @@
 
 import math
 from collections.abc import Sequence
+from typing import cast
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from pruneexp.errors import UserError
 from pruneexp.launchers.bundle import Bundle, at_once, bundles
 from pruneexp.launchers.task import Task, Todo
 from pruneexp.means import kind
+from pruneexp.records.store import Store
+from pruneexp.sweep import expand
 from tests.properties import PROPERTY
 
 
@@ -79,3 +84,31 @@ def test_one_worker_has_as_many_bundles_as_there_are_kinds(tasks: list[Task]) ->
     found = bundles(tasks)
     alone = [task for task in tasks if task.members == 1]
     assert len(found) == len(alone) + len({kind(task.config) for task in tasks if task.members != 1})
+
+
+class Records:
+    """Two cells have a record; one of them has been timed, that of the other cannot be believed, and that of the third is not there."""
+
+    @staticmethod
+    def has_folder(key: str) -> bool:
+        return key != "none"
+
+    @staticmethod
+    def read(key: str) -> dict[str, object] | None:
+        if key == "damaged":
+            raise UserError("damaged")
+        found: dict[str, dict[str, object] | None] = {"none": None, "plain": {}, "timed": {"latency": {"dense": 1.0}}}
+        return found[key]
+
+
+@pytest.mark.parametrize(
+    ("measurement", "lacking"),
+    [("[]", {"none"}), ("latency", {"none", "plain", "damaged"})],
+)
+def test_a_recorded_cell_that_is_not_measured_yet_lacks_something(measurement: str, lacking: set[str]) -> None:
+    """So that a measurement which kills every worker is told as a failure, and a job of such cells is tried again."""
+    config = expand(["seed=0", "masker=greedy", f"measurement={measurement}"]).jobs[0].config
+    todo = tuple(Todo(key, 0.5, 1) for key in ("none", "plain", "timed", "damaged"))
+    bundle, store = Bundle((Task(config, "", "a seed 0", todo, 4),)), cast(Store, Records())
+    assert bundle.lacking(store) == lacking
+    assert {one.key for one in bundle.failed("killed").among(bundle.lacking(store)).failures} == lacking

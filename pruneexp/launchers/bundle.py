@@ -38,7 +38,7 @@ class Bundle:
     def apart(self, store: "Store") -> list["Bundle"]:
         """What is tried again when the process that ran it has died without a word: of several jobs each by itself that has something
         left to do, for it may be the fault of one alone."""
-        return [replace(self, tasks=(task,)) for task in self.tasks if len(self.tasks) > 1 and task.is_left(store)]
+        return [replace(self, tasks=(task,)) for task in self.tasks if len(self.tasks) > 1 and task.lacking(store)]
 
     def run(self, left: TimeLeft | None = None) -> Outcome:
         """Run the jobs in this process; what goes wrong is returned, not raised.
@@ -54,6 +54,10 @@ class Bundle:
             return Outcome(stopped=str(error))
         except Exception as error:
             return self.failed(error)
+
+    def lacking(self, store: "Store") -> set[str]:
+        """The keys of the cells that are not all that they are to be, as `Task.lacking`."""
+        return {key for task in self.tasks for key in task.lacking(store)}
 
     def failed(self, error: Exception | str) -> Outcome:
         """None of the cells could be made."""

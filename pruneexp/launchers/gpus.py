@@ -182,7 +182,7 @@ class _Pool:
                 self._attempt(number, *taken)
             except Exception as error:  # such as of a worker that cannot be started
                 with self.changed:
-                    self._note(taken[0].failed(error).of_missing(self.store))
+                    self._note(taken[0].failed(error).among(taken[0].lacking(self.store)))
             finally:
                 with self.changed:
                     self.busy -= 1
@@ -217,7 +217,7 @@ class _Pool:
                     self.waiting += [(one, died + 1) for one in again]
                     return
                 why = f"{ATTEMPTS} worker processes died of the job, the last with exit code {code}."
-                outcome = bundle.failed(why).of_missing(self.store)
+                outcome = bundle.failed(why).among(bundle.lacking(self.store))
             self._note(outcome)
 
     def _note(self, outcome: Outcome) -> None:

@@ -85,7 +85,7 @@ class Waiting:
                 try:
                     self.seen |= dict.fromkeys(self.again([bundle.tasks[0] for bundle in apart]), time.monotonic())
                 except (UserError, OSError) as error:
-                    outcome = job.bundle.failed(f"{why} {error}").of_missing(self.store)
+                    outcome = job.bundle.failed(f"{why} {error}").among(job.bundle.lacking(self.store))
             self.report.add(outcome)
         self.left.drop(self.report.failures)
         print(self.left(), flush=True)

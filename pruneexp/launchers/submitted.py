@@ -121,7 +121,7 @@ class Submitted:
         if ended is None and again and (apart := self.bundle.apart(store)):
             print(f"{why}\nWhat job {self.number} was to do is tried again in {len(apart)} jobs.", flush=True)
             return Outcome(), apart
-        return (ended or self.bundle.failed(why)).of_missing(store), []
+        return (ended or self.bundle.failed(why)).among(self.bundle.lacking(store)), []
 
 
 def result(path: Path, bundle: Bundle) -> Outcome | None:

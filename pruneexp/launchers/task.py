@@ -1,12 +1,14 @@
 """A job as it travels to another process, what comes back, and what is told of it."""
 
+import contextlib
 import re
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pruneexp.errors import UserError
 from pruneexp.failures import Failure
 from pruneexp.jobs.composing import Source
 from pruneexp.jobs.words import typed
@@ -33,9 +35,9 @@ class Outcome:
     failures: tuple[Failure, ...] = ()
     stopped: str = ""
 
-    def of_missing(self, store: "Store") -> "Outcome":
-        """The same without the cells that have a record, whoever made it."""
-        return replace(self, failures=tuple(one for one in self.failures if not store.has_folder(one.key)))
+    def among(self, keys: Collection[str]) -> "Outcome":
+        """The same without other cells than these."""
+        return replace(self, failures=tuple(one for one in self.failures if one.key in keys))
 
 
 @dataclass(frozen=True)
@@ -76,9 +78,19 @@ class Task:
         members: int | str = self.config.get("trainer", {}).get("members", 1)
         return members
 
-    def is_left(self, store: "Store") -> bool:
-        """Whether something may be left to do: a cell has no record, or is to be measured."""
-        return bool(self.config.get("measurement")) or not all(store.has_folder(one.key) for one in self.todo)
+    def lacking(self, store: "Store") -> set[str]:
+        """The keys of its cells that have no record, or one without something that is to be measured, whoever else made it."""
+        if not self.config.get("measurement"):
+            return {one.key for one in self.todo if not store.has_folder(one.key)}
+        from pruneexp.jobs.job import Job
+        from pruneexp.measuring.asked import is_measured
+
+        wanted, found = Job.of(self.config).setting.measurements, set()
+        for one in self.todo:
+            with contextlib.suppress(UserError):  # a damaged record
+                if is_measured(store.read(one.key) or {}, wanted):
+                    found.add(one.key)
+        return {one.key for one in self.todo} - found
 
     def part(self) -> "Part":
         """The job as a process makes it."""
