@@ -38,7 +38,13 @@ BASE = (
 QUIET = (*BASE, "logger=none", "figures=[]")
 FIRST = (*QUIET, "densities=[0.5]", "name=first", "report_dir=reports")
 FAULTS = ("TRACEBACK", "HANG", "NO SENTENCE", "LOST", "LEFT", "UNEQUAL")
-OWN = ("history.csv", "masks.safetensors", "weights.safetensors", ".npy", ".sha256")  # the same bytes whenever they are made
+OWN = (
+    "history.csv",
+    "masks.safetensors",
+    "weights.safetensors",
+    ".npy",
+    ".sha256",
+)  # the same bytes whenever they are made
 
 
 @dataclass(frozen=True)
@@ -194,7 +200,10 @@ def main() -> int:
     folder: Path = arguments.folder.resolve()
     folder.mkdir(parents=True)
     warm()
-    lines = [f"{'writers':24}{'instants':>9}{'exit 0':>8}{'exit 1':>8}{'exit 2':>8}" + "".join(f"{one:>13}" for one in FAULTS)]
+    lines = [
+        f"{'writers':24}{'instants':>9}{'exit 0':>8}{'exit 1':>8}{'exit 2':>8}"
+        + "".join(f"{one:>13}" for one in FAULTS)
+    ]
     total: Counter[str] = Counter()
     for name in arguments.only:
         trial, counts = Trial(folder, WRITERS[name]), Counter[str]()

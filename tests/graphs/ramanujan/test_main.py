@@ -171,7 +171,9 @@ def test_a_folder_that_is_not_there_is_told_for_npz(run: Command) -> None:
 
 def test_a_folder_in_the_place_of_the_file_is_told_for_npz(run: Command, tmp_path: Path) -> None:
     (tmp_path / "x.npz").mkdir()
-    assert "x.npz could not be written (Is a directory): move what is in the way elsewhere." in sentence(run("array-code", "3", "2", "--output", "x.npz"))
+    assert "x.npz could not be written (Is a directory): move what is in the way elsewhere." in sentence(
+        run("array-code", "3", "2", "--output", "x.npz")
+    )
 
 
 @pytest.mark.parametrize("folder", ["no", "file", "x.mtx"])
