@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, BinaryIO
 
 import numpy as np
 from pydantic import Field
@@ -129,9 +129,7 @@ def make(folder: Path, source: Source) -> None:
             data_dir.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock_folder(data_dir))
         except OSError as error:
-            raise UserError(
-                f"data_dir={data_dir} cannot be written ({error.strerror}): choose another with data_dir=PATH."
-            ) from error
+            raise UserError(files.unwritable(f"data_dir={data_dir}", error, "data_dir")) from error
         if _complete(folder):
             return
         files.remove_leftovers(folder)  # of a process that was killed
@@ -142,10 +140,19 @@ def make(folder: Path, source: Source) -> None:
                 arrays = source(data_dir, name)
                 for array_name, array in arrays.items():
                     with files.writing(scratch / f"{array_name}.npy") as file:
-                        np.save(file, array)
+                        _save(file, array)
                 files.write(scratch / SEAL, f"{digest_of(arrays)}\n")
         except OSError as error:
-            raise UserError(f"the arrays of {name} could not be written to {folder}: {error}.") from error
+            raise UserError(
+                f"the arrays of {name} could not be written to {folder} ({error.strerror or error}): {files.remedy(error, 'data_dir')}."
+            ) from error
+
+
+def _save(file: BinaryIO, array: np.ndarray) -> None:
+    """As numpy.save, which does not tell why the disk took only a part."""
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
+    file.write(array.data)
 
 
 def _check_seal(folder: Path, digest: str) -> None:
