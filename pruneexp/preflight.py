@@ -19,6 +19,7 @@ from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
 from pruneexp.training.device import Device
+from pruneexp.training.loggers import check_installed
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,8 @@ def check_sweep(store: Store, found: Found) -> None:
     store.check_writable()
     git_commit()  # which somebody may have told wrongly
     jobs = {id(slot.job.setting): slot.job for slot in found.left}.values()
+    for name in {job.setting.logger["name"] for job in jobs}:
+        check_installed(name)
     for weights in {job.options.weights for job in jobs}:
         _check_weights(Path(weights))
     networks: dict[str, Network] = {}  # by weights, data set and model
