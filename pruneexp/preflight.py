@@ -20,6 +20,7 @@ from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
 from pruneexp.system.files import check_writable, unwritable
 from pruneexp.training.device import Device
+from pruneexp.training.loggers import check_installed
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,8 @@ def check_sweep(store: Store, found: Found) -> None:
     _check_reports(found)
     git_commit()  # which somebody may have told wrongly
     jobs = {id(slot.job.setting): slot.job for slot in found.left}.values()
+    for name in {job.setting.logger["name"] for job in jobs}:
+        check_installed(name)
     for weights in {job.options.weights for job in jobs}:
         _check_weights(Path(weights))
     networks: dict[str, Network] = {}  # by weights, data set and model

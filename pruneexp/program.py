@@ -14,6 +14,7 @@ from pruneexp.records.store import Store
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
+from pruneexp.system.tracking import LOGS, asking
 
 
 @dataclass(frozen=True)
@@ -90,8 +91,10 @@ def _run(found: list[Grid], command: str) -> Done:
     report = Report()
     if there.left:
         launcher = found[0].jobs[0].setting.make("launcher")
-        check_sweep(store, there)
-        report = launcher.launch(tasks(found, there.left), options.results_dir)
+        with asking(any(slot.job.setting.logger["name"] == "wandb" for slot in there.left)) as answered:
+            check_sweep(store, there)
+            answered(Path(options.results_dir) / LOGS)
+            report = launcher.launch(tasks(found, there.left), options.results_dir)
     store.forget_finished()
     if report.stopped:
         raise UserError(report.stopped)

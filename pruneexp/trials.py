@@ -17,6 +17,7 @@ from pruneexp.order import Piece
 from pruneexp.outcome import Trial, last_figures, measure, trainee_of
 from pruneexp.pruning.rounds import Pruned
 from pruneexp.system.console import console, say
+from pruneexp.system.tracking import LOGS
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
@@ -115,5 +116,5 @@ def _snapshot(trial: Trial, number: int) -> Snapshot | None:
 
 def _loggers(trial: Trial) -> contextlib.AbstractContextManager[list["Logger"]]:
     cell, job = trial.piece.cell, trial.piece.order.job
-    folder, about = Path(job.options.results_dir) / ".logs", {**cell.names, **cell.description}
+    folder, about = Path(job.options.results_dir) / LOGS, {**cell.names, **cell.description}
     return logging_to(job.setting.logger, folder, job.options.name, cell.key, about)

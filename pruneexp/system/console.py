@@ -1,5 +1,6 @@
 """Where people are told things."""
 
+import functools
 import sys
 
 from rich.console import Console
@@ -13,3 +14,9 @@ def console() -> Console:
 def say(title: str, sentence: str) -> None:
     """One line about what has this title."""
     console().print(f"{title}: {sentence}", soft_wrap=True, markup=False)
+
+
+@functools.cache
+def say_once(title: str, sentence: str) -> None:
+    """The same, but only once until `say_once.cache_clear`."""
+    say(title, sentence)

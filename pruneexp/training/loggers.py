@@ -1,24 +1,38 @@
-"""One finished logger run for each cell."""
+"""One finished logger run for each cell; what fails of it is told, and training goes on."""
 
 import contextlib
-import hashlib
-import netrc
+import functools
+import importlib.util
 import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger, WandbLogger
+from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
+from pruneexp.system.console import say_once
+from pruneexp.system.tracking import MODE, home, offline
+from pruneexp.training.lenient import Lenient
+from pruneexp.training.wandb_run import LOWER, WandbRun, abandon
+
+NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb"}  # the package of each, where it may be missing
+
+
+def check_installed(name: str) -> None:
+    """Raise UserError where the package of the logger is missing."""
+    if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+        raise UserError(
+            f"logger={name} needs the {NEEDS[name]} package: pip install {NEEDS[name]}, or take logger=csv or logger=none."
+        )
 
 
 @contextlib.contextmanager
 def logging_to(
     kind: dict[str, Any], folder: Path, group: str, key: str, config: dict[str, Any]
 ) -> Iterator[list[Logger]]:
-    """The loggers of one cell, finished when the block ends.
+    """The loggers of one cell, finished when the block ends; one that fails says so once, and logs no more.
 
     Args:
         kind: ``name`` none, csv, tensorboard or wandb; wandb takes ``project``.
@@ -31,63 +45,51 @@ def logging_to(
         UserError: unknown name, or its package is missing.
     """
     name = kind["name"]
+    check_installed(name)
+    failed = functools.partial(_failed, name, folder / name)
     if name == "none":
         yield []
-    elif name == "csv":
-        shutil.rmtree(folder / "csv" / key, ignore_errors=True)  # of a process that was killed
-        logger = CSVLogger(folder, name="csv", version=key)
-        yield [logger]
-        logger.save()
+        return
+    if name == "csv":
+        logger = Lenient(lambda: _csv(folder, key), lambda made, _: made.save(), failed)
     elif name == "tensorboard":
-        shutil.rmtree(folder / "tensorboard" / key, ignore_errors=True)
-        try:
-            board = TensorBoardLogger(str(folder), name="tensorboard", version=key)
-        except ModuleNotFoundError as error:
-            raise UserError("logger=tensorboard needs the tensorboard package: pip install tensorboard.") from error
-        yield [board]
-        board.finalize("success")
+        logger = Lenient(lambda: _tensorboard(folder, key), lambda made, _: made.finalize("success"), failed)
     elif name == "wandb":
-        yield from _wandb(kind["project"], folder, group, key, config)
+        run = functools.partial(WandbRun, kind["project"], folder, group, key, config)
+        logger = Lenient(run, WandbRun.finish, functools.partial(_lowered, os.environ.get(MODE), folder))
     else:
         raise UserError(f"logger must be none, csv, tensorboard or wandb, got {name!r}.")
-
-
-def _wandb(project: str, folder: Path, group: str, key: str, config: dict[str, Any]) -> Iterator[list[Logger]]:
-    """A W&B run beside others that may be open: online where a key is configured, else offline under `folder`/wandb. Always finished."""
-    import wandb
-
-    os.environ.setdefault("WANDB_SILENT", "true")
-    folder.mkdir(parents=True, exist_ok=True)
-    number = hashlib.sha256(key.encode()).hexdigest()[:16]
-    for left in folder.glob(f"wandb/offline-run-*-{number}"):  # of a process that was killed
-        shutil.rmtree(left, ignore_errors=True)
-    # not left to WandbLogger, which would have a second cell go on with the first one's run
-    run = wandb.init(
-        name=key,
-        id=number,
-        dir=str(folder),
-        project=project,
-        group=group,
-        mode=None if _key_configured() else "offline",
-        config=config,
-        resume="allow",
-        reinit="create_new",
-    )
-    run.define_metric("trainer/global_step")
-    run.define_metric("*", step_metric="trainer/global_step", step_sync=True)
     try:
-        yield [WandbLogger(experiment=run)]
+        yield [logger]
     except BaseException:
-        run.finish(exit_code=1)
+        logger.close(whole=False)
         raise
-    run.finish()
+    logger.close(whole=True)
 
 
-def _key_configured() -> bool:
-    """Is there a W&B key in the environment or where ``wandb login`` puts it?"""
-    if os.environ.get("WANDB_API_KEY"):
-        return True
-    try:
-        return netrc.netrc().authenticators("api.wandb.ai") is not None
-    except (OSError, netrc.NetrcParseError):
-        return False
+def _csv(folder: Path, key: str) -> CSVLogger:
+    shutil.rmtree(folder / "csv" / key, ignore_errors=True)  # of a process that was killed
+    return CSVLogger(folder, name="csv", version=key)
+
+
+def _tensorboard(folder: Path, key: str) -> TensorBoardLogger:
+    shutil.rmtree(folder / "tensorboard" / key, ignore_errors=True)
+    return TensorBoardLogger(str(folder), name="tensorboard", version=key)
+
+
+def _why(error: Exception) -> str:
+    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+
+
+def _failed(name: str, folder: Path, error: Exception) -> None:
+    say_once(f"logger={name}", f"nothing more can be logged under {folder} ({_why(error)}): training goes on without.")
+
+
+def _lowered(mode: str | None, folder: Path, error: Exception) -> None:
+    """After trouble with a run of this mode: further ones are kept offline; after trouble with one offline, there are none."""
+    os.environ[MODE] = LOWER.get(mode or "", "offline")
+    abandon()
+    if os.environ[MODE] == "offline":
+        say_once("logger=wandb", offline(_why(error), folder))
+    else:
+        _failed("wandb", home(folder) / "wandb", error)

@@ -1,0 +1,164 @@
+"""A run of W&B's that tells nothing of the machine, and that nobody waits for longer than said."""
+
+import contextlib
+import hashlib
+import os
+import shutil
+import signal
+import threading
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+from lightning.pytorch.loggers import Logger
+
+from pruneexp.system.tracking import MODE, home
+
+Result = TypeVar("Result")
+
+START = 10  # seconds for the server to take a run
+FINISH = 30  # seconds for the last rows to reach it
+HUNG = 10  # seconds more, or for anything else, before W&B's service process is taken for dead
+STEP = "trainer/global_step"
+LOWER = {"offline": "disabled", "disabled": "disabled"}  # the mode after trouble; online: offline
+QUIET: dict[str, Any] = {
+    "init_timeout": START,
+    "finish_timeout": FINISH,
+    "finish_timeout_raises": True,
+    "console": "off",
+    "disable_code": True,
+    "disable_git": True,
+    "disable_job_creation": True,
+    "host": "",
+    "save_code": False,
+    "email": "",
+    "program": "pruneexp",
+    "program_abspath": "",
+    "program_relpath": "",
+    "x_disable_machine_info": True,
+    "x_disable_meta": True,
+    "x_disable_stats": True,
+    "x_executable": "",
+    "x_save_requirements": False,
+}  # W&B's own names; what the user has set is left as it is
+
+
+class WandbRun(Logger):
+    """A run beside others that may be open, in the mode that W&B's settings and `pruneexp.system.tracking` say.
+
+    Args:
+        project, group: W&B's.
+        folder: under which its files go, unless the user has W&B write elsewhere.
+        key: the run's name.
+        config: its hyper-parameters.
+
+    Raises:
+        Exception: whatever wandb raises.
+        TimeoutError: it hangs.
+    """
+
+    name = version = None
+
+    def __init__(self, project: str, folder: Path, group: str, key: str, config: dict[str, Any]) -> None:
+        os.environ.setdefault("WANDB_SILENT", "true")
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
+        import wandb
+
+        folder = home(folder)
+        folder.mkdir(parents=True, exist_ok=True)
+        number = hashlib.sha256(key.encode()).hexdigest()[:16]
+        for left in folder.glob(f"wandb/offline-run-*-{number}"):  # of a process that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        # not WandbLogger's, which would have a second cell go on with the first one's run
+        self.run = within(
+            START + HUNG,
+            lambda: wandb.init(
+                name=key,
+                id=number,
+                dir=str(folder),
+                project=project,
+                group=group,
+                mode=os.environ.get(MODE) or None,  # type: ignore[arg-type]  # checked by wandb
+                config=config,
+                resume="allow",
+                reinit="create_new",
+                settings=wandb.Settings(**_quiet(wandb.Settings.model_fields)),
+            ),
+        )
+        within(HUNG, self._define)
+
+    def _define(self) -> None:
+        self.run.define_metric(STEP)
+        self.run.define_metric("*", step_metric=STEP, step_sync=True)
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        within(HUNG, lambda: self.run.log({**metrics, **({} if step is None else {STEP: step})}))
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def finish(self, whole: bool) -> None:
+        """End it, as failed unless it is whole.
+
+        Raises:
+            TimeoutError: not all has reached the server.
+        """
+        within(FINISH + HUNG, lambda: self.run.finish(exit_code=0 if whole else 1))
+
+
+def _quiet(known: Any) -> dict[str, Any]:
+    """The settings that this version of wandb knows and the user has not set by W&B's variables."""
+    found = {}
+    for name, value in QUIET.items():
+        variable = "WANDB_" + name.removeprefix("x").upper()  # x_disable_meta: WANDB__DISABLE_META
+        if name in known and variable not in os.environ:
+            found[name] = value
+    return found
+
+
+def within(seconds: float, call: Callable[[], Result]) -> Result:
+    """What the call returns, or raises.
+
+    Raises:
+        TimeoutError: it has not returned by then.
+    """
+    results: list[Result] = []
+    errors: list[BaseException] = []
+
+    def body() -> None:
+        try:
+            results.append(call())
+        except BaseException as error:
+            errors.append(error)
+
+    thread = threading.Thread(target=body, daemon=True)
+    thread.start()
+    thread.join(seconds)
+    if results:
+        return results[0]
+    if errors and isinstance(errors[0], Exception):
+        raise errors[0]
+    raise TimeoutError(
+        f"it does not answer within {seconds:g} seconds" if not errors else f"it ends with {errors[0]!r}"
+    )
+
+
+def abandon() -> None:
+    """End W&B's service process, which may hang, so that nothing waits for it any more; the next run starts another."""
+    import wandb
+
+    for number in _services():
+        with contextlib.suppress(OSError):
+            os.kill(number, signal.SIGKILL)
+    with contextlib.suppress(Exception):
+        within(HUNG, wandb.teardown)
+    os.environ.pop("WANDB_SERVICE", None)  # where teardown could not
+
+
+def _services() -> Iterator[int]:
+    """Of this process's children those that are W&B's, on Linux."""
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            name, _, rest = path.read_text(encoding="utf-8", errors="replace").rpartition(") ")
+            if name.endswith("(wandb-core") and rest.split()[1] == str(os.getpid()):
+                yield int(path.parent.name)
