@@ -1,8 +1,10 @@
-"""The command line as a user types it: in a process of its own, or in this one where a start-up would cost too much."""
+"""The command line as a user types it: in a process of its own, or in a fork of this one or in it where a start-up would cost too much."""
 
 import os
 import subprocess
 import sys
+import tempfile
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +14,7 @@ import scipy.linalg  # noqa: F401  (its BLAS must be there to be limited)
 from threadpoolctl import threadpool_limits
 
 from pruneexp.cli import main
+from scripts.corruptions_of import commands
 
 ROOT = Path(__file__).resolve().parents[1]
 # figures are drawn where a test looks at them
@@ -54,6 +57,42 @@ def command(folder: Path, *arguments: str, interpreter: tuple[str, ...] = ("-m",
         timeout=600,
     )
     return Outcome(done.returncode, done.stdout, done.stderr)
+
+
+def _alone() -> None:
+    """In a fork: other threads than the one that forked are not there."""
+    import torch
+
+    torch.set_num_threads(1)
+    os.environ.update(environment())
+
+
+def started(folder: Path, texts: Path, *arguments: str, before: Callable[[], None] = lambda: None) -> int:
+    """The number of a process that runs the command in `folder`: a fork of this one, which has imported what it needs.
+
+    It leads a group of its own. What it says goes to two files of the folder `texts`.
+    """
+
+    def first() -> None:
+        _alone()
+        before()
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", DeprecationWarning)  # of threads, from Python 3.12 on
+        return commands.started(folder, arguments, (texts / "out", texts / "err"), first)
+
+
+def ended(process: int, texts: Path, limit: float = 600) -> Outcome:
+    """What a process that was `started` left on its terminal."""
+    done = commands.ended(process, (texts / "out", texts / "err"), limit)
+    assert done.code is not None, done
+    return Outcome(done.code, done.out, done.err)
+
+
+def in_fork(folder: Path, *arguments: str, before: Callable[[], None] = lambda: None) -> Outcome:
+    """`command` in a fork of this process; `before` is called in it first."""
+    with tempfile.TemporaryDirectory() as texts:
+        return ended(started(folder, Path(texts), *arguments, before=before), Path(texts))
 
 
 def in_process(

@@ -1,5 +1,6 @@
 """What holds for all tests, and the data that some of them share."""
 
+import gc
 import os
 import signal
 from pathlib import Path
@@ -16,6 +17,12 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: going through it time after time would take a tenth of what the tests take."""
+    gc.freeze()
+    gc.set_threshold(20_000, 20, 20)
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data_dir that has the digits."""
@@ -29,10 +36,10 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def local(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What ``launcher=local`` leaves of the sweep that every launcher is given."""
-    from tests.command import LAUNCHED, command
+    from tests.command import LAUNCHED, in_fork
 
     folder = tmp_path_factory.mktemp("local")
-    done = command(folder, *LAUNCHED)
+    done = in_fork(folder, *LAUNCHED)
     assert done.code == 0, done.err
     assert done.out.count(": accuracy") == 3
     return folder

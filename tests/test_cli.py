@@ -2,9 +2,8 @@
 
 import io
 import json
+import resource
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -13,7 +12,7 @@ import pandas as pd
 import pytest
 from PIL import Image
 
-from tests.command import SMALL, STEM, TABLES, Outcome, command, environment, files, in_process
+from tests.command import SMALL, STEM, TABLES, Outcome, command, ended, files, in_fork, in_process, started
 
 Command = Callable[..., Outcome]
 # sparsify and greedy: 2 dense + 2 x 2 pruned cells
@@ -128,7 +127,7 @@ def copied(swept: tuple[Path, Outcome], tmp_path: Path) -> Path:
 def test_run_again_nothing_is_trained_and_the_report_is_the_same(copied: Path) -> None:
     before = stamps(copied)
     report = {path: (copied / path).read_bytes() for path in REPORT}
-    again = command(copied, *SWEEP)
+    again = in_fork(copied, *SWEEP)
     assert again.code == 0, again.err
     assert stamps(copied) == before
     assert "cell 1 of" not in again.out
@@ -188,27 +187,18 @@ def test_a_changed_field_is_a_new_cell(run: Command, tmp_path: Path, data: Path)
     assert (tmp_path / "elsewhere" / "tables" / f"{STEM.replace('quickstart', 'other')}.csv").exists()
 
 
-def test_two_processes_on_one_sweep_share_the_cells(tmp_path: Path, data: Path) -> None:
-    arguments = [sys.executable, "-m", "pruneexp", *SMALL, f"data_dir={data}", "seed=0,1", "densities=[1.0,0.1,0.05]"]
-    both = [
-        subprocess.Popen(
-            arguments,
-            cwd=tmp_path,
-            env=environment(),
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(2)
-    ]
-    ended = [process.communicate(timeout=600) for process in both]
-    assert [process.returncode for process in both] == [0, 0], ended
-    assert len(cells(tmp_path)) == 2 + 2 * 2 * 2
+def test_two_processes_on_one_sweep_share_the_cells(tmp_path_factory: pytest.TempPathFactory, data: Path) -> None:
+    arguments = [*SMALL, f"data_dir={data}", "seed=0,1", "densities=[1.0,0.1,0.05]"]
+    folder, first, second = (tmp_path_factory.mktemp(name) for name in ("shared", "first", "second"))
+    both = [(started(folder, texts, *arguments), texts) for texts in (first, second)]
+    done = [ended(*one) for one in both]
+    assert [one.code for one in done] == [0, 0], done
+    assert len(cells(folder)) == 2 + 2 * 2 * 2
     trained = [
-        line.split(":")[0].split("  ")[1] for out, _ in ended for line in out.splitlines() if line.startswith("cell ")
+        line.split(":")[0].split("  ")[1] for one in done for line in one.out.splitlines() if line.startswith("cell ")
     ]
     assert len(trained) == len(set(trained)) == 10
-    assert [path for path in files(tmp_path) if "partial" in path] == []
+    assert [path for path in files(folder) if "partial" in path] == []
 
 
 def test_mode_plan_prints_the_grid_and_writes_nothing(run: Command, tmp_path: Path) -> None:
@@ -437,18 +427,12 @@ def test_a_mistake_in_a_process_of_its_own(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == []
 
 
-FULL = """
-import resource, sys
-resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
-from pruneexp.cli import main
-main()
-"""
-
-
 def test_a_disk_that_fills_while_recording_is_one_sentence_and_leaves_nothing(tmp_path: Path, data: Path) -> None:
-    outcome = command(
-        tmp_path, *SMALL, f"data_dir={data}", "seed=0", "masker=greedy", "densities=[0.1]", interpreter=("-c", FULL)
-    )
+    def full() -> None:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))
+
+    words = (*SMALL, f"data_dir={data}", "seed=0", "masker=greedy", "densities=[0.1]")
+    outcome = in_fork(tmp_path, *words, before=full)
     told = sentence(outcome)
     assert "could not be written" in told
     assert "ulimit -f" in told

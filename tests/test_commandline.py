@@ -11,7 +11,7 @@ from pruneexp import __version__
 from pruneexp.commandline import CommandLine
 from pruneexp.errors import UserError
 from pruneexp.jobs.composing import Source
-from tests.command import SMALL, Outcome, command, in_process
+from tests.command import SMALL, Outcome, in_fork, in_process
 
 Command = Callable[..., Outcome]
 RECIPE = "name: quick\n_target_: pruneexp.recipe.Recipe\nepochs: 1\nbatch_size: 32\nlr: 0.05\ntrain_images: 64\ntest_images: 32\n"
@@ -227,7 +227,7 @@ def test_the_version(run: Command, tmp_path: Path) -> None:
     ],
 )
 def test_what_is_hydras_own_runs_nothing(tmp_path: Path, words: list[str], told: str) -> None:
-    outcome = command(tmp_path, *words)  # in this process Hydra would set up its logs for the tests that follow
+    outcome = in_fork(tmp_path, *words)  # in this process Hydra would set up its logs for the tests that follow
     assert outcome.code == 0, outcome.err
     assert told in outcome.out
     assert "accuracy" not in outcome.out

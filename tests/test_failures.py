@@ -147,9 +147,14 @@ def test_a_scorer_of_ones_own_that_raises(run: Run, tmp_path: Path, mine: Path, 
 
 @pytest.mark.parametrize("members", [1, 4])
 def test_a_job_that_kills_its_worker_takes_no_other_with_it(
-    tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], members: int
+    tmp_path: Path,
+    mine: Path,
+    data: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+    members: int,
 ) -> None:
-    run = with_workers(tmp_path, monkeypatch, capsys, "launcher=gpus", "launcher.devices=1")
+    run = with_workers(tmp_path, monkeypatch, capsys, f"data_dir={data}", "launcher=gpus", "launcher.devices=1")
     monkeypatch.setenv("PYTHONPATH", os.pathsep.join([os.environ["PYTHONPATH"], str(mine)]))
     done = run(
         *SMALL, "seed=0", "scorer=magnitude,killer,l2", "masker=greedy", "densities=[0.1]", f"trainer.members={members}",

@@ -5,7 +5,6 @@ import dataclasses
 import json
 import os
 import signal
-import threading
 import time
 from collections import Counter
 from pathlib import Path
@@ -20,7 +19,7 @@ from pruneexp.preflight import look
 from pruneexp.records.store import Store
 from pruneexp.sweep import expand
 from scripts.kill_and_restart import without_seconds
-from tests.command import LAUNCHED, TABLES, Run, command, files, refused, with_workers
+from tests.command import LAUNCHED, TABLES, Run, ended, files, refused, started, with_workers
 
 
 @pytest.fixture
@@ -69,13 +68,15 @@ def finished(out: str) -> Counter[str]:
     return Counter(line.partition("cell ")[2].partition(" of")[0] for line in out.splitlines() if ": accuracy" in line)
 
 
-def test_gpus_with_a_worker_killed_in_a_cell(tmp_path: Path, local: Path) -> None:
+def test_gpus_with_a_worker_killed_in_a_cell(
+    tmp_path: Path, local: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
     arguments = [*LAUNCHED, "launcher=gpus", "launcher.devices=2", f"data_dir={local / 'data'}"]
     killed: list[int] = []
-    thread = threading.Thread(target=kill_in_a_cell, args=("pruneexp.launchers.gpu_worker", tmp_path, killed))
-    thread.start()
-    done = command(tmp_path, *arguments)
-    thread.join()
+    texts = tmp_path_factory.mktemp("texts")
+    process = started(tmp_path, texts, *arguments)
+    kill_in_a_cell("pruneexp.launchers.gpu_worker", tmp_path, killed)
+    done = ended(process, texts)
     assert done.code == 0, done.err
     assert len(killed) == 1
     assert "the worker died (exit code -9) in digits vgg_small magnitude" in done.out

@@ -1,6 +1,7 @@
 """``mode=report`` of several experiments, folders and files at once (``from=``), and of chosen rows (``where=``)."""
 
 import json
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -21,17 +22,25 @@ EXPERIMENT = (
 WORDS = ("-cd", "mine", "mode=report", "figure=[]")
 
 
-@pytest.fixture
-def run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
-    """``run(words...)``: the command in this process, beside records of two experiments of one's own, and a third that has none."""
-    (tmp_path / "mine" / "experiment").mkdir(parents=True)
+@pytest.fixture(scope="module")
+def there(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with records of two experiments of one's own, and a third that has none."""
+    folder = tmp_path_factory.mktemp("there")
+    (folder / "mine" / "experiment").mkdir(parents=True)
     for name, densities, masker in (("a", "1.0, 0.1", "greedy"), ("b", "0.1", "greedy,sparsify"), ("c", "0.5", "erk")):
         text = EXPERIMENT.format(name=name, densities=densities, masker=masker)
-        (tmp_path / "mine" / "experiment" / f"{name}.yaml").write_text(text)
-    monkeypatch.chdir(tmp_path)
+        (folder / "mine" / "experiment" / f"{name}.yaml").write_text(text)
     for name in "ab":
-        grid = expand([f"hydra.searchpath=[file://{tmp_path}/mine]", f"+experiment={name}"])
-        fill(grid, tmp_path / "results" / "runs", lambda cell: record(cell, 90.0 - 20 * (cell.density < 1) - cell.seed))
+        grid = expand([f"hydra.searchpath=[file://{folder}/mine]", f"+experiment={name}"])
+        fill(grid, folder / "results" / "runs", lambda cell: record(cell, 90.0 - 20 * (cell.density < 1) - cell.seed))
+    return folder
+
+
+@pytest.fixture
+def run(there: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Run:
+    """``run(words...)``: the command in this process, beside a copy of what is `there`."""
+    shutil.copytree(there, tmp_path, dirs_exist_ok=True)
+    monkeypatch.chdir(tmp_path)
     return lambda *words: in_process(tmp_path, monkeypatch, capsys, *words)
 
 

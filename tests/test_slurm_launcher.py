@@ -2,7 +2,6 @@
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -24,7 +23,7 @@ from pruneexp.launchers.slurm_words import Reasons, why_ended
 from pruneexp.launchers.submitted import Submitted
 from pruneexp.launchers.task import Outcome, Report, Task, Todo
 from pruneexp.system.signals import Stopped
-from tests.command import LAUNCHED, SMALL, Run, environment, refused, with_workers
+from tests.command import LAUNCHED, SMALL, Run, ended, environment, refused, started, with_workers
 from tests.quick import Quick, job
 from tests.test_launchers import finished, processes, same_results
 
@@ -406,22 +405,18 @@ def test_a_job_on_this_machine_ends_with_who_waits_and_leaves_its_state(
     """Also where who waits is killed outright; Ctrl-C goes to the terminal's whole group of processes."""
     words = [*SMALL, "recipe.epochs=2000", "seed=0", "densities=[0.1]", "masker=greedy", "launcher=slurm_local"]
     words += ["trainer.checkpoint_seconds=2"]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pruneexp", *words, f"data_dir={local / 'data'}"],
-        cwd=tmp_path,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    folder, texts = tmp_path / "folder", tmp_path / "texts"
+    folder.mkdir()
+    texts.mkdir()
+    process = started(folder, texts, *words, f"data_dir={local / 'data'}")
     end = time.monotonic() + 120
-    while not (left := list(tmp_path.glob("results/runs/.*.checkpoint"))):
+    while not (left := list(folder.glob("results/runs/.*.checkpoint"))):
         assert time.monotonic() < end
         time.sleep(0.05)
     left[0].unlink()  # what is left then is of the end
     time.sleep(1)  # an epoch takes a small part of it
-    os.killpg(process.pid, how)
-    assert process.wait(30) == (-how if how == signal.SIGKILL else 128 + how)
-    assert gone(tmp_path)
-    assert len(list(tmp_path.glob("results/runs/.*.checkpoint"))) == 1
-    assert (tmp_path / "results/runs/.submitit").exists() == (how == signal.SIGKILL)
+    os.killpg(process, how)
+    assert ended(process, texts, limit=30).code == (-how if how == signal.SIGKILL else 128 + how)
+    assert gone(folder)
+    assert len(list(folder.glob("results/runs/.*.checkpoint"))) == 1
+    assert (folder / "results/runs/.submitit").exists() == (how == signal.SIGKILL)

@@ -1,24 +1,44 @@
 """A command line's grids: the configurations that composing every combination in full gives, with far fewer compositions."""
 
+import copy
 import itertools
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import pytest
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
+from omegaconf import DictConfig
 
 from pruneexp import sweep
 from pruneexp.errors import UserError
+from pruneexp.jobs import composing
 from pruneexp.jobs.composing import Source, composed, hydra, plain
 from pruneexp.jobs.overrides import Parser
 from pruneexp.jobs.words import GROUP_OF, opened
 from pruneexp.sweep import expand, grids
 
 UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # composing takes a quarter of a second
+
+
+@pytest.fixture(scope="module", autouse=True)
+def once() -> Iterator[None]:
+    """What two ways of making a grid both compose is composed once: Hydra is asked the same and says the same."""
+    known: dict[tuple[Any, ...], DictConfig] = {}
+    compose = composing.compose
+
+    def of(name: str, words: list[str], return_hydra_config: bool) -> DictConfig:
+        asked = name, tuple(words), return_hydra_config, composing.BESIDE.get()
+        if asked not in known:
+            known[asked] = compose(name, words, return_hydra_config=return_hydra_config)
+        return copy.deepcopy(known[asked])
+
+    with mock.patch.object(composing, "compose", of):
+        yield
 
 
 def in_full(arguments: Sequence[str], source: Source | None = None) -> list[dict[str, Any]]:

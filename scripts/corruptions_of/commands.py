@@ -1,16 +1,18 @@
 """A user's command in a forked process: what it costs to start Python and to import torch is paid once."""
 
 import contextlib
+import gc
 import importlib
 import os
 import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+Texts = tuple[Path, Path]  # where standard output and standard error go
 LIMIT = 60.0  # seconds after which a command hangs
 NEEDED = (
     "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.running", "pruneexp.records.check", "pruneexp.planning",
@@ -35,6 +37,7 @@ def warm() -> None:
     from pruneexp.records.provenance import git_commit
 
     git_commit()  # the same for all that follows, whatever happens to the checkout
+    gc.freeze()  # what is imported stays: no command's garbage collection need go through it
 
 
 def composed(folder: Path, words: list[str]) -> None:
@@ -49,13 +52,23 @@ def composed(folder: Path, words: list[str]) -> None:
 
 def forked(folder: Path, words: list[str], limit: float = LIMIT, before: Callable[[], None] = lambda: None) -> Outcome:
     """``python -m pruneexp`` with these words in `folder`; `before` is called in the process first."""
-    texts = [folder / "out.txt", folder / "err.txt"]
+    texts = folder / "out.txt", folder / "err.txt"
+    return ended(started(folder, words, texts, before), texts, limit)
+
+
+def started(folder: Path, words: Sequence[str], texts: Texts, before: Callable[[], None] = lambda: None) -> int:
+    """The same, not waited for: the process, which leads a group of its own; what it says goes to `texts`."""
     for text in texts:
         text.unlink(missing_ok=True)
     sys.stdout.flush()
     sys.stderr.flush()
     if (child := os.fork()) == 0:
         os._exit(_child(folder, words, texts, before))
+    return child
+
+
+def ended(child: int, texts: Texts, limit: float = LIMIT) -> Outcome:
+    """How a process that was `started` ends; after so many seconds its group is killed."""
     end = time.monotonic() + limit
     while True:
         done, status = os.waitpid(child, os.WNOHANG)
@@ -73,13 +86,13 @@ def forked(folder: Path, words: list[str], limit: float = LIMIT, before: Callabl
     return Outcome(code, out, err)
 
 
-def _child(folder: Path, words: list[str], texts: list[Path], before: Callable[[], None]) -> int:
+def _child(folder: Path, words: Sequence[str], texts: Texts, before: Callable[[], None]) -> int:
     os.setsid()
     for number, text in enumerate(texts, start=1):
         handle = os.open(text, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o666)
         os.dup2(handle, number)
     sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
-    code = 1
+    code: object = 1
     try:
         os.chdir(folder)
         sys.argv = ["pruneexp", *words]
@@ -89,12 +102,14 @@ def _child(folder: Path, words: list[str], texts: list[Path], before: Callable[[
         main()
         code = 0
     except SystemExit as stopped:
-        code = stopped.code if isinstance(stopped.code, int) else int(stopped.code is not None)
+        code = stopped.code or 0
+        if isinstance(code, str):  # the interpreter prints it and exits with 1
+            print(code, file=sys.stderr)
     except BaseException:
         traceback.print_exc()
     sys.stdout.flush()
     sys.stderr.flush()
-    return code
+    return code if isinstance(code, int) else 1
 
 
 def killed_after(checkpoints: int) -> Callable[[], None]:

@@ -110,8 +110,9 @@ def _ask(folder: Path, log: Path) -> None:
     assert same(get(made, made.path("scores", {}), slowly), MADE)
 
 
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
 def test_processes_wait_for_the_one_that_makes_it(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
+    context = multiprocessing.get_context("fork")
     askers = [context.Process(target=_ask, args=(tmp_path / "runs", tmp_path / "log")) for _ in range(3)]
     for asker in askers:
         asker.start()

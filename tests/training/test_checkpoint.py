@@ -3,8 +3,6 @@
 import itertools
 import os
 import signal
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -25,7 +23,7 @@ from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.train import Trained, train
 from scripts.kill_and_restart import without_seconds
-from tests.command import TABLES, environment, files, in_process
+from tests.command import TABLES, ended, files, in_process, started
 from tests.training.test_train import CPU, random_masks, resident, small
 
 RECIPE = Recipe(
@@ -311,19 +309,14 @@ ARGUMENTS = (
 
 def kill_after_first_checkpoint(folder: Path, *arguments: str) -> None:
     """Run the command in `folder` and kill it -9 as soon as a cell has a checkpoint."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "pruneexp", *arguments],
-        cwd=folder,
-        env=environment(),
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-        start_new_session=True,
-    )
+    texts = folder.with_name("texts")
+    texts.mkdir()
+    process = started(folder, texts, *arguments)
     while not list((folder / "results" / "runs").glob(".*.checkpoint")):
-        assert process.poll() is None
+        assert os.waitpid(process, os.WNOHANG) == (0, 0)
         time.sleep(0.01)
-    os.killpg(process.pid, signal.SIGKILL)
-    assert process.wait() == -signal.SIGKILL
+    os.killpg(process, signal.SIGKILL)
+    assert ended(process, texts).code == -signal.SIGKILL
 
 
 def test_a_cell_killed_in_the_middle_ends_as_one_that_was_not(

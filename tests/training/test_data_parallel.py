@@ -24,7 +24,7 @@ from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.processes import RankFailed
 from pruneexp.training.train import Trained, Trainee, train, train_together
-from tests.command import SMALL, command, in_process
+from tests.command import SMALL, in_process
 from tests.helpers import diverging
 from tests.training.test_train import CPU, random_masks, resident, small
 
@@ -220,10 +220,11 @@ def test_more_gpus_than_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Device("cuda", devices=2).devices == 2
 
 
-def test_a_cell_from_the_command_line(tmp_path: Path) -> None:
-    outcome = command(
-        tmp_path, *SMALL, "trainer.devices=2", "seed=0", "scorer=magnitude", "masker=greedy", "densities=[0.1]"
-    )
+def test_a_cell_from_the_command_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = (*SMALL, "trainer.devices=2", "seed=0", "scorer=magnitude", "masker=greedy", "densities=[0.1]")
+    outcome = in_process(tmp_path, monkeypatch, capsys, *words)
     assert outcome.code == 0, outcome.err
     (record,) = tmp_path.glob("results/runs/*/record.json")
     assert '"device": "2 x ' in record.read_text()
