@@ -1,0 +1,90 @@
+"""Bad command lines of all kinds: each must be refused in one sentence, with exit code 2 and nothing written, or mean something.
+
+    python -m scripts.bad_input [--only KIND ...] [--out FILE]
+
+Each line is what ``python -m pruneexp`` does with its words, in a process that is forked from this one, which has imported everything
+and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds and six gigabytes. Afterwards its exit code,
+what it said, the files in its folder and the processes in its session are looked at (`scripts.bad_input.running`). Prints how many
+lines of each kind ended how, and those in full that are no sentence; exit code 1 where one of them is a fault.
+"""
+
+import argparse
+import importlib
+import pkgutil
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import scripts.bad_input
+from pruneexp.system import files
+from scripts.bad_input.lines import Line
+from scripts.bad_input.running import KINDS, Verdict, verdict
+from scripts.corruptions_of.commands import warm
+
+
+def kinds() -> dict[str, list[Line]]:
+    """The lines by their kind: the name of the module, within this package, that makes them."""
+    names = [one.name for one in pkgutil.walk_packages(scripts.bad_input.__path__, "scripts.bad_input.")]
+    modules = {
+        name.removeprefix("scripts.bad_input."): importlib.import_module(name)
+        for name in names
+        if not name.endswith("__main__")
+    }
+    return {name: list(module.lines()) for name, module in modules.items() if hasattr(module, "lines")}
+
+
+def told(kind: str, line: Line, found: Verdict) -> str:
+    """A line that is no sentence, in full."""
+    words = " ".join(word if len(word) < 200 else f"{word[:100]}... ({len(word)} letters)" for word in line.words)
+    meaning = f" (right: {line.accepted})" if line.accepted else ""
+    return f"{kind} {found.kind}: {ascii(words)[1:-1]} [{line.why}]{meaning}\n    {ascii(found.said)[1:-1][:1500]}"
+
+
+def table(found: list[tuple[str, Line, Verdict]]) -> list[str]:
+    """How many lines of each kind ended how, as Markdown."""
+    count = Counter((kind, one.kind) for kind, _, one in found)
+    rows = [*dict.fromkeys(kind for kind, *_ in found)]
+    lines = [f"| kind | lines | {' | '.join(KINDS)} |", "|" + "---|" * (len(KINDS) + 2)]
+    for row in rows:
+        ends = [count[row, end] for end in KINDS]
+        lines.append(f"| {row} | {sum(ends)} | {' | '.join(map(str, ends))} |")
+    ends = [sum(count[row, end] for row in rows) for end in KINDS]
+    return [*lines, f"| all | {sum(ends)} | {' | '.join(map(str, ends))} |"]
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="of these kinds alone")
+    parser.add_argument("--out", type=Path, help="a file that gets what is printed, too")
+    arguments = parser.parse_args()
+    every = kinds()
+    if unknown := set(arguments.only or ()) - every.keys():
+        parser.error(f"there is no kind {', '.join(sorted(unknown))}: {', '.join(every)}")
+    warm()
+    begin, said, found = time.monotonic(), list[str](), list[tuple[str, Line, Verdict]]()
+
+    def say(line: str) -> None:
+        said.append(line)
+        print(line, flush=True)
+
+    with tempfile.TemporaryDirectory() as name:
+        data = Path(name)
+        if done := verdict(Line((), "nothing"), data).kind != "accepted":
+            raise SystemExit(f"the smallest sweep itself ends so: {done}")
+        for kind in arguments.only or every:
+            for line in every[kind]:
+                found.append((kind, line, one := verdict(line, data)))
+                if one.kind != "sentence":
+                    say(told(kind, line, one))
+    faults = sum(one.fault(line) for _, line, one in found)
+    for text in (*table(found), f"{faults} faults, {time.monotonic() - begin:.0f} s"):
+        say(text)
+    if arguments.out:
+        files.write(arguments.out, "\n".join(said) + "\n")
+    return 1 if faults else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

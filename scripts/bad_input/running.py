@@ -1,0 +1,115 @@
+"""A bad command line run in a forked process, and what the program made of it."""
+
+import os
+import resource
+import sys
+import tempfile
+from dataclasses import dataclass
+from pathlib import Path
+
+from scripts.bad_input.lines import Line
+from scripts.corruptions_of.commands import Outcome, forked
+from scripts.wrong_values import BASE
+
+SECONDS = 10.0  # that a line may take
+MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
+WRONG = ("traceback", "hang", "crash", "wrote", "left", "vague")
+KINDS = ("sentence", "failed", "accepted", *WRONG)
+NOWHERE = "http://127.0.0.1:9"  # nothing is downloaded
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What became of a line.
+
+    Attributes:
+        kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
+            notes of that aside. accepted. And what is wrong: traceback; hang: longer than `SECONDS`; crash: ended by a signal; wrote: refused,
+            and files are there; left: processes are; vague: no sentence, or several.
+        said: on the terminal; of an accepted line what is on its last line.
+    """
+
+    kind: str
+    said: str
+
+    def fault(self, line: Line) -> bool:
+        """Whether it should be otherwise."""
+        return self.kind in WRONG or (self.kind == "accepted" and not line.accepted)
+
+
+def verdict(line: Line, data: Path) -> Verdict:
+    """Run a line in an empty folder; `data` has the digits."""
+    with tempfile.TemporaryDirectory() as name:
+        outer, here = Path(name), Path(name) / "here"
+        here.mkdir()
+        if line.before is not None:
+            line.before(here)
+        there = {path for path in here.rglob("*") if "__pycache__" not in path.parts}
+        done = forked(outer, command(line, here, data), SECONDS, lambda: _enter(line, here))
+        left = _end_others(int((outer / "pid").read_text(encoding="ascii")))
+        new = [
+            path
+            for path in here.rglob("*")
+            if path not in there and "__pycache__" not in path.parts and path.suffix != ".pyc"
+        ]
+        return _judged(done, sorted(str(path.relative_to(here)) for path in new), left)
+
+
+def command(line: Line, here: Path, data: Path) -> list[str]:
+    """The line's words, after the smallest other settings where it chooses no experiment, which has its own."""
+    words = [word.replace("{here}", str(here)) for word in line.words]
+    given = {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
+    base = {"data_dir": str(data)} | ({} if given & {"experiment", "from"} else BASE)
+    return [*(f"{name}={value}" for name, value in base.items() if name not in given), *words]
+
+
+def _enter(line: Line, here: Path) -> None:
+    """What the forked process does first."""
+    (here.parent / "pid").write_text(str(os.getpid()), encoding="ascii")
+    os.chdir(here)
+    nothing = os.open(os.devnull, os.O_RDONLY)
+    os.dup2(nothing, 0)
+    taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
+    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    root = str(Path(__file__).resolve().parents[2])
+    env = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "HTTPS_PROXY": NOWHERE, "PYTHONPATH": root}
+    env |= {name: value.replace("{here}", str(here)) for name, value in line.env.items()}
+    sys.path[:0] = [folder for folder in env["PYTHONPATH"].split(os.pathsep) if folder != root]
+    os.environ.update(env, PYTHONPATH=os.pathsep.join(dict.fromkeys([*env["PYTHONPATH"].split(os.pathsep), root])))
+
+
+def _end_others(session: int) -> int:
+    """End the processes that a line has left in its session; how many there were."""
+    found = 0
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            state, _, _, its = stat.read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()[:4]
+        except OSError:
+            continue
+        if int(its) == session and state != "Z":
+            os.kill(int(stat.parent.name), 9)
+            found += 1
+    return found
+
+
+def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
+    said = f"{done.out}\n{done.err}".strip()
+    lines = [line for line in done.err.splitlines() if line]
+    sentences = [line for line in lines if line.startswith("pruneexp: ") and len(line) < 2000]
+    end = "\n".join(said.splitlines()[-12:])
+    if done.code is None:
+        return Verdict("hang", end)
+    if done.code < 0:
+        return Verdict("crash", f"signal {-done.code}: {end}")
+    if "Traceback (most recent call last)" in said or done.code not in (0, 1, 2):
+        return Verdict("traceback", end)
+    if left:
+        return Verdict("left", f"{left} processes; {end}")
+    if done.code == 0:
+        return Verdict("accepted", done.out[:200])
+    if "could not be made" in done.err and sentences:
+        return Verdict("failed", done.err.strip())
+    if len(lines) != 1 or len(sentences) != 1 or done.code != 2:
+        return Verdict("vague", f"exit {done.code}: {end}")
+    return Verdict("wrote", f"{', '.join(new[:5])}: {end}") if new else Verdict("sentence", lines[0])
