@@ -63,7 +63,7 @@ class Writers:
 WRITERS = {
     "data, records, report": Writers((*QUIET, "densities=[1.0,0.2]", "data_dir=disk/data")),
     "checkpoints, rewound": Writers(
-        (*QUIET, "densities=[0.2]", "rewind=epoch", "rewind_epoch=1", "recipe.epochs=4", "trainer.checkpoint_seconds=0.000001"),
+        (*QUIET, "densities=[0.2]", "when=trained", "rewind=epoch", "rewind_epoch=1", "recipe.epochs=4", "trainer.checkpoint_seconds=0.000001"),
     ),
     "after training": Writers((*QUIET, "densities=[0.2]", "when=trained", "scorer=snip")),
     "measured later": Writers((*QUIET, "densities=[0.5]", "name=first", "topology=ramanujan")),
