@@ -65,7 +65,7 @@ WRITERS = {
     "checkpoints, rewound": Writers(
         (*QUIET, "densities=[0.2]", "when=trained", "rewind=epoch", "rewind_epoch=1", "recipe.epochs=4", "trainer.checkpoint_seconds=0.000001"),
     ),
-    "after training": Writers((*QUIET, "densities=[0.2]", "when=trained", "scorer=snip")),
+    "after training": Writers((*QUIET, "densities=[0.2]", "when=trained")),
     "measured later": Writers((*QUIET, "densities=[0.5]", "name=first", "topology=ramanujan")),
     "report, figures": Writers((*BASE, "logger=none", "densities=[0.5]", "name=first", "report_dir=disk/reports", "mode=report")),
     "csv": Writers((*BASE, "figures=[]", "densities=[0.2]", "logger=csv")),
