@@ -3,7 +3,8 @@
     python -m scripts.full_disks [--instants 10] [--only NAME ...] [--log FILE] FOLDER
 
 mounts a small tmpfs in FOLDER (as root) for each instant: what is finished already lies on it, and beside that there is room for some
-bytes or some inodes, from none to nearly all that the command writes. It meets the end of the disk somewhere in its course. It is a fault if
+bytes or some inodes, from none to nearly all that the command writes. The command meets the end of the disk somewhere in its course.
+It is a fault if
 
 * there is a TRACEBACK, a HANG, or no single sentence where the exit code is not 0;
 * a finished cell is LOST: it is not there any more, or cannot be believed;
@@ -63,7 +64,10 @@ class Writers:
 WRITERS = {
     "data, records, report": Writers((*QUIET, "densities=[1.0,0.2]", "data_dir=disk/data")),
     "checkpoints, rewound": Writers(
-        (*QUIET, "densities=[0.2]", "when=trained", "rewind=epoch", "rewind_epoch=1", "recipe.epochs=4", "trainer.checkpoint_seconds=0.000001"),
+        (
+            *QUIET, "densities=[0.2]", "when=trained", "rewind=epoch", "rewind_epoch=1", "recipe.epochs=4",
+            "trainer.checkpoint_seconds=0.000001",
+        )
     ),
     "after training": Writers((*QUIET, "densities=[0.2]", "when=trained")),
     "measured later": Writers((*QUIET, "densities=[0.5]", "name=first", "topology=ramanujan")),

@@ -133,7 +133,9 @@ def test_each_writer_at_each_instant_loses_nothing_and_leaves_no_half(disk: Path
     whole.mkdir()
     writer(whole)
     expected = contents(whole)
-    for pages, inodes in [(pages, 1000) for pages in range(0, 40, 5)] + [(10_000, inodes) for inodes in (0, 1, 2, 4, 6)]:
+    for pages, inodes in [(pages, 1000) for pages in range(0, 40, 5)] + [
+        (10_000, inodes) for inodes in (0, 1, 2, 4, 6)
+    ]:
         if name == "amend":
             record(disk)
         (disk / "precious").write_bytes(OLD)
