@@ -86,7 +86,7 @@ def check_writable(folder: Path) -> None:
     number = 0
     if not there.is_dir():
         number = errno.ENOTDIR
-    elif not os.access(there, os.W_OK | os.X_OK):
+    elif not os.access(there, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
     if number:
         raise OSError(number, os.strerror(number), str(folder))

@@ -4,6 +4,7 @@ import contextlib
 import os
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -90,28 +91,23 @@ def test_users_exclude_one_another_whoever_made_the_files(folder: Path, holder: 
 @needs_root
 @pytest.mark.parametrize("users", [(A, B), (B, A), (B, C), (B, B)])
 def test_who_waits_gets_it_when_the_holder_lets_go(folder: Path, users: Sides) -> None:
-    path = folder / ".claims"
+    path, has = folder / ".claims", folder / "has"
     with process(A, holds(path, 3)):
         pass
-    with contextlib.ExitStack() as stack:
-        first = contextlib.ExitStack()
-        assert first.enter_context(process(users[0], holds(path, 3))) == "True"
-        late, early = os.pipe()
 
-        def work(say: Callable[[object], None]) -> None:
-            with lock(path, 3, wait=True) as mine:
-                os.write(early, b"x")
-                say(mine)
+    def waits(say: Callable[[object], None]) -> None:
+        say("waits")
+        with lock(path, 3, wait=True) as mine:
+            has.write_text(str(mine))
 
-        stack.callback(os.close, late)
-        stack.callback(os.close, early)
-        os.set_blocking(late, False)
-        waiting = process(users[1], lambda say: (say("waits"), work(lambda _: None))[0])
-        with waiting as said:
-            assert said == "waits"
-            first.close()
-        os.set_blocking(late, True)
-        assert os.read(late, 1) == b"x"
+    first = contextlib.ExitStack()
+    assert first.enter_context(process(users[0], holds(path, 3))) == "True"
+    later = threading.Timer(0.3, first.close)
+    with process(users[1], waits) as told:
+        assert told == "waits"
+        later.start()
+    later.join()
+    assert has.read_text() == "True"
 
 
 @pytest.mark.parametrize(("umask", "mode"), [(0o002, 0o664), (0o022, 0o644), (0o077, 0o600)])
