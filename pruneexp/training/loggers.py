@@ -15,7 +15,7 @@ from pruneexp.errors import UserError, first_line
 from pruneexp.system.console import say_once
 from pruneexp.system.tracking import MODE, home, offline
 from pruneexp.training.lenient import Lenient
-from pruneexp.training.wandb_run import LOWER, WandbRun, abandon
+from pruneexp.training.wandb_run import WandbRun, abandon
 
 NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb"}  # the package of each, where it may be missing
 
@@ -77,8 +77,17 @@ def _tensorboard(folder: Path, key: str) -> TensorBoardLogger:
     return TensorBoardLogger(str(folder), name="tensorboard", version=key)
 
 
+def _root(error: BaseException) -> BaseException:
+    """What the machine said, where that is what the libraries' errors come from."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause if isinstance(cause, OSError) else error
+
+
 def _why(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+    root = _root(error)
+    return root.strerror if isinstance(root, OSError) and root.strerror else first_line(root)
 
 
 def _failed(name: str, folder: Path, error: Exception) -> None:
@@ -86,8 +95,10 @@ def _failed(name: str, folder: Path, error: Exception) -> None:
 
 
 def _lowered(mode: str | None, folder: Path, error: Exception) -> None:
-    """After trouble with a run of this mode: further ones are kept offline; after trouble with one offline, there are none."""
-    os.environ[MODE] = LOWER.get(mode or "", "offline")
+    """After trouble with a run of this mode: further ones are kept offline; where that is no help, there are none."""
+    root = _root(error)
+    here = isinstance(root, OSError) and not isinstance(root, ConnectionError | TimeoutError)
+    os.environ[MODE] = "disabled" if here or mode in ("offline", "dryrun", "disabled") else "offline"
     abandon()
     if os.environ[MODE] == "offline":
         say_once("logger=wandb", offline(_why(error), folder))
