@@ -20,7 +20,8 @@ Result = TypeVar("Result")
 
 START = 10  # seconds for the server to take a run
 FINISH = 30  # seconds for the last rows to reach it
-HUNG = 10  # seconds more, or for anything else, before W&B's service process is taken for dead
+HUNG = 60  # seconds more, or for anything else, before W&B's service process is taken for dead
+GRACE = 1  # second for that process to end by itself
 STEP = "trainer/global_step"
 QUIET: dict[str, Any] = {
     "init_timeout": START,
@@ -153,18 +154,19 @@ def abandon() -> None:
     """End W&B's service process, which may hang, so that nothing waits for it any more; the next run starts another."""
     import wandb
 
+    with contextlib.suppress(Exception):
+        within(GRACE, wandb.teardown)
     for number in _services():
         with contextlib.suppress(OSError):
             os.kill(number, signal.SIGKILL)
-    with contextlib.suppress(Exception):
-        within(HUNG, wandb.teardown)
     os.environ.pop("WANDB_SERVICE", None)  # where teardown could not
 
 
 def _services() -> Iterator[int]:
-    """Of this process's children those that are W&B's, on Linux."""
+    """Of this process's children those that are W&B's and alive, on Linux."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, _, rest = path.read_text(encoding="utf-8", errors="replace").rpartition(") ")
-            if name.endswith("(wandb-core") and rest.split()[1] == str(os.getpid()):
+            state, parent, *_ = rest.split()
+            if name.endswith("(wandb-core") and parent == str(os.getpid()) and state != "Z":
                 yield int(path.parent.name)

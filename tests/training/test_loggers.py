@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import errno
+import gc
 import importlib
 import json
 import os
@@ -280,6 +281,7 @@ def sentence_number(sentence: str) -> int:
     return errno.EEXIST if os.strerror(errno.EEXIST) in sentence else errno.ENOTDIR
 
 
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # wandb's, who does not wait for it
 def test_wandbs_process_may_die_in_the_middle(tmp_path: Path, offline: None, capfd: pytest.CaptureFixture[str]) -> None:
     def kill() -> None:
         for number in list(wandb_run._services())[: len(killed) == 0]:
@@ -296,6 +298,7 @@ def test_wandbs_process_may_die_in_the_middle(tmp_path: Path, offline: None, cap
     assert "Traceback" not in out + err
     assert os.environ[MODE] == "disabled"
     assert list(wandb_run._services()) == []
+    gc.collect()
 
 
 class Hangs:
@@ -313,7 +316,7 @@ def test_nothing_waits_long_for_wandb(
     where: str, tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv(MODE, "online")
-    for name in ("START", "FINISH", "HUNG"):
+    for name in ("START", "FINISH", "HUNG", "GRACE"):
         monkeypatch.setattr(wandb_run, name, 0.05)
     monkeypatch.setattr("wandb.init", lambda **_: time.sleep(3) if where == "init" else Hangs(where))
     begin = time.monotonic()
