@@ -5,6 +5,8 @@ import functools
 import importlib.util
 import os
 import shutil
+import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -26,6 +28,19 @@ def check_installed(name: str) -> None:
         raise UserError(
             f"logger={name} needs the {NEEDS[name]} package: pip install {NEEDS[name]}, or take logger=csv or logger=none."
         )
+
+
+@functools.cache
+def hush() -> None:
+    """Have the trackers' own threads die without a traceback: what they could not do is told by `Lenient`."""
+    usual = threading.excepthook
+
+    def told(death: threading.ExceptHookArgs) -> None:
+        modules = {frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(death.exc_traceback)}
+        if not NEEDS.keys() & {module.partition(".")[0] for module in modules}:
+            usual(death)
+
+    threading.excepthook = told
 
 
 @contextlib.contextmanager
@@ -50,6 +65,7 @@ def logging_to(
     if name == "none":
         yield []
         return
+    hush()
     if name == "csv":
         logger = Lenient(lambda: _csv(folder, key), lambda made, _: made.save(), failed)
     elif name == "tensorboard":

@@ -9,6 +9,7 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
@@ -198,7 +199,6 @@ def test_wandb_is_told_nothing_of_the_machine_and_says_nothing(
     tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "host-of-the-test")
-    monkeypatch.setenv("WANDB_ANONYMOUS", "allow")
     with logging_to({"name": "wandb", "project": "p"}, tmp_path / "logs", "group", "cell", {"a": 1}) as loggers:
         loggers[0].log_metrics(FIGURES)
         print("a line of the program's own")
@@ -348,6 +348,22 @@ def test_a_package_that_is_missing_is_told_with_how_to_get_it(name: str, monkeyp
         loggers.check_installed(name)
     for other in ("none", "csv"):
         loggers.check_installed(other)
+
+
+def test_threads_of_trackers_die_in_silence_and_others_do_not() -> None:
+    usual = threading.excepthook
+    heard: list[threading.ExceptHookArgs] = []
+    threading.excepthook = heard.append
+    try:
+        loggers.hush.__wrapped__()
+        for package in ("wandb.sdk.wandb_run", "tensorboard.summary", "wandbering"):
+            body: dict[str, Any] = {"__name__": package}
+            exec("def body(): raise OSError", body)
+            (thread := threading.Thread(target=body["body"])).start()
+            thread.join()
+    finally:
+        threading.excepthook = usual
+    assert [one.thread is thread for one in heard] == [True]
 
 
 class Breaks(Logger):
