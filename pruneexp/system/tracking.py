@@ -14,7 +14,7 @@ from pruneexp.system.console import say_once
 MODE = "WANDB_MODE"  # W&B's own; what has been found out stands there too, for this process and those that it starts
 LOGS = ".logs"  # in the folder of results: what loggers write
 SECONDS = 5  # for the server to answer
-LIMIT = 30  # for the process, which imports wandb
+LIMIT = 60  # for the process, which imports wandb
 ON = ("1", "true", "yes", "on")
 
 
