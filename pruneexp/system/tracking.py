@@ -14,7 +14,7 @@ from pruneexp.system.console import say_once
 MODE = "WANDB_MODE"  # W&B's own; what has been found out stands there too, for this process and those that it starts
 LOGS = ".logs"  # in the folder of results: what loggers write
 SECONDS = 5  # for the server to answer
-LIMIT = 30  # for the process, which imports wandb
+LIMIT = 60  # for the process, which imports wandb
 ON = ("1", "true", "yes", "on")
 
 
@@ -89,7 +89,9 @@ def mode() -> tuple[str, str]:
         server = settings.base_url
         if settings.mode in ("online", "run", "shared"):
             begin = time.monotonic()
-            _ = wandb.Api(timeout=SECONDS).viewer
+            account = wandb.Api(timeout=SECONDS)
+            with contextlib.suppress(ValueError):  # an answer, though not as this version of wandb has it
+                _ = account.viewer
     except UsageError:  # no key is configured, and nobody can be asked for one
         return "offline", ""
     except Exception as error:

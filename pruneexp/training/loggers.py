@@ -5,6 +5,8 @@ import functools
 import importlib.util
 import os
 import shutil
+import threading
+import traceback
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -15,7 +17,7 @@ from pruneexp.errors import UserError, first_line
 from pruneexp.system.console import say_once
 from pruneexp.system.tracking import MODE, home, offline
 from pruneexp.training.lenient import Lenient
-from pruneexp.training.wandb_run import LOWER, WandbRun, abandon
+from pruneexp.training.wandb_run import WandbRun, abandon
 
 NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb"}  # the package of each, where it may be missing
 
@@ -26,6 +28,19 @@ def check_installed(name: str) -> None:
         raise UserError(
             f"logger={name} needs the {NEEDS[name]} package: pip install {NEEDS[name]}, or take logger=csv or logger=none."
         )
+
+
+@functools.cache
+def hush() -> None:
+    """Have the trackers' own threads die without a traceback: what they could not do is told by `Lenient`."""
+    usual = threading.excepthook
+
+    def told(death: threading.ExceptHookArgs) -> None:
+        modules = {frame.f_globals.get("__name__", "") for frame, _ in traceback.walk_tb(death.exc_traceback)}
+        if not NEEDS.keys() & {module.partition(".")[0] for module in modules}:
+            usual(death)
+
+    threading.excepthook = told
 
 
 @contextlib.contextmanager
@@ -50,6 +65,7 @@ def logging_to(
     if name == "none":
         yield []
         return
+    hush()
     if name == "csv":
         logger = Lenient(lambda: _csv(folder, key), lambda made, _: made.save(), failed)
     elif name == "tensorboard":
@@ -77,8 +93,17 @@ def _tensorboard(folder: Path, key: str) -> TensorBoardLogger:
     return TensorBoardLogger(str(folder), name="tensorboard", version=key)
 
 
+def _root(error: BaseException) -> BaseException:
+    """What the machine said, where that is what the libraries' errors come from."""
+    cause = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return cause if isinstance(cause, OSError) else error
+
+
 def _why(error: Exception) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
+    root = _root(error)
+    return root.strerror if isinstance(root, OSError) and root.strerror else first_line(root)
 
 
 def _failed(name: str, folder: Path, error: Exception) -> None:
@@ -86,8 +111,10 @@ def _failed(name: str, folder: Path, error: Exception) -> None:
 
 
 def _lowered(mode: str | None, folder: Path, error: Exception) -> None:
-    """After trouble with a run of this mode: further ones are kept offline; after trouble with one offline, there are none."""
-    os.environ[MODE] = LOWER.get(mode or "", "offline")
+    """After trouble with a run of this mode: further ones are kept offline; where that is no help, there are none."""
+    root = _root(error)
+    here = isinstance(root, OSError) and not isinstance(root, ConnectionError | TimeoutError)
+    os.environ[MODE] = "disabled" if here or mode in ("offline", "dryrun", "disabled") else "offline"
     abandon()
     if os.environ[MODE] == "offline":
         say_once("logger=wandb", offline(_why(error), folder))

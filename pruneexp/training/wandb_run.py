@@ -1,12 +1,14 @@
 """A run of W&B's that tells nothing of the machine, and that nobody waits for longer than said."""
 
 import contextlib
+import errno
 import hashlib
+import logging
 import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,9 +20,9 @@ Result = TypeVar("Result")
 
 START = 10  # seconds for the server to take a run
 FINISH = 30  # seconds for the last rows to reach it
-HUNG = 10  # seconds more, or for anything else, before W&B's service process is taken for dead
+HUNG = 60  # seconds more, or for anything else, before W&B's service process is taken for dead
+GRACE = 1  # second for that process to end by itself
 STEP = "trainer/global_step"
-LOWER = {"offline": "disabled", "disabled": "disabled"}  # the mode after trouble; online: offline
 QUIET: dict[str, Any] = {
     "init_timeout": START,
     "finish_timeout": FINISH,
@@ -64,8 +66,13 @@ class WandbRun(Logger):
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
 
+        logging.getLogger("wandb").setLevel(
+            logging.CRITICAL
+        )  # it would print a traceback for each line that has no room
         folder = home(folder)
         folder.mkdir(parents=True, exist_ok=True)
+        if not os.access(folder, os.W_OK):  # wandb would take the machine's folder for temporary files
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
         number = hashlib.sha256(key.encode()).hexdigest()[:16]
         for left in folder.glob(f"wandb/offline-run-*-{number}"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
@@ -106,7 +113,7 @@ class WandbRun(Logger):
         within(FINISH + HUNG, lambda: self.run.finish(exit_code=0 if whole else 1))
 
 
-def _quiet(known: Any) -> dict[str, Any]:
+def _quiet(known: Collection[str]) -> dict[str, Any]:
     """The settings that this version of wandb knows and the user has not set by W&B's variables."""
     found = {}
     for name, value in QUIET.items():
@@ -147,18 +154,19 @@ def abandon() -> None:
     """End W&B's service process, which may hang, so that nothing waits for it any more; the next run starts another."""
     import wandb
 
+    with contextlib.suppress(Exception):
+        within(GRACE, wandb.teardown)
     for number in _services():
         with contextlib.suppress(OSError):
             os.kill(number, signal.SIGKILL)
-    with contextlib.suppress(Exception):
-        within(HUNG, wandb.teardown)
     os.environ.pop("WANDB_SERVICE", None)  # where teardown could not
 
 
 def _services() -> Iterator[int]:
-    """Of this process's children those that are W&B's, on Linux."""
+    """Of this process's children those that are W&B's and alive, on Linux."""
     for path in Path("/proc").glob("[0-9]*/stat"):
         with contextlib.suppress(OSError):
             name, _, rest = path.read_text(encoding="utf-8", errors="replace").rpartition(") ")
-            if name.endswith("(wandb-core") and rest.split()[1] == str(os.getpid()):
+            state, parent, *_ = rest.split()
+            if name.endswith("(wandb-core") and parent == str(os.getpid()) and state != "Z":
                 yield int(path.parent.name)

@@ -2,13 +2,21 @@
 
 import contextlib
 import csv
+import errno
+import gc
 import importlib
 import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
-from lightning.pytorch.loggers import WandbLogger
+from lightning.pytorch.loggers import Logger
 
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
@@ -16,7 +24,11 @@ from pruneexp.models.vgg import vgg_small
 from pruneexp.network.initialise import initialise
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.system.console import say_once
+from pruneexp.system.tracking import MODE
+from pruneexp.training import loggers, wandb_run
 from pruneexp.training.device import Device
+from pruneexp.training.lenient import Lenient
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.train import train
 from tests.helpers import toy_dataset
@@ -42,13 +54,16 @@ def logged(kind: dict[str, Any], folder: Path, keys: tuple[str, ...] = ("cell",)
 
 
 @pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     """No W&B key anywhere, and nothing of W&B's outside `tmp_path`."""
-    for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_DIR"):
+    for name in ("WANDB_API_KEY", "WANDB_DIR"):
         monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(MODE, "offline")  # as a sweep finds out, ahead of its cells
     monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
     monkeypatch.setenv("HOME", str(tmp_path))
-    monkeypatch.setenv("WANDB_SILENT", "true")
+    say_once.cache_clear()
+    yield
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
 
 
 def test_none_writes_nothing(tmp_path: Path) -> None:
@@ -174,8 +189,222 @@ def test_a_run_that_fails_is_finished_too(tmp_path: Path, offline: None) -> None
 def test_hyper_parameters_reach_the_wandb_run(tmp_path: Path, offline: None) -> None:
     with logging_to({"name": "wandb", "project": "p"}, tmp_path, "grouped", "named", {"density": 0.25}) as loggers:
         loggers[0].log_metrics(FIGURES)
-        assert isinstance(loggers[0], WandbLogger)
-        run = loggers[0].experiment
-        assert (run.name, run.group, run.project) == ("named", "grouped", "p")
-        assert json.loads(json.dumps(dict(run.config)))["density"] == 0.25
-        assert run.offline
+    (records,) = offline_runs(tmp_path)
+    run = next(record.run for record in records if record.HasField("run"))
+    assert (run.display_name, run.run_group, run.project) == ("named", "grouped", "p")
+    assert {item.key: json.loads(item.value_json) for item in run.config.update}["density"] == 0.25
+
+
+def test_wandb_is_told_nothing_of_the_machine_and_says_nothing(
+    tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("socket.gethostname", lambda: "host-of-the-test")
+    with logging_to({"name": "wandb", "project": "p"}, tmp_path / "logs", "group", "cell", {"a": 1}) as loggers:
+        loggers[0].log_metrics(FIGURES)
+        print("a line of the program's own")
+    assert capfd.readouterr() == ("a line of the program's own\n", "")
+    offline_runs(tmp_path)
+    (folder,) = (tmp_path / "logs" / "wandb").glob("offline-run-*")
+    sent = b"".join(path.read_bytes() for path in folder.rglob("*") if path.is_file() and path.suffix != ".log")
+    assert b"graph/lambda2" in sent
+    host = Path("/proc/sys/kernel/hostname").read_text(encoding="utf-8").strip()
+    hidden = [
+        str(tmp_path),
+        tmp_path.name,
+        str(Path.cwd()),
+        Path.cwd().name + "/",
+        sys.executable,
+        Path(sys.argv[0]).name,
+    ]
+    hidden += [
+        "host-of-the-test",
+        *([host] if len(host) > 4 else []),
+        "git@",
+        "https://",
+        "own\n",
+        "a line of the program",
+    ]
+    assert [word for word in hidden if word.encode() in sent] == []
+
+
+def test_what_the_user_asks_wandb_to_tell_is_told(
+    tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_HOST", "asked-for")
+    assert "host" not in wandb_run._quiet(["host", "email"])
+    monkeypatch.setenv("WANDB__DISABLE_META", "false")
+    assert wandb_run._quiet(["x_disable_meta", "unknown"]) == {}
+
+
+def test_wandb_writes_where_and_as_the_user_says(
+    tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kind = {"name": "wandb", "project": "p"}
+    monkeypatch.setenv("WANDB_DIR", str(tmp_path / "own"))
+    for mode in ("offline", "disabled"):
+        monkeypatch.setenv("WANDB_MODE", mode)
+        with logging_to(kind, tmp_path / "logs", "group", mode, {}) as loggers:
+            loggers[0].log_metrics(FIGURES)
+    assert len(offline_runs(tmp_path / "logs")) == 0
+    ((first, *_),) = offline_runs(tmp_path / "own")
+    assert first is not None
+
+
+def without_trouble(folder: Path, kinds: Sequence[str], during: Callable[[], object] = lambda: None) -> None:
+    """Two cells, each logged twice."""
+    for kind in kinds:
+        for key in ("first", "second"):
+            with logging_to({"name": kind, "project": "p"}, folder, "group", key, {}) as loggers:
+                loggers[0].log_metrics({"train/loss": 1.0}, step=0)
+                during()
+                loggers[0].log_metrics({"train/loss": 0.5}, step=1)
+
+
+@pytest.mark.parametrize("name", ["csv", "tensorboard", "wandb"])
+def test_a_folder_that_cannot_be_made_is_a_sentence_and_no_cell_fails(
+    name: str, tmp_path: Path, offline: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    pytest.importorskip(name)
+    (tmp_path / "file").write_text("", encoding="utf-8")
+    without_trouble(tmp_path / "file", [name])
+    out, err = capfd.readouterr()
+    (sentence,) = out.splitlines()
+    assert sentence == (
+        f"logger={name}: nothing more can be logged under {tmp_path}/file/{name} ({os.strerror(sentence_number(sentence))}):"
+        " training goes on without."
+    )
+    assert err == ""
+
+
+def sentence_number(sentence: str) -> int:
+    """What the machine says of a folder under a file: not a directory, or that it is there and none."""
+    return errno.EEXIST if os.strerror(errno.EEXIST) in sentence else errno.ENOTDIR
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")  # wandb's, who does not wait for it
+def test_wandbs_process_may_die_in_the_middle(tmp_path: Path, offline: None, capfd: pytest.CaptureFixture[str]) -> None:
+    def kill() -> None:
+        for number in list(wandb_run._services())[: len(killed) == 0]:
+            os.kill(number, signal.SIGKILL)
+            killed.append(number)
+            time.sleep(0.05)
+
+    killed: list[int] = []
+    offline_runs(tmp_path)  # a service of its own
+    without_trouble(tmp_path, ["wandb"], kill)
+    assert len(killed) == 1
+    out, err = capfd.readouterr()
+    assert out.count("logger=wandb: nothing more can be logged under ") == 1
+    assert "Traceback" not in out + err
+    assert os.environ[MODE] == "disabled"
+    assert list(wandb_run._services()) == []
+    gc.collect()
+
+
+class Hangs:
+    """A run whose service does not answer any more."""
+
+    def __init__(self, where: str) -> None:
+        self.where = where
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        return lambda *_, **__: time.sleep(3 if name == self.where else 0)
+
+
+@pytest.mark.parametrize("where", ["init", "define_metric", "log", "finish"])
+def test_nothing_waits_long_for_wandb(
+    where: str, tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv(MODE, "online")
+    for name in ("START", "FINISH", "HUNG", "GRACE"):
+        monkeypatch.setattr(wandb_run, name, 0.05)
+    monkeypatch.setattr("wandb.init", lambda **_: time.sleep(3) if where == "init" else Hangs(where))
+    begin = time.monotonic()
+    without_trouble(tmp_path, ["wandb"])
+    assert time.monotonic() - begin < 1
+    told = capsys.readouterr().out
+    first, *second = told.splitlines()
+    assert "W&B cannot be reached (it does not answer within 0." in first
+    assert all("nothing more can be logged" in line for line in second)  # offline it hangs as well
+
+
+def test_later_errors_of_runs_that_were_online_leave_the_mode_at_offline(tmp_path: Path, offline: None) -> None:
+    for error in (ConnectionError("gone"), RuntimeError("revoked"), TimeoutError("hangs")):
+        loggers._lowered(None, tmp_path, error)
+        assert os.environ[MODE] == "offline"
+    loggers._lowered("offline", tmp_path, RuntimeError("broken"))
+    assert os.environ[MODE] == "disabled"
+    os.environ[MODE] = "online"
+    loggers._lowered("online", tmp_path, OSError(errno.ENOSPC, "No space left on device"))
+    assert os.environ[MODE] == "disabled"
+
+
+@pytest.mark.parametrize("name", ["tensorboard", "wandb"])
+def test_a_package_that_is_missing_is_told_with_how_to_get_it(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(
+        UserError, match=rf"logger={name} needs the {name} package: pip install {name}, or take logger=csv"
+    ):
+        loggers.check_installed(name)
+    for other in ("none", "csv"):
+        loggers.check_installed(other)
+
+
+def test_threads_of_trackers_die_in_silence_and_others_do_not() -> None:
+    usual = threading.excepthook
+    heard: list[threading.ExceptHookArgs] = []
+    threading.excepthook = heard.append
+    try:
+        loggers.hush.__wrapped__()
+        for package in ("wandb.sdk.wandb_run", "tensorboard.summary", "wandbering"):
+            body: dict[str, Any] = {"__name__": package}
+            exec("def body(): raise OSError", body)
+            (thread := threading.Thread(target=body["body"])).start()
+            thread.join()
+    finally:
+        threading.excepthook = usual
+    assert [one.thread is thread for one in heard] == [True]
+
+
+class Breaks(Logger):
+    """Fails at one of its steps."""
+
+    name = version = None
+
+    def __init__(self, where: str) -> None:
+        self.where, self.rows, self.ends = where, 0, 0
+        self.fail("make")
+
+    def fail(self, where: str) -> None:
+        if where == self.where:
+            raise RuntimeError(where)
+
+    def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
+        self.rows += 1
+        self.fail("log")
+
+    def log_hyperparams(self, *_: Any, **__: Any) -> None:
+        pass
+
+    def close(self, whole: bool) -> None:
+        self.ends += 1
+        self.fail("close")
+
+
+@pytest.mark.parametrize(("where", "rows", "ends"), [("make", 0, 0), ("log", 1, 1), ("close", 2, 1), ("", 2, 1)])
+def test_a_logger_gives_up_after_its_first_error(where: str, rows: int, ends: int) -> None:
+    made: list[Breaks] = []
+    errors: list[Exception] = []
+
+    def make() -> Breaks:
+        made.append(Breaks(where))
+        return made[-1]
+
+    lenient = Lenient(make, Breaks.close, errors.append)
+    for step in range(2):
+        lenient.log_metrics({"x": 1.0}, step)
+    for _ in range(2):
+        lenient.close(whole=True)
+    lenient.log_metrics({"x": 1.0}, 3)
+    assert list(map(str, errors)) == [where] * bool(where)
+    assert (sum(one.rows for one in made), sum(one.ends for one in made)) == (rows, ends)
