@@ -1,4 +1,4 @@
-"""The command line as a user types it: in a process of its own, or in a fork of this one or in it where a start-up would cost too much."""
+"""The command line as a user types it: in a process of its own or, where a start-up would cost too much, in a fork of this one or in it."""
 
 import os
 import subprocess

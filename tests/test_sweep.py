@@ -9,6 +9,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from hydra import compose as hydra_compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
@@ -29,12 +30,11 @@ UNSHRUNK = (Phase.explicit, Phase.reuse, Phase.generate)  # composing takes a qu
 def once() -> Iterator[None]:
     """What two ways of making a grid both compose is composed once: Hydra is asked the same and says the same."""
     known: dict[tuple[Any, ...], DictConfig] = {}
-    compose = composing.compose
 
     def of(name: str, words: list[str], return_hydra_config: bool) -> DictConfig:
         asked = name, tuple(words), return_hydra_config, composing.BESIDE.get()
         if asked not in known:
-            known[asked] = compose(name, words, return_hydra_config=return_hydra_config)
+            known[asked] = hydra_compose(name, words, return_hydra_config=return_hydra_config)
         return copy.deepcopy(known[asked])
 
     with mock.patch.object(composing, "compose", of):
