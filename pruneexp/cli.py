@@ -8,6 +8,7 @@ import os
 import sys
 
 from pruneexp.system.collecting import not_at_the_end, paused
+from pruneexp.system.console import write_whatever
 from pruneexp.system.ending import told_at_the_end
 
 SPINS = "1000"
@@ -26,6 +27,7 @@ def spin_less() -> None:
 def main() -> None:
     """Do what the command line asks for; exit code 2 for a user's mistake, 1 if cells are missing, 143 and 130 for a signal."""
     spin_less()
+    write_whatever()
     with told_at_the_end("pruneexp"):
         sys.exit(_main(sys.argv[1:]))
 

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from pruneexp.errors import UserError
+from pruneexp.system.console import visible
 from pruneexp.system.signals import Stopped, heeded
 
 
@@ -15,7 +16,7 @@ def told_at_the_end(program: str) -> Iterator[None]:
         with heeded():
             yield
     except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print(visible(f"{program}: {error}"), file=sys.stderr)
         sys.exit(2)
     except Stopped as stopped:
         print(
