@@ -18,6 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.task import Outcome
 from pruneexp.records.store import Store
+from pruneexp.system.console import write_whatever
 from pruneexp.system.signals import GRACE, Stopped, heeded
 
 NOTICE = signal.SIGUSR2  # what submitit has a job told before its time is up
@@ -37,6 +38,7 @@ class RunBundle:
 
     def __call__(self, bundle: Bundle) -> Outcome:
         again = signal.getsignal(NOTICE)  # submitit's
+        write_whatever()
         try:
             with heeded(again=False, also=[NOTICE]):
                 if self.attended:

@@ -63,7 +63,7 @@ class Canvas:
             beside: whether the legend may stand at the right where it is narrow enough; below otherwise.
         """
         big = self.font + 1
-        lines = [(line, big) for line in self._wrapped(title, big)]
+        lines = [(line, big) for line in self._wrapped(literal(title), big)]
         lines += [(line, self.small) for line in self._wrapped("; ".join(about), self.small)]
         with self.styled():
             below, at_right = self._legend(handles, beside) if handles else (0.0, 0.0)
