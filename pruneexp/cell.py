@@ -104,9 +104,7 @@ class Options(BaseModel):
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     records: Annotated[
         list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]"), Place()
-    ] = option(
-        [], "files of finished cells, as reports leave them: their cells count as done"
-    )
+    ] = option([], "files of finished cells, as reports leave them: their cells count as done")
     columns: Annotated[list[Label], Words("a list of names of files in conf/column such as [n,accuracy,drop]")] = option(
         [
             "n", "accuracy", "pairs", "drop", "published", "density_achieved", "effective", "neurons", "dead_filters", "collapsed",

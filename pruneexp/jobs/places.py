@@ -13,7 +13,9 @@ from pruneexp.cell import PLACES, marked
 from pruneexp.system.places import of_here, told
 
 NEXT = ("--config-dir", "-cd")  # the next word is theirs
-LEFT_OUT = tuple(f"{name}=" for name in PLACES if name not in marked("identity"))  # a cell is the same wherever they are
+LEFT_OUT = tuple(
+    f"{name}=" for name in PLACES if name not in marked("identity")
+)  # a cell is the same wherever they are
 
 
 def without_places(words: Sequence[str]) -> list[str]:

@@ -71,7 +71,9 @@ def latex(table: Shown, titles: Titles, caption: str, label: str) -> str:
 
 def escaped(text: str) -> str:
     """Text as pdflatex takes it: of characters that it has none for, the number; of those that cannot be seen, the escape."""
-    known = (SPECIAL.get(one, one if one < LATIN and one not in STRANGE else f"U+{ord(one):04X}") for one in visible(text))
+    known = (
+        SPECIAL.get(one, one if one < LATIN and one not in STRANGE else f"U+{ord(one):04X}") for one in visible(text)
+    )
     return MINUS.sub("$-$", "".join(known))
 
 

@@ -128,9 +128,7 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
             ) from error
         if more := len(subject.records) - len(there):
             what = f"{more} cell is" if more == 1 else f"{more} cells are"
-            told = [
-                f"{what} of an earlier report of this grid (records/{earlier.name}) and not in results_dir."
-            ]
+            told = [f"{what} of an earlier report of this grid (records/{earlier.name}) and not in results_dir."]
     if not subject.records:
         raise _nothing(subject, options.results_dir)
     cells = tidy(subject.records, subject.labels)
@@ -140,7 +138,15 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
     records = [subject.records[row][0] for row in kept.pop("row")]
     layers = layer_table(kept, records) if any("layers" in one.asks for one in figures.values()) else None
     table = aggregate(kept)
-    return Report(subject, command, kept, records, table, layers, [visible(note) for note in (*notes(table, kept, subject.presets), *told)])
+    return Report(
+        subject,
+        command,
+        kept,
+        records,
+        table,
+        layers,
+        [visible(note) for note in (*notes(table, kept, subject.presets), *told)],
+    )
 
 
 def _nothing(subject: Subject, where: str) -> UserError:

@@ -13,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from pydantic import Field
 
 from pruneexp.reports.figures import drawing
+from pruneexp.reports.figures.names import literal
 
 Inches = Annotated[float, Field(ge=2, le=40)]
 TEXT_WIDTH = 6.5  # of a printed page
