@@ -92,6 +92,8 @@ class Parser:
         if value.startswith("~/"):
             home = f'{name}="$HOME{value[1:]}"'
             return f"{name}={value} cannot be read: write the home folder as the shell's variable, as in {home}."
+        if re.search("[\ud800-\udfff]", value):  # bytes that this process's encoding has no characters for
+            return f"{name}={value!r} is not text in this locale: set LC_ALL=C.UTF-8."
         if not value.isprintable():
             return f"{name} must be one line of characters that can be seen, got {value!r}."
         open_ended = value[:1] in ("[", "{", '"', "'") and name not in TEXTS  # a bracket or a quote that nothing closes
