@@ -65,13 +65,15 @@ def test_no_file_of_a_sweep_has_a_path_of_this_machine(
     asked_for = json.loads(table.read_text(encoding="utf-8"))["command"]
     assert f"weights=w.safetensors 'records=[\"{record.name}\"]'" in asked_for
     assert "--config-dir DIR hydra.searchpath=[file://DIR]" in asked_for
-    looked, hits = 0, list[tuple[str, str]]()
+    looked, hits = 0, list[tuple[str, bytes]]()
     secrets = {NAME, str(tmp_path), str(Path.home()), socket.gethostname(), getpass.getuser()}
     patterns = [re.compile(rb"(?<![\w.-])" + re.escape(one.encode()) + rb"(?![\w.-])") for one in secrets]
     for name, content in contents(home):
         looked += 1
         binary = b"\0" in content  # in which a short name may stand by chance
-        hits += [(name, one.pattern) for one in patterns if one.search(content) and not (binary and len(one.pattern) < 40)]
+        hits += [
+            (name, one.pattern) for one in patterns if one.search(content) and not (binary and len(one.pattern) < 40)
+        ]
     assert looked > 60
     assert hits == []
 

@@ -28,6 +28,7 @@ from pruneexp.sweep import Grid
 from pruneexp.system import files
 from pruneexp.system.console import console, tell, visible
 from pruneexp.system.locks import lock_folder
+from pruneexp.system.places import of_here
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,9 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
                 f"{error} An earlier report has left it: this one does without when it is deleted."
             ) from error
         if more := len(subject.records) - len(there):
+            where = "results_dir" if of_here(options.results_dir) else options.results_dir
             what = f"{more} cell is" if more == 1 else f"{more} cells are"
-            told = [f"{what} of an earlier report of this grid (records/{earlier.name}) and not in results_dir."]
+            told = [f"{what} of an earlier report of this grid (records/{earlier.name}) and not in {where}."]
     if not subject.records:
         raise _nothing(subject, options.results_dir)
     cells = tidy(subject.records, subject.labels)

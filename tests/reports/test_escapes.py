@@ -58,7 +58,9 @@ def test_csv_gives_every_value_back() -> None:
     assert len({len(row) for row in csv.reader(io.StringIO(content))}) == 1
     read = set(pd.read_csv(io.StringIO(content))["masker"])
     assert read == {visible(text) for text in ODD.values()}
-    assert {text for text in ODD.values() if text.isprintable()} <= read  # a formula too: a table is joined by its names
+    assert {
+        text for text in ODD.values() if text.isprintable()
+    } <= read  # a formula too: a table is joined by its names
 
 
 @pytest.mark.parametrize("text", ODD.values(), ids=ODD)
@@ -86,7 +88,18 @@ def test_what_can_be_seen_is_as_it_was() -> None:
 
 
 def test_bash_gives_every_word_back_and_a_comment_of_html_ends_where_it_should() -> None:
-    words = [*(text for text in ODD.values() if "\0" not in text), "~", "a=~/b", "-", "", "{a,b}", "*", "a!b", "x --> y", "\udcff"]
+    words = [
+        *(text for text in ODD.values() if "\0" not in text),
+        "~",
+        "a=~/b",
+        "-",
+        "",
+        "{a,b}",
+        "*",
+        "a!b",
+        "x --> y",
+        "\udcff",
+    ]
     line = " ".join(map(quoted, words))
     assert line.isprintable()
     comment = made_by(f"python -m pruneexp {line}")

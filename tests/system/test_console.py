@@ -31,7 +31,10 @@ list(track([1], odd, console=console()))
 def test_no_text_is_too_much_for_an_encoding(locale: dict[str, str]) -> None:
     environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
     done = subprocess.run(
-        [sys.executable, "-c", TELLS], capture_output=True, env=environment | {"PYTHONPATH": str(ROOT)} | locale, check=False
+        [sys.executable, "-c", TELLS],
+        capture_output=True,
+        env=environment | {"PYTHONPATH": str(ROOT)} | locale,
+        check=False,
     )
     assert done.returncode == 0, done.stderr
     assert b"\x1b" not in done.stdout
