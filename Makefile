@@ -39,7 +39,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-busy soak \
-	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page clean
+	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -194,6 +194,10 @@ zoo: .venv/tested ## what can be done with architectures of torchvision and timm
 gpu-lease: .venv/tested ## a CUDA GPU for MINUTES=10: its tests, times of a training step, cells of papers' tables, all kept in lease/ as they come
 	.venv/bin/python -m scripts.gpu_lease --minutes $(MINUTES) $(ARGS)
 
+audit: .venv/audit ## publicly known faults of the installed packages; an environment of its own, needs the network
+	@.venv/audit/bin/pip-audit --strict --progress-spinner off --path "$$(.venv/bin/python -c 'import sysconfig; print(sysconfig.get_paths()["purelib"])')" \
+		|| { echo "audit: a package has a fault that is told above, or the register of faults cannot be reached (docs/dependencies.md)."; exit 1; }
+
 results-page: .venv/tested ## results/README.md and the README's table from the tables; ARGS=--again makes the reports from records anew
 	.venv/bin/python -m scripts.results_page $(ARGS)
 
@@ -204,6 +208,10 @@ clean: ## remove .venv and caches; data and results stay
 	$(PYTHON) -m venv .venv
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable .
 	touch $@
+
+.venv/audit: .venv/installed
+	$(PYTHON) -m venv $@
+	$@/bin/python -m pip install --quiet --disable-pip-version-check pip-audit
 
 .venv/tested: .venv/installed
 	.venv/bin/python -m pip install --quiet --disable-pip-version-check --editable ".[test]"

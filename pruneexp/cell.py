@@ -19,7 +19,7 @@ from typing import Annotated, Any, Literal
 from hydra.core.config_store import ConfigStore
 from pydantic import BaseModel, ConfigDict, Field
 
-from pruneexp.components.values import Count, Label, Line, Natural, Words
+from pruneexp.components.values import Count, Label, Line, Natural, Place, Words
 
 Share = Annotated[float, Field(gt=0, le=1), Words("above 0 and at most 1, the share of weights kept")]
 Densities = Annotated[
@@ -28,7 +28,7 @@ Densities = Annotated[
     Words("a list such as [0.1,0.02], each density above 0 and at most 1 (the share of weights kept)"),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Folder = Line
+Folder = Annotated[Line, Place()]
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
 SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side by side, each under its name
 OTHERS = ("trainer", "launcher", "logger")
@@ -59,7 +59,7 @@ class Options(BaseModel):
     batchnorm_init: Literal["ones", "uniform"] = option(
         "ones", "of BatchNorm's weights: 1, or uniform in (0, 1) as OpenLTH starts them", identity=True, dense=True
     )
-    weights: Annotated[Line, Words("none, imagenet or a path")] = option(
+    weights: Annotated[Line, Words("none, imagenet or a path"), Place()] = option(
         "none", "pretrained, all but the classifier: none, imagenet (torchvision's) or the PATH of a state dict or a dense cell's folder",
         identity=True, dense=True,
     )  # fmt: skip
@@ -102,9 +102,9 @@ class Options(BaseModel):
         " fit its files and itself",
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
-    records: Annotated[list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]")] = option(
-        [], "files of finished cells, as reports leave them: their cells count as done"
-    )
+    records: Annotated[
+        list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]"), Place()
+    ] = option([], "files of finished cells, as reports leave them: their cells count as done")
     columns: Annotated[list[Label], Words("a list of names of files in conf/column such as [n,accuracy,drop]")] = option(
         [
             "n", "accuracy", "pairs", "drop", "published", "density_achieved", "effective", "neurons", "dead_filters", "collapsed",
@@ -149,6 +149,9 @@ def hint(schema: type[BaseModel], name: str) -> Any:
 def marked(mark: str) -> list[str]:
     """The options with a mark, in the schema's order: ``identity``, ``dense``."""
     return [name for name, field in FIELDS.items() if isinstance(e := field.json_schema_extra, dict) and e.get(mark)]
+
+
+PLACES = tuple(name for name, field in FIELDS.items() if Place() in field.metadata)  # options that are paths
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ import safetensors.torch
 from torch import nn
 
 from pruneexp.artifacts import Artifacts
-from pruneexp.cell import Cell
+from pruneexp.cell import PLACES, Cell
 from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Notes
 from pruneexp.measuring.asked import measured, with_names
@@ -22,13 +22,11 @@ from pruneexp.network.weights import packed
 from pruneexp.order import Piece
 from pruneexp.records.provenance import provenance
 from pruneexp.records.record import Record
+from pruneexp.system.places import told
 from pruneexp.training.device import TEST_PRECISION
 from pruneexp.training.train import Trained
 
-OF_THIS_MACHINE = (
-    "data_dir", "results_dir", "report_dir", "launcher", "logger", "mode", "title", "where", "columns", "figure", "measurement",
-    "weights", "records",
-)  # fmt: skip
+OF_THIS_RUN = (*PLACES, "launcher", "logger", "mode", "title", "where", "columns", "figure", "measurement")
 
 
 @dataclass
@@ -144,5 +142,6 @@ def _finite(value: float) -> float | None:
 
 
 def _portable(job: Job) -> dict[str, Any]:
-    """The job's configuration without what belongs to one machine."""
-    return {name: value for name, value in job.config.items() if name not in OF_THIS_MACHINE}
+    """The job's configuration without what belongs to one run, and to one machine."""
+    config: dict[str, Any] = told({name: value for name, value in job.config.items() if name not in OF_THIS_RUN})
+    return config

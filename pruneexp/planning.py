@@ -3,7 +3,6 @@
 import statistics
 
 import torch
-from rich.markup import escape
 from rich.table import Table
 from torch import nn
 
@@ -16,7 +15,7 @@ from pruneexp.records.record import Record
 from pruneexp.records.store import Store
 from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import Grid
-from pruneexp.system.console import console
+from pruneexp.system.console import console, visible
 from pruneexp.training.device import Device
 from pruneexp.training.members import seconds
 
@@ -52,7 +51,7 @@ def print_plan(grid: Grid) -> None:
         left += (len(members) - done) * seconds
         macs = "" if probe.macs is None else f"{cell.density * probe.macs:.3g}"
         size = (f"{round(cell.density * probe.weights):,}", macs)
-        table.add_row(*map(escape, names), str(len(members)), str(done), *size, f"{seconds / 60:.3g}")
+        table.add_row(*map(visible, names), str(len(members)), str(done), *size, f"{seconds / 60:.3g}")
     out.print(table)
     how = ", ".join(sorted({probe.how for probe in probes.values()}))
     out.print(

@@ -16,7 +16,7 @@ from pruneexp.order import Order, Part, Piece
 from pruneexp.outcome import Trial, files_of, measure_later, record_of
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
-from pruneexp.system.console import console, say
+from pruneexp.system.console import say
 from pruneexp.system.signals import check, shielded
 from pruneexp.training.train import Trained
 from pruneexp.trials import prepared, train
@@ -159,7 +159,7 @@ class Maker:
             with self.guard.guarded([piece], measuring := piece.recorded):
                 if measuring:
                     self.store.amend(piece.key, measure_later(piece.cell, piece.order.shared))
-                    console().print(f"{piece.key}: measured.", soft_wrap=True)
+                    say(piece.key, "measured.")
                 else:
                     try:
                         trials.append(prepared(piece))
@@ -200,4 +200,4 @@ class Maker:
                 self.store.write(piece.key, record, files_of(trial), trained.history)
             piece.order.countdown.tell(piece.cell, record)
             if piece.order.job.densities == [1.0]:  # its weights are what the job is for
-                console().print(f"its weights: {self.store.folder / piece.key / 'weights.safetensors'}", soft_wrap=True)
+                say("its weights", f"{self.store.folder / piece.key / 'weights.safetensors'}")

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
 from pruneexp.cell import GROUPS
@@ -13,7 +12,7 @@ from pruneexp.records.marks import Mark, mark_of
 from pruneexp.records.store import Store
 from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import Grid
-from pruneexp.system.console import console
+from pruneexp.system.console import console, say, visible
 from pruneexp.worklist import Countdown
 
 STATES = ("done", "being worked on", "failed", "missing")
@@ -38,14 +37,14 @@ def print_status(grids: Sequence[Grid]) -> None:
         for names, slots in rows_of(grid).items():
             counts = Counter(_state(slot.cell.key, left, marks) for slot in slots)
             whole += counts
-            table.add_row(*map(escape, names), *(str(counts[state] or "") for state in STATES))
+            table.add_row(*map(visible, names), *(str(counts[state] or "") for state in STATES))
         out.print(table)
         out.print(", ".join(f"{whole[state]} {state}" for state in STATES) + ".")
     for kind, verb in ((WORKING, "since"), (FAILED, FAILED)):
         some = [(Countdown.name(left[key]), mark) for key, mark in marks.items() if mark.kind == kind]
         for name, mark in some[:SHOWN]:
             why = f": {mark.why}" if mark.why else ""
-            out.print(f"{name}: {verb} {mark.when}, {mark.by}{why}", soft_wrap=True, markup=False)
+            say(name, f"{verb} {mark.when}, {mark.by}{why}")
         if len(some) > SHOWN:
             out.print(f"and {len(some) - SHOWN} others {'are being worked on' if kind == WORKING else kind}.")
 

@@ -10,7 +10,7 @@ from pruneexp.measuring.asked import is_measured
 from pruneexp.records import marks
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
-from pruneexp.system.console import console
+from pruneexp.system.console import say
 
 
 class Worklist:
@@ -110,7 +110,7 @@ class Countdown:
         if record["effective_density"] == 0:
             outcome += " (no input-output path is left)"
         left = "" if self.left is None else f"; {self.left()}"
-        console().print(f"{self.title(cell)}: {outcome}, {sum(record['seconds'].values()):.1f} s{left}", soft_wrap=True)
+        say(self.title(cell), f"{outcome}, {sum(record['seconds'].values()):.1f} s{left}")
 
 
 def title_of_all(cells: Sequence[tuple[Countdown, Cell]]) -> str:

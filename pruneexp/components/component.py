@@ -1,6 +1,7 @@
 """Configured components: what a group's file and the command line say of a scorer, masker, model ..., checked before it is made."""
 
 import functools
+import hashlib
 import importlib
 import re
 from collections.abc import Mapping
@@ -201,13 +202,16 @@ def locate(where: str, target: str) -> Any:
 
 
 def plain_json(value: Any) -> Any:
-    """A value as canonical JSON has it: components by their identity, tuples as lists, no negative zero."""
+    """A value as canonical JSON has it: components by their identity, tuples as lists, no negative zero; of an absolute path, which
+    differs from machine to machine and may name a person, the digest."""
     if isinstance(value, Component):
         return value.identity()
     if isinstance(value, Mapping):
         return {str(key): plain_json(item) for key, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [plain_json(item) for item in value]
+    if isinstance(value, str) and len(value) > 1 and value.startswith("/"):
+        return f"sha256:{hashlib.sha256(value.encode()).hexdigest()[:16]}"
     return value + 0.0 if isinstance(value, float) else value
 
 

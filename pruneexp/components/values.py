@@ -31,6 +31,11 @@ class Words:
     text: str
 
 
+@dataclass(frozen=True)
+class Place:
+    """Beside a type in an annotation: the value says where something lies on this machine; others are not told it."""
+
+
 LARGEST = 1_000_000_000  # nothing here is as large: a larger number is a slip, and would overflow somewhere
 Count = Annotated[int, Field(ge=1, le=LARGEST)]  # 1, 2, ...
 Natural = Annotated[int, Field(ge=0, le=LARGEST)]  # 0, 1, ...

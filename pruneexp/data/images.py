@@ -13,7 +13,7 @@ from rich.progress import track
 from pruneexp.data.dataset import LEFT_OUT, Arrays
 from pruneexp.errors import UserError
 from pruneexp.system import files
-from pruneexp.system.console import console
+from pruneexp.system.console import console, tell
 
 Sample = tuple[Path, int]  # an image file and its label
 BILINEAR = Image.Resampling.BILINEAR
@@ -96,7 +96,7 @@ def leave_out(path: Path, problem: str, strict: bool) -> None:
     if strict:
         raise UserError(problem)
     told = problem.replace(str(path), short(path)).removesuffix(".")
-    console().print(f"{told}: it is left out.", markup=False, soft_wrap=True)
+    tell(f"{told}: it is left out.")
 
 
 def short(path: Path) -> str:

@@ -177,5 +177,6 @@ def _sentence(error: Exception) -> str:
             return f"an experiment is added with a plus: type {typed.group() if typed else '+experiment=NAME'}."
         return unknown("option", option, [*FIELDS, *GROUPS, *OTHERS, *SEVERAL])
     if isinstance(error, OmegaConfBaseException) and error.full_key:
-        return f"{error.full_key} has no value: {first_line(error)}."
+        dollar = " A dollar that stands before a brace and means itself is typed \\$." if "nterpolation" in text else ""
+        return f"{error.full_key} has no value: {first_line(error)}.{dollar}"
     return " ".join(text.split()).rstrip(".") + "."

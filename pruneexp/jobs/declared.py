@@ -16,6 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pruneexp.cell import GROUPS, SEVERAL, digest, marked
 from pruneexp.jobs.composing import composed
 from pruneexp.jobs.overrides import Parser
+from pruneexp.jobs.places import without_places
 from pruneexp.jobs.words import GROUP_OF, typed
 
 BESIDE = (  # what has no part in which cells there are
@@ -166,7 +167,7 @@ def _plain(value: Any) -> str:
 
 def _said(word: str) -> str:
     """A word as the title has it: as typed, of a path the last part."""
-    name, _, value = typed(word).lstrip("+").partition("=")
+    name, _, value = "".join(without_places([typed(word)])).lstrip("+").partition("=")
     value = value.strip("'\"")
     return f"{name}={value.rstrip('/').rpartition('/')[2] or value}"
 

@@ -22,6 +22,7 @@ ONCE = (  # options of the whole sweep
     "mode", "name", "title", "launcher", "measurement", "columns", "figure", "where", "records", "data_dir", "results_dir",
     "report_dir",
 )  # fmt: skip
+TEXTS = tuple(name for name, field in FIELDS.items() if field.annotation is str)  # options that are one line of text
 MOST = 100_000  # values of one option: more is a slip
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
 
@@ -91,10 +92,14 @@ class Parser:
         if value.startswith("~/"):
             home = f'{name}="$HOME{value[1:]}"'
             return f"{name}={value} cannot be read: write the home folder as the shell's variable, as in {home}."
-        for quoted in (_listed(value), _quoted(value)):
+        if re.search("[\ud800-\udfff]", value):  # bytes that this process's encoding has no characters for
+            return f"{name}={value!r} is not text in this locale: set LC_ALL=C.UTF-8."
+        if not value.isprintable():
+            return f"{name} must be one line of characters that can be seen, got {value!r}."
+        open_ended = value[:1] in ("[", "{", '"', "'") and name not in TEXTS  # a bracket or a quote that nothing closes
+        for quoted in (_listed(value), None if open_ended else _quoted(value)):
             if quoted is not None and self._takes(f"{name}={quoted}"):
-                word = shlex.quote(f"{name}={quoted}")
-                return f"{name}={value} cannot be read as it is: put quotes around the value, and around those for the shell: {word}."
+                return f"{name}={value} cannot be read as it is: {_put_quotes(name, quoted)}"
         return f"{text!r} cannot be read: options are typed NAME=VALUE, and lists in brackets, such as densities=[0.1,0.02]."
 
     def _takes(self, text: str) -> bool:
@@ -115,9 +120,12 @@ def _swept(override: Override) -> list[str]:
     return [f"{override.get_key_element()}={value}" for value in own]
 
 
-def _quoted(value: str) -> str | None:
-    if value[:1] in ("[", "{", '"', "'"):
-        return None  # a bracket or a quote that nothing closes
+def _put_quotes(name: str, value: str) -> str:
+    """What to do, with the very word to type."""
+    return f"put quotes around the value, and around those for the shell: {shlex.quote(f'{name}={value}')}."
+
+
+def _quoted(value: str) -> str:
     return '"' + re.sub(r'(\\*)("|$)', lambda found: 2 * found[1] + ("\\" if found[2] else "") + found[2], value) + '"'
 
 
@@ -125,7 +133,7 @@ def _listed(value: str) -> str | None:
     """The value with quotes around the parts of a plain list."""
     if not (value.startswith("[") and value.endswith("]")) or re.search(r"[\[\]{}'\"]", value[1:-1]):
         return None
-    return f"[{','.join(str(_quoted(part.strip())) for part in value[1:-1].split(','))}]"
+    return f"[{','.join(_quoted(part.strip()) for part in value[1:-1].split(','))}]"
 
 
 def by_experiment(parser: Parser, overrides: Sequence[Override]) -> list[list[Override]]:
@@ -153,9 +161,14 @@ def _refuse(override: Override) -> None:
     name = override.key_or_group
     if not name:
         raise UserError(f"{str(override.input_line)!r} names no option: options are typed NAME=VALUE, such as seed=0.")
+    typed = str(override.input_line).partition("=")[2]
     if override.is_sweep_override() and GROUP_OF.get(name, name.split(".")[0]) in ONCE:
-        comma = "" if name in (*GROUPS, *OTHERS, *SEVERAL) else f"; a comma in it is quoted: '{name}=\"A,B\"'"
-        raise UserError(f"{name} has one value for all jobs of a sweep, got several{comma}.")
+        comma = f"; if that is one, {_put_quotes(name, _quoted(typed))}" if name in TEXTS else "."
+        raise UserError(f"{name} has one value for all jobs of a sweep, got several{comma}")
+    if name in TEXTS and not override.is_delete() and not override.is_sweep_override():
+        value = override.value()
+        if not isinstance(value, (str, QuotedString)) or (isinstance(value, str) and typed != typed.strip()):
+            raise UserError(f"{name}={typed} is no text as it is: {_put_quotes(name, _quoted(typed))}")
     if override.is_sweep_override() and not override.is_discrete_sweep():
         raise UserError(f"{override.input_line} has no end of values: type some, such as {name}=0.1,0.2.")
     if name.startswith(("hydra.", "hydra/")) and not name.startswith(OF_HYDRA):

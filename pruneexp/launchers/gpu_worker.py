@@ -13,6 +13,7 @@ import sys
 import threading
 
 from pruneexp.launchers.bundle import Bundle
+from pruneexp.system.console import write_whatever
 from pruneexp.system.signals import Stopped, heeded
 
 
@@ -23,10 +24,11 @@ def _listen(bundles: "queue.Queue[Bundle]") -> None:
 
 
 def main() -> None:
+    write_whatever()
     replies = int(sys.argv[1])
     bundles: queue.Queue[Bundle] = queue.Queue()
     threading.Thread(target=_listen, args=(bundles,), daemon=True).start()
-    with os.fdopen(replies, "w") as answers:
+    with os.fdopen(replies, "w", encoding="utf-8") as answers:
         while True:
             outcome = bundles.get().run()
             sys.stdout.flush()

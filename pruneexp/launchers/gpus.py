@@ -38,7 +38,7 @@ class Worker:
 
     def __init__(self, number: int, visible: str, workers: int) -> None:
         cores = len(os.sched_getaffinity(0))
-        environment = dict.fromkeys(THREADS, str(max(1, cores // workers))) | os.environ
+        environment = dict.fromkeys(THREADS, str(max(1, cores // workers))) | os.environ | {"PYTHONIOENCODING": "utf-8"}
         environment["CUDA_VISIBLE_DEVICES"] = visible
         incoming, outgoing = os.pipe()
         # a session of its own: Ctrl-C reaches this process alone, which ends its workers
@@ -49,11 +49,13 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
+            encoding="utf-8",
+            errors="backslashreplace",  # of a library's own words
             pass_fds=[outgoing],
             start_new_session=True,
         )
         os.close(outgoing)
-        self.replies = os.fdopen(incoming)
+        self.replies = os.fdopen(incoming, encoding="utf-8")
         assert self.process.stdout is not None
         self.output = threading.Thread(target=_pass_on, args=(self.process.stdout, f"[{number}] "), daemon=True)
         self.output.start()

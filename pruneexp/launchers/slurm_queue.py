@@ -104,6 +104,8 @@ def _ranges(numbers: Sequence[int]) -> str:
 def _said(*command: str) -> str | None:
     """What a program prints; None if it fails."""
     try:
-        return subprocess.run(command, capture_output=True, text=True, check=True, timeout=60).stdout
+        return subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=True, timeout=60
+        ).stdout
     except (OSError, subprocess.CalledProcessError, subprocess.TimeoutExpired):
         return None

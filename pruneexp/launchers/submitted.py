@@ -18,6 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.task import Outcome
 from pruneexp.records.store import Store
+from pruneexp.system.console import write_whatever
 from pruneexp.system.files import unwritable
 from pruneexp.system.signals import GRACE, Stopped, heeded
 
@@ -38,6 +39,7 @@ class RunBundle:
 
     def __call__(self, bundle: Bundle) -> Outcome:
         again = signal.getsignal(NOTICE)  # submitit's
+        write_whatever()
         try:
             with heeded(again=False, also=[NOTICE]):
                 if self.attended:

@@ -1,8 +1,6 @@
 """A job as it travels to another process, what comes back, and what is told of it."""
 
 import contextlib
-import re
-import shlex
 import sys
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,16 +9,16 @@ from typing import TYPE_CHECKING, Any
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure
 from pruneexp.jobs.composing import Source
+from pruneexp.jobs.places import LEFT_OUT, without_places
 from pruneexp.jobs.words import typed
+from pruneexp.system.console import quoted
 
 if TYPE_CHECKING:
     from pruneexp.order import Part
     from pruneexp.records.store import Store
     from pruneexp.sweep import Grid, Slot
 
-HERE = (
-    "hydra.", "data_dir=", "results_dir=", "report_dir=", "records=", "launcher=", "launcher.",
-)  # fmt: skip
+HERE = ("hydra.", "launcher=", "launcher.", *LEFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -140,9 +138,8 @@ def command_of(grid: "Grid", overrides: Sequence[str]) -> str:
 
 
 def spelled(words: Sequence[str]) -> str:
-    """The command line that a shell takes for these words."""
-    quoted = [shlex.quote(word) if re.search(r"[\s'\"$;&|<>\\]", word) else word for word in words]
-    return " ".join(["python -m pruneexp", *quoted])
+    """The command line that bash takes for these words, in one line of printable characters, without where things lie on this machine."""
+    return " ".join(["python -m pruneexp", *map(quoted, without_places(words))])
 
 
 def tasks(grids: "Sequence[Grid]", left: "Sequence[Slot]") -> list[Task]:

@@ -25,6 +25,9 @@ def exported(network: nn.Module, input_shape: tuple[int, ...]) -> bytes:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of torch's own inner workings
             program = torch.export.export(plain, (images,), dynamic_shapes=({0: torch.export.Dim("batch")},))
+            for module in program.graph_module.modules():
+                for node in module.graph.nodes if isinstance(module, torch.fx.GraphModule) else ():
+                    node.meta.pop("stack_trace", None)  # with the names of this machine's folders
             torch.export.save(program, buffer)
     except Exception as error:  # whatever the network does that a graph cannot hold
         raise UserError(f"torch.export cannot write this network: {first_line(error)}.") from error

@@ -9,7 +9,7 @@ from safetensors import SafetensorError
 from pruneexp.errors import UserError
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store, same_result
-from pruneexp.system.console import console
+from pruneexp.system.console import say, tell
 
 KEY = re.compile(r"^[^.].*-s\d+-[0-9a-f]{16}$")
 MASKS = "masks.safetensors"
@@ -28,7 +28,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     Raises:
         UserError: there is no such folder, or a source cannot be believed.
     """
-    store, out = Store(results_dir, sources), console()
+    store = Store(results_dir, sources)
     store.seen.states.clear()  # each is looked at anew
     if not store.folder.is_dir() and not sources:
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
@@ -38,22 +38,18 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     for key in keys:
         try:
             for what in _problems(store, key, states):
-                out.print(f"{key}: {what}", soft_wrap=True, markup=False)
+                say(key, what)
                 told += 1
         except UserError as error:
-            out.print(f"{key}: {error}", soft_wrap=True, markup=False)
+            say(key, str(error))
             told += 1
     for name, seen in states.items():
         if len(seen) > 1:
             told += 1
             counts = ", ".join(f"{len(some)} of {digest[:16]} such as {some[0]}" for digest, some in seen.items())
-            out.print(
-                f"cells have seen {len(seen)} states of {name}: {counts}; no table mixes them.",
-                soft_wrap=True,
-                markup=False,
-            )
+            tell(f"cells have seen {len(seen)} states of {name}: {counts}; no table mixes them.")
     also = f" and {len(store.sourced)} in files" if sources else ""
-    out.print(f"{len(keys)} cells{also} checked, {told or 'no'} problem{'' if told == 1 else 's'}.")
+    tell(f"{len(keys)} cells{also} checked, {told or 'no'} problem{'' if told == 1 else 's'}.")
     return 1 if told else 0
 
 

@@ -63,7 +63,8 @@ def git_commit() -> str | None:
         return subprocess.run(
             ["git", "--no-optional-locks", "-C", str(PACKAGE.parent), *arguments],  # a killed one would leave its lock
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
             check=True,
         ).stdout.strip()
 

@@ -8,6 +8,7 @@ import pandas as pd
 from pruneexp.reports.frame import NETWORK
 from pruneexp.reports.shown import Shown, fitting, indispensable
 from pruneexp.reports.titles import Titles
+from pruneexp.system.console import visible
 
 LINE = 345.0  # points: \textwidth of article at 10 pt, the narrowest that is common
 SIZES = {"small": 4.7, "footnotesize": 4.25, "scriptsize": 4.0}  # points of a character, about
@@ -69,8 +70,10 @@ def latex(table: Shown, titles: Titles, caption: str, label: str) -> str:
 
 
 def escaped(text: str) -> str:
-    """Text as pdflatex takes it: of characters that it has none for, the number."""
-    known = (SPECIAL.get(one, one if one < LATIN and one not in STRANGE else f"U+{ord(one):04X}") for one in text)
+    """Text as pdflatex takes it: of characters that it has none for, the number; of those that cannot be seen, the escape."""
+    known = (
+        SPECIAL.get(one, one if one < LATIN and one not in STRANGE else f"U+{ord(one):04X}") for one in visible(text)
+    )
     return MINUS.sub("$-$", "".join(known))
 
 

@@ -8,7 +8,6 @@ from typing import Any
 
 import pandas as pd
 from pydantic_core import to_json
-from rich.markup import escape
 from rich.table import Table
 
 from pruneexp.components.component import Component
@@ -18,7 +17,7 @@ from pruneexp.records.store import Store, read_records
 from pruneexp.reports.frame import SETTING, chosen, tidy
 from pruneexp.reports.latex import latex
 from pruneexp.reports.layers import layer_table
-from pruneexp.reports.markdown import markdown
+from pruneexp.reports.markdown import escaped, grid_of, made_by, markdown, prose
 from pruneexp.reports.notes import notes
 from pruneexp.reports.origin import origin
 from pruneexp.reports.plain import plain_csv
@@ -27,8 +26,9 @@ from pruneexp.reports.subject import Subject, narrowed, of_grid
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid
 from pruneexp.system import files
-from pruneexp.system.console import console
+from pruneexp.system.console import console, tell, visible
 from pruneexp.system.locks import lock_folder
+from pruneexp.system.places import of_here
 
 
 @dataclass(frozen=True)
@@ -129,10 +129,9 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
                 f"{error} An earlier report has left it: this one does without when it is deleted."
             ) from error
         if more := len(subject.records) - len(there):
+            where = "results_dir" if of_here(options.results_dir) else options.results_dir
             what = f"{more} cell is" if more == 1 else f"{more} cells are"
-            told = [
-                f"{what} of an earlier report of this grid (records/{earlier.name}) and not in {options.results_dir}."
-            ]
+            told = [f"{what} of an earlier report of this grid (records/{earlier.name}) and not in {where}."]
     if not subject.records:
         raise _nothing(subject, options.results_dir)
     cells = tidy(subject.records, subject.labels)
@@ -142,7 +141,15 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
     records = [subject.records[row][0] for row in kept.pop("row")]
     layers = layer_table(kept, records) if any("layers" in one.asks for one in figures.values()) else None
     table = aggregate(kept)
-    return Report(subject, command, kept, records, table, layers, [*notes(table, kept, subject.presets), *told])
+    return Report(
+        subject,
+        command,
+        kept,
+        records,
+        table,
+        layers,
+        [visible(note) for note in (*notes(table, kept, subject.presets), *told)],
+    )
 
 
 def _nothing(subject: Subject, where: str) -> UserError:
@@ -170,18 +177,18 @@ def _write(report: Report, text: Shown, folder: Path, figures: Mapping[str, Comp
     for kind in ("tables", "figures", "records"):
         (folder / kind).mkdir(parents=True, exist_ok=True)
     subject, told = report.subject, report.notes
-    stem, titles, made = subject.stem, subject.titles, f"<!-- made by: {report.command} -->\n"
+    stem, titles, made = subject.stem, subject.titles, made_by(report.command)
     about = origin(subject, report.command, report.cells, told)
-    heading = f"**{subject.title}** ({report.count}; {text.caption()})"
+    heading = f"**{escaped(subject.title)}** ({report.count}; {escaped(text.caption())})"
     tables = {
         f"{stem}.csv": plain_csv(report.table),
-        f"{stem}.md": made + "\n\n".join([heading, markdown(text), "  \n".join(told)]) + "\n",
+        f"{stem}.md": made + "\n\n".join([heading, markdown(text), "  \n".join(map(prose, told))]) + "\n",
         f"{stem}.tex": latex(text, titles, f"{subject.title}, {report.count}", stem),
         f"{stem}.json": json.dumps(about, indent=1, ensure_ascii=False) + "\n",
     }
     if report.layers is not None:
         tables[f"{stem}-layers.csv"] = report.layers.to_csv(index=False, float_format="%.6g")
-        tables[f"{stem}-layers.md"] = f"{made}{report.layers.to_markdown(index=False, floatfmt='.4g')}\n"
+        tables[f"{stem}-layers.md"] = f"{made}{grid_of(report.layers)}\n"
     paths = [folder / "tables" / name for name in tables]
     for path, content in zip(paths, tables.values(), strict=True):
         files.write(path, content)
@@ -200,11 +207,11 @@ def _print(report: Report, text: Shown) -> None:
     widths = [max(map(len, [*str(column).split(), *text.rows[column]])) + 3 for column in text.rows]
     kept = fitting(widths, out.width - 1, indispensable(text.rows))
     rows = text.rows[list(text.rows)[:kept]]
-    named = escape(f"{report.subject.name}, {report.count}")  # what stands in brackets is no markup
-    printed = Table(*(escape(str(heading)) for heading in rows), title=named, title_justify="left")
+    named = f"{visible(report.subject.name)}, {report.count}"
+    printed = Table(*rows, title=named, title_justify="left")
     for mark, row in zip(text.best, rows.itertuples(index=False), strict=True):
-        printed.add_row(*(escape(str(value)) for value in row), style="bold" if mark else None)
+        printed.add_row(*row, style="bold" if mark else None)
     out.print(printed)
     left_out = [str(column) for column in list(text.rows)[kept:]]
     for line in [text.caption(), *report.notes, *([f"In the files also: {', '.join(left_out)}."] if left_out else [])]:
-        out.print(line, soft_wrap=True, markup=False, highlight=False)
+        tell(line)

@@ -8,6 +8,7 @@ import pandas as pd
 
 from pruneexp.components.component import Component
 from pruneexp.reports.frame import METHOD, SETTING
+from pruneexp.system.console import visible
 
 ALWAYS = ["masker", "density"]
 
@@ -37,7 +38,7 @@ class Shown:
 
 
 def shown(table: pd.DataFrame, columns: Mapping[str, Component]) -> Shown:
-    """The table of text.
+    """The table of text, each in one line of characters that can be seen.
 
     Args:
         table: aggregated.
@@ -50,11 +51,11 @@ def shown(table: pd.DataFrame, columns: Mapping[str, Component]) -> Shown:
         own = setting.loc[pruned if name in METHOD and pruned.any() else slice(None), name]
         if own.nunique() == 1 and name not in ALWAYS and setting.loc[~pruned, name].nunique() <= 1:
             if own.iloc[0]:
-                constant[name] = str(own.iloc[0])
+                constant[name] = visible(str(own.iloc[0]))
             setting = setting.drop(columns=name)
     made = [column.call(table=table) for column in columns.values()]
-    rows = pd.concat([setting, *made], axis=1).fillna("").astype(str)
-    rows.columns = pd.Index(_apart(list(map(str, rows.columns))))
+    rows = pd.concat([setting, *made], axis=1).fillna("").astype(str).map(visible)
+    rows.columns = pd.Index(_apart([visible(str(column)) for column in rows.columns]))
     rows = rows[[column for column in rows if rows[column].str.strip().ne("").any() or column in ALWAYS]]
     return Shown(constant, rows, list(table["best"]))
 

@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import shlex
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -12,9 +11,12 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from pruneexp.errors import UserError
+from pruneexp.jobs.places import without_places
 from pruneexp.records.provenance import git_commit
 from pruneexp.reports.figures.drawing import save
+from pruneexp.reports.markdown import made_by as commented
 from pruneexp.system import files
+from pruneexp.system.console import quoted, visible, write_whatever
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
@@ -35,7 +37,8 @@ def made_by(study: str, arguments: Sequence[str] | None) -> str:
     places.add_argument("--report-dir")
     places.add_argument("--data-dir")
     _, told = places.parse_known_args(arguments)
-    return f"{shlex.join(['python', '-m', f'pruneexp.studies.{study}', *told])}; commit {git_commit() or 'unknown'}"
+    words = [f"python -m pruneexp.studies.{study}", *map(quoted, without_places(told))]
+    return f"{' '.join(words)}; commit {git_commit() or 'unknown'}"
 
 
 def folder(report_dir: Path, kind: str) -> Path:
@@ -124,7 +127,7 @@ def write_table(
     command, _, commit = made.partition("; commit ")
     files.write(stem.with_name(f"{name}.csv"), rows)
     files.write(stem.with_name(f"{name}.json"), json.dumps({"command": command, "commit": commit}, indent=1) + "\n")
-    files.write(page or stem.with_name(f"{name}.md"), f"<!-- made by: {made} -->\n{text.strip()}\n")
+    files.write(page or stem.with_name(f"{name}.md"), f"{commented(made)}{text.strip()}\n")
 
 
 def write_figure(report_dir: Path, name: str, figure: Figure, made: str) -> None:
@@ -138,8 +141,9 @@ def write_figure(report_dir: Path, name: str, figure: Figure, made: str) -> None
 
 def run(main: Callable[[], None]) -> None:
     """`main` as a program: a `UserError` is printed as its sentence and exits with code 2."""
+    write_whatever()
     try:
         main()
     except UserError as error:
-        print(error, file=sys.stderr)
+        print(visible(str(error)), file=sys.stderr)
         sys.exit(2)

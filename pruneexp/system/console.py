@@ -1,22 +1,68 @@
-"""Where people are told things."""
+"""Where people are told things, and how: whatever is in a text, it fits the terminal and does nothing to it."""
 
 import functools
+import re
+import shlex
 import sys
+import unicodedata
 
 from rich.console import Console
 
 
 def console() -> Console:
-    """Standard output; in a file or pipe, where there is no width to fit, wide enough for tables."""
-    return Console(highlight=False, width=None if sys.stdout.isatty() else 160)
+    """Standard output; in a file or pipe, where there is no width to fit, wide enough for tables. What stands in brackets is no markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
 
 
 def say(title: str, sentence: str) -> None:
     """One line about what has this title."""
-    console().print(f"{title}: {sentence}", soft_wrap=True, markup=False)
+    tell(f"{title}: {sentence}")
 
 
 @functools.cache
 def say_once(title: str, sentence: str) -> None:
     """The same, but only once until `say_once.cache_clear`."""
     say(title, sentence)
+
+
+def tell(sentence: str) -> None:
+    """One line, however long."""
+    console().print(visible(sentence), soft_wrap=True)
+
+
+def write_whatever() -> None:
+    """Have standard output and error take every text: what their encoding lacks stands there as its escape."""
+    for stream in (sys.stdout, sys.stderr):
+        if hasattr(stream, "reconfigure"):  # another program's may be anything
+            stream.reconfigure(errors="backslashreplace")
+
+
+def visible(text: str) -> str:
+    """The text in one line of characters that can be seen: of others (escape sequences, line ends, changes of direction) the escape.
+
+    >>> visible("two\\nlines, \\x1b[31mred")
+    'two\\\\nlines, \\\\x1b[31mred'
+    """
+    if text.isprintable():
+        return text
+    return "".join(one if one.isprintable() or unicodedata.category(one) == "Zs" else ascii(one)[1:-1] for one in text)
+
+
+def quoted(word: str) -> str:
+    """The word as bash reads it, in one line that can be seen; brackets alone, which bash leaves as they are, need no quotes.
+
+    >>> print(quoted("densities=[0.1]"), quoted("title=A & B"), quoted("title=a\\nb"))
+    densities=[0.1] 'title=A & B' $'title=a\\nb'
+    """
+    if not word.isprintable():
+        return "$'" + "".join(_escaped(one) for one in word) + "'"
+    return shlex.quote(word) if not word or re.search(r"[\s'\"$;&|<>\\`*?(){}!^]|^[#~]|[=:]~", word) else word
+
+
+def _escaped(one: str) -> str:
+    """A character as bash has it in $'...'; of one that came as a byte in no encoding, the byte."""
+    if one in "\n\t":
+        return ascii(one)[1:-1]
+    if one.isprintable() and one not in "'\\>":
+        return one
+    return "".join(f"\\x{byte:02x}" for byte in one.encode(errors="surrogateescape"))

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Iterator
 
 from pruneexp.errors import UserError
+from pruneexp.system.console import visible
 from pruneexp.system.files import no_room, unwritable
 from pruneexp.system.signals import Stopped, heeded
 
@@ -16,12 +17,12 @@ def told_at_the_end(program: str) -> Iterator[None]:
         with heeded():
             yield
     except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print(visible(f"{program}: {error}"), file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         if not no_room(error):  # which may come of any file, and is nobody's fault
             raise
-        print(f"{program}: {unwritable(error.filename, error)}", file=sys.stderr)
+        print(visible(f"{program}: {unwritable(error.filename, error)}"), file=sys.stderr)
         sys.exit(2)
     except Stopped as stopped:
         print(

@@ -9,7 +9,7 @@ import torch
 
 from pruneexp.data.resident import Split
 from pruneexp.errors import first_line
-from pruneexp.system.console import console
+from pruneexp.system.console import tell
 from pruneexp.training.device import Device
 from pruneexp.training.round import Round, Steps
 from pruneexp.training.step import Step
@@ -145,10 +145,9 @@ class Replayed:
 @functools.cache
 def _say(why: str) -> None:
     """Once for each reason, not in every cell."""
-    console().print(
+    tell(
         f"The training step cannot be recorded as a CUDA graph ({why}) and is launched operation by operation;"
-        " trainer.graphs=false leaves the attempt out.",
-        soft_wrap=True,
+        " trainer.graphs=false leaves the attempt out."
     )
 
 

@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from pruneexp.data.resident import Resident, Split
 from pruneexp.errors import first_line
 from pruneexp.recipe import Recipe
-from pruneexp.system.console import console
+from pruneexp.system.console import tell
 from pruneexp.training.cuda_graph import WARM_UP, few_launches
 from pruneexp.training.device import Device
 from pruneexp.training.step import Step
@@ -74,7 +74,7 @@ def choose(
     if 1 in (most, device.members) or (device.members, device.where.type) == ("auto", "cpu"):
         return 1
     if why := why_alone(network, data.input_shape):
-        console().print(f"One network at a time, whatever trainer.members says: {why}.", soft_wrap=True, markup=False)
+        tell(f"One network at a time, whatever trainer.members says: {why}.")
         return 1
     if device.members != "auto":
         return min(device.members, most)
@@ -91,11 +91,11 @@ def choose(
                 break
             chosen, best = number, timed[number]
     except Exception as error:  # whatever it is, one at a time may go
-        console().print(f"trainer.members=auto could not be measured ({first_line(error)}).", soft_wrap=True)
+        tell(f"trainer.members=auto could not be measured ({first_line(error)}).")
         chosen = 1
     torch._C._cuda_clearCublasWorkspaces()  # one for each of the streams
     torch.cuda.empty_cache()
-    console().print(f"trainer.members=auto: {chosen} at once.")
+    tell(f"trainer.members=auto: {chosen} at once.")
     return chosen
 
 

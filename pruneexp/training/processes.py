@@ -18,6 +18,7 @@ from typing import Any
 
 import torch
 
+from pruneexp.system.console import write_whatever
 from pruneexp.system.signals import GRACE, Stopped, heeded
 from pruneexp.training.device import Device
 
@@ -120,6 +121,7 @@ def _run(part: Part, rank: int, device: Device, folder: Path, telling: Connectio
     for number in (signal.SIGINT, signal.SIGTERM):  # for the parent, which ends these processes
         signal.signal(number, signal.SIG_IGN)
     code = 1
+    write_whatever()
     try:
         with heeded(again=False, also=[] if rank else [LEAVE]):
             result = part(rank, device, folder, telling.send)

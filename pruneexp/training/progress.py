@@ -7,7 +7,7 @@ import lightning
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
-from pruneexp.system.console import console
+from pruneexp.system.console import console, visible
 
 
 class CellProgress(lightning.Callback):
@@ -19,16 +19,16 @@ class CellProgress(lightning.Callback):
     """
 
     def __init__(self, title: str, console: Console) -> None:
-        self.title, self.console = title, console
+        self.title, self.console = visible(title), console
         self.start = time.perf_counter()
         self.bar: Progress | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.console.is_terminal and trainer.is_global_zero:
             columns = (
-                TextColumn("{task.description}"),
+                TextColumn("{task.description}", markup=False),
                 BarColumn(),
-                TextColumn("{task.fields[state]}"),
+                TextColumn("{task.fields[state]}", markup=False),
                 TimeRemainingColumn(),
             )
             self.bar = Progress(*columns, console=self.console, transient=True)

@@ -128,7 +128,7 @@ def test_words_that_make_other_cells_stand_in_the_name(words: list[str], title: 
 
 def test_of_a_path_only_the_last_part_stands_in_the_name(tmp_path: Path) -> None:
     declared = Declared("x", changes=(f"weights={tmp_path}/some/place/", "weights='/a/b.pth'"))
-    assert declared.title() == "x[weights=b.pth,weights=place]"
+    assert declared.title() == "x[weights=DIR,weights=b.pth]"
     assert str(tmp_path) not in stem_of(declared.title())
 
 

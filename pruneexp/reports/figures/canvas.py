@@ -13,6 +13,7 @@ from matplotlib.layout_engine import ConstrainedLayoutEngine
 from pydantic import Field
 
 from pruneexp.reports.figures import drawing
+from pruneexp.reports.figures.names import literal
 
 Inches = Annotated[float, Field(ge=2, le=40)]
 TEXT_WIDTH = 6.5  # of a printed page
@@ -63,7 +64,7 @@ class Canvas:
             beside: whether the legend may stand at the right where it is narrow enough; below otherwise.
         """
         big = self.font + 1
-        lines = [(line, big) for line in self._wrapped(title, big)]
+        lines = [(line, big) for line in self._wrapped(literal(title), big)]
         lines += [(line, self.small) for line in self._wrapped("; ".join(about), self.small)]
         with self.styled():
             below, at_right = self._legend(handles, beside) if handles else (0.0, 0.0)

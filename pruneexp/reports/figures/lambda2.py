@@ -15,7 +15,7 @@ from pruneexp.reports.figures.layers import collapsed_handles, colourbar, draw_l
 from pruneexp.reports.figures.legend import line_handles, mark_handles, seed_handles
 from pruneexp.reports.figures.lines import draw_lines
 from pruneexp.reports.figures.marks import drawn_values, few_seeds, reference
-from pruneexp.reports.figures.names import Names, Titles, keys_of, rows_of
+from pruneexp.reports.figures.names import Names, Titles, keys_of, literal, rows_of
 from pruneexp.reports.figures.panels import NETWORK
 from pruneexp.reports.figures.plan import PER_ROW, Plan
 from pruneexp.reports.figures.scales import accuracy_axis, accuracy_limits, density_axis
@@ -98,7 +98,7 @@ def draw_layers(plan: Plan, layers: pd.DataFrame, title: str, width: float | Non
         for axis, (layer, name) in zip(axes, names.items(), strict=False):
             for entry, line in plan.entries.within(layers[layers["layer"] == layer]):
                 draw_layer(axis, line, entry)
-            axis.set_title(name)
+            axis.set_title(literal(name))
         lambda2_axes(axes, layers)
         for k, axis in enumerate(axes):
             axis.tick_params(labelleft=k % columns == 0, labelbottom=k + columns >= len(names))

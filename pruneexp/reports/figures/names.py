@@ -1,13 +1,16 @@
 """What labels are called in a figure, and in which order they stand."""
 
 import math
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from pruneexp.errors import UserError, unknown
+from pruneexp.system.console import visible
 
 Titles = Callable[[str, str], str]
+DOLLAR = re.compile(r"(?<!\\)\$")
 Key = tuple[str, ...]  # labels of several columns
 
 
@@ -19,6 +22,11 @@ def keys_of(table: pd.DataFrame, columns: Sequence[str]) -> list[Key]:
 def rows_of(table: pd.DataFrame, columns: Sequence[str], key: Key) -> pd.DataFrame:
     """The rows that have these labels in these columns."""
     return table[(table[list(columns)] == list(key)).all(axis=1)]
+
+
+def literal(text: str) -> str:
+    """A text of one line in which no dollar begins a formula of matplotlib's; one that has a backslash before it is left so."""
+    return DOLLAR.sub(r"\\$", visible(text))
 
 
 class Names:
@@ -34,8 +42,9 @@ class Names:
         self.titles, self.order, self.labels = titles, order, labels or {}
 
     def said(self, group: str, label: str) -> str:
-        """One label's name."""
-        return self.labels[label] if label in self.labels else self.titles(group, label)
+        """One label's name, a dollar in it one that matplotlib takes for itself, not for the begin of a formula."""
+        name = self.labels[label] if label in self.labels else self.titles(group, label)
+        return literal(name)
 
     def together(self, columns: Sequence[str], key: Key, shown: Iterable[str]) -> str:
         """The name of labels that stand together, of those columns `shown`; "none" and nothing are said where there is no more, and what

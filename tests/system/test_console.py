@@ -1,0 +1,44 @@
+"""What is told fits every terminal: characters that its encoding lacks stand there as their escapes."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from tests.command import ROOT
+
+TELLS = """
+import sys
+from rich.progress import track
+from pruneexp.system.console import console, say, write_whatever
+write_whatever()
+odd = "\\xe9\\u2192\\u4e2d"
+print(odd); say("cell [1]", "\\xe9\\x1b[31m"); print(odd, file=sys.stderr)
+list(track([1], odd, console=console()))
+"""
+
+
+@pytest.mark.parametrize(
+    "locale",
+    [
+        {"LC_ALL": "C", "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+        {"PYTHONIOENCODING": "ascii"},
+        {"PYTHONIOENCODING": "latin-1"},
+        {"PYTHONUTF8": "1"},
+    ],
+)
+def test_no_text_is_too_much_for_an_encoding(locale: dict[str, str]) -> None:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith(("LC_", "LANG", "PYTHON"))}
+    done = subprocess.run(
+        [sys.executable, "-c", TELLS],
+        capture_output=True,
+        env=environment | {"PYTHONPATH": str(ROOT)} | locale,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert b"\x1b" not in done.stdout
+    first, second = done.stdout.splitlines()[:2]
+    assert first in ("é→中".encode(), b"\\xe9\\u2192\\u4e2d", b"\xe9\\u2192\\u4e2d")
+    assert second.startswith(b"cell [1]: ")
+    assert second.endswith(b"\\x1b[31m")
