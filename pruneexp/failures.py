@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from pruneexp.errors import UserError
+from pruneexp.system.files import no_room, unwritable
 
 
 @dataclass(frozen=True)
@@ -28,6 +29,8 @@ class Failure:
         """Made of what was raised."""
         if isinstance(error, UserError):
             return Failure(key, title, str(error))
+        if isinstance(error, OSError) and no_room(error):  # no fault of the program's
+            return Failure(key, title, unwritable(error.filename, error))
         why = " ".join("".join(traceback.format_exception_only(error)).split())
         return Failure(key, title, why, "".join(traceback.format_exception(error)).rstrip())
 

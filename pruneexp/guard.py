@@ -11,6 +11,7 @@ from pruneexp.records import marks
 from pruneexp.records.claims import ends_sweep
 from pruneexp.records.store import Store
 from pruneexp.system.console import say
+from pruneexp.system.files import unwritable
 from pruneexp.worklist import Countdown
 
 
@@ -45,9 +46,7 @@ class Guard:
             raise
         except Exception as error:
             if isinstance(error, OSError) and ends_sweep(error) and _lies_in(error, self.store.folder):
-                raise UnwritableError(
-                    f"{error.filename} cannot be written ({error.strerror}): make room there."
-                ) from error
+                raise UnwritableError(unwritable(error.filename, error, "results_dir")) from error
             self.fail([piece for piece in pieces if recorded or not piece.recorded], error)
 
     def fail(self, pieces: Sequence[Piece], error: Exception) -> None:

@@ -18,6 +18,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
+from pruneexp.system.files import check_writable, unwritable
 from pruneexp.training.device import Device
 
 
@@ -60,6 +61,7 @@ def check_sweep(store: Store, found: Found) -> None:
         UserError: it is not; nothing has been written but data that was missing.
     """
     store.check_writable()
+    _check_reports(found)
     git_commit()  # which somebody may have told wrongly
     jobs = {id(slot.job.setting): slot.job for slot in found.left}.values()
     for weights in {job.options.weights for job in jobs}:
@@ -105,6 +107,15 @@ class Network:
         """With no scores."""
         weights = prunable(self.module)
         return [Layer(name, weight, torch.ones_like(weight, dtype=torch.bool)) for name, weight in weights.items()]
+
+
+def _check_reports(found: Found) -> None:
+    """Raise UserError where reports could not be written, which is told before any training rather than after it."""
+    for folder in {slot.job.options.report_dir for slot in found.left}:
+        try:
+            check_writable(Path(folder))
+        except OSError as error:
+            raise UserError(unwritable(f"report_dir={folder}", error, "report_dir")) from error
 
 
 def _check_weights(weights: Path) -> None:

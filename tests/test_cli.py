@@ -451,7 +451,7 @@ def test_a_disk_that_fills_while_recording_is_one_sentence_and_leaves_nothing(tm
     )
     told = sentence(outcome)
     assert "could not be written" in told
-    assert "make room" in told
+    assert "ulimit -f" in told
     assert cells(tmp_path) == []
     assert [path for path in files(tmp_path) if ".hydra" not in path] == []
 

@@ -129,9 +129,7 @@ def make(folder: Path, source: Source) -> None:
             data_dir.mkdir(parents=True, exist_ok=True)
             stack.enter_context(lock_folder(data_dir))
         except OSError as error:
-            raise UserError(
-                f"data_dir={data_dir} cannot be written ({error.strerror}): choose another with data_dir=PATH."
-            ) from error
+            raise UserError(files.unwritable(f"data_dir={data_dir}", error, "data_dir")) from error
         if _complete(folder):
             return
         files.remove_leftovers(folder)  # of a process that was killed
@@ -145,7 +143,9 @@ def make(folder: Path, source: Source) -> None:
                         np.save(file, array)
                 files.write(scratch / SEAL, f"{digest_of(arrays)}\n")
         except OSError as error:
-            raise UserError(f"the arrays of {name} could not be written to {folder}: {error}.") from error
+            raise UserError(
+                f"the arrays of {name} could not be written to {folder} ({error.strerror or error}): {files.remedy(error, 'data_dir')}."
+            ) from error
 
 
 def _check_seal(folder: Path, digest: str) -> None:

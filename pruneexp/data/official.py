@@ -54,6 +54,8 @@ def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: st
             with files.opened(folder / path.name) as found, files.writing(path) as file:
                 shutil.copyfileobj(found, file)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
+        if isinstance(error, OSError) and files.no_room(error):
+            raise
         raise UserError(
             f"{name} is not in {data_dir} and cannot be downloaded ({error}): put the official {what}, or the arrays"
             f" {{train,test}}_{{images,labels}}.npy into {data_dir / name}."

@@ -18,6 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.task import Outcome
 from pruneexp.records.store import Store
+from pruneexp.system.files import unwritable
 from pruneexp.system.signals import GRACE, Stopped, heeded
 
 NOTICE = signal.SIGUSR2  # what submitit has a job told before its time is up
@@ -153,10 +154,20 @@ def need_submitit(launcher: str) -> None:
 
 
 def new_folder(results: str) -> Path:
-    """A new folder for jobs' logs and results."""
+    """A new folder for jobs' logs and results.
+
+    It is this user's alone, in a results folder that is shared too: what is read from it is unpickled, and could be anything if
+    others could write it.
+
+    Raises:
+        UserError: it cannot be made.
+    """
     parent = home(results)
-    parent.mkdir(exist_ok=True)
-    return Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=parent))
+    try:
+        parent.mkdir(exist_ok=True)
+        return Path(tempfile.mkdtemp(prefix=time.strftime("%Y%m%d-%H%M%S-"), dir=parent))
+    except OSError as error:
+        raise UserError(unwritable(parent, error, "results_dir")) from error
 
 
 def home(results: str) -> Path:

@@ -165,7 +165,9 @@ def save_masks(masks: Mapping[str, torch.Tensor], path: str | Path) -> None:
     try:
         files.write(path, save(content))
     except OSError as error:
-        raise UserError(f"the masks could not be written to {path}: {error.strerror or error}.") from error
+        raise UserError(
+            f"the masks could not be written to {path} ({error.strerror or error}): {files.remedy(error)}."
+        ) from error
 
 
 def load_masks(path: str | Path) -> Masks:

@@ -64,7 +64,9 @@ def put(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         files.write_sealed(path, packed(tensors))
     except OSError as error:
-        say(str(path), f"could not be written ({error.strerror or error}); it will be made again")
+        say(
+            str(path), f"could not be written ({error.strerror or error}): {files.remedy(error)}; it will be made again"
+        )
 
 
 def _read(path: Path) -> Tensors | None:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from pruneexp.errors import UnwritableError, UserError
 from pruneexp.system import files as disk
-from pruneexp.system.locks import lock
+from pruneexp.system.locks import is_held, lock
 
 CHECKPOINT, WORKING, FAILED = UNFINISHED = (
     "checkpoint",
@@ -51,20 +51,16 @@ class Claims:
 
     def is_claimed(self, key: str) -> bool:
         """Whether another process holds the cell; nothing is made for it."""
-        path = self.folder / ".claims"
         with contextlib.suppress(OSError):
-            if path.exists():
-                with lock(path, int(key[-15:], 16), wait=False) as free:
-                    return not free
+            return is_held(self.folder / ".claims", int(key[-15:], 16))
         return False
 
     def check_writable(self) -> None:
         """Raise UserError where the folder could not be made or written, as far as can be told without making it."""
-        there = next(path for path in (self.folder, *self.folder.absolute().parents) if os.path.lexists(path))
-        if not there.is_dir():
-            raise _unwritable(self.folder, os.strerror(errno.ENOTDIR))
-        if not os.access(there, os.W_OK | os.X_OK):
-            raise _unwritable(self.folder, os.strerror(errno.EACCES))
+        try:
+            disk.check_writable(self.folder)
+        except OSError as error:
+            raise _unwritable(self.folder, error) from error
 
     def checkpoint(self, key: str) -> Path:
         """Where the training of a cell leaves its checkpoint until the cell is finished."""
@@ -101,9 +97,9 @@ def _locked(folder: Path, byte: int, wait: bool) -> Iterator[bool]:
             folder.mkdir(parents=True, exist_ok=True)
             mine = stack.enter_context(lock(folder / ".claims", byte, wait))
         except OSError as error:
-            raise _unwritable(folder, str(error.strerror)) from error
+            raise _unwritable(folder, error) from error
         yield mine
 
 
-def _unwritable(folder: Path, why: str) -> UserError:
-    return UnwritableError(f"results_dir={folder} cannot be written ({why}): choose another with results_dir=PATH.")
+def _unwritable(folder: Path, error: OSError) -> UserError:
+    return UnwritableError(disk.unwritable(f"results_dir={folder}", error, "results_dir"))

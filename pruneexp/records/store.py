@@ -148,21 +148,23 @@ class Store(Claims):
         """
         contents = {**files, "history.csv": _csv(history).encode()}
         digests = {name: hashlib.sha256(content).hexdigest() for name, content in contents.items()}
+        contents["record.json"] = _json({**record, "files": digests}).encode()
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with disk.new_folder(
-                self.folder / key, replace=True
-            ) as scratch:  # of one whose record.json someone deleted
-                for name, content in contents.items():
-                    disk.write(scratch / name, content)
-                disk.write(scratch / "record.json", _json({**record, "files": digests}))
+            disk.write_without(self.checkpoint(key), lambda: self._leave(key, contents))
             self.forget(key)
         except OSError as error:
             kind = UnwritableError if ends_sweep(error) else UserError
             raise kind(
-                f"the record of {key} could not be written to {self.folder} ({error.strerror or error}): make room there and run"
+                f"the record of {key} could not be written to {self.folder} ({error.strerror or error}), it takes"
+                f" {sum(map(len, contents.values())):,} bytes in {len(contents)} files: {disk.remedy(error, 'results_dir')}, and run"
                 " the same command again; finished cells are kept."
             ) from error
+
+    def _leave(self, key: str, contents: Mapping[str, bytes]) -> None:
+        with disk.new_folder(self.folder / key, replace=True) as scratch:  # of one whose record.json someone deleted
+            for name, content in contents.items():
+                disk.write(scratch / name, content)
 
     def amend(self, key: str, fields: Record) -> None:
         """Add fields to a finished cell's record; the caller holds its claim.
@@ -176,7 +178,7 @@ class Store(Claims):
         except OSError as error:
             kind = UnwritableError if ends_sweep(error) else UserError
             raise kind(
-                f"the record of {key} could not be amended ({error.strerror or error}): make room there."
+                f"the record of {key} could not be amended ({error.strerror or error}): {disk.remedy(error)}."
             ) from error
 
 
@@ -227,7 +229,7 @@ def _unreadable(path: Path, error: OSError) -> UserError:
     """A file that is missing or no file is damage; one that the system fails to read may be sound."""
     if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
         return _damaged(path, _said(error))
-    return UserError(f"{path} cannot be read ({_said(error)}): try again when it can.")
+    return UserError(f"{path} cannot be read ({_said(error)}): {disk.remedy(error)}.")
 
 
 def _damaged(path: Path, why: str) -> UserError:

@@ -109,7 +109,8 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
                 files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
         raise UserError(
-            f"the report could not be written to {options.report_dir} ({error.strerror}): choose another with report_dir=PATH."
+            f"the report could not be written to {options.report_dir} ({error.strerror or error}):"
+            f" {files.remedy(error, 'report_dir')}."
         ) from error
     _print(report, text)
     for path in paths:

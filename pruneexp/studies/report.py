@@ -48,7 +48,7 @@ def folder(report_dir: Path, kind: str) -> Path:
     try:
         found.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise UserError(f"{found} cannot be made: {error.strerror}; choose another with --report-dir.") from error
+        raise UserError(f"{found} cannot be made ({error.strerror}): {files.remedy(error, '--report-dir')}.") from error
     return found
 
 

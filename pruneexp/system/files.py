@@ -15,7 +15,7 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
@@ -27,6 +27,70 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 
+REMEDIES = {
+    errno.ENOSPC: "make room there",
+    errno.EDQUOT: "delete what you need no more there, ask for a larger quota",
+    errno.EFBIG: "raise the limit of a file's size (ulimit -f)",
+    errno.EACCES: "ask its owner for the permission",
+    errno.EPERM: "ask the owner of what is there to move it out of the way",  # in a folder with a sticky bit
+    errno.EROFS: "have the file system mounted for writing",
+    errno.EIO: "look whether the disk is failing",
+    errno.EMFILE: "raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "have fewer files open on this machine",
+    errno.ENOMEM: "have fewer programs running on this machine",
+    errno.ENOLCK: "have locks enabled on the file system",
+    errno.ENAMETOOLONG: "take a shorter name",
+    errno.ENOENT: "make the folder first",
+} | dict.fromkeys(
+    (errno.EEXIST, errno.ENOTDIR, errno.EISDIR, errno.ENOTEMPTY, errno.ELOOP, errno.ENXIO, errno.EINVAL),
+    "move what is in the way elsewhere",
+)  # fmt: skip
+
+
+def remedy(error: OSError, option: str = "") -> str:
+    """What people can do where a file cannot be written or read, for the end of a sentence that says what went wrong.
+
+    Args:
+        error: that the system gave.
+        option: by which another folder can be chosen.
+
+    >>> remedy(OSError(errno.ENOSPC, "No space left on device"), "results_dir")
+    'make room there, or take another folder with results_dir=PATH'
+    >>> remedy(OSError(errno.ESTALE, "Stale file handle"))
+    'try again later'
+    """
+    known = REMEDIES.get(error.errno or 0)
+    other = f"take another folder with {option}=PATH" if option else ""
+    return ", or ".join(filter(None, (known, other))) or "try again later"
+
+
+def unwritable(what: object, error: OSError, option: str = "") -> str:
+    """The sentence for a file or folder, of which `option` would choose another; where nothing names it ``None``."""
+    return (
+        f"{'a file' if what is None else what} cannot be written ({error.strerror or error}): {remedy(error, option)}."
+    )
+
+
+def no_room(error: OSError) -> bool:
+    """Whether deleting something would have helped."""
+    return error.errno in (errno.ENOSPC, errno.EDQUOT)
+
+
+def check_writable(folder: Path) -> None:
+    """Look whether a folder could be made, or written, as far as can be told without making it.
+
+    Raises:
+        OSError: it could not.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
+    number = 0
+    if not there.is_dir():
+        number = errno.ENOTDIR
+    elif not os.access(there, os.W_OK | os.X_OK):
+        number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
+    if number:
+        raise OSError(number, os.strerror(number), str(folder))
+
 
 def write(path: Path, content: bytes | str) -> None:
     """Make `content`, text as UTF-8, that of the file: all or nothing.
@@ -36,6 +100,27 @@ def write(path: Path, content: bytes | str) -> None:
     """
     with writing(path) as file:
         file.write(content.encode() if isinstance(content, str) else content)
+
+
+def write_without(spare: Path, leave: Callable[[], None]) -> None:
+    """Call `leave`, which writes something; where there is no room, once more without a file that is worth less.
+
+    Raises:
+        OSError: there is no room even so, or it cannot be written; the file is as it was.
+    """
+    try:
+        return leave()
+    except OSError as error:
+        if not no_room(error) or not spare.exists():
+            raise
+    content = read(spare)
+    spare.unlink()
+    try:
+        leave()
+    except OSError:
+        with contextlib.suppress(OSError):
+            write(spare, content)
+        raise
 
 
 def write_sealed(path: Path, content: bytes | memoryview) -> None:

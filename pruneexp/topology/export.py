@@ -44,7 +44,7 @@ def save_graph(graph: Graph | sp.sparray, path: str | Path) -> None:
 
                 nx.write_graphml(to_networkx(graph), file)
     except OSError as error:
-        raise UserError(f"{path} cannot be written: {error.strerror}.") from error
+        raise UserError(files.unwritable(path, error)) from error
     except ImportError as error:
         raise UserError("GraphML needs networkx: pip install networkx.") from error
 

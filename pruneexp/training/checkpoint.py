@@ -27,7 +27,8 @@ class Checkpoint(lightning.Callback):
     A training that a signal ends (`pruneexp.system.signals.Stopped`), or an error, leaves that of its last epoch's end at once.
 
     The file is replaced at once or not at all, and begins with the digest of what follows. One that is damaged, or that
-    another training made, is left unused with a sentence, and the training starts anew; so is a disk without room.
+    another training made, is left unused with a sentence, and the training starts anew. A disk without room is told in a sentence, and
+    the training goes on; the older file gives its room to the newer, and stays where even that is too little.
 
     Args:
         path: the file.
@@ -54,6 +55,7 @@ class Checkpoint(lightning.Callback):
         self.devices = [device]
         self.seconds_before = 0.0
         self.saved = time.perf_counter()
+        self.told = ""  # why one could not be written, once
         self.kept: dict[str, Any] | None = None  # the state of the last epoch's end, where it is not written
 
     @property
@@ -115,7 +117,10 @@ class Checkpoint(lightning.Callback):
         try:
             self._write(self.kept)
         except OSError as error:
-            self.say(f"no checkpoint could be written to {self.path} ({error.strerror or error}){then}")
+            why = f"({error.strerror or error}): {files.remedy(error)}"
+            if why != self.told:
+                self.say(f"no checkpoint could be written to {self.path} {why}{then}")
+            self.told = why
         self.kept, self.saved = None, time.perf_counter()
 
     def state_dict(self) -> dict[str, Any]:
@@ -128,7 +133,7 @@ class Checkpoint(lightning.Callback):
     def _write(self, state: dict[str, Any]) -> None:
         content = io.BytesIO()
         torch.save(state, content)
-        files.write_sealed(self.path, content.getbuffer())
+        files.write_without(self.path, lambda: files.write_sealed(self.path, content.getbuffer()))
 
     def _read(self) -> dict[str, Any] | None:
         """The checkpoint's state, or None where there is none that can be used."""

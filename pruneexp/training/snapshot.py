@@ -44,4 +44,6 @@ class Snapshot(lightning.Callback):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             files.write_sealed(self.path, packed(branch.network.state_dict()))
         except OSError as error:
-            self.say(f"no snapshot could be written to {self.path} ({error.strerror or error}); training goes on")
+            self.say(
+                f"no snapshot could be written to {self.path} ({error.strerror or error}): {files.remedy(error)}; training goes on"
+            )

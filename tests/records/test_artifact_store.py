@@ -91,7 +91,7 @@ def test_a_full_disk_is_told_and_nothing_is_lost(
     path = store(tmp_path).path("scores", {})
     monkeypatch.setattr(files, "write_sealed", full)
     assert same(get(store(tmp_path), path, lambda: dict(MADE)), MADE)
-    assert "could not be written (No space left on device); it will be made again" in capsys.readouterr().out
+    assert "could not be written (No space left on device): make room there; it will be made again" in capsys.readouterr().out
     assert not path.exists()
 
 

@@ -138,7 +138,7 @@ def test_a_disk_that_fails_ends_no_training_and_leaves_nothing(tmp_path: Path, a
     path.parent.write_text("a file")
     trained = run(small(), Snapshot(after, path, functools.partial(append, told)), device=device)
     assert trained.history == run(small(), device=device).history
-    assert told.read_text() == f"no snapshot could be written to {path} (File exists); training goes on\n"
+    assert told.read_text() == f"no snapshot could be written to {path} (File exists): move what is in the way elsewhere; training goes on\n"
     assert sorted(tmp_path.iterdir()) == [path.parent, told]
 
 

@@ -50,7 +50,7 @@ def write(graph: RamanujanGraph, path: Path) -> None:
             else:
                 sp.save_npz(file, graph.biadjacency)
     except OSError as error:
-        raise UserError(f"{path} could not be written ({error.strerror}).") from error
+        raise UserError(f"{path} could not be written ({error.strerror}): {files.remedy(error)}.") from error
 
 
 def _parser() -> argparse.ArgumentParser:

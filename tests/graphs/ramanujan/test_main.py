@@ -166,12 +166,12 @@ def test_another_ending_is_refused_and_nothing_written(name: str, run: Command, 
 
 def test_a_folder_that_is_not_there_is_told_for_npz(run: Command) -> None:
     outcome = run("array-code", "3", "2", "--output", "no/x.npz")
-    assert "no/x.npz could not be written (No such file or directory)." in sentence(outcome)
+    assert "no/x.npz could not be written (No such file or directory): make the folder first." in sentence(outcome)
 
 
 def test_a_folder_in_the_place_of_the_file_is_told_for_npz(run: Command, tmp_path: Path) -> None:
     (tmp_path / "x.npz").mkdir()
-    assert "x.npz could not be written (Is a directory)." in sentence(run("array-code", "3", "2", "--output", "x.npz"))
+    assert "x.npz could not be written (Is a directory): move what is in the way elsewhere." in sentence(run("array-code", "3", "2", "--output", "x.npz"))
 
 
 @pytest.mark.parametrize("folder", ["no", "file", "x.mtx"])
