@@ -9,6 +9,7 @@ import sys
 
 from pruneexp.system.collecting import not_at_the_end, paused
 from pruneexp.system.ending import told_at_the_end
+from pruneexp.system.output import open_descriptors, steady_output
 
 SPINS = "1000"
 
@@ -25,8 +26,9 @@ def spin_less() -> None:
 
 def main() -> None:
     """Do what the command line asks for; exit code 2 for a user's mistake, 1 if cells are missing, 143 and 130 for a signal."""
+    open_descriptors()
     spin_less()
-    with told_at_the_end("pruneexp"):
+    with told_at_the_end("pruneexp"), steady_output():
         sys.exit(_main(sys.argv[1:]))
 
 

@@ -20,6 +20,15 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+MOST = 2000  # letters of a sentence: a word of a megabyte is not told in full
+
+
+def one_line(sentence: str) -> str:
+    """The sentence as a terminal can show it: what is no letter of any language escaped, and its middle left out where it is very long."""
+    text = "".join(letter if letter.isprintable() else ascii(letter)[1:-1] for letter in sentence)
+    return text if len(text) <= MOST else f"{text[: MOST // 2]} ... {text[-MOST // 3 :]}"
+
+
 def near(name: str, known: Iterable[str], number: int = 3) -> list[str]:
     """The names that are most like this one, the nearest first; none where none is like it."""
     return difflib.get_close_matches(name, known, n=number, cutoff=0.5)

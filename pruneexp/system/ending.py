@@ -4,7 +4,7 @@ import contextlib
 import sys
 from collections.abc import Iterator
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, one_line
 from pruneexp.system.files import no_room, unwritable
 from pruneexp.system.signals import Stopped, heeded
 
@@ -16,12 +16,12 @@ def told_at_the_end(program: str) -> Iterator[None]:
         with heeded():
             yield
     except UserError as error:
-        print(f"{program}: {error}", file=sys.stderr)
+        print(f"{program}: {one_line(str(error))}", file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         if not no_room(error):  # which may come of any file, and is nobody's fault
             raise
-        print(f"{program}: {unwritable(error.filename, error)}", file=sys.stderr)
+        print(f"{program}: {one_line(unwritable(error.filename, error))}", file=sys.stderr)
         sys.exit(2)
     except Stopped as stopped:
         print(

@@ -1,7 +1,9 @@
 """Folders that are files, devices, loops, somebody else's or gone; and surroundings in which nothing can be kept."""
 
+import contextlib
 import os
 import shutil
+import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -40,20 +42,35 @@ def lines() -> Iterator[Line]:
         for option in WRITTEN:
             yield Line((f"{option}={place}",), f"{option} is {what}", before=made)
         for option, words in READ.items():
-            yield Line(tuple(word.format(place) if "{}" in word else word for word in words), f"{option} is {what}", before=made)
+            yield Line(
+                tuple(word.format(place) if "{}" in word else word for word in words),
+                f"{option} is {what}",
+                before=made,
+            )
     for place in KEPT_FROM:
         for option in WRITTEN:
             yield Line((f"{option}={place}",), f"{option} is another user's", before=made, program=as_nobody)
         for option, words in READ.items():
-            yield Line(tuple(word.format(place) if "{}" in word else word for word in words), f"{option} is another user's", before=made, program=as_nobody)
+            yield Line(
+                tuple(word.format(place) if "{}" in word else word for word in words),
+                f"{option} is another user's",
+                before=made,
+                program=as_nobody,
+            )
     for what, place in FINE.items():
         for option in WRITTEN:
             yield Line((f"{option}={place}",), f"{option} is {what}", before=made, accepted="a folder may be called so")
     for one, other in (("results_dir", "data_dir"), ("report_dir", "results_dir"), ("report_dir", "data_dir")):
-        yield Line((f"{one}={{here}}/x", f"{other}={{here}}/x"), "one folder for two", accepted="names of files in it never meet")
+        yield Line(
+            (f"{one}={{here}}/x", f"{other}={{here}}/x"),
+            "one folder for two",
+            accepted="names of files in it never meet",
+        )
     yield Line(("seed=0",), "the working folder is gone", program=in_a_folder_that_is_gone)
     yield Line(("seed=0", "mode=plan"), "the working folder is gone", program=in_a_folder_that_is_gone)
-    yield Line(("--help",), "the working folder is gone", program=in_a_folder_that_is_gone, accepted="help needs no folder")
+    yield Line(
+        ("--help",), "the working folder is gone", program=in_a_folder_that_is_gone, accepted="help needs no folder"
+    )
     yield Line(("results_dir={here}/x", "seed=0"), "the working folder is gone", program=in_a_folder_that_is_gone)
     yield Line(("results_dir=x",), "the working folder is another user's", before=made, program=as_nobody)
     yield Line(("data_dir=/proc/nothing", "results_dir={here}/x"), "there is no data, and none can be put there")
@@ -63,6 +80,8 @@ def made(here: Path) -> None:
     """What `PLACES` and the others speak of."""
     (here / "file").write_text("x", encoding="utf-8")
     os.mkfifo(here / "fifo")
+    with contextlib.chdir(here), socket.socket(socket.AF_UNIX) as listening:
+        listening.bind("socket")
     (here / "dangling").symlink_to("nowhere")
     (here / "loop").symlink_to("loop")
     (here / "real").mkdir()

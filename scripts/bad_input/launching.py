@@ -112,7 +112,18 @@ ELSEWHERE = {  # words about launching that mean nothing here
     ("launcher=slurm",): "Slurm, and there is none",
     ("launcher=slurm", "trainer.accelerator=cuda"): "Slurm, and there is none",
 }  # fmt: skip
-CUDA = ("abc", "0,abc", "-1", "99", ",", "0,0", "GPU-nothing", "x" * 5000, "0;touch evil", "MIG-")  # of CUDA_VISIBLE_DEVICES
+CUDA = (
+    "abc",
+    "0,abc",
+    "-1",
+    "99",
+    ",",
+    "0,0",
+    "GPU-nothing",
+    "x" * 5000,
+    "0;touch evil",
+    "MIG-",
+)  # of CUDA_VISIBLE_DEVICES
 
 
 def lines() -> Iterator[Line]:
@@ -121,19 +132,29 @@ def lines() -> Iterator[Line]:
         for option in options:
             for number in NUMBERS:
                 accepted = "a share of it is meant" if number == "0.5" and option in FRACTIONS else ""
-                yield slurm((f"launcher={launcher}", f"launcher.{option}={number}"), f"{option} of {launcher}", accepted)
+                yield slurm(
+                    (f"launcher={launcher}", f"launcher.{option}={number}"), f"{option} of {launcher}", accepted
+                )
     for option in ("partition", "account", "qos", "constraint"):
         for why, value in SHELL.items():
             yield slurm(("launcher=slurm", f"launcher.{option}={value}"), f"{option} is {why}")
     for why, value in SBATCH.items():
         yield slurm(("launcher=slurm", f"launcher.sbatch={value}"), f"sbatch is told {why}")
-    for why, value in {"a number": "5", "text": "text", "numbers": "[5]", "a mapping": "{a: 1}", "null bytes": "['a\x00b']"}.items():
+    for why, value in {
+        "a number": "5",
+        "text": "text",
+        "numbers": "[5]",
+        "a mapping": "{a: 1}",
+        "null bytes": "['a\x00b']",
+    }.items():
         yield slurm(("launcher=slurm", f"launcher.setup={value}"), f"lines of a shell: {why}")
     for words, why in ELSEWHERE.items():
         yield Line(words, why)
     for named in CUDA:
         yield Line(("launcher=gpus",), "CUDA_VISIBLE_DEVICES names no GPU", env={"CUDA_VISIBLE_DEVICES": named})
-        yield Line(("trainer.accelerator=cuda",), "CUDA_VISIBLE_DEVICES names no GPU", env={"CUDA_VISIBLE_DEVICES": named})
+        yield Line(
+            ("trainer.accelerator=cuda",), "CUDA_VISIBLE_DEVICES names no GPU", env={"CUDA_VISIBLE_DEVICES": named}
+        )
 
 
 FRACTIONS = ("mem_gb", "lost_seconds", "unreachable_min", "poll_seconds")
@@ -141,7 +162,13 @@ FRACTIONS = ("mem_gb", "lost_seconds", "unreachable_min", "poll_seconds")
 
 def slurm(words: tuple[str, ...], why: str, accepted: str = "") -> Line:
     """A line where programs of Slurm's names are on the PATH, which take no job and say so."""
-    return Line(words, why, env={"PATH": f"{{here}}/bin:{os.environ.get('PATH', os.defpath)}"}, before=programs, accepted=accepted)
+    return Line(
+        words,
+        why,
+        env={"PATH": f"{{here}}/bin:{os.environ.get('PATH', os.defpath)}"},
+        before=programs,
+        accepted=accepted,
+    )
 
 
 def programs(here: Path) -> None:

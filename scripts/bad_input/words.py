@@ -39,7 +39,7 @@ SWEEPS = {  # what is swept badly, and why
     "seed=shuffle()": "nothing, shuffled",
     "seed=tag(a,b)": "a tag that is none",
     "seed=glob(*)": "a pattern of seeds",
-    "masker=glob(x*)": "a pattern that no file fits",
+    "masker=glob(qq*)": "a pattern that no file fits",
     "masker=glob([)": "a broken pattern",
     "masker=glob(*,exclude=*)": "a pattern that leaves nothing",
     "masker=glob()": "no pattern",
@@ -190,8 +190,8 @@ FILES: dict[str, tuple[Mapping[str, bytes], tuple[str, ...]]] = {  # what is wro
     "defaults that name what is not there": ({"recipe/own.yaml": b"defaults: [nothing]\n"}, ("recipe=own",)),
     "defaults with a number": ({"recipe/own.yaml": b"defaults: [1]\n"}, ("recipe=own",)),
     "defaults that override what nobody chose": ({"experiment/own.yaml": b"# @package _global_\ndefaults:\n  - override /nothing: x\n"}, ("+experiment=own",)),
-    "defaults with an override twice": ({"experiment/own.yaml": b"# @package _global_\ndefaults:\n  - override /masker: greedy\n  - override /masker: bss\n"}, ("+experiment=own",)),
-    "an experiment that is empty": ({"experiment/own.yaml": b""}, ("+experiment=own", "mode=status")),
+    "defaults with an override twice": ({"experiment/own.yaml": b"# @package _global_\ndefaults:\n  - override /masker: greedy\n  - override /masker: bss\n"}, ("+experiment=own", "mode=nothing")),
+    "an experiment that is empty": ({"experiment/own.yaml": b""}, ("+experiment=own", "mode=nothing")),
     "an experiment without its header": ({"experiment/own.yaml": b"seed: 1\n"}, ("+experiment=own",)),
     "a header that is unknown": ({"experiment/own.yaml": b"# @package _nowhere_.x\nseed: 1\n"}, ("+experiment=own",)),
     "an experiment that sweeps what is none": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: {nothing: '1,2'}}}\n"}, ("+experiment=own",)),
@@ -199,7 +199,7 @@ FILES: dict[str, tuple[Mapping[str, bytes], tuple[str, ...]]] = {  # what is wro
     "an experiment whose sweep is a number": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: 5}}\n"}, ("+experiment=own",)),
     "an experiment whose sweep is broken": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: {seed: 'range(0'}}}\n"}, ("+experiment=own",)),
     "an experiment whose sweep is a mapping": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: {seed: {a: 1}}}}\n"}, ("+experiment=own",)),
-    "an experiment with another sweeper": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {_target_: os.system}}\n"}, ("+experiment=own", "mode=status")),
+    "an experiment with another sweeper": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {_target_: os.system}}\n"}, ("+experiment=own", "mode=nothing")),
     "an experiment that is Hydra's": ({"experiment/own.yaml": b"# @package _global_\nhydra: 5\n"}, ("+experiment=own",)),
     "an experiment with options that there are not": ({"experiment/own.yaml": b"# @package _global_\nnothing: 5\n"}, ("+experiment=own",)),
     "an experiment with a wrong value": ({"experiment/own.yaml": b"# @package _global_\nseed: -1\n"}, ("+experiment=own", "seed=-1")),
@@ -214,25 +214,34 @@ FILES: dict[str, tuple[Mapping[str, bytes], tuple[str, ...]]] = {  # what is wro
     "a launcher that is a recipe": ({"launcher/own.yaml": b"_target_: pruneexp.recipe.Recipe\n"}, ("launcher=own",)),
 }  # fmt: skip
 MEANS = {  # of those above that are right to be taken, why
-    ("seed=tag(a,b)",): "",
+    "seed=1_0": "Hydra reads numbers as Python writes them: 10",
+    "seed=+1": "Hydra reads numbers as Python writes them: 1",
+    "recipe.lr=0": "of 2,000 the last counts, as everywhere",
+    "repair=paths,none": "an earlier option may be swept as the choice that it is",
+    "name=${title}": "an option that there is",
+    "name='${now:%Y}'": "Hydra's resolver of the time",
+    "--": "behind it words may begin with a dash, as everywhere",
+    "--cfg=job seed=x": "it shows what is composed; values are checked when they are used",
+    "-mm": "-m twice",
 }
-SUITE = ("=", "~nothing", "masker=../masker/greedy", "seed=\x1b[31m0", "masker=gr\u0435edy", "seed=\udcff")
 
 
 def lines() -> Iterator[Line]:
     """Words; then configurations of the user's own."""
-    for word in BROKEN:
-        yield Line((word,), "broken")
-    for word, why in SWEEPS.items():
-        yield Line((word,), why)
-    for words, why in {**SEVERAL, **TOO_MUCH}.items():
-        yield Line(words, why)
-    for word in INTERPOLATED:
-        yield Line((word,), "an interpolation that cannot be resolved, or is nothing to resolve")
-    for word in DASHES:
-        yield Line(tuple(word.split(" ")) if " " in word else (word,), "a word with dashes that means nothing here")
-    for why, (files, words) in FILES.items():
-        yield Line(("--config-dir={here}/conf", *words), why, before=having(files))
+    for k, word in enumerate(BROKEN):
+        yield Line((word,), "broken", accepted=MEANS.get(word, ""), suite=k % 12 == 0)
+    for k, (word, why) in enumerate(SWEEPS.items()):
+        yield Line((word,), why, suite=k % 8 == 0)
+    for k, (words, why) in enumerate({**SEVERAL, **TOO_MUCH}.items()):
+        yield Line(words, why, accepted=MEANS.get(words[0], ""), suite=k % 9 == 0)
+    for k, word in enumerate(INTERPOLATED):
+        why = "an interpolation that cannot be resolved, or is nothing to resolve"
+        yield Line((word,), why, accepted=MEANS.get(word, ""), suite=k % 8 == 0)
+    for k, word in enumerate(DASHES):
+        why, accepted = "a word with dashes that means nothing here", MEANS.get(word, "")
+        yield Line(tuple(word.split(" ")), why, accepted=accepted, suite=k % 10 == 0)
+    for k, (why, (files, words)) in enumerate(FILES.items()):
+        yield Line(("--config-dir={here}/conf", *words), why, before=having(files), suite=k % 4 == 0)
 
 
 def having(files: Mapping[str, bytes]) -> Callable[[Path], None]:
