@@ -12,12 +12,13 @@ An option added at its default changes no key; a changed default would, unnotice
 import functools
 import hashlib
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal
 
 from hydra.core.config_store import ConfigStore
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from pruneexp.components.values import Count, Label, Line, Natural, Place, Words
 
@@ -28,7 +29,17 @@ Densities = Annotated[
     Words("a list such as [0.1,0.02], each density above 0 and at most 1 (the share of weights kept)"),
 ]
 Seed = Annotated[int, Field(ge=0, lt=2**32)]
-Folder = Annotated[Line, Place()]
+
+
+def _of_this_machine(path: str) -> str:
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]*://", path):
+        raise ValueError("an address")
+    return path
+
+
+Folder = Annotated[
+    Line, Place(), AfterValidator(_of_this_machine), Words("one line of text, of at most 1024 characters, and no address")
+]
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
 SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side by side, each under its name
 OTHERS = ("trainer", "launcher", "logger")

@@ -7,16 +7,16 @@ then a launcher runs the jobs, and at last the report is written.
 import sys
 
 from pruneexp.system.collecting import not_at_the_end, paused
-from pruneexp.system.console import write_whatever
 from pruneexp.system.ending import told_at_the_end
+from pruneexp.system.output import open_descriptors, steady_output
 from pruneexp.system.threads import spin_less
 
 
 def main() -> None:
     """Do what the command line asks for; exit code 2 for a user's mistake, 1 if cells are missing, 143 and 130 for a signal."""
+    open_descriptors()
     spin_less()
-    write_whatever()
-    with told_at_the_end("pruneexp"):
+    with told_at_the_end("pruneexp"), steady_output():
         sys.exit(_main(sys.argv[1:]))
 
 

@@ -1,19 +1,23 @@
 """What a command line says with words that begin with a dash, beside its overrides; and what some of them print."""
 
 import argparse
+import contextlib
+import io
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, NoReturn
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp import __version__
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, register
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.composing import Source, hydra
 from pruneexp.jobs.words import today
 from pruneexp.sweep import first_config, first_words
+from pruneexp.system.arguments import Parser
 
 OF_HYDRA = ("--info", "-i", "--hydra-help", "--shell-completion", "-sc")  # its own affairs: nothing is run
 
@@ -67,19 +71,17 @@ class CommandLine:
         elif self.shows == "job":
             config = OmegaConf.masked_copy(config, [name for name in config if name != "hydra"])
         if self.package:
-            config = OmegaConf.select(config, self.package, default=None)
+            try:
+                config = OmegaConf.select(config, self.package, default=None)
+            except OmegaConfBaseException:
+                config = None
             if not isinstance(config, DictConfig):
                 raise UserError(f"--package={self.package} is no node of the configuration: name one such as recipe.")
         return OmegaConf.to_yaml(config, resolve=self.resolve).rstrip()
 
 
-class _Parser(argparse.ArgumentParser):
-    def error(self, message: str) -> NoReturn:
-        raise UserError(f"{message}: `python -m pruneexp --help` lists what there is.")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(prog="python -m pruneexp", add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
+def _parser() -> Parser:
+    parser = Parser(prog="python -m pruneexp", add_help=False, allow_abbrev=False, usage=argparse.SUPPRESS)
     parser.add_argument("overrides", nargs="*", metavar="NAME=VALUE", help="options; commas make a sweep")
     add = parser.add_argument
     add("--config-dir", "-cd", metavar="DIR", help="a folder of your own with recipe/, model/, experiment/ and so on")
@@ -134,6 +136,19 @@ def hand_over() -> None:
     if "install=" not in " ".join(options):  # of shell completion
         own = [word for word in sys.argv[1:] if word not in options]
         said, _ = _parser().parse_known_args(own)
-        sys.argv[1:] = [*own, *today(first_words(options, Source(said.config_name, said.config_dir)))]
+        options = today(first_words(options, Source(said.config_name, said.config_dir)))
+        sys.argv[1:] = [*options, *own]  # behind a flag whose value may be left out they would be that
     nothing = whole.main(version_base="1.3", config_path=str(conf_dir()), config_name=Source().name)
-    nothing(lambda config: None)()
+    said_of_it = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said_of_it):
+            nothing(lambda config: None)()
+    except SystemExit as ended:
+        if ended.code:
+            last = said_of_it.getvalue().strip().splitlines()[-1:]
+            raise UserError(
+                f"Hydra cannot answer this: {' '.join(last)}: `python -m pruneexp --hydra-help` lists what it can."
+            ) from ended
+    except Exception as error:
+        raise UserError(f"Hydra cannot answer this: {first_line(error)}.") from error
+    print(said_of_it.getvalue(), file=sys.stderr, end="")

@@ -20,6 +20,14 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+MOST = 2000  # letters of a sentence: a word of a megabyte is not told in full
+
+
+def shortened(sentence: str) -> str:
+    """The sentence, its middle left out where it is very long."""
+    return sentence if len(sentence) <= MOST else f"{sentence[: MOST // 2]} ... {sentence[-MOST // 3 :]}"
+
+
 def near(name: str, known: Iterable[str], number: int = 3) -> list[str]:
     """The names that are most like this one, the nearest first; none where none is like it."""
     return difflib.get_close_matches(name, known, n=number, cutoff=0.5)

@@ -1,5 +1,6 @@
 """What a command does: it plans, tells how far a sweep is, runs it, reports or checks."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -12,6 +13,7 @@ from pruneexp.jobs.sources import taken_from
 from pruneexp.launchers.task import Report, tasks
 from pruneexp.records.store import Store
 from pruneexp.reports.presets import Presets
+from pruneexp.reports.where import check_where
 from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
 from pruneexp.system.tracking import LOGS, asking
@@ -57,6 +59,7 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
         found = grids(overrides, source)
     options = found[0].jobs[0].options
     for grid in found:
+        check_where(grid.jobs[0].options.where)
         Presets(grid.folders).chosen("column", grid.jobs[0].options.columns, make=False)
     match options.mode:
         case "plan":
@@ -135,7 +138,9 @@ def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Sourc
     from pruneexp.reports.report import write
     from pruneexp.reports.subject import of_file, of_grid, together
 
-    found = [Path(one) if Path(one).exists() else expand([f"+experiment={one}", *overrides], source) for one in sources]
+    found = [
+        Path(one) if os.path.exists(one) else expand([f"+experiment={one}", *overrides], source) for one in sources
+    ]
     named = [one for one in found if isinstance(one, Grid)]
     asked = named[0] if named else expand(overrides, source)
     options = asked.jobs[0].options

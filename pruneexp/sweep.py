@@ -1,6 +1,7 @@
 """A command line as grids of jobs: composed and checked before anything runs."""
 
 import functools
+import math
 import os
 import re
 from collections.abc import Sequence
@@ -18,7 +19,7 @@ from pruneexp.jobs.combining import SEED, Combinations
 from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, plain
 from pruneexp.jobs.declared import Declared, declared
 from pruneexp.jobs.job import Job
-from pruneexp.jobs.overrides import Parser, by_experiment
+from pruneexp.jobs.overrides import MOST, Parser, by_experiment
 from pruneexp.jobs.setting import Setting
 from pruneexp.jobs.words import GROUP_OF, check_off, last_words, opened
 from pruneexp.system.shipped import conf_dir
@@ -186,6 +187,9 @@ def _grid(parser: Parser, source: Source, overrides: Sequence[Override]) -> Grid
     def compose(words: list[str]) -> DictConfig:
         return start if words == fixed else composed(name, words)
 
+    count = math.prod(len(one.words) for one in dimensions)
+    if count > MOST:
+        raise UserError(f"this command line asks for {count:,} jobs, and {MOST:,} are the most: sweep in parts.")
     combinations = Combinations(compose, fixed, dimensions, said, followed)
     shared: dict[int, Setting] = {}  # by configuration
     known: dict[str, Component] = {}

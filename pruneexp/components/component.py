@@ -198,6 +198,10 @@ def locate(where: str, target: str) -> Any:
     found = getattr(home, name)
     if not callable(found):
         raise UserError(f"{where}._target_={target} is neither a function nor a class.")
+    if foreign.is_pythons(found):
+        raise UserError(
+            f"{where}._target_={target} is Python's own: name a function or class of pruneexp, or of yours."
+        )
     return found
 
 

@@ -24,6 +24,12 @@ def is_ours(target: Callable[..., Any]) -> bool:
     return all(_home(layer).partition(".")[0] == "pruneexp" for layer in _layers(target))
 
 
+def is_pythons(target: Callable[..., Any]) -> bool:
+    """Whether it comes with Python itself, as ``os.system`` does: no component does, and such a one would be called by a slip."""
+    module = _home(target).partition(".")[0]
+    return module in sys.stdlib_module_names and module not in ("functools", "__main__")
+
+
 def fingerprint(target: Callable[..., Any], named_in: str) -> str:
     """Of an installed component its distribution's name and version; else ``sha256:...`` over the files that define it and the
     user's modules that these import, directly or through others, with the packages that they lie in.

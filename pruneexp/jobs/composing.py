@@ -22,6 +22,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, register
+from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
 from pruneexp.jobs.words import today
 from pruneexp.system.shipped import conf_dir
@@ -59,9 +60,8 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
     """
     register()
     Plugins.instance().register(OwnFolder)
+    _check(source)
     folder = None if source.folder is None else Path(source.folder).absolute()
-    if folder is not None and not folder.is_dir():
-        raise UserError(f"--config-dir={source.folder} is no folder: name one that holds recipe/, model/ and so on.")
     running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
     token = BESIDE.set(folder)
     try:
@@ -73,6 +73,53 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
     finally:
         BESIDE.reset(token)
         GlobalHydra.instance().hydra = running
+
+
+def _check(source: Source) -> None:
+    """Raise UserError where there is no such folder or no such name, or the process is nowhere."""
+    try:
+        os.getcwd()
+    except FileNotFoundError as error:
+        raise UserError("the folder in which this was started is gone: change to one that is there.") from error
+    if source.folder is not None and not (os.path.isdir(source.folder) and os.access(source.folder, os.R_OK | os.X_OK)):
+        raise UserError(
+            f"--config-dir={source.folder} is no folder that can be read: name one that holds recipe/, model/ and so on."
+        )
+    if not source.name.isprintable() or len(source.name) > 200:
+        raise UserError(f"--config-name must be the name of a file, of at most 200 letters, got {shown(source.name)}.")
+
+
+def _compose(name: str, words: Sequence[str], whole: bool) -> DictConfig:
+    """What Hydra composes.
+
+    Raises:
+        UserError: a file among those that it reads cannot be read. Nothing but Hydra is at work here, which lets through whatever the
+            YAML reader, or a file of another form than it expects, makes it raise.
+    """
+    try:
+        return compose(name, list(words), return_hydra_config=whole)
+    except (HydraException, OmegaConfBaseException):
+        raise
+    except RecursionError as error:
+        raise UserError(
+            "the configuration has no end: a file names itself among its defaults, or is nested too deeply."
+        ) from error
+    except Exception as error:
+        raise UserError(_unread(BESIDE.get(), error)) from error
+
+
+def _unread(folder: Path | None, error: Exception) -> str:
+    """A sentence for files that cannot be read, with the first in the user's folder that cannot, if it is that."""
+    for path in sorted(folder.glob("**/*.yaml")) if folder is not None else []:
+        try:
+            found = OmegaConf.load(path)
+        except Exception as why:
+            return f"{path} is no file of options ({' '.join(str(why).split())}): write it as YAML in UTF-8, NAME: VALUE in each line."
+        if not isinstance(found, DictConfig):
+            return (
+                f"{path} must have options, NAME: VALUE in each line, and has {shown(OmegaConf.to_container(found))}."
+            )
+    return f"the configuration cannot be composed ({first_line(error)}): look at the defaults of the files that it is made of."
 
 
 def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictConfig:
@@ -87,7 +134,7 @@ def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictCo
     """
     words = tuple(today(overrides))
     if BESIDE.get() is not None or any("hydra.searchpath" in word for word in words):
-        return compose(name, list(words), return_hydra_config=whole)
+        return _compose(name, words, whole)
     config = copy.deepcopy(_of_own_files(name, words, _state_of(conf_dir())))
     with open_dict(config):
         if whole:
@@ -99,7 +146,7 @@ def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictCo
 
 @functools.lru_cache(maxsize=128)
 def _of_own_files(name: str, words: tuple[str, ...], state: int) -> DictConfig:
-    return compose(name, list(words), return_hydra_config=True)
+    return _compose(name, words, True)
 
 
 def _state_of(folder: Path) -> int:

@@ -1,6 +1,8 @@
 """A command line's overrides, parsed as Hydra does: what cannot be read, or means nothing here, is refused in a sentence."""
 
+import importlib.util
 import itertools
+import os
 import re
 import shlex
 from collections.abc import Sequence
@@ -10,10 +12,11 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
 from pruneexp.components.values import shown
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.combining import SEED, Dimension
 from pruneexp.jobs.composing import contents_of
 from pruneexp.jobs.words import GROUP_OF, opened
@@ -24,6 +27,7 @@ ONCE = (  # options of the whole sweep
 )  # fmt: skip
 TEXTS = tuple(name for name, field in FIELDS.items() if field.annotation is str)  # options that are one line of text
 MOST = 100_000  # values of one option: more is a slip
+LONGEST = 100_000  # letters of a word: Hydra's parser takes seconds for more
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
 
 
@@ -79,10 +83,17 @@ class Parser:
         return Dimension(words, frozenset({node}), tuple(path), values)
 
     def _one(self, text: str) -> Override:
+        name = text.partition("=")[0]
+        if len(text) > LONGEST or len(name) > 1000:
+            raise UserError(
+                f"{shown(name)} has {len(text)} letters: an option has at most {LONGEST:,} of them, and its name 1,000."
+            )
         try:
             return self.parser.parse_overrides([text])[0]
         except HydraException as error:
             raise UserError(self._way_out(text)) from error
+        except (RecursionError, ValueError) as error:  # lists in lists, numbers of thousands of digits
+            raise UserError(f"{name} cannot be read ({first_line(error)}): type a shorter value.") from error
 
     def _way_out(self, text: str) -> str:
         """A sentence for an override that Hydra's grammar does not take, with one that it does."""
@@ -113,8 +124,14 @@ def _swept(override: Override) -> list[str]:
     """An override for each value of one that sweeps."""
     try:
         own = list(itertools.islice(override.sweep_string_iterator(), MOST + 1))
-    except ValueError as error:  # range() without a step
-        raise UserError(f"{override.input_line} cannot be counted ({error}): type it as in range(0,3).") from error
+    except (
+        ValueError,
+        ArithmeticError,
+        OmegaConfBaseException,
+    ) as error:  # range() without a step, of no number; a choice of choices
+        raise UserError(
+            f"{override.input_line} cannot be counted ({first_line(error)}): type it as in range(0,3)."
+        ) from error
     if len(own) > MOST:
         raise UserError(f"{override.input_line} has more than {MOST:,} values: type fewer.")
     return [f"{override.get_key_element()}={value}" for value in own]
@@ -175,6 +192,8 @@ def _refuse(override: Override) -> None:
         raise UserError(
             f"{name} is Hydra's own and cannot be set, only {' and '.join(OF_HYDRA)}; where jobs run says launcher=."
         )
+    if name == "hydra.searchpath" and not override.is_delete():
+        _check_searched(override.value())
     if override.is_delete() and name in (*FIELDS, *GROUPS, *OTHERS, *SEVERAL):
         raise UserError(f"{name} cannot be taken away: give it another value.")
     if (name in (*GROUPS, *OTHERS, *SEVERAL, "experiment") or "/" in name) and not override.is_delete():
@@ -193,3 +212,22 @@ def _refuse_choice(group: str, value: Any) -> None:
         if not isinstance(name, str) or "${" in name or len(name) > 200:
             what = "names of files" if several else "the name of a file"
             raise UserError(f"{group} must be {what} in conf/{group}, got {shown(value)}.")
+        if ".." in name.split("/") or name.endswith((".yaml", ".yml")):
+            raise UserError(
+                f"{group}={name} names a file by its path: type its name in conf/{group} alone, without .yaml."
+            )
+
+
+def _check_searched(value: Any) -> None:
+    """Raise UserError where hydra.searchpath names what cannot be searched; Hydra itself only warns."""
+    for one in value if isinstance(value, list) else [value]:
+        kind, _, place = (one.text if isinstance(one, QuotedString) else str(one)).partition("://")
+        try:
+            there = kind == "pkg" and importlib.util.find_spec(place.split(".")[0]) is not None
+        except ValueError:
+            there = False
+        if not (there or (kind == "file" and os.path.isdir(place) and os.access(place, os.R_OK | os.X_OK))):
+            raise UserError(
+                "hydra.searchpath must be a list of folders that can be read, such as [file:///my/conf], or packages, such as"
+                f" [pkg://mine.conf], got {shown(str(one))}."
+            )

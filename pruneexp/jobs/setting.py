@@ -58,7 +58,10 @@ class Setting:
         check_together(self.options, self.components, self.treatments)
 
     def _configured(self, group: str, node: Any) -> Component:
-        key = f"{group} {json.dumps(node, sort_keys=True, default=str)}"
+        try:
+            key = f"{group} {json.dumps(node, sort_keys=True, default=str)}"
+        except TypeError as error:  # which cannot be sorted
+            raise UserError(f"{group} must have text for the names of its options, got {shown(node)}.") from error
         if key not in self.known:
             self.known[key] = configured(group, node)
         return self.known[key]

@@ -17,7 +17,7 @@ from typing import Annotated, Any
 from pydantic import Field
 
 from pruneexp.components.options import component
-from pruneexp.components.values import Count, Line, Natural, Positive
+from pruneexp.components.values import Count, Line, Natural, Positive, Words
 from pruneexp.errors import UserError
 from pruneexp.launchers import slurm_queue
 from pruneexp.launchers.bundle import Bundle, bundles
@@ -28,6 +28,16 @@ from pruneexp.launchers.task import Report, Task
 from pruneexp.records.store import Store
 from pruneexp.system.signals import shielded
 
+OURS = (  # options of sbatch by which jobs are found again, told that their time ends, and started at all
+    "array", "chdir", "error", "job-name", "open-mode", "output", "signal", "wait", "wrap",
+)  # fmt: skip
+Order = Annotated[str, Field(pattern=r"^[^\x00]+$"), Words("a line of a shell's")]
+Sbatch = Annotated[  # each is a line of a script that a shell runs
+    Mapping[Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")], Line | int | float | bool | None],
+    Words(
+        "a mapping of sbatch's long options, without dashes, to numbers or one line of text, such as {comment: mine}"
+    ),
+]
 ARRAY = 1000  # jobs in an array: one less than Slurm's MaxArraySize where it is not set
 
 
@@ -59,14 +69,16 @@ class Slurm:
     account: Line | None = None
     qos: Line | None = None
     constraint: Line | None = None
-    setup: tuple[str, ...] = ()
-    sbatch: Mapping[str, str | int | float | bool | None] = field(default_factory=dict)
+    setup: tuple[Order, ...] = ()
+    sbatch: Sbatch = field(default_factory=dict)
     lost_seconds: Positive = 60
     unreachable_min: Positive = 60
     poll_seconds: Positive = 5
 
     def __post_init__(self) -> None:
         need_submitit("slurm")
+        if told := [name for name in self.sbatch if name.replace("_", "-") in OURS]:
+            raise UserError(f"launcher.sbatch.{told[0]} is set by the launcher itself: leave it out.")
         for program in ("sbatch", "srun", "squeue"):
             if shutil.which(program) is None:
                 raise UserError(

@@ -3,7 +3,6 @@
 import argparse
 import json
 import math
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
@@ -16,12 +15,14 @@ from pruneexp.records.provenance import git_commit
 from pruneexp.reports.figures.drawing import save
 from pruneexp.reports.markdown import made_by as commented
 from pruneexp.system import files
-from pruneexp.system.console import quoted, visible, write_whatever
+from pruneexp.system.arguments import Parser
+from pruneexp.system.console import quoted
+from pruneexp.system.ending import told_at_the_end
 
 
 def parser(doc: str | None) -> argparse.ArgumentParser:
     """With --report-dir, described by the first line of the study's docstring `doc`."""
-    made = argparse.ArgumentParser(description=(doc or "").partition("\n")[0], allow_abbrev=False)
+    made = Parser(description=(doc or "").partition("\n")[0], allow_abbrev=False)
     made.add_argument("--report-dir", type=Path, default=Path("results"), help="holds tables/, figures/ and published/")
     return made
 
@@ -140,10 +141,6 @@ def write_figure(report_dir: Path, name: str, figure: Figure, made: str) -> None
 
 
 def run(main: Callable[[], None]) -> None:
-    """`main` as a program: a `UserError` is printed as its sentence and exits with code 2."""
-    write_whatever()
-    try:
+    """`main` as a program (`pruneexp.system.ending`)."""
+    with told_at_the_end("pruneexp"):
         main()
-    except UserError as error:
-        print(visible(str(error)), file=sys.stderr)
-        sys.exit(2)

@@ -15,6 +15,9 @@ class Line:
         env: environment variables that it is run with, beside those there are; ``{here}`` as in the words.
         before: makes files in the folder first.
         accepted: where it is right that it is taken, why.
+        program: what is run with the words in place of ``python -m pruneexp``, in the same process.
+        smallest: whether the smallest other settings are put in front of the words.
+        suite: whether the tests run it too.
     """
 
     words: tuple[str, ...]
@@ -22,3 +25,6 @@ class Line:
     env: Mapping[str, str] = field(default_factory=dict)
     before: Callable[[Path], None] | None = None
     accepted: str = ""
+    program: Callable[[], object] | None = None
+    smallest: bool = True
+    suite: bool = False

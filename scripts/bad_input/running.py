@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from scripts.bad_input.lines import Line
 from scripts.corruptions_of.commands import Outcome, forked
 from scripts.wrong_values import BASE
 
-SECONDS = 10.0  # that a line may take
+SECONDS = 10  # of a processor that a line may take
+WALL = 40.0  # of the clock, on a machine that has other things to do
 MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
 WRONG = ("traceback", "hang", "crash", "wrote", "left", "vague")
 KINDS = ("sentence", "failed", "accepted", *WRONG)
@@ -24,7 +26,7 @@ class Verdict:
 
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
-            notes of that aside. accepted. And what is wrong: traceback; hang: longer than `SECONDS`; crash: ended by a signal; wrote: refused,
+            notes of that aside. accepted. And what is wrong: traceback; hang: longer than `SECONDS` or `WALL`; crash: ended by a signal; wrote: refused,
             and files are there; left: processes are; vague: no sentence, or several.
         said: on the terminal; of an accepted line what is on its last line.
     """
@@ -45,8 +47,9 @@ def verdict(line: Line, data: Path) -> Verdict:
         if line.before is not None:
             line.before(here)
         there = {path for path in here.rglob("*") if "__pycache__" not in path.parts}
-        done = forked(outer, command(line, here, data), SECONDS, lambda: _enter(line, here))
-        left = _end_others(int((outer / "pid").read_text(encoding="ascii")))
+        done = forked(outer, command(line, here, data), WALL, lambda: _enter(line, here))
+        number = outer / "pid"
+        left = _end_others(int(number.read_text(encoding="ascii"))) if number.exists() else 0
         new = [
             path
             for path in here.rglob("*")
@@ -58,6 +61,8 @@ def verdict(line: Line, data: Path) -> Verdict:
 def command(line: Line, here: Path, data: Path) -> list[str]:
     """The line's words, after the smallest other settings where it chooses no experiment, which has its own."""
     words = [word.replace("{here}", str(here)) for word in line.words]
+    if not line.smallest:
+        return words
     given = {word.lstrip("+~").partition("=")[0].partition("@")[0] for word in words}
     base = {"data_dir": str(data)} | ({} if given & {"experiment", "from"} else BASE)
     return [*(f"{name}={value}" for name, value in base.items() if name not in given), *words]
@@ -71,12 +76,16 @@ def _enter(line: Line, here: Path) -> None:
     os.dup2(nothing, 0)
     taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     root = str(Path(__file__).resolve().parents[2])
     env = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "HTTPS_PROXY": NOWHERE, "PYTHONPATH": root}
     env |= {name: value.replace("{here}", str(here)) for name, value in line.env.items()}
     sys.path[:0] = [folder for folder in env["PYTHONPATH"].split(os.pathsep) if folder != root]
     os.environ.update(env, PYTHONPATH=os.pathsep.join(dict.fromkeys([*env["PYTHONPATH"].split(os.pathsep), root])))
+    if line.program is not None:
+        line.program()
+        sys.exit(0)
 
 
 def _end_others(session: int) -> int:
@@ -98,7 +107,7 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
     lines = [line for line in done.err.splitlines() if line]
     sentences = [line for line in lines if line.startswith("pruneexp: ") and len(line) < 2000]
     end = "\n".join(said.splitlines()[-12:])
-    if done.code is None:
+    if done.code is None or -done.code in (signal.SIGXCPU, signal.SIGKILL):
         return Verdict("hang", end)
     if done.code < 0:
         return Verdict("crash", f"signal {-done.code}: {end}")

@@ -16,13 +16,15 @@ import scipy.sparse as sp
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan import RamanujanGraph, array_code, biregular, galois_array_code, lps
 from pruneexp.system import files
+from pruneexp.system.arguments import Parser
+from pruneexp.system.ending import told_at_the_end
 
 
 def main() -> None:
     arguments = sys.argv[1:]
     if arguments and arguments[0].lstrip("+-").isdigit():
         arguments = ["lps", *arguments]
-    try:
+    with told_at_the_end("pruneexp"):
         options = _parser().parse_args(arguments)
         if options.output and options.output.suffix not in (".mtx", ".npz"):
             raise UserError(f"a graph is written as .mtx or .npz, got {options.output}.")
@@ -32,9 +34,6 @@ def main() -> None:
         if options.output:
             write(graph, options.output)
             print(options.output)
-    except UserError as error:
-        print(f"pruneexp: {error}", file=sys.stderr)
-        sys.exit(2)
 
 
 def write(graph: RamanujanGraph, path: Path) -> None:
@@ -53,8 +52,8 @@ def write(graph: RamanujanGraph, path: Path) -> None:
         raise UserError(f"{path} could not be written ({error.strerror}): {files.remedy(error)}.") from error
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+def _parser() -> Parser:
+    parser = Parser(
         prog="python -m pruneexp.graphs.ramanujan",
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
