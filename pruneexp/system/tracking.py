@@ -33,7 +33,7 @@ def asking(wanted: bool) -> Iterator[Callable[[Path], None]]:
     process = None
     if os.environ.get("WANDB_DISABLED", "").lower() in ON:
         os.environ[MODE] = "disabled"
-    elif wanted and before in (None, "", "online", "run", "shared"):
+    elif wanted and before not in ("offline", "dryrun", "disabled"):
         process = subprocess.Popen(
             [sys.executable, "-m", "pruneexp.system.tracking"],
             stdin=subprocess.DEVNULL,
