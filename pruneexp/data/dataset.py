@@ -139,13 +139,28 @@ def make(folder: Path, source: Source) -> None:
             if folder.is_dir() and any(folder.iterdir()):
                 raise UserError(f"{folder} is where the arrays of {name} go: move the other files in it elsewhere.")
             with files.new_folder(folder) as scratch:
-                arrays = source(data_dir, name)
+                arrays = _arrays_of(source, data_dir, name)
                 for array_name, array in arrays.items():
                     with files.writing(scratch / f"{array_name}.npy") as file:
                         np.save(file, array)
                 files.write(scratch / SEAL, f"{digest_of(arrays)}\n")
         except OSError as error:
             raise UserError(f"the arrays of {name} could not be written to {folder}: {error}.") from error
+
+
+def _arrays_of(source: Source, data_dir: Path, name: str) -> Arrays:
+    """What a source gives; raises UserError where those are not the arrays of a data set."""
+    given: object = source(data_dir, name)
+    arrays = given if isinstance(given, Mapping) else {}
+    for file in FILES:
+        array, images = arrays.get(file), file.endswith("images")
+        right = "uint8 [N, C, H, W]" if images else "whole numbers [N]"
+        if not isinstance(array, np.ndarray) or not (
+            array.dtype == np.uint8 if images else np.issubdtype(array.dtype, np.integer)
+        ):
+            got = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise UserError(f"the source of {name} must give the array {file}, {right}, and gave {got}: mend it.")
+    return dict(arrays)
 
 
 def _check_seal(folder: Path, digest: str) -> None:

@@ -3,7 +3,7 @@
     python -m scripts.bad_input [--only KIND ...] [--out FILE]
 
 Each line is what ``python -m pruneexp`` does with its words, in a process that is forked from this one, which has imported everything
-and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds and six gigabytes. Afterwards its exit code,
+and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a processor and six gigabytes. Afterwards its exit code,
 what it said, the files in its folder and the processes in its session are looked at (`scripts.bad_input.running`). Prints how many
 lines of each kind ended how, and those in full that are no sentence; exit code 1 where one of them is a fault.
 """

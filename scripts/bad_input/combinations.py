@@ -155,7 +155,7 @@ WHOLE = [
 ]  # fmt: skip
 
 
-def _records(content: str, name: str = "a.jsonl"):  # noqa: ANN202
+def _records(content: str, name: str = "a.jsonl"):
     def write(folder: Path) -> None:
         (folder / name).write_text(content, encoding="utf-8")
 
@@ -178,7 +178,19 @@ def lines() -> Iterator[Line]:
             yield Line(tuple(text.split(" ")), why, accepted=MEANT.get(text, ""))
     for words in WHOLE:
         yield Line(words, "spaces where none belong")
-    for content in ("", "{}\n", "[]\n", "null\n", "{\n", "1\n", '{"key": 1}\n', "x" * 100_000, "\x00" * 100, "[" * 100_000, json.dumps({"key": "a" * 300}) + "\n"):
+    for content in (
+        "",
+        "{}\n",
+        "[]\n",
+        "null\n",
+        "{\n",
+        "1\n",
+        '{"key": 1}\n',
+        "x" * 100_000,
+        "\x00" * 100,
+        "[" * 100_000,
+        json.dumps({"key": "a" * 300}) + "\n",
+    ):
         for words in (("mode=report", "records=[a.jsonl]"), ("records=[a.jsonl]",), ("mode=report", "from=a.jsonl")):
             yield Line(words, "a file of records that holds none", before=_records(content))
     own = ("--config-dir={here}",)

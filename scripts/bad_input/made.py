@@ -31,7 +31,17 @@ SIZES = {  # what is wrong with the lines below it
 }  # fmt: skip
 SIDES = {  # of data of one's own: images of these sides, and networks that ask for larger ones
     1: ["vgg_small", "vgg11", "vgg16_base", "alexnet", "conv6", "torchvision_resnet18", "vit_small"],
-    4: ["vgg_small", "vgg11", "vgg16_base", "alexnet", "conv6", "torchvision_vgg16", "vit_small", "wrn28_2", "resnet20"],
+    4: [
+        "vgg_small",
+        "vgg11",
+        "vgg16_base",
+        "alexnet",
+        "conv6",
+        "torchvision_vgg16",
+        "vit_small",
+        "wrn28_2",
+        "resnet20",
+    ],
     7: ["vgg_small", "conv6", "alexnet", "vit_small"],
     16: ["vgg11", "vgg19", "vgg13_base", "torchvision_resnet50", "torchvision_efficientnet_b0"],
 }

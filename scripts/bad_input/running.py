@@ -2,6 +2,7 @@
 
 import os
 import resource
+import signal
 import sys
 import tempfile
 from dataclasses import dataclass
@@ -11,7 +12,8 @@ from scripts.bad_input.lines import Line
 from scripts.corruptions_of.commands import Outcome, forked
 from scripts.wrong_values import BASE
 
-SECONDS = 10.0  # that a line may take
+SECONDS = 10  # of a processor that a line may take
+WALL = 40.0  # of the clock, on a machine that has other things to do
 MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
 WRONG = ("traceback", "hang", "crash", "wrote", "left", "vague")
 KINDS = ("sentence", "failed", "accepted", *WRONG)
@@ -24,7 +26,7 @@ class Verdict:
 
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
-            notes of that aside. accepted. And what is wrong: traceback; hang: longer than `SECONDS`; crash: ended by a signal; wrote: refused,
+            notes of that aside. accepted. And what is wrong: traceback; hang: longer than `SECONDS` or `WALL`; crash: ended by a signal; wrote: refused,
             and files are there; left: processes are; vague: no sentence, or several.
         said: on the terminal; of an accepted line what is on its last line.
     """
@@ -45,7 +47,7 @@ def verdict(line: Line, data: Path) -> Verdict:
         if line.before is not None:
             line.before(here)
         there = {path for path in here.rglob("*") if "__pycache__" not in path.parts}
-        done = forked(outer, command(line, here, data), SECONDS, lambda: _enter(line, here))
+        done = forked(outer, command(line, here, data), WALL, lambda: _enter(line, here))
         left = _end_others(int((outer / "pid").read_text(encoding="ascii")))
         new = [
             path
@@ -71,6 +73,7 @@ def _enter(line: Line, here: Path) -> None:
     os.dup2(nothing, 0)
     taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY,) * 2)
+    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     root = str(Path(__file__).resolve().parents[2])
     env = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "HTTPS_PROXY": NOWHERE, "PYTHONPATH": root}
@@ -98,7 +101,7 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
     lines = [line for line in done.err.splitlines() if line]
     sentences = [line for line in lines if line.startswith("pruneexp: ") and len(line) < 2000]
     end = "\n".join(said.splitlines()[-12:])
-    if done.code is None:
+    if done.code is None or -done.code in (signal.SIGXCPU, signal.SIGKILL):
         return Verdict("hang", end)
     if done.code < 0:
         return Verdict("crash", f"signal {-done.code}: {end}")
