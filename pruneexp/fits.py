@@ -49,6 +49,8 @@ def check_runs(job: Job, network: nn.Module, classes: int, input_shape: tuple[in
     """
     component = job.setting.components["model"]
     name, images = f"model={component.label}", f"images {list(input_shape)}"
+    if any(isinstance(one, nn.parameter.UninitializedParameter) for one in network.parameters()):
+        raise UserError(f"{name} has lazy layers, whose weights have no size yet: give them their sizes.")
     if foreign.is_ours(component.target):
         tried, where = _without_numbers(job, classes, input_shape), "meta"
         if tried is None:

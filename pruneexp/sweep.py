@@ -197,6 +197,8 @@ def _grid(parser: Parser, source: Source, overrides: Sequence[Override]) -> Grid
             shared[id(config)] = setting = Setting(config, known)
             check_off(last_words(own), [*setting.treatments, *setting.measurements])
         setting = shared[id(config)]
+        for seed in seeds[-1:]:
+            value_of("seed", hint(Options, "seed"), seed)
         jobs.append(Job(setting, seeds[-1] if seeds else setting.options.seed))
         words.append(own)
     if not jobs:

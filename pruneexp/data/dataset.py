@@ -12,6 +12,8 @@ from typing import Annotated
 import numpy as np
 from pydantic import Field
 
+from pruneexp.components.foreign import is_ours
+from pruneexp.components.mending import told
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Label, Natural
 from pruneexp.errors import UserError, first_line
@@ -150,7 +152,8 @@ def make(folder: Path, source: Source) -> None:
 
 def _arrays_of(source: Source, data_dir: Path, name: str) -> Arrays:
     """What a source gives; raises UserError where those are not the arrays of a data set."""
-    given: object = source(data_dir, name)
+    with contextlib.nullcontext() if is_ours(source) else told(f"the source of {name}"):
+        given: object = source(data_dir, name)
     arrays = given if isinstance(given, Mapping) else {}
     for file in FILES:
         array, images = arrays.get(file), file.endswith("images")
@@ -160,6 +163,9 @@ def _arrays_of(source: Source, data_dir: Path, name: str) -> Arrays:
         ):
             got = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
             raise UserError(f"the source of {name} must give the array {file}, {right}, and gave {got}: mend it.")
+        if len(array) == 0 or array.min() < 0:
+            what = "no samples" if len(array) == 0 else "negative labels"
+            raise UserError(f"the source of {name} must give samples with labels 0, 1, ... and gave {what} in {file}: mend it.")
     return dict(arrays)
 
 
