@@ -147,7 +147,9 @@ def _check_trainer(job: Job) -> None:
     device: Device = trainer.make(**({"accelerator": "cpu"} if elsewhere else {}))
     batch = job.setting.components["recipe"].value("batch_size")
     if batch is not None and batch < device.devices:
-        raise UserError(f"recipe.batch_size={batch} leaves some of trainer.devices={device.devices} without an image: ask for fewer.")
+        raise UserError(
+            f"recipe.batch_size={batch} leaves some of trainer.devices={device.devices} without an image: ask for fewer."
+        )
     cpus = os.cpu_count() or 1
     if there != "slurm":  # its nodes may have more
         if device.where.type == "cpu" and device.devices > max(PROCESSES, cpus):

@@ -11,8 +11,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
-from pruneexp.cell import Cell
+from pruneexp.cell import Cell, Options, hint
 from pruneexp.components.component import Component
+from pruneexp.components.values import value_of
 from pruneexp.errors import UserError
 from pruneexp.jobs.combining import SEED, Combinations
 from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, plain

@@ -165,7 +165,9 @@ def _arrays_of(source: Source, data_dir: Path, name: str) -> Arrays:
             raise UserError(f"the source of {name} must give the array {file}, {right}, and gave {got}: mend it.")
         if len(array) == 0 or array.min() < 0:
             what = "no samples" if len(array) == 0 else "negative labels"
-            raise UserError(f"the source of {name} must give samples with labels 0, 1, ... and gave {what} in {file}: mend it.")
+            raise UserError(
+                f"the source of {name} must give samples with labels 0, 1, ... and gave {what} in {file}: mend it."
+            )
     return dict(arrays)
 
 

@@ -1,7 +1,8 @@
+# ruff: noqa: E501 (long lists of words)
 """Options that are right one by one and wrong together."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 from scripts.bad_input.lines import Line
@@ -296,7 +297,7 @@ WHOLE = [
 ]  # fmt: skip
 
 
-def _records(content: str, name: str = "a.jsonl"):
+def _records(content: str, name: str = "a.jsonl") -> Callable[[Path], None]:
     def write(folder: Path) -> None:
         (folder / name).write_text(content, encoding="utf-8")
 
@@ -318,7 +319,9 @@ def lines() -> Iterator[Line]:
         for text in some:
             yield Line(tuple(text.split(" ")), why, accepted=MEANT.get(text, ""))
     for words in WHOLE:
-        yield Line(words, "spaces where none belong", accepted="spaces after a comma" if words == ("seed=0, 1",) else "")
+        yield Line(
+            words, "spaces where none belong", accepted="spaces after a comma" if words == ("seed=0, 1",) else ""
+        )
     for content in (
         "",
         "{}\n",
@@ -333,7 +336,12 @@ def lines() -> Iterator[Line]:
         json.dumps({"key": "a" * 300}) + "\n",
     ):
         for words in (("mode=report", "records=[a.jsonl]"), ("records=[a.jsonl]",), ("mode=report", "from=a.jsonl")):
-            yield Line(words, "a file of records that holds none", before=_records(content), accepted="" if content or words[0][:4] == "mode" else "an empty file has no cells")
+            yield Line(
+                words,
+                "a file of records that holds none",
+                before=_records(content),
+                accepted="" if content or words[0][:4] == "mode" else "an empty file has no cells",
+            )
     own = ("--config-dir={here}",)
     yield Line((*own, "+experiment=mine,other"), "two experiments with folders of their own for results", before=_two)
     yield Line((*own, "+experiment=mine,nothing"), "one of two experiments does not exist", before=_two)

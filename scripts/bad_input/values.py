@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (long lists of words)
 """Each option there is with values that it cannot have, some of them chosen by lot; names that are nearly right; words that are none."""
 
 import random

@@ -13,7 +13,7 @@ from scripts.bad_input.running import verdict
 
 SOME = [  # those that end in a sentence, most of them before anything is made
     line
-    for lines, count in ((values.lines(), 50), (combinations.lines(), 40), (made.lines(), 30))
+    for lines, count in ((values.lines(), 80), (combinations.lines(), 30), (made.lines(), 10))
     for line in random.Random(20).sample([one for one in lines if not one.accepted], count)
 ]
 
@@ -43,7 +43,9 @@ def test_what_is_free_is_the_least_of_what_is_said(tmp_path: Path) -> None:
     assert memory.available(tmp_path) == 2000
 
 
-@pytest.mark.parametrize("error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")])
+@pytest.mark.parametrize(
+    "error", [MemoryError(), RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried")]
+)
 def test_a_cell_without_memory_is_a_failure_with_a_sentence(error: Exception) -> None:
     failure = Failure.of("key", "cell", error)
     assert failure.why.startswith("there is not enough memory for it")
