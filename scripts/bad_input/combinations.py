@@ -2,7 +2,7 @@
 """Options that are right one by one and wrong together."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from scripts.bad_input.lines import Line
