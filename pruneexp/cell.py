@@ -38,7 +38,10 @@ def _of_this_machine(path: str) -> str:
 
 
 Folder = Annotated[
-    Line, Place(), AfterValidator(_of_this_machine), Words("one line of text, of at most 1024 characters, and no address")
+    Line,
+    Place(),
+    AfterValidator(_of_this_machine),
+    Words("one line of text, of at most 1024 characters, and no address"),
 ]
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
 SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side by side, each under its name

@@ -4,7 +4,8 @@ import traceback
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
+from pruneexp.system import memory
 from pruneexp.system.files import no_room, unwritable
 
 
@@ -31,6 +32,15 @@ class Failure:
             return Failure(key, title, str(error))
         if isinstance(error, OSError) and no_room(error):  # no fault of the program's
             return Failure(key, title, unwritable(error.filename, error))
+        if memory.ran_out(error):
+            free = memory.available()
+            there = "" if free is None else f" ({memory.said(free)} are free now)"
+            return Failure(
+                key,
+                title,
+                f"there is not enough memory for it{there}, {first_line(error)[:200]}: set a smaller recipe.batch_size, model or number of"
+                " trainer.members.",
+            )
         why = " ".join("".join(traceback.format_exception_only(error)).split())
         return Failure(key, title, why, "".join(traceback.format_exception(error)).rstrip())
 

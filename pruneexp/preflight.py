@@ -1,6 +1,7 @@
 """What a sweep needs, looked at before anything is trained or written."""
 
 import functools
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,7 +9,10 @@ from pathlib import Path
 import torch
 from torch import nn
 
+from pruneexp import fits
+from pruneexp.components import foreign
 from pruneexp.components.component import Component
+from pruneexp.components.values import shown
 from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Layer, kept_count
@@ -21,6 +25,8 @@ from pruneexp.sweep import Grid, Slot
 from pruneexp.system.files import check_writable, unwritable
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import check_installed
+
+PROCESSES, THREADS = 8, 64  # that a machine with few CPUs can still start: slow, and no harm
 
 
 @dataclass(frozen=True)
@@ -71,6 +77,7 @@ def check_sweep(store: Store, found: Found) -> None:
         _check_weights(Path(weights))
     networks: dict[str, Network] = {}  # by weights, data set and model
     for job in jobs:
+        _check_parts(job)
         _check_trainer(job)
         names = str(
             [job.options.weights, *(job.setting.components[group].identity() for group in ("dataset", "model"))]
@@ -101,7 +108,9 @@ class Network:
         if shape is None or classes is None:
             dataset = job.setting.dataset()
             shape, classes = dataset.input_shape, dataset.classes
+        fits.check_room(job, classes, tuple(shape))
         module = job.setting.network(classes, tuple(shape))
+        fits.check_runs(job, module, classes, tuple(shape))
         job.setting.load_weights(module)
         return Network(module, tuple(shape))
 
@@ -128,6 +137,18 @@ def _check_weights(weights: Path) -> None:
         Store(cell.parent).file(cell.name, "weights.safetensors")
 
 
+def _check_parts(job: Job) -> None:
+    """Raise UserError where a recipe, trainer or launcher of the user's is none."""
+    for group, method in (("recipe", "learning_rate"), ("trainer", "prepare"), ("launcher", "launch")):
+        component = job.setting.components.get(group)
+        if component is not None and not foreign.is_ours(component.target):
+            made = component.make()
+            if not callable(getattr(made, method, None)):
+                raise UserError(
+                    f"{group} must make something with {method}(), and {component.label} gives {shown(made)}."
+                )
+
+
 def _check_trainer(job: Job) -> None:
     """Raise UserError where the job's device is not to be had, or does not go with the launcher.
 
@@ -138,6 +159,23 @@ def _check_trainer(job: Job) -> None:
     there = "" if launcher is None else launcher.about.name
     elsewhere = there == "slurm" and trainer.options.get("accelerator", "auto") != "cpu"
     device: Device = trainer.make(**({"accelerator": "cpu"} if elsewhere else {}))
+    batch = job.setting.components["recipe"].value("batch_size")
+    if batch is not None and batch < device.devices:
+        raise UserError(
+            f"recipe.batch_size={batch} leaves some of trainer.devices={device.devices} without an image: ask for fewer."
+        )
+    cpus = os.cpu_count() or 1
+    if there != "slurm":  # its nodes may have more
+        if device.where.type == "cpu" and device.devices > max(PROCESSES, cpus):
+            raise UserError(
+                f"trainer.devices={device.devices} would start as many processes, and this machine has {cpus} CPUs: ask for at most"
+                f" {max(PROCESSES, cpus)}."
+            )
+        if device.threads > max(THREADS, 4 * cpus):
+            raise UserError(
+                f"trainer.threads={device.threads} is far beyond the {cpus} CPUs of this machine: ask for at most"
+                f" {max(THREADS, 4 * cpus)}."
+            )
     if device.devices > 1 and there == "gpus":
         raise UserError(
             f"launcher=gpus gives each job one device, and trainer.devices={device.devices} asks for more:"

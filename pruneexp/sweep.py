@@ -12,8 +12,9 @@ from typing import Any
 from hydra.core.override_parser.types import Override
 from omegaconf import DictConfig, open_dict
 
-from pruneexp.cell import Cell
+from pruneexp.cell import Cell, Options, hint
 from pruneexp.components.component import Component
+from pruneexp.components.values import value_of
 from pruneexp.errors import UserError
 from pruneexp.jobs.combining import SEED, Combinations
 from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, plain
@@ -201,6 +202,8 @@ def _grid(parser: Parser, source: Source, overrides: Sequence[Override]) -> Grid
             shared[id(config)] = setting = Setting(config, known)
             check_off(last_words(own), [*setting.treatments, *setting.measurements])
         setting = shared[id(config)]
+        for seed in seeds[-1:]:
+            value_of("seed", hint(Options, "seed"), seed)
         jobs.append(Job(setting, seeds[-1] if seeds else setting.options.seed))
         words.append(own)
     if not jobs:

@@ -14,8 +14,8 @@ PACKAGE = Path(pruneexp.__file__).resolve().parent
 ROOMS = [
     "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
     "maskers", "treatments", "training", "records", "loading", "measuring", "jobs", "sweep", "pruning", "means", "artifacts",
-    "worklist", "order", "groups", "outcome", "failures", "guard", "trials", "running", "launchers", "preflight", "reports", "planning",
-    "status", "program", "api", "commandline", "cli", "studies",
+    "worklist", "order", "groups", "outcome", "failures", "guard", "trials", "running", "launchers", "fits", "preflight", "reports",
+    "planning", "status", "program", "api", "commandline", "cli", "studies",
 ]  # fmt: skip
 NEVER = [  # what no file of the first may import, though it lies below it
     ("graphs", "training", "they know nothing of how networks are trained"),

@@ -3,13 +3,16 @@
 import functools
 import hashlib
 import importlib
+import inspect
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from pruneexp.components import foreign
+from pruneexp.components.mending import told
 from pruneexp.components.options import (
+    CONTRACT,
     HYDRA,
     MADE_AT_ONCE,
     About,
@@ -21,6 +24,8 @@ from pruneexp.components.options import (
 )
 from pruneexp.components.values import Count, Label, Line, allowed, is_plain, shown, value_of
 from pruneexp.errors import UserError, unknown
+
+CALLED_IN_ORDER = {kind: CONTRACT[kind] for kind in ("scorer", "masker")}  # without the arguments' names
 
 
 @dataclass(frozen=True)
@@ -76,13 +81,19 @@ class Component:
 
         Args:
             arguments: that the program supplies at once, in place of an option of that name.
+
+        Raises:
+            UserError: what it raises, or, where it is from outside pruneexp, that it raises.
         """
         options = {
             name: value.make() if isinstance(value, Component) else value for name, value in self.options.items()
         }
         if self.partial:
             return functools.partial(self.target, **options | arguments)
-        return self.target(**options | arguments)
+        if foreign.is_ours(self.target):
+            return self.target(**options | arguments)
+        with told(f"{self.about.kind}={self.named_in}.{getattr(self.target, '__name__', self.label)}"):
+            return self.target(**options | arguments)
 
     @property
     def asks(self) -> tuple[str, ...]:
@@ -182,17 +193,18 @@ def locate(where: str, target: str) -> Any:
     """The function or class that a dotted path names.
 
     Raises:
-        UserError: there is none.
+        UserError: there is none, it cannot be imported, or does not take what the program calls it with.
     """
     module, _, name = target.rpartition(".")
     if not module or not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
         raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
-    try:
-        home = importlib.import_module(module)
-    except ModuleNotFoundError as error:
-        if error.name is None or not f"{module}.".startswith(f"{error.name}."):
-            raise  # the module is there, and what it imports is not
-        raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
+    with told(f"{where}._target_={target}"):
+        try:
+            home = importlib.import_module(module)
+        except ModuleNotFoundError as error:
+            if error.name is None or not f"{module}.".startswith(f"{error.name}."):
+                raise  # the module is there, and what it imports is not
+            raise UserError(f"{where}._target_={target} names nothing that can be imported: {error}.") from error
     if not hasattr(home, name):
         raise UserError(f"{where}._target_={target} names nothing that can be imported: {module} has no {name}.")
     found = getattr(home, name)
@@ -201,6 +213,20 @@ def locate(where: str, target: str) -> Any:
     if foreign.is_pythons(found):
         raise UserError(
             f"{where}._target_={target} is Python's own: name a function or class of pruneexp, or of yours."
+        )
+    try:
+        parameters = inspect.signature(found).parameters
+    except ValueError as error:  # of what is written in C
+        raise UserError(
+            f"{where}._target_={target} does not say which arguments it takes: write a function around it."
+        ) from error
+    if inspect.iscoroutinefunction(found) or inspect.isgeneratorfunction(found):
+        raise UserError(f"{where}._target_={target} gives nothing when it is called: return what it makes.")
+    lacking = [name for name in CALLED_IN_ORDER.get(where, ()) if name not in parameters]
+    if lacking and not any(one.kind is one.VAR_POSITIONAL for one in parameters.values()):
+        raise UserError(
+            f"{where}._target_={target} is called with {', '.join(CALLED_IN_ORDER[where])}: name them in its signature, it lacks"
+            f" {', '.join(lacking)}."
         )
     return found
 

@@ -12,6 +12,8 @@ from typing import Annotated, BinaryIO
 import numpy as np
 from pydantic import Field
 
+from pruneexp.components.foreign import is_ours
+from pruneexp.components.mending import told
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Label, Natural
 from pruneexp.errors import UserError, first_line
@@ -137,7 +139,7 @@ def make(folder: Path, source: Source) -> None:
             if folder.is_dir() and any(folder.iterdir()):
                 raise UserError(f"{folder} is where the arrays of {name} go: move the other files in it elsewhere.")
             with files.new_folder(folder) as scratch:
-                arrays = source(data_dir, name)
+                arrays = _arrays_of(source, data_dir, name)
                 for array_name, array in arrays.items():
                     with files.writing(scratch / f"{array_name}.npy") as file:
                         _save(file, array)
@@ -153,6 +155,27 @@ def _save(file: BinaryIO, array: np.ndarray) -> None:
     array = np.ascontiguousarray(array)
     np.lib.format.write_array_header_1_0(file, np.lib.format.header_data_from_array_1_0(array))
     file.write(array.data)
+
+
+def _arrays_of(source: Source, data_dir: Path, name: str) -> Arrays:
+    """What a source gives; raises UserError where those are not the arrays of a data set."""
+    with contextlib.nullcontext() if is_ours(source) else told(f"the source of {name}"):
+        given: object = source(data_dir, name)
+    arrays = given if isinstance(given, Mapping) else {}
+    for file in FILES:
+        array, images = arrays.get(file), file.endswith("images")
+        right = "uint8 [N, C, H, W]" if images else "whole numbers [N]"
+        if not isinstance(array, np.ndarray) or not (
+            array.dtype == np.uint8 if images else np.issubdtype(array.dtype, np.integer)
+        ):
+            got = f"{array.dtype} {list(array.shape)}" if isinstance(array, np.ndarray) else type(array).__name__
+            raise UserError(f"the source of {name} must give the array {file}, {right}, and gave {got}: mend it.")
+        if len(array) == 0 or array.min() < 0:
+            what = "no samples" if len(array) == 0 else "negative labels"
+            raise UserError(
+                f"the source of {name} must give samples with labels 0, 1, ... and gave {what} in {file}: mend it."
+            )
+    return dict(arrays)
 
 
 def _check_seal(folder: Path, digest: str) -> None:

@@ -30,6 +30,8 @@ MOST = 100_000  # values of one option: more is a slip
 LONGEST = 100_000  # letters of a word: Hydra's parser takes seconds for more
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
 
+LONGEST = 200  # letters of an option's name
+
 
 class Parser:
     """Hydra's parser of overrides.
@@ -47,6 +49,9 @@ class Parser:
         Raises:
             UserError: one that cannot be read, or that Hydra takes and that means nothing here.
         """
+        for argument in arguments:
+            if len(name := argument.partition("=")[0]) > LONGEST:
+                raise UserError(f"there is no option {name[:40]}...: its name has {len(name)} letters.")
         found = [self._one(opened(argument)) for argument in arguments]
         named = [override for override in found if override.key_or_group == "experiment"]
         if len(named) > 1 or any(isinstance(override.value(), list) for override in named):
@@ -98,6 +103,8 @@ class Parser:
     def _way_out(self, text: str) -> str:
         """A sentence for an override that Hydra's grammar does not take, with one that it does."""
         name, equals, value = text.removeprefix("++").partition("=")
+        if not text.isprintable():
+            return f"{text!r} cannot be read: options are typed NAME=VALUE, in one line."
         if not equals or not name:
             return f"{text!r} is no option: options are typed NAME=VALUE, such as seed=0 or masker=greedy,sparsify."
         if value.startswith("~/"):

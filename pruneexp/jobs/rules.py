@@ -1,9 +1,11 @@
 """Options of a job that exclude or need each other."""
 
+import ast
 from collections.abc import Mapping
 
 from pruneexp.cell import Options
 from pruneexp.components.component import Component
+from pruneexp.components.values import shown
 from pruneexp.errors import UserError
 from pruneexp.treatments.treat import treats
 
@@ -13,6 +15,9 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     components["recipe"].make()
     if len(set(options.densities)) < len(options.densities):
         raise UserError(f"densities names one density twice: {options.densities}.")
+    if len(set(options.columns)) < len(options.columns):
+        raise UserError(f"columns names one column twice: {shown(options.columns)}.")
+    _check_where(options.where)
     masker = components["masker"]
     if masker.about.removes_neurons and options.rounds > 1:
         raise UserError(f"masker={masker.label} removes neurons at once, and rounds={options.rounds}: set rounds=1.")
@@ -24,6 +29,22 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
         raise UserError(
             f"batchnorm_init={options.batchnorm_init} starts BatchNorm's weights, and weights={options.weights} brings them: set"
             " batchnorm_init=ones."
+        )
+
+
+def _check_where(where: str) -> None:
+    """Raise UserError for words that are no comparison; which columns there are is known when cells are."""
+    if where == "none" or "`" in where:  # pandas' own quotes around a column
+        return
+    try:
+        read: ast.AST | None = ast.parse(where, mode="eval").body
+    except (SyntaxError, ValueError):
+        read = None
+    if not isinstance(read, (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Call)) or isinstance(
+        getattr(read, "op", None), ast.Div
+    ):
+        raise UserError(
+            f"where={shown(where)} is no comparison: it compares columns, as in \"masker == 'greedy' and asked_density < 0.1\"."
         )
 
 

@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (long lists of words)
 """A bad command line run in a forked process, and what the program made of it."""
 
 import os
@@ -5,6 +6,7 @@ import resource
 import signal
 import sys
 import tempfile
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +18,7 @@ SECONDS = 10  # of a processor that a line may take
 WALL = 40.0  # of the clock, on a machine that has other things to do
 MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
 WRONG = ("traceback", "hang", "crash", "wrote", "left", "vague")
-KINDS = ("sentence", "failed", "accepted", *WRONG)
+KINDS = ("sentence", "failed", "accepted", "program", *WRONG)
 NOWHERE = "http://127.0.0.1:9"  # nothing is downloaded
 
 
@@ -26,7 +28,8 @@ class Verdict:
 
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
-            notes of that aside. accepted. And what is wrong: traceback; hang: longer than `SECONDS` or `WALL`; crash: ended by a signal; wrote: refused,
+            notes of that aside. accepted. program: so ended a cell in which a user's function raised: its traceback, once, and a
+            sentence. And what is wrong: traceback; hang: longer than `SECONDS` or `WALL`; crash: ended by a signal; wrote: refused,
             and files are there; left: processes are; vague: no sentence, or several.
         said: on the terminal; of an accepted line what is on its last line.
     """
@@ -36,7 +39,7 @@ class Verdict:
 
     def fault(self, line: Line) -> bool:
         """Whether it should be otherwise."""
-        return self.kind in WRONG or (self.kind == "accepted" and not line.accepted)
+        return self.kind in WRONG or (self.kind in ("accepted", "program") and not line.accepted)
 
 
 def verdict(line: Line, data: Path) -> Verdict:
@@ -90,27 +93,39 @@ def _enter(line: Line, here: Path) -> None:
 
 def _end_others(session: int) -> int:
     """End the processes that a line has left in its session; how many there were."""
-    found = 0
+    found, end = 0, time.monotonic() + 3
+    while time.monotonic() < end and _of_session(session):  # what multiprocessing has started ends by itself
+        time.sleep(0.05)
+    for process in _of_session(session):
+        os.kill(process, signal.SIGKILL)
+        found += 1
+    return found
+
+
+def _of_session(session: int) -> list[int]:
+    """The processes of a session that have not ended."""
+    found = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         try:
             state, _, _, its = stat.read_text(encoding="utf-8", errors="replace").rpartition(") ")[2].split()[:4]
         except OSError:
             continue
         if int(its) == session and state != "Z":
-            os.kill(int(stat.parent.name), 9)
-            found += 1
+            found.append(int(stat.parent.name))
     return found
 
 
 def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
     said = f"{done.out}\n{done.err}".strip()
-    lines = [line for line in done.err.splitlines() if line]
+    lines = [line for line in done.err.splitlines() if line and "Warning: " not in line and line[0] != " "]
     sentences = [line for line in lines if line.startswith("pruneexp: ") and len(line) < 2000]
     end = "\n".join(said.splitlines()[-12:])
     if done.code is None or -done.code in (signal.SIGXCPU, signal.SIGKILL):
         return Verdict("hang", end)
     if done.code < 0:
         return Verdict("crash", f"signal {-done.code}: {end}")
+    if done.code == 1 and "Traceback (most" in said and "could not be made: " in done.err:
+        return Verdict("program", done.err.splitlines()[-1])
     if "Traceback (most recent call last)" in said or done.code not in (0, 1, 2):
         return Verdict("traceback", end)
     if left:
