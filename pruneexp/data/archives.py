@@ -121,7 +121,7 @@ def _tar(packed: BinaryIO, most: int) -> Iterator[Member]:
                     else "a device"
                 )
                 yield Member(info.name, info.size, kind, lambda info=info: tar.extractfile(info))  # type: ignore[misc]
-                tar.members.clear()  # it keeps all that it has seen
+                tar.members.clear()  # type: ignore[attr-defined]  # it keeps all that it has seen
 
 
 def _nothing(member: Member) -> IO[bytes]:
