@@ -118,7 +118,11 @@ def _otherwise(record: Record) -> UserError:
 
 
 def _exported(content: bytes, record: Record) -> nn.Module:
-    """The program of a network.pt2."""
+    """The program of a network.pt2, whose digest is the record's.
+
+    torch.export reads expressions of shapes by evaluating them, and objects that are no tensors by unpickling them: a file that somebody
+    made on purpose, with a record to match, can run code. Load only cells of people whose programs you would run.
+    """
     try:
         program: nn.Module = torch.export.load(io.BytesIO(content)).module()
     except Exception as error:  # another version's format

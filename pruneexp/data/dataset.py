@@ -209,7 +209,12 @@ def _complete(folder: Path) -> bool:
 
 def _open(path: Path) -> np.ndarray:
     try:
-        files.regular(path)
+        with files.opened(path) as file:
+            if np.lib.format.read_magic(file) != (
+                1,
+                0,
+            ):  # later ones may have a head of 4 GB, which numpy reads at once
+                raise ValueError("not of npy format 1.0, as np.save writes arrays of numbers")
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about a damaged header
             return np.lib.format.open_memmap(path, mode="r")

@@ -9,7 +9,7 @@ import numpy as np
 from pruneexp.components.options import component
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Side, check_name, read_images
-from pruneexp.data.official import download, unpacked
+from pruneexp.data.official import fetch, unpacked
 from pruneexp.errors import UserError
 from pruneexp.system import files
 
@@ -49,8 +49,8 @@ def flowers102(
     folder = data_dir / "flowers-102"
     unpack = not (folder / "jpg").is_dir()
     for file, md5 in MD5.items():
-        if not (folder / file).exists() and (unpack or file.endswith(".mat")):
-            download(folder / file, f"{URL}/{file}", md5, data_dir, name, f"{', '.join(MD5)} into {folder}")
+        if unpack or file.endswith(".mat"):
+            fetch(folder / file, f"{URL}/{file}", md5, data_dir, name, f"{', '.join(MD5)} into {folder}")
     labels = _mat(folder / "imagelabels.mat", "labels", CLASSES) - 1
     train = [_mat(folder / "setid.mat", key, len(labels)) for key in ("trnid", "valid")]
     numbers = {

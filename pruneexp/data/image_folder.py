@@ -45,7 +45,7 @@ def image_folder(
 def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) -> list[str]:
     if not root.is_dir():
         raise UserError(f"there is no folder of classes {root}.")
-    folders = (path.name for path in root.iterdir() if path.is_dir() and not path.name.startswith("."))
+    folders = (path.name for path in _listed(root) if path.is_dir() and not path.name.startswith("."))
     found = sorted(name for name in folders if name not in ignored)
     if not found:
         raise UserError(f"{root} has no classes: each is a folder of images.")
@@ -59,7 +59,7 @@ def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) ->
 
 def _files(folder: Path, strict: bool) -> list[Path]:
     files: list[Path] = []
-    for path in sorted(folder.iterdir()):
+    for path in _listed(folder):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             files.append(path)
         elif not path.name.startswith("."):
@@ -67,3 +67,10 @@ def _files(folder: Path, strict: bool) -> list[Path]:
     if not files:
         raise UserError(f"the class {folder.name} has no images: put some into {folder}, or remove it.")
     return files
+
+
+def _listed(folder: Path) -> list[Path]:
+    try:
+        return sorted(folder.iterdir())
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read: {error.strerror}.") from error

@@ -1,5 +1,6 @@
 """Image files as uint8 arrays."""
 
+import os
 import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -18,26 +19,37 @@ from pruneexp.system.console import console, tell
 Sample = tuple[Path, int]  # an image file and its label
 BILINEAR = Image.Resampling.BILINEAR
 SIDE = 224  # of the networks pretrained on ImageNet
+FORMATS = (
+    "BMP",
+    "GIF",
+    "JPEG",
+    "PNG",
+    "PPM",
+    "TIFF",
+    "WEBP",
+)  # whatever the name says: PostScript would start a program
+LARGEST = 1 << 29  # bytes of a file: more than the pixels of the largest image that Pillow takes, 179 million
 Side = Annotated[int, Field(ge=8, le=8192)]  # below, there is nothing to see
 
 
 def pixels(path: Path, side: int, how: Image.Resampling = BILINEAR) -> np.ndarray:
     """One image as uint8 [3, side, side]: its shorter side scaled to `side` with antialiasing, and the centre cut out.
 
-    Grey images are repeated over the channels, CMYK becomes RGB, transparency is dropped.
+    Grey images are repeated over the channels, CMYK becomes RGB, transparency is dropped, of an animation the first image is taken.
 
     Raises:
-        UserError: not a readable image.
+        UserError: not a readable image, or one of more than 179 million pixels.
     """
     try:
-        files.regular(path)
-        with warnings.catch_warnings():
+        with files.opened(path) as content, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; the pixels are fine
-            with Image.open(path) as file:
+            if os.fstat(content.fileno()).st_size > LARGEST:
+                raise ValueError(f"more than {LARGEST >> 20} MiB")
+            with Image.open(content, formats=FORMATS) as file:
                 image = file.convert("RGB")
     except Exception as error:
         # a damaged file can make a decoder fail in any way
-        reason = getattr(error, "strerror", None) or str(error).partition(" '")[0] or type(error).__name__
+        reason = getattr(error, "strerror", None) or str(error).partition(" <")[0] or type(error).__name__
         raise UserError(f"{path} is not a readable image ({reason}).") from error
     return np.asarray(ImageOps.fit(image, (side, side), how)).transpose(2, 0, 1)
 

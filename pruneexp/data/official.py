@@ -1,19 +1,16 @@
 """Official files: found in the data directory, downloaded where missing, unpacked for as long as they are read."""
 
 import contextlib
-import gzip
+import hashlib
 import http.client
+import os
 import shutil
-import tarfile
-import zipfile
-import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from pruneexp.errors import UserError
+from pruneexp.data.archives import DAMAGED, unpack
+from pruneexp.errors import UserError, first_line
 from pruneexp.system import files
-
-DAMAGED = (zipfile.BadZipFile, tarfile.TarError, gzip.BadGzipFile, zlib.error, EOFError)
 
 
 @contextlib.contextmanager
@@ -21,32 +18,34 @@ def official(data_dir: Path, name: str, folder: str, archive: str, url: str, md5
     """The official ``<data_dir>/<folder>``, or a temporary one from ``<data_dir>/<archive>``, downloaded where missing.
 
     Raises:
-        UserError: missing and not downloadable, or damaged.
+        UserError: missing and not downloadable, not the official archive, or damaged.
     """
     if (data_dir / folder).is_dir():
         yield data_dir / folder
         return
     path = data_dir / archive
-    if not path.exists():
-        download(path, url, md5, data_dir, name, f"{archive} (or its folder {folder}) into {data_dir}")
+    fetch(path, url, md5, data_dir, name, f"{archive} (or its folder {folder}) into {data_dir}")
     with unpacked(path, data_dir, name) as inside:
         yield inside / folder
 
 
-def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: str) -> None:
-    """Download `path`, all or nothing.
+def fetch(path: Path, url: str, md5: str, data_dir: Path, name: str, what: str) -> None:
+    """See that the official file `path` is there: one that is found is checked, one that is missing downloaded, all or nothing.
 
     Args:
-        path: where the file goes.
+        path: where the file is, or goes.
         url, md5: of the official file.
         data_dir, name: of the data set; half a file is in a scratch folder there that `dataset.make` cleans up.
         what: for the sentence, which official files belong where.
 
     Raises:
-        UserError: not downloadable, or not the official file.
+        UserError: not the official file, or missing and not downloadable.
     """
     from torchvision.datasets.utils import download_url
 
+    if os.path.lexists(path):
+        check_md5(path, md5, f"delete it to have it downloaded again, or put the official {what}")
+        return
     try:
         with files.scratch_folder(data_dir / name) as folder:
             download_url(url, str(folder), path.name, md5)
@@ -62,12 +61,25 @@ def download(path: Path, url: str, md5: str, data_dir: Path, name: str, what: st
         ) from error
 
 
+def check_md5(path: Path, md5: str, remedy: str) -> None:
+    """Raise UserError, with what is to be done, where a file cannot be read or has another MD5 than the official one."""
+    try:
+        with files.opened(path) as file:
+            found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
+    except OSError as error:
+        raise UserError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error
+    if found != md5:
+        raise UserError(
+            f"{path} is damaged or another file, its MD5 begins with {found[:8]} and the official one's with {md5[:8]}: {remedy}."
+        )
+
+
 @contextlib.contextmanager
 def unpacked(archive: Path, data_dir: Path, name: str) -> Iterator[Path]:
     """A temporary folder with the contents of a .zip or .tar.gz; what is wrong with a file in it is told of the archive.
 
     Raises:
-        UserError: the archive is damaged, or cannot be read.
+        UserError: the archive is damaged or holds what `archives.unpack` refuses, or cannot be read.
     """
     try:
         packed = files.opened(archive)
@@ -75,18 +87,11 @@ def unpacked(archive: Path, data_dir: Path, name: str) -> Iterator[Path]:
         raise UserError(f"{archive} cannot be read: {error.strerror}.") from error
     with packed, files.scratch_folder(data_dir / name) as folder:
         try:
-            if archive.suffix == ".zip":
-                with zipfile.ZipFile(packed) as file:
-                    file.extractall(folder)
-            else:
-                with gzip.open(packed) as stream, tarfile.open(fileobj=stream, mode="r:") as tar:
-                    # no path may lead out of the folder; the first releases of Python 3.11 have no filters
-                    tar.extraction_filter = getattr(tarfile, "data_filter", lambda member, path: member)
-                    tar.extractall(folder)
-                    while stream.read(1 << 20):  # to the checksum at the end: tarfile stops at a damaged header
-                        pass
+            unpack(packed, archive.suffix == ".zip", folder)
         except DAMAGED as error:
-            raise UserError(f"{archive} is damaged ({error}): delete it to have it downloaded again.") from error
+            raise UserError(
+                f"{archive} is damaged ({first_line(error)}): delete it to have it downloaded again."
+            ) from error
         try:
             yield folder
         except UserError as error:

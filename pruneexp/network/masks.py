@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
 from pruneexp.components.values import shown
-from pruneexp.errors import UserError, near
+from pruneexp.errors import UserError, first_line, near
 from pruneexp.network.computed import computed, is_torch_pruned, keep, recompute
 from pruneexp.network.plain import modules_by_name, owners, reference
 from pruneexp.network.prunable import PROJECTIONS, prunable
@@ -174,10 +173,16 @@ def load_masks(path: str | Path) -> Masks:
     """Read masks written by `save_masks`.
 
     Raises:
-        UserError: missing or damaged file.
+        UserError: missing or damaged file, or one of other tensors than bool ones.
     """
     try:
         files.regular(Path(path))
-        return load_file(path)
-    except (OSError, SafetensorError) as error:
-        raise UserError(f"{path} holds no readable masks: {getattr(error, 'strerror', None) or error}.") from error
+        found = load_file(path)
+        wrong = [name for name, mask in found.items() if mask.dtype != torch.bool]
+        if wrong:
+            raise ValueError(f"{wrong[0]} is {found[wrong[0]].dtype} and a mask is torch.bool")
+        # copies, for load_file's tensors lie in the file, and a file that is cut short under them ends the process
+        return {name: mask.clone() for name, mask in found.items()}
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        why = getattr(error, "strerror", None) or first_line(error)
+        raise UserError(f"{path} holds no readable masks: {why}.") from error

@@ -10,9 +10,9 @@ from typing import Any
 
 import safetensors.torch
 import torch
-from safetensors import SafetensorError
 
 from pruneexp.cell import digest
+from pruneexp.errors import first_line
 from pruneexp.network.weights import packed
 from pruneexp.records.store import Store
 from pruneexp.system import files
@@ -74,6 +74,6 @@ def _read(path: Path) -> Tensors | None:
         return safetensors.torch.load(files.read_sealed(path))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, SafetensorError) as error:
-        say(str(path), f"cannot be used ({getattr(error, 'strerror', None) or error}); it is made again")
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        say(str(path), f"cannot be used ({getattr(error, 'strerror', None) or first_line(error)}); it is made again")
         return None

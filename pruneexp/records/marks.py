@@ -69,7 +69,7 @@ def _leave(path: Path, why: str) -> None:
 
 
 def _read(store: Store, key: str, kind: str) -> Mark | None:
-    with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+    with contextlib.suppress(OSError, ValueError, KeyError, TypeError, RecursionError):
         said: dict[str, Any] = json.loads(files.read(store.unfinished(key, kind)))
         return Mark(kind, str(said["when"]), str(said["by"]), str(said["why"]))
     return None

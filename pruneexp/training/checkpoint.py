@@ -147,8 +147,14 @@ class Checkpoint(lightning.Callback):
         except ValueError:
             self.say(f"the checkpoint {self.path} is damaged; starting anew")
             return None
-        state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
-        differ = [name for name, value in self.identity.items() if state["identity"].get(name) != value]
+        try:
+            state: dict[str, Any] = torch.load(io.BytesIO(content), map_location="cpu", weights_only=True)
+            differ = [name for name, value in self.identity.items() if state["identity"].get(name) != value]
+        except Exception as error:  # a pickle that is no checkpoint's can raise anything; none runs code
+            self.say(
+                f"the checkpoint {self.path} is no checkpoint of a training ({type(error).__name__}); starting anew"
+            )
+            return None
         if differ:
             self.say(f"the checkpoint {self.path} is of another {' and '.join(differ)}; starting anew")
             return None

@@ -15,6 +15,8 @@ from pruneexp.data.dataset import Dataset, load
 from pruneexp.errors import UserError
 from tests.data.pictures import folder_of_classes
 
+pytestmark = pytest.mark.usefixtures("small_archives")
+
 COUNTS = {"Faces": 33, "accordion": 31, "yin_yang": 40}
 
 

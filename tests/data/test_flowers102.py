@@ -14,6 +14,8 @@ from pruneexp.data.dataset import Dataset, load
 from pruneexp.data.flowers102 import flowers102
 from pruneexp.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("small_archives")
+
 LABELS = [1, 102, 2, 2, 50, 1, 102, 50]  # of images 1 ... 8
 SETS = {"trnid": [8, 1, 3], "valid": [5, 2], "tstid": [4, 6, 7]}
 

@@ -14,6 +14,8 @@ from pruneexp.data.tf_flowers import CLASSES, MD5, URL, _fifth, tf_flowers
 from pruneexp.errors import UserError
 from tests.data.pictures import folder_of_classes
 
+pytestmark = pytest.mark.usefixtures("small_archives")
+
 COUNTS = {"daisy": 6, "dandelion": 10, "roses": 11, "sunflowers": 9, "tulips": 5}
 
 

@@ -12,6 +12,8 @@ from pruneexp.data.dataset import Dataset, load
 from pruneexp.data.tiny_imagenet import tiny_imagenet
 from pruneexp.errors import UserError
 
+pytestmark = pytest.mark.usefixtures("small_archives")
+
 WNIDS = ("n03444034", "n01443537", "n02056570")  # not in alphabetical order
 PER_CLASS = 4
 
