@@ -6,11 +6,12 @@ import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pytest
 
+from pruneexp.data import dataset
 from pruneexp.data.dataset import SEAL, Arrays, Dataset, load
 from pruneexp.errors import UserError
 
@@ -122,15 +123,15 @@ def test_a_source_that_fails_leaves_nothing(tmp_path: Path, fault: Exception) ->
 def test_a_disk_that_fills_while_the_arrays_are_written_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    save, calls = np.save, []
+    save, calls = dataset._save, []
 
-    def full(path: Path, array: np.ndarray) -> None:
-        calls.append(path)
+    def full(file: BinaryIO, array: np.ndarray) -> None:
+        calls.append(file)
         if len(calls) == 3:
             raise OSError(28, "No space left on device")
-        save(path, array)
+        save(file, array)
 
-    monkeypatch.setattr(np, "save", full)
+    monkeypatch.setattr(dataset, "_save", full)
     assert "No space left on device" in sentence(tmp_path, source)
     assert len(calls) == 3
     assert list(tmp_path.iterdir()) == []

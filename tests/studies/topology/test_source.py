@@ -18,7 +18,7 @@ def test_the_shipped_pool_another_or_records(pool: Path, records: Path) -> None:
     assert set(source.networks(options)["method"]) == {"snip", "erk"}
     assert source.named("table", options) == "table-ours"
     assert source.named("table", parser.parse_args(["--pool", str(pool)])) == "table"
-    with pytest.raises(SystemExit):
+    with pytest.raises(UserError, match="not allowed with"):
         parser.parse_args(["--pool", str(pool), "--records", str(records)])
 
 

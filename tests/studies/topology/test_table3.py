@@ -14,7 +14,7 @@ def test_ours_stand_beside_the_published(tmp_path: Path, pool: Path) -> None:
     table3.main(["--pool", str(pool), "--report-dir", str(tmp_path), "--repeats", "1"])
     path = tmp_path / "tables" / "topology_table3.csv"
     made = json.loads(path.with_suffix(".json").read_text())
-    assert made["command"] == f"python -m pruneexp.studies.topology.table3 --pool {pool} --repeats 1"
+    assert made["command"] == f"python -m pruneexp.studies.topology.table3 --pool {pool.name} --repeats 1"
     assert made["commit"]
     table = pd.read_csv(path)
     assert set(table["encoding"]) == {"unrolled_mge"}
