@@ -170,7 +170,6 @@ def slurm(words: tuple[str, ...], why: str) -> Line:
         why,
         env={"PATH": f"{{here}}/bin:{os.environ.get('PATH', os.defpath)}"},
         before=programs,
-        accepted=accepted,
     )
 
 
