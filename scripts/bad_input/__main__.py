@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (long lists of words)
 """Bad command lines of all kinds: each must be refused in one sentence, with exit code 2 and nothing written, or mean something.
 
     python -m scripts.bad_input [--only KIND ...] [--out FILE]

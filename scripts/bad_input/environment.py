@@ -13,17 +13,20 @@ WRONG = ("recipe.lr=-1",)  # something to be refused, whatever surrounds it
 SMALL = ("results_dir={here}/x",)
 VARIABLES = {  # values that libraries take for nothing, or for their own default
     "OMP_NUM_THREADS": ("abc", "0", "-1", "", "1.5"), "MKL_NUM_THREADS": ("abc", "0", "-1"), "OPENBLAS_NUM_THREADS": ("abc", "0", "-1"),
-    "NUMBA_NUM_THREADS": ("abc", "0"), "OMP_WAIT_POLICY": ("nonsense",), "GOMP_SPINCOUNT": ("nonsense", "-1"), "KMP_AFFINITY": ("nonsense",),
-    "OMP_PROC_BIND": ("nonsense",), "LC_ALL": ("C", "POSIX", "nonsense", "de_DE.UTF-8"), "LANG": ("", "nonsense"), "LANGUAGE": ("nonsense",),
-    "COLUMNS": ("0", "abc", "-1", "1", "100000"), "LINES": ("abc",), "TERM": ("dumb", "nonsense", ""), "NO_COLOR": ("1",), "FORCE_COLOR": ("1",),
-    "PYTHONIOENCODING": ("ascii", "latin-1", "utf-16"), "PYTHONUTF8": ("0", "1"), "CUDA_VISIBLE_DEVICES": ("abc", "99", "-1", ""),
-    "MPLBACKEND": ("nonsense", "TkAgg", ""), "MPLCONFIGDIR": ("/proc/nothing", "/dev/null"), "NUMBA_CACHE_DIR": ("/proc/nothing",),
-    "SLURM_JOB_ID": ("abc",), "SLURM_NTASKS": ("abc", "4"), "SLURM_PROCID": ("1",), "SLURM_CPUS_PER_TASK": ("abc",), "RANK": ("abc", "1"),
-    "LOCAL_RANK": ("abc", "1"), "WORLD_SIZE": ("abc", "2"), "MASTER_ADDR": ("nonsense",), "MASTER_PORT": ("abc",), "HOME": ("/proc/nothing", "", "relative"),
-    "TMPDIR": ("/proc/nothing", "/dev/null", ""), "XDG_CACHE_HOME": ("/proc/nothing",), "TORCH_HOME": ("/proc/nothing",), "USER": ("", "a/b"),
-    "HYDRA_FULL_ERROR": ("1",), "PYTHONOPTIMIZE": ("2",), "PYTHONDONTWRITEBYTECODE": ("1",), "PYTHONUNBUFFERED": ("1",), "PATH": ("", "/nowhere"),
-    "TZ": ("nonsense",), "DISPLAY": ("nonsense",), "PRUNEEXP_COMMIT": ("abc",), "CUBLAS_WORKSPACE_CONFIG": ("nonsense",), "PYTORCH_CUDA_ALLOC_CONF": ("nonsense",),
-    "http_proxy": ("nonsense",), "LD_PRELOAD": ("",), "PYTHONSAFEPATH": ("1",), "PL_GLOBAL_SEED": ("abc",), "GIT_DIR": ("/nowhere",),
+    "NUMBA_NUM_THREADS": ("abc", "0"), "OMP_WAIT_POLICY": ("nonsense",), "GOMP_SPINCOUNT": ("nonsense", "-1"),
+    "KMP_AFFINITY": ("nonsense",), "OMP_PROC_BIND": ("nonsense",), "LC_ALL": ("C", "POSIX", "nonsense", "de_DE.UTF-8"),
+    "LANG": ("", "nonsense"), "LANGUAGE": ("nonsense",), "COLUMNS": ("0", "abc", "-1", "1", "100000"), "LINES": ("abc",),
+    "TERM": ("dumb", "nonsense", ""), "NO_COLOR": ("1",), "FORCE_COLOR": ("1",), "PYTHONIOENCODING": ("ascii", "latin-1", "utf-16"),
+    "PYTHONUTF8": ("0", "1"), "CUDA_VISIBLE_DEVICES": ("abc", "99", "-1", ""), "MPLBACKEND": ("nonsense", "TkAgg", ""),
+    "MPLCONFIGDIR": ("/proc/nothing", "/dev/null"), "NUMBA_CACHE_DIR": ("/proc/nothing",), "SLURM_JOB_ID": ("abc",),
+    "SLURM_NTASKS": ("abc", "4"), "SLURM_PROCID": ("1",), "SLURM_CPUS_PER_TASK": ("abc",), "RANK": ("abc", "1"),
+    "LOCAL_RANK": ("abc", "1"), "WORLD_SIZE": ("abc", "2"), "MASTER_ADDR": ("nonsense",), "MASTER_PORT": ("abc",),
+    "HOME": ("/proc/nothing", "", "relative"), "TMPDIR": ("/proc/nothing", "/dev/null", ""), "XDG_CACHE_HOME": ("/proc/nothing",),
+    "TORCH_HOME": ("/proc/nothing",), "USER": ("", "a/b"), "HYDRA_FULL_ERROR": ("1",), "PYTHONOPTIMIZE": ("2",),
+    "PYTHONDONTWRITEBYTECODE": ("1",), "PYTHONUNBUFFERED": ("1",), "PATH": ("", "/nowhere"), "TZ": ("nonsense",),
+    "DISPLAY": ("nonsense",), "PRUNEEXP_COMMIT": ("abc",), "CUBLAS_WORKSPACE_CONFIG": ("nonsense",),
+    "PYTORCH_CUDA_ALLOC_CONF": ("nonsense",), "http_proxy": ("nonsense",), "LD_PRELOAD": ("",), "PYTHONSAFEPATH": ("1",),
+    "PL_GLOBAL_SEED": ("abc",), "GIT_DIR": ("/nowhere",),
 }  # fmt: skip
 WARNING = ("PYTHONWARNINGS", "error")
 WITHOUT = ("HOME", "LANG", "LC_ALL", "PATH", "TERM", "USER", "TMPDIR", "COLUMNS")

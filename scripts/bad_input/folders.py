@@ -14,25 +14,30 @@ NOBODY = 65534
 LONG = "/".join(["y" * 200] * 30)  # 6,000 characters, each part short enough
 WRITTEN = ("results_dir", "report_dir")
 READ = {
-    "data_dir": ("data_dir={}",), "weights": ("weights={}", "exclude=[classifier]"), "records": ("records=[{}]",), "from": ("from=[{}]", "mode=report"),
-    "hydra.searchpath": ("hydra.searchpath=['file://{}']", "recipe=nothing"), "--config-dir": ("--config-dir={}", "recipe=nothing"),
+    "data_dir": ("data_dir={}",), "weights": ("weights={}", "exclude=[classifier]"), "records": ("records=[{}]",),
+    "from": ("from=[{}]", "mode=report"), "hydra.searchpath": ("hydra.searchpath=['file://{}']", "recipe=nothing"),
+    "--config-dir": ("--config-dir={}", "recipe=nothing"),
 }  # fmt: skip
 PLACES = {  # what stands in the place of a folder: where, and what is to be made there
-    "a file": "{here}/file", "a folder under a file": "{here}/file/below", "a FIFO": "{here}/fifo", "a folder under a FIFO": "{here}/fifo/below",
-    "a socket": "{here}/socket", "a link that leads nowhere": "{here}/dangling", "a loop of links": "{here}/loop", "a folder in a loop of links": "{here}/loop/below",
-    "/proc": "/proc", "a folder that /proc cannot hold": "/proc/nothing", "a process": "/proc/self", "what cannot be listed": "/proc/self/mem",
-    "/sys": "/sys/nothing", "/dev/null": "/dev/null", "below /dev/null": "/dev/null/below", "/dev/full": "/dev/full", "/dev/zero": "/dev/zero",
-    "/dev/stdin": "/dev/stdin", "a descriptor": "/dev/fd/99", "nothing": "", "a space": "' '", "a path of 6,000 characters": f"{{here}}/{LONG}",
-    "a name of 300 characters": "{here}/" + "z" * 300, "two lines": "'{here}/a\nb'", "a null character": "'{here}/a\x00b'", "an escape": "'{here}/a\x1b[31mb'",
-    "bytes that are no UTF-8": "'{here}/\udcff'", "a list": "[a]", "a mapping": "{a: 1}", "a number": "5", "a truth": "true", "nothing at all": "null",
-    "somebody's home that is not there": "~nobody-of-the-kind/x", "an address": "http://127.0.0.1:9/x", "another address": "s3://bucket/x",
+    "a file": "{here}/file", "a folder under a file": "{here}/file/below", "a FIFO": "{here}/fifo",
+    "a folder under a FIFO": "{here}/fifo/below", "a socket": "{here}/socket", "a link that leads nowhere": "{here}/dangling",
+    "a loop of links": "{here}/loop", "a folder in a loop of links": "{here}/loop/below", "/proc": "/proc",
+    "a folder that /proc cannot hold": "/proc/nothing", "a process": "/proc/self", "what cannot be listed": "/proc/self/mem",
+    "/sys": "/sys/nothing", "/dev/null": "/dev/null", "below /dev/null": "/dev/null/below", "/dev/full": "/dev/full",
+    "/dev/zero": "/dev/zero", "/dev/stdin": "/dev/stdin", "a descriptor": "/dev/fd/99", "nothing": "", "a space": "' '",
+    "a path of 6,000 characters": f"{{here}}/{LONG}", "a name of 300 characters": "{here}/" + "z" * 300, "two lines": "'{here}/a\nb'",
+    "a null character": "'{here}/a\x00b'", "an escape": "'{here}/a\x1b[31mb'", "bytes that are no UTF-8": "'{here}/\udcff'",
+    "a list": "[a]", "a mapping": "{a: 1}", "a number": "5", "a truth": "true", "nothing at all": "null",
+    "somebody's home that is not there": "~nobody-of-the-kind/x", "an address": "http://127.0.0.1:9/x",
+    "another address": "s3://bucket/x",
 }  # fmt: skip
 KEPT_FROM = ("{here}/locked", "{here}/locked/below", "/root/nothing", "{here}/unreadable")  # of another user
 FINE = {  # folders that are odd, and right
     "a relative path with ..": "../here/../here/x", "a name with spaces": "'{here}/a b'", "a name in other letters": "'{here}/é漢'",
-    "a name of characters that patterns know": "'{here}/a[1]*?b'", "a name with a quote": "\"{here}/a'b\"", "a name with a dash in front": "'-x'",
-    "a name with a dot in front": "'.x'", "two slashes": "'{here}//x//'", "a link to a folder": "{here}/link", "a name with an equals sign": "'{here}/a=b'",
-    "a name with a comma": "'{here}/a,b'", "a name with a dollar": "'{here}/$HOME'", "a name with percent": "'{here}/%s%n'",
+    "a name of characters that patterns know": "'{here}/a[1]*?b'", "a name with a quote": "\"{here}/a'b\"",
+    "a name with a dash in front": "'-x'", "a name with a dot in front": "'.x'", "two slashes": "'{here}//x//'",
+    "a link to a folder": "{here}/link", "a name with an equals sign": "'{here}/a=b'", "a name with a comma": "'{here}/a,b'",
+    "a name with a dollar": "'{here}/$HOME'", "a name with percent": "'{here}/%s%n'",
 }  # fmt: skip
 
 

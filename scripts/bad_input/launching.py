@@ -17,17 +17,20 @@ OPTIONS = {  # of each launcher: those that are numbers
     "gpus": ("devices",),
 }  # fmt: skip
 SHELL = {  # what a word for sbatch says besides
-    "two lines": "'a\nb'", "an order in a second line": "'x\n touch evil'", "a carriage return": "'x\r#SBATCH --uid=0'", "a null character": "'x\x00y'",
-    "an escape": "'\x1b[2J'", "nothing": "''", "a list": "[a]", "a mapping": "{a: 1}", "2,000 letters": "x" * 2000,
+    "two lines": "'a\nb'", "an order in a second line": "'x\n touch evil'", "a carriage return": "'x\r#SBATCH --uid=0'",
+    "a null character": "'x\x00y'", "an escape": "'\x1b[2J'", "nothing": "''", "a list": "[a]", "a mapping": "{a: 1}",
+    "2,000 letters": "x" * 2000,
 }  # fmt: skip
 SBATCH = {  # of launcher.sbatch
     "an order in a second line of a value": "{comment: 'x\n touch evil'}", "an order in a second line of a name": "{'x\n touch evil': 1}",
-    "a name with a blank": "{'comment x': 1}", "a name that ends the option": "{'x=y --uid': 0}", "an empty name": "{'': 1}", "a name with a #": "{'a#b': 1}",
-    "a list": "[a]", "text": "text", "a list for a value": "{comment: [1]}", "a mapping for a value": "{comment: {a: 1}}", "a number for a name": "{1: 2}",
-    "a number beyond all": "{comment: 1e400}", "null bytes": "{comment: 'a\x00b'}", "dashes in front of a name": "{--comment: x}",
+    "a name with a blank": "{'comment x': 1}", "a name that ends the option": "{'x=y --uid': 0}", "an empty name": "{'': 1}",
+    "a name with a #": "{'a#b': 1}", "a list": "[a]", "text": "text", "a list for a value": "{comment: [1]}",
+    "a mapping for a value": "{comment: {a: 1}}", "a number for a name": "{1: 2}", "a number beyond all": "{comment: 1e400}",
+    "null bytes": "{comment: 'a\x00b'}", "dashes in front of a name": "{--comment: x}",
     "the array, which is not for users": "{array: 0-5}", "where the log goes, which is not for users": "{output: /dev/null}",
-    "what sbatch would run": "{wrap: touch evil}", "the job's name, by which it is found again": "{job-name: x}", "the same with _": "{job_name: x}",
-    "the notice of the time's end": "{signal: 9@1}", "another folder": "{chdir: /}", "that it waits": "{wait: true}",
+    "what sbatch would run": "{wrap: touch evil}", "the job's name, by which it is found again": "{job-name: x}",
+    "the same with _": "{job_name: x}", "the notice of the time's end": "{signal: 9@1}", "another folder": "{chdir: /}",
+    "that it waits": "{wait: true}",
 }  # fmt: skip
 ELSEWHERE = {  # words about launching that mean nothing here
     ("launcher=nothing",): "a launcher that there is not",

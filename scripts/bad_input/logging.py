@@ -22,8 +22,8 @@ LOGGERS = (
     "mlflow",
 )
 PROJECTS = (
-    "a/b", "a\\\\b", "''", "'a\nb'", "'\x1b[31m'", "'a\tb'", "a#b", "'a?b'", "a%b", "'a:b'", ".a", "..", "x" * 129, "x" * 300, "null", "5", "true", "[a]",
-    "{a: 1}", "'\x00'", "'\x7f'", "'\u202eab'", "'\u200b'", "' '", "' a'", "'\udcff'", "https://wandb.ai/me/x",
+    "a/b", "a\\\\b", "''", "'a\nb'", "'\x1b[31m'", "'a\tb'", "a#b", "'a?b'", "a%b", "'a:b'", ".a", "..", "x" * 129, "x" * 300, "null",
+    "5", "true", "[a]", "{a: 1}", "'\x00'", "'\x7f'", "'\u202eab'", "'\u200b'", "' '", "' a'", "'\udcff'", "https://wandb.ai/me/x",
 )  # fmt: skip
 FINE = {"a-b_c.d": "letters that W&B takes", "'a b'": "W&B takes blanks", "é漢": "W&B takes other letters"}
 OPTIONS = (
@@ -40,12 +40,15 @@ OPTIONS = (
     "projects=x",
 )
 WANDB = {  # variables, and what is wrong with them
-    "WANDB_MODE": ("nonsense", "online", "disabled", "", "OFFLINE", "dryrun", "shared"), "WANDB_DISABLED": ("nonsense", "true", "false", ""),
-    "WANDB_BASE_URL": ("not a url", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", ""), "WANDB_API_KEY": ("short", "", "x" * 300, "a b"),
-    "WANDB_DIR": ("/proc/nothing", "/dev/null", "{here}/nowhere", ""), "WANDB_PROJECT": ("a/b", ""), "WANDB_ENTITY": ("a/b", ""), "WANDB_RUN_ID": ("a/b", ""),
-    "WANDB_NAME": ("a\nb", ""), "WANDB_SILENT": ("nonsense",), "WANDB_CONSOLE": ("nonsense",), "WANDB_CACHE_DIR": ("/proc/nothing",),
-    "WANDB_CONFIG_DIR": ("/proc/nothing",), "WANDB_START_METHOD": ("nonsense",), "WANDB_RESUME": ("nonsense",), "WANDB_TAGS": ("x" * 300,),
-    "WANDB_INIT_TIMEOUT": ("nonsense",), "WANDB__SERVICE_WAIT": ("nonsense",), "WANDB_DATA_DIR": ("/proc/nothing",),
+    "WANDB_MODE": ("nonsense", "online", "disabled", "", "OFFLINE", "dryrun", "shared"),
+    "WANDB_DISABLED": ("nonsense", "true", "false", ""),
+    "WANDB_BASE_URL": ("not a url", "ftp://127.0.0.1", "http://", "http://127.0.0.1:99999", ""),
+    "WANDB_API_KEY": ("short", "", "x" * 300, "a b"), "WANDB_DIR": ("/proc/nothing", "/dev/null", "{here}/nowhere", ""),
+    "WANDB_PROJECT": ("a/b", ""), "WANDB_ENTITY": ("a/b", ""), "WANDB_RUN_ID": ("a/b", ""), "WANDB_NAME": ("a\nb", ""),
+    "WANDB_SILENT": ("nonsense",), "WANDB_CONSOLE": ("nonsense",), "WANDB_CACHE_DIR": ("/proc/nothing",),
+    "WANDB_CONFIG_DIR": ("/proc/nothing",), "WANDB_START_METHOD": ("nonsense",), "WANDB_RESUME": ("nonsense",),
+    "WANDB_TAGS": ("x" * 300,), "WANDB_INIT_TIMEOUT": ("nonsense",), "WANDB__SERVICE_WAIT": ("nonsense",),
+    "WANDB_DATA_DIR": ("/proc/nothing",),
 }  # fmt: skip
 TRACKED = "a tracker that cannot be reached or is told something odd never holds up training"
 

@@ -1,4 +1,3 @@
-# ruff: noqa: E501 (long lists of words)
 """A bad command line run in a forked process, and what the program made of it."""
 
 import os

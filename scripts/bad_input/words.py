@@ -1,22 +1,22 @@
-"""Words that are broken, contradict each other, or ask for what is too much; and configurations of the user's own that are wrong."""
+"""Words that are broken, contradict each other, or ask for what is too much."""
 
-from collections.abc import Callable, Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 
 from scripts.bad_input.lines import Line
 
 BROKEN = [  # words that Hydra's grammar does not take, or that name nothing
-    "", " ", "=", "==", "=5", "+", "++", "+++x=1", "~", "~~seed", "~nothing", "~recipe.lr", "~masker", "~masker=greedy", "seed", "seed==5",
-    "seed=[", "seed=]", "seed={", "seed='", 'seed="', "densities=[0.5", "densities=0.5]", "densities=[[0.5]]", "densities=[0.5,,0.1]",
-    "densities={0.5}", "densities=(0.5)", "seed=0;1", "seed=0|1", "seed=0&1", "seed=$(id)", "seed=`id`", "seed=0 1", "seed =0", "seed= ",
-    "se ed=0", "sééd=0", "Seed=0", "SEED=0", "seed@x=0", "masker@=greedy", "masker@a.b=greedy", "masker@:x=greedy", "/masker=greedy",
-    "masker/=greedy", "masker//x=greedy", "./masker=greedy", "../masker=greedy", "masker=../masker/greedy", "masker=/etc/passwd",
-    "masker=greedy.yaml", "masker=GREEDY", "masker=greedy,", "masker=,greedy", "masker=,", "masker=[greedy", "masker=", "masker=''",
-    "+masker=greedy", "++masker=greedy", "+seed=1", "+nothing=1", "++nothing=1", "+recipe.nothing=1", "++recipe.nothing=1",
-    "recipe.=1", ".recipe=1", "recipe..lr=1", "recipe[lr]=0.1", "recipe.lr.x=0.1", "recipe={lr: 0.1}", "recipe=[smoke]", "recipe=null",
-    "seed=0\x00", "seed=\x1b[31m0", "seed=\n0", "masker=greedy\n", "\nmasker=greedy", "masker=gre\tedy", "name=\x07", "title='\x1b]0;x\x07'",
-    "masker=\u202egreedy", "masker=gr\u0435edy", "masker=ｇreedy", "seed=٣", "seed=²", "seed=1_0", "seed=0x10", "seed=1e2", "seed=+1",
-    "seed=0b1", "seed=true", "seed=yes", "seed=1,", "seed=,", "\udcff=0", "seed=\udcff", "ｓeed=0", "\ufeffseed=0",
+    "", " ", "=", "==", "=5", "+", "++", "+++x=1", "~", "~~seed", "~nothing", "~recipe.lr", "~masker", "~masker=greedy", "seed",
+    "seed==5", "seed=[", "seed=]", "seed={", "seed='", 'seed="', "densities=[0.5", "densities=0.5]", "densities=[[0.5]]",
+    "densities=[0.5,,0.1]", "densities={0.5}", "densities=(0.5)", "seed=0;1", "seed=0|1", "seed=0&1", "seed=$(id)", "seed=`id`",
+    "seed=0 1", "seed =0", "seed= ", "se ed=0", "sééd=0", "Seed=0", "SEED=0", "seed@x=0", "masker@=greedy", "masker@a.b=greedy",
+    "masker@:x=greedy", "/masker=greedy", "masker/=greedy", "masker//x=greedy", "./masker=greedy", "../masker=greedy",
+    "masker=../masker/greedy", "masker=/etc/passwd", "masker=greedy.yaml", "masker=GREEDY", "masker=greedy,", "masker=,greedy",
+    "masker=,", "masker=[greedy", "masker=", "masker=''", "+masker=greedy", "++masker=greedy", "+seed=1", "+nothing=1", "++nothing=1",
+    "+recipe.nothing=1", "++recipe.nothing=1", "recipe.=1", ".recipe=1", "recipe..lr=1", "recipe[lr]=0.1", "recipe.lr.x=0.1",
+    "recipe={lr: 0.1}", "recipe=[smoke]", "recipe=null", "seed=0\x00", "seed=\x1b[31m0", "seed=\n0", "masker=greedy\n", "\nmasker=greedy",
+    "masker=gre\tedy", "name=\x07", "title='\x1b]0;x\x07'", "masker=\u202egreedy", "masker=gr\u0435edy", "masker=ｇreedy", "seed=٣",
+    "seed=²", "seed=1_0", "seed=0x10", "seed=1e2", "seed=+1", "seed=0b1", "seed=true", "seed=yes", "seed=1,", "seed=,", "\udcff=0",
+    "seed=\udcff", "ｓeed=0", "\ufeffseed=0",
 ]  # fmt: skip
 SWEEPS = {  # what is swept badly, and why
     "seed=range(0,10**9)": "an expression that no grammar here knows",
@@ -124,95 +124,16 @@ INTERPOLATED = [
     "masker='${scorer}'", "recipe.lr=???", "results_dir='${oc.dict.keys:recipe}'", "seed='${oc.env:PATH}'", "seed='${" * 300,
 ]  # fmt: skip
 DASHES = [  # of Hydra's earlier versions, near misses, and what lacks its value
-    "--multi", "--multirn", "--config-dirs=x", "--config", "--config-path=x", "-cp", "--run", "-r", "-x", "--", "---", "-", "--experimental-rerun=x",
-    "--cfg", "--cfg=nothing", "--cfg job extra", "-c", "-c=", "--package", "-p", "--resolve=1", "--version=2", "--help=me", "--hydra_help",
-    "--seed=0", "-seed=0", "--masker", "--config-dir", "-cd", "--config-name", "-cn", "--config-name=nothing", "--config-name=", "-cn=../x",
-    "--config-name=/etc/passwd", "--config-name=options", "--config-name=config/", "--config-name=recipe/smoke", "--config-dir=nowhere", "--config-dir=",
-    "--config-dir=/dev/null", "--config-dir=/dev/full", "--config-dir=a\nb", "--config-dir=\x00", "--config-name=\x00", f"--config-dir={'x' * 5000}",
+    "--multi", "--multirn", "--config-dirs=x", "--config", "--config-path=x", "-cp", "--run", "-r", "-x", "--", "---", "-",
+    "--experimental-rerun=x", "--cfg", "--cfg=nothing", "--cfg job extra", "-c", "-c=", "--package", "-p", "--resolve=1", "--version=2",
+    "--help=me", "--hydra_help", "--seed=0", "-seed=0", "--masker", "--config-dir", "-cd", "--config-name", "-cn",
+    "--config-name=nothing", "--config-name=", "-cn=../x", "--config-name=/etc/passwd", "--config-name=options", "--config-name=config/",
+    "--config-name=recipe/smoke", "--config-dir=nowhere", "--config-dir=", "--config-dir=/dev/null", "--config-dir=/dev/full",
+    "--config-dir=a\nb", "--config-dir=\x00", "--config-name=\x00", f"--config-dir={'x' * 5000}",
     f"--config-name={'x' * 5000}", "--info", "--info=nothing", "--info=all extra", "--hydra-help=x", "-sc", "--shell-completion", "-sc=install",
     "-sc install=tcsh", "-sc query=bash", "--verbose", "--debug", "--quiet", "--dry-run", "--no-multirun", "--resume", "-h=1", "--h", "-mm",
     "—help", "–m", "--cfg=job --package=nothing", "--cfg=job --package=..", "--cfg=job seed=x", "--cfg=job ~masker", "--cfg=hydra -p job",
 ]  # fmt: skip
-FILES: dict[str, tuple[Mapping[str, bytes], tuple[str, ...]]] = {  # what is wrong: the files of --config-dir, and the words that read them
-    "a recipe that is no YAML": ({"recipe/own.yaml": b"name: [1\n  lr: }"}, ("recipe=own",)),
-    "a recipe with a tab": ({"recipe/own.yaml": b"name: own\n\tlr: 1\n"}, ("recipe=own",)),
-    "a recipe that says an option twice": ({"recipe/own.yaml": b"name: own\nlr: 1\nlr: 2\n"}, ("recipe=own",)),
-    "a recipe that is a list": ({"recipe/own.yaml": b"- 1\n- 2\n"}, ("recipe=own",)),
-    "a recipe that is a number": ({"recipe/own.yaml": b"5\n"}, ("recipe=own",)),
-    "a recipe that is text": ({"recipe/own.yaml": b"own\n"}, ("recipe=own",)),
-    "an empty recipe": ({"recipe/own.yaml": b""}, ("recipe=own",)),
-    "two documents": ({"recipe/own.yaml": b"lr: 1\n---\nlr: 2\n"}, ("recipe=own",)),
-    "a recipe in Latin-1": ({"recipe/own.yaml": b"name: caf\xe9\n"}, ("recipe=own",)),
-    "a recipe in UTF-16": ({"recipe/own.yaml": "name: own\n".encode("utf-16")}, ("recipe=own",)),
-    "a recipe of binary data": ({"recipe/own.yaml": bytes(range(256))}, ("recipe=own",)),
-    "a recipe with a tag of Python that calls": ({"recipe/own.yaml": b"name: !!python/object/apply:os.system ['touch evil']\n"}, ("recipe=own",)),
-    "a recipe with a tag of Python": ({"recipe/own.yaml": b"name: !!python/name:os.system\n"}, ("recipe=own",)),
-    "a recipe with a tag that is unknown": ({"recipe/own.yaml": b"name: !mine x\n"}, ("recipe=own",)),
-    "an anchor that is not there": ({"recipe/own.yaml": b"name: *nothing\n"}, ("recipe=own",)),
-    "an anchor within itself": ({"recipe/own.yaml": b"&a {name: own, inner: *a}\n"}, ("recipe=own",)),
-    "anchors that multiply": (
-        {"recipe/own.yaml": b"a: &a [x,x,x,x,x,x,x,x,x]\n" + b"".join(b"%c: &%c [%s]\n" % (98 + k, 98 + k, b",".join([b"*%c" % (97 + k)] * 9)) for k in range(8))},
-        ("recipe=own",),
-    ),
-    "lists 3,000 deep": ({"recipe/own.yaml": b"name: " + b"[" * 3000 + b"]" * 3000}, ("recipe=own",)),
-    "keys that are numbers": ({"recipe/own.yaml": b"1: 2\n"}, ("recipe=own",)),
-    "keys that are null": ({"recipe/own.yaml": b"null: 2\n"}, ("recipe=own",)),
-    "keys that are lists": ({"recipe/own.yaml": b"? [1]\n: 2\n"}, ("recipe=own",)),
-    "a date for a number": ({"recipe/own.yaml": b"_target_: pruneexp.recipe.Recipe\nname: own\nlr: 2020-01-01\n"}, ("recipe=own",)),
-    "bytes for a name": ({"recipe/own.yaml": b"_target_: pruneexp.recipe.Recipe\nname: !!binary YQ==\n"}, ("recipe=own",)),
-    "a set for a name": ({"recipe/own.yaml": b"_target_: pruneexp.recipe.Recipe\nname: !!set {a}\n"}, ("recipe=own",)),
-    "an option that there is not": ({"recipe/own.yaml": b"_target_: pruneexp.recipe.Recipe\nname: own\nlrr: 1\n"}, ("recipe=own",)),
-    "no _target_": ({"recipe/own.yaml": b"name: own\nlr: 1\n"}, ("recipe=own",)),
-    "os.system as a recipe": ({"recipe/own.yaml": b"_target_: os.system\ncommand: touch evil\n"}, ("recipe=own",)),
-    "os.system as a masker": ({"masker/own.yaml": b"_target_: os.system\n_partial_: true\ncommand: touch evil\n"}, ("masker=own",)),
-    "os.system as a model": ({"model/own.yaml": b"_target_: os.system\ncommand: touch evil\n"}, ("model=own",)),
-    "subprocess.run as a scorer": ({"scorer/own.yaml": b"_target_: subprocess.run\n_partial_: true\nargs: [touch, evil]\n"}, ("scorer=own",)),
-    "builtins.eval as a data set": ({"dataset/own.yaml": b"_target_: builtins.eval\nsource: open('evil','w')\n"}, ("dataset=own",)),
-    "builtins.exec as a launcher": ({"launcher/own.yaml": b"_target_: builtins.exec\nsource: open('evil','w')\n"}, ("launcher=own",)),
-    "os.system as a trainer": ({"trainer/own.yaml": b"_target_: os.system\ncommand: touch evil\n"}, ("trainer=own",)),
-    "os.system as a treatment": ({"treatment/own.yaml": b"_target_: os.system\n_partial_: true\ncommand: touch evil\n"}, ("treatment=own",)),
-    "os.system as a measurement": ({"measurement/own.yaml": b"_target_: os.system\n_partial_: true\ncommand: touch evil\n"}, ("measurement=own",)),
-    "os.system as a figure": ({"figure/own.yaml": b"_target_: os.system\n_partial_: true\ncommand: touch evil\n"}, ("figure=own",)),
-    "os.system as a column": ({"column/own.yaml": b"_target_: os.system\n_partial_: true\ncommand: touch evil\n"}, ("columns=[own]",)),
-    "os.system within a masker": (
-        {"masker/own.yaml": b"_target_: pruneexp.maskers.greedy.greedy\n_partial_: true\nscope: {_target_: os.system, command: touch evil}\n"},
-        ("masker=own",),
-    ),
-    "a model where a recipe should be": ({"recipe/own.yaml": b"_target_: pruneexp.models.vgg.vgg\nname: own\n"}, ("recipe=own",)),
-    "a component that there is not": ({"masker/own.yaml": b"_target_: pruneexp.maskers.nothing.nothing\n_partial_: true\n"}, ("masker=own",)),
-    "a _target_ without a module": ({"masker/own.yaml": b"_target_: greedy\n_partial_: true\n"}, ("masker=own",)),
-    "a _target_ that is a module": ({"masker/own.yaml": b"_target_: pruneexp.maskers.greedy\n_partial_: true\n"}, ("masker=own",)),
-    "a _target_ that is private": ({"masker/own.yaml": b"_target_: pruneexp.maskers.greedy.__dict__\n_partial_: true\n"}, ("masker=own",)),
-    "Hydra's words about how to instantiate": ({"recipe/own.yaml": b"_target_: pruneexp.recipe.Recipe\n_args_: [1]\n_recursive_: false\n_convert_: all\n"}, ("recipe=own",)),
-    "defaults that are no list": ({"recipe/own.yaml": b"defaults: smoke\n"}, ("recipe=own",)),
-    "defaults that loop": ({"recipe/own.yaml": b"defaults: [other]\n", "recipe/other.yaml": b"defaults: [own]\n"}, ("recipe=own",)),
-    "defaults that name themselves": ({"recipe/own.yaml": b"defaults: [own]\n"}, ("recipe=own",)),
-    "defaults that name what is not there": ({"recipe/own.yaml": b"defaults: [nothing]\n"}, ("recipe=own",)),
-    "defaults with a number": ({"recipe/own.yaml": b"defaults: [1]\n"}, ("recipe=own",)),
-    "defaults that override what nobody chose": ({"experiment/own.yaml": b"# @package _global_\ndefaults:\n  - override /nothing: x\n"}, ("+experiment=own",)),
-    "defaults with an override twice": ({"experiment/own.yaml": b"# @package _global_\ndefaults:\n  - override /masker: greedy\n  - override /masker: bss\n"}, ("+experiment=own", "mode=nothing")),
-    "an experiment that is empty": ({"experiment/own.yaml": b""}, ("+experiment=own", "mode=nothing")),
-    "an experiment without its header": ({"experiment/own.yaml": b"seed: 1\n"}, ("+experiment=own",)),
-    "a header that is unknown": ({"experiment/own.yaml": b"# @package _nowhere_.x\nseed: 1\n"}, ("+experiment=own",)),
-    "an experiment that sweeps what is none": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: {nothing: '1,2'}}}\n"}, ("+experiment=own",)),
-    "an experiment whose sweep is a list": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: [1, 2]}}\n"}, ("+experiment=own",)),
-    "an experiment whose sweep is a number": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: 5}}\n"}, ("+experiment=own",)),
-    "an experiment whose sweep is broken": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: {seed: 'range(0'}}}\n"}, ("+experiment=own",)),
-    "an experiment whose sweep is a mapping": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {params: {seed: {a: 1}}}}\n"}, ("+experiment=own",)),
-    "an experiment with another sweeper": ({"experiment/own.yaml": b"# @package _global_\nhydra: {sweeper: {_target_: os.system}}\n"}, ("+experiment=own", "mode=nothing")),
-    "an experiment that is Hydra's": ({"experiment/own.yaml": b"# @package _global_\nhydra: 5\n"}, ("+experiment=own",)),
-    "an experiment with options that there are not": ({"experiment/own.yaml": b"# @package _global_\nnothing: 5\n"}, ("+experiment=own",)),
-    "an experiment with a wrong value": ({"experiment/own.yaml": b"# @package _global_\nseed: -1\n"}, ("+experiment=own", "seed=-1")),
-    "an experiment whose name is a path": ({"experiment/own.yaml": b"# @package _global_\nname: ../../x\n"}, ("+experiment=own",)),
-    "a primary configuration that is empty": ({"own.yaml": b""}, ("-cn", "own")),
-    "a primary configuration that is a list": ({"own.yaml": b"[1]\n"}, ("-cn", "own")),
-    "a primary configuration without its groups": ({"own.yaml": b"defaults: [options, _self_]\n"}, ("-cn", "own")),
-    "a primary configuration that names itself": ({"own.yaml": b"defaults: [own]\n"}, ("-cn", "own")),
-    "a folder under the name of a file": ({"recipe/own.yaml/x": b""}, ("recipe=own",)),
-    "a logger that there is not": ({"logger/own.yaml": b"name: own\n"}, ("logger=own",)),
-    "a launcher that is a number": ({"launcher/own.yaml": b"# @package _global_\nlauncher: 5\n"}, ("launcher=own",)),
-    "a launcher that is a recipe": ({"launcher/own.yaml": b"_target_: pruneexp.recipe.Recipe\n"}, ("launcher=own",)),
-}  # fmt: skip
 MEANS = {  # of those above that are right to be taken, why
     "seed=1_0": "Hydra reads numbers as Python writes them: 10",
     "seed=+1": "Hydra reads numbers as Python writes them: 1",
@@ -227,7 +148,6 @@ MEANS = {  # of those above that are right to be taken, why
 
 
 def lines() -> Iterator[Line]:
-    """Words; then configurations of the user's own."""
     for k, word in enumerate(BROKEN):
         yield Line((word,), "broken", accepted=MEANS.get(word, ""), suite=k % 12 == 0)
     for k, (word, why) in enumerate(SWEEPS.items()):
@@ -240,17 +160,3 @@ def lines() -> Iterator[Line]:
     for k, word in enumerate(DASHES):
         why, accepted = "a word with dashes that means nothing here", MEANS.get(word, "")
         yield Line(tuple(word.split(" ")), why, accepted=accepted, suite=k % 10 == 0)
-    for k, (why, (files, words)) in enumerate(FILES.items()):
-        yield Line(("--config-dir={here}/conf", *words), why, before=having(files), suite=k % 4 == 0)
-
-
-def having(files: Mapping[str, bytes]) -> Callable[[Path], None]:
-    """Makes these files in the folder conf/."""
-
-    def make(here: Path) -> None:
-        for name, content in files.items():
-            path = here / "conf" / name
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-
-    return make
