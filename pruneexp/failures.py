@@ -26,7 +26,7 @@ class Failure:
     trace: str = ""
 
     @staticmethod
-    def of(key: str, title: str, error: Exception) -> "Failure":
+    def of(key: str, title: str, error: Exception | SystemExit) -> "Failure":
         """Made of what was raised."""
         if isinstance(error, UserError):
             return Failure(key, title, str(error))

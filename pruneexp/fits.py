@@ -12,6 +12,7 @@ from pruneexp.network.outputs import logits
 from pruneexp.network.plain import plain
 from pruneexp.system import memory
 
+UNSIZED = nn.parameter.UninitializedParameter  # of a lazy layer, which `check_runs` refuses
 COPIES = 4  # of each parameter, float32: where it starts, where it is, its gradient, its momentum
 
 
@@ -29,7 +30,7 @@ def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
     trainer = job.setting.components["trainer"]
     on_cpu = trainer.value("accelerator") == "cpu" or not torch.cuda.is_available()
     copies = COPIES * (trainer.value("devices") or 1) if on_cpu else 1  # others are the GPU's
-    count = sum(math.prod(parameter.shape) for parameter in network.parameters())
+    count = sum(math.prod(parameter.shape) for parameter in network.parameters() if not isinstance(parameter, UNSIZED))
     if (needed := 4 * copies * count) > free:
         raise UserError(
             f"model={job.setting.components['model'].label} has {count:,} parameters, and its training needs at least"
@@ -49,7 +50,7 @@ def check_runs(job: Job, network: nn.Module, classes: int, input_shape: tuple[in
     """
     component = job.setting.components["model"]
     name, images = f"model={component.label}", f"images {list(input_shape)}"
-    if any(isinstance(one, nn.parameter.UninitializedParameter) for one in network.parameters()):
+    if any(isinstance(one, UNSIZED) for one in network.parameters()):
         raise UserError(f"{name} has lazy layers, whose weights have no size yet: give them their sizes.")
     if foreign.is_ours(component.target):
         tried, where = _without_numbers(job, classes, input_shape), "meta"

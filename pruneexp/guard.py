@@ -44,12 +44,12 @@ class Guard:
             yield
         except UnwritableError:
             raise
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # SystemExit of code that is called: a signal's is `Stopped`
             if isinstance(error, OSError) and ends_sweep(error) and _lies_in(error, self.store.folder):
                 raise UnwritableError(unwritable(error.filename, error, "results_dir")) from error
             self.fail([piece for piece in pieces if recorded or not piece.recorded], error)
 
-    def fail(self, pieces: Sequence[Piece], error: Exception) -> None:
+    def fail(self, pieces: Sequence[Piece], error: Exception | SystemExit) -> None:
         """Note that the cells could not be made, those that were not before, and tell people."""
         for piece in pieces:
             failure = Failure.of(piece.key, Countdown.name(piece.cell), error)

@@ -15,6 +15,7 @@ import os
 import secrets
 import shutil
 import stat
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -77,7 +78,7 @@ def no_room(error: OSError) -> bool:
 
 
 def check_writable(folder: Path) -> None:
-    """Look whether a folder could be made, or written, as far as can be told without making it.
+    """Look whether a folder could be made, or written, without making it: a folder for a moment is all.
 
     Raises:
         OSError: it could not.
@@ -90,6 +91,10 @@ def check_writable(folder: Path) -> None:
         number = errno.EROFS if os.statvfs(there).f_flag & os.ST_RDONLY else errno.EACCES
     if number:
         raise OSError(number, os.strerror(number), str(folder))
+    try:
+        os.rmdir(tempfile.mkdtemp(prefix=".", dir=there))  # /proc says that it can be written
+    except OSError as error:
+        raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
 def write(path: Path, content: bytes | str) -> None:

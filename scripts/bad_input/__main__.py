@@ -3,9 +3,10 @@
     python -m scripts.bad_input [--only KIND ...] [--out FILE]
 
 Each line is what ``python -m pruneexp`` does with its words, in a process that is forked from this one, which has imported everything
-and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a processor and six gigabytes. Afterwards its exit code,
-what it said, the files in its folder and the processes in its session are looked at (`scripts.bad_input.running`). Prints how many
-lines of each kind ended how, and those in full that are no sentence; exit code 1 where one of them is a fault.
+and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a processor and six gigabytes.
+Afterwards its exit code, what it said, the files in its folder and the processes in its session are looked at
+(`scripts.bad_input.running`). Prints those in full that are no sentence; exit code 1 where one of them is a fault. Of all kinds it
+writes results/benchmarks/bad_input.md: how many lines of each kind ended how, and why those that are taken are right.
 """
 
 import argparse
@@ -18,10 +19,15 @@ from collections import Counter
 from pathlib import Path
 
 import scripts.bad_input
+from pruneexp.records.provenance import git_commit
+from pruneexp.reports.markdown import made_by
 from pruneexp.system import files
 from scripts.bad_input.lines import Line
-from scripts.bad_input.running import KINDS, Verdict, verdict
+from scripts.bad_input.running import EXPLAINED, KINDS, Verdict, verdict
 from scripts.corruptions_of.commands import warm
+from scripts.wrong_values import cell
+
+OUT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "bad_input.md"
 
 
 def kinds() -> dict[str, list[Line]]:
@@ -35,11 +41,17 @@ def kinds() -> dict[str, list[Line]]:
     return {name: list(module.lines()) for name, module in modules.items() if hasattr(module, "lines")}
 
 
+def typed(line: Line) -> str:
+    """Its words, long ones shortened."""
+    return " ".join(word if len(word) < 200 else f"{word[:100]}... ({len(word)} letters)" for word in line.words)
+
+
 def told(kind: str, line: Line, found: Verdict) -> str:
     """A line that is no sentence, in full."""
-    words = " ".join(word if len(word) < 200 else f"{word[:100]}... ({len(word)} letters)" for word in line.words)
     meaning = f" (right: {line.accepted})" if line.accepted else ""
-    return f"{kind} {found.kind}: {ascii(words)[1:-1]} [{line.why}]{meaning}\n    {ascii(found.said)[1:-1][:1500]}"
+    return (
+        f"{kind} {found.kind}: {ascii(typed(line))[1:-1]} [{line.why}]{meaning}\n    {ascii(found.said)[1:-1][:1500]}"
+    )
 
 
 def table(found: list[tuple[str, Line, Verdict]]) -> list[str]:
@@ -54,35 +66,50 @@ def table(found: list[tuple[str, Line, Verdict]]) -> list[str]:
     return [*lines, f"| all | {sum(ends)} | {' | '.join(map(str, ends))} |"]
 
 
+def page(found: list[tuple[str, Line, Verdict]]) -> str:
+    """All of it as Markdown."""
+    faults = [f"- {kind}, {one.kind}: `{cell(typed(line))}`" for kind, line, one in found if one.fault(line)]
+    lines = [made_by(f"python -m scripts.bad_input; commit {git_commit()}"), "Bad command lines, and how they end:", ""]
+    lines += [*table(found), "", f"{len(faults)} of them should end otherwise{':' if faults else '.'}", "", *faults]
+    lines += [
+        "",
+        "Those that are taken, or refused when there are results, and why:",
+        "",
+        "| words | it ended | why |",
+        "|---|---|---|",
+    ]
+    for _, line, one in found:
+        if one.kind in EXPLAINED and line.accepted:
+            env = "".join(
+                f"{name}={value} " for name, value in line.env.items() if name not in ("HOME", "PYTHONPATH", "PATH")
+            )
+            lines.append(f"| {cell(env + typed(line))} ({cell(line.why)}) | {one.kind} | {cell(line.accepted)} |")
+    return "\n".join(lines) + "\n"
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("--only", nargs="+", metavar="KIND", help="of these kinds alone")
-    parser.add_argument("--out", type=Path, help="a file that gets what is printed, too")
+    parser.add_argument("--only", nargs="+", metavar="KIND", help="of these kinds alone; no page is written")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the page of all kinds goes")
     arguments = parser.parse_args()
     every = kinds()
     if unknown := set(arguments.only or ()) - every.keys():
         parser.error(f"there is no kind {', '.join(sorted(unknown))}: {', '.join(every)}")
     warm()
-    begin, said, found = time.monotonic(), list[str](), list[tuple[str, Line, Verdict]]()
-
-    def say(line: str) -> None:
-        said.append(line)
-        print(line, flush=True)
-
+    begin, found = time.monotonic(), list[tuple[str, Line, Verdict]]()
     with tempfile.TemporaryDirectory() as name:
         data = Path(name)
-        if done := verdict(Line((), "nothing"), data).kind != "accepted":
+        if (done := verdict(Line((), "nothing"), data)).kind != "accepted":
             raise SystemExit(f"the smallest sweep itself ends so: {done}")
         for kind in arguments.only or every:
             for line in every[kind]:
                 found.append((kind, line, one := verdict(line, data)))
                 if one.kind != "sentence":
-                    say(told(kind, line, one))
+                    print(told(kind, line, one), flush=True)
     faults = sum(one.fault(line) for _, line, one in found)
-    for text in (*table(found), f"{faults} faults, {time.monotonic() - begin:.0f} s"):
-        say(text)
-    if arguments.out:
-        files.write(arguments.out, "\n".join(said) + "\n")
+    print(*table(found), f"{faults} faults, {time.monotonic() - begin:.0f} s", sep="\n")
+    if not arguments.only:
+        files.write(arguments.out, page(found))
     return 1 if faults else 0
 
 

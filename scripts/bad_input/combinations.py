@@ -238,6 +238,12 @@ RIGHT = {  # why some of these are right
     "the cells are the same, and made once": [
         "logger=none,csv", "trainer.threads=1,2", "trainer.accelerator=cpu,auto",
     ],
+    "which labels and columns there are, records tell: the cells are made and kept, and the report is refused": [
+        "figure=[accuracy] figure.accuracy.order=[nothing]", "where='masker == greedy'",
+    ],
+    "the folder is made, for the data to be put there": [
+        "data_dir=nowhere dataset=cifar10",
+    ],
     "a class that no image has": [
         "dataset.classes=11",
     ],
@@ -273,9 +279,7 @@ def lines() -> Iterator[Line]:
         for text in some:
             yield Line(tuple(text.split(" ")), why, accepted=MEANT.get(text, ""))
     for words in WHOLE:
-        yield Line(
-            words, "spaces where none belong", accepted="spaces after a comma" if words == ("seed=0, 1",) else ""
-        )
+        yield Line(words, "spaces where none belong", accepted=MEANT.get(" ".join(words), ""))
     for content in (
         "",
         "{}\n",

@@ -16,7 +16,7 @@ VARIABLES = {  # values that libraries take for nothing, or for their own defaul
     "NUMBA_NUM_THREADS": ("abc", "0"), "OMP_WAIT_POLICY": ("nonsense",), "GOMP_SPINCOUNT": ("nonsense", "-1"),
     "KMP_AFFINITY": ("nonsense",), "OMP_PROC_BIND": ("nonsense",), "LC_ALL": ("C", "POSIX", "nonsense", "de_DE.UTF-8"),
     "LANG": ("", "nonsense"), "LANGUAGE": ("nonsense",), "COLUMNS": ("0", "abc", "-1", "1", "100000"), "LINES": ("abc",),
-    "TERM": ("dumb", "nonsense", ""), "NO_COLOR": ("1",), "FORCE_COLOR": ("1",), "PYTHONIOENCODING": ("ascii", "latin-1", "utf-16"),
+    "TERM": ("dumb", "nonsense", ""), "NO_COLOR": ("1",), "FORCE_COLOR": ("1",), "PYTHONIOENCODING": ("ascii", "latin-1"),
     "PYTHONUTF8": ("0", "1"), "CUDA_VISIBLE_DEVICES": ("abc", "99", "-1", ""), "MPLBACKEND": ("nonsense", "TkAgg", ""),
     "MPLCONFIGDIR": ("/proc/nothing", "/dev/null"), "NUMBA_CACHE_DIR": ("/proc/nothing",), "SLURM_JOB_ID": ("abc",),
     "SLURM_NTASKS": ("abc", "4"), "SLURM_PROCID": ("1",), "SLURM_CPUS_PER_TASK": ("abc",), "RANK": ("abc", "1"),

@@ -24,7 +24,7 @@ PLACES = {  # what stands in the place of a folder: where, and what is to be mad
     "a loop of links": "{here}/loop", "a folder in a loop of links": "{here}/loop/below", "/proc": "/proc",
     "a folder that /proc cannot hold": "/proc/nothing", "a process": "/proc/self", "what cannot be listed": "/proc/self/mem",
     "/sys": "/sys/nothing", "/dev/null": "/dev/null", "below /dev/null": "/dev/null/below", "/dev/full": "/dev/full",
-    "/dev/zero": "/dev/zero", "/dev/stdin": "/dev/stdin", "a descriptor": "/dev/fd/99", "nothing": "", "a space": "' '",
+    "/dev/zero": "/dev/zero", "/dev/stdin": "/dev/stdin", "a descriptor": "/dev/fd/99", "nothing": "",
     "a path of 6,000 characters": f"{{here}}/{LONG}", "a name of 300 characters": "{here}/" + "z" * 300, "two lines": "'{here}/a\nb'",
     "a null character": "'{here}/a\x00b'", "an escape": "'{here}/a\x1b[31mb'", "bytes that are no UTF-8": "'{here}/\udcff'",
     "a list": "[a]", "a mapping": "{a: 1}", "a number": "5", "a truth": "true", "nothing at all": "null",
@@ -33,6 +33,7 @@ PLACES = {  # what stands in the place of a folder: where, and what is to be mad
 }  # fmt: skip
 KEPT_FROM = ("{here}/locked", "{here}/locked/below", "/root/nothing", "{here}/unreadable")  # of another user
 FINE = {  # folders that are odd, and right
+    "a space": "' '",
     "a relative path with ..": "../here/../here/x", "a name with spaces": "'{here}/a b'", "a name in other letters": "'{here}/é漢'",
     "a name of characters that patterns know": "'{here}/a[1]*?b'", "a name with a quote": "\"{here}/a'b\"",
     "a name with a dash in front": "'-x'", "a name with a dot in front": "'.x'", "two slashes": "'{here}//x//'",
@@ -47,21 +48,19 @@ def lines() -> Iterator[Line]:
         for option in WRITTEN:
             yield Line((f"{option}={place}",), f"{option} is {what}", before=made)
         for option, words in READ.items():
+            accepted = "no others" if (option, what) == ("records", "nothing") else ""
             yield Line(
-                tuple(word.format(place) if "{}" in word else word for word in words),
+                tuple(word.replace("{}", place) for word in words),
                 f"{option} is {what}",
                 before=made,
+                accepted=accepted,
             )
     for place in KEPT_FROM:
         for option in WRITTEN:
             yield Line((f"{option}={place}",), f"{option} is another user's", before=made, program=as_nobody)
         for option, words in READ.items():
-            yield Line(
-                tuple(word.format(place) if "{}" in word else word for word in words),
-                f"{option} is another user's",
-                before=made,
-                program=as_nobody,
-            )
+            given = tuple(word.replace("{}", place) for word in words)
+            yield Line(given, f"{option} is another user's", before=made, program=as_nobody)
     for what, place in FINE.items():
         for option in WRITTEN:
             yield Line((f"{option}={place}",), f"{option} is {what}", before=made, accepted="a folder may be called so")

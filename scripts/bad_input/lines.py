@@ -14,10 +14,9 @@ class Line:
         why: what is wrong with it.
         env: environment variables that it is run with, beside those there are; ``{here}`` as in the words.
         before: makes files in the folder first.
-        accepted: where it is right that it is taken, why.
+        accepted: where it is right that it is taken, or told only when there are results, why.
         program: what is run with the words in place of ``python -m pruneexp``, in the same process.
         smallest: whether the smallest other settings are put in front of the words.
-        suite: whether the tests run it too.
     """
 
     words: tuple[str, ...]
@@ -27,4 +26,3 @@ class Line:
     accepted: str = ""
     program: Callable[[], object] | None = None
     smallest: bool = True
-    suite: bool = False

@@ -55,17 +55,16 @@ TRACKED = "a tracker that cannot be reached or is told something odd never holds
 
 def lines() -> Iterator[Line]:
     """Loggers, their options, W&B's projects and variables."""
-    for k, name in enumerate(LOGGERS):
-        yield Line((f"logger={name}",), "a logger that is none", suite=k % 3 == 0)
+    for name in LOGGERS:
+        accepted = "the cells are the same, and made once" if name == "csv,wandb" else ""
+        yield Line((f"logger={name}",), "a logger that is none", env=OFFLINE, accepted=accepted)
         if not name.startswith(("{", "[")) and "," not in name and name != "csv":
             yield Line(("logger=csv", f"logger.name={name}"), "a logger that is none")
-    for k, name in enumerate(PROJECTS):
-        yield Line(("logger=wandb", f"logger.project={name}"), "a project that W&B refuses", suite=k % 4 == 0)
+    for name in PROJECTS:
+        yield Line(("logger=wandb", f"logger.project={name}"), "a project that W&B refuses")
     for option in OPTIONS:
         for logger in ("wandb", "csv", "none"):
-            yield Line(
-                (f"logger={logger}", f"logger.{option}"), "an option that loggers have not", suite=option == OPTIONS[0]
-            )
+            yield Line((f"logger={logger}", f"logger.{option}"), "an option that loggers have not")
     yield Line(
         ("logger=csv", "results_dir={here}/x"),
         "curves in the place of a file",

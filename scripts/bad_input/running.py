@@ -16,8 +16,10 @@ from scripts.wrong_values import BASE
 SECONDS = 10  # of a processor that a line may take
 WALL = 40.0  # of the clock, on a machine that has other things to do
 MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
-WRONG = ("traceback", "hang", "crash", "wrote", "left", "vague")
-KINDS = ("sentence", "failed", "accepted", "program", *WRONG)
+EXPLAINED = ("accepted", "wrote", "program")  # right where a line says why
+WRONG = ("traceback", "hang", "crash", "left", "vague")
+KINDS = ("sentence", "failed", *EXPLAINED, *WRONG)
+QUIET = (" ", "libgomp: ")  # of libraries, which say it before Python starts
 NOWHERE = "http://127.0.0.1:9"  # nothing is downloaded
 
 
@@ -28,8 +30,8 @@ class Verdict:
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
             notes of that aside. accepted. program: so ended a cell in which a user's function raised: its traceback, once, and a
-            sentence. And what is wrong: traceback; hang: longer than `SECONDS` or `WALL`; crash: ended by a signal; wrote: refused,
-            and files are there; left: processes are; vague: no sentence, or several.
+            sentence. wrote: refused, and files are there. And what is wrong: traceback; hang: longer than `SECONDS`, or twice than
+            `WALL`; crash: ended by a signal; left: processes are there; vague: no sentence, or several.
         said: on the terminal; of an accepted line what is on its last line.
     """
 
@@ -38,18 +40,24 @@ class Verdict:
 
     def fault(self, line: Line) -> bool:
         """Whether it should be otherwise."""
-        return self.kind in WRONG or (self.kind in ("accepted", "program") and not line.accepted)
+        return self.kind in (EXPLAINED if not line.accepted else ()) or self.kind in WRONG
 
 
 def verdict(line: Line, data: Path) -> Verdict:
-    """Run a line in an empty folder; `data` has the digits."""
+    """What becomes of a line; `data` has the digits. One that hangs is run again with more time: the machine may have been busy."""
+    found = _once(line, data, WALL)
+    return _once(line, data, 3 * WALL) if found.kind == "hang" else found
+
+
+def _once(line: Line, data: Path, wall: float) -> Verdict:
+    """Run it in an empty folder."""
     with tempfile.TemporaryDirectory() as name:
         outer, here = Path(name), Path(name) / "here"
         here.mkdir()
         if line.before is not None:
             line.before(here)
         there = {path for path in here.rglob("*") if "__pycache__" not in path.parts}
-        done = forked(outer, command(line, here, data), WALL, lambda: _enter(line, here))
+        done = forked(outer, command(line, here, data), wall, lambda: _enter(line, here))
         number = outer / "pid"
         left = _end_others(int(number.read_text(encoding="ascii"))) if number.exists() else 0
         new = [
@@ -116,7 +124,7 @@ def _of_session(session: int) -> list[int]:
 
 def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
     said = f"{done.out}\n{done.err}".strip()
-    lines = [line for line in done.err.splitlines() if line and "Warning: " not in line and line[0] != " "]
+    lines = [line for line in done.err.splitlines() if line and "Warning: " not in line and not line.startswith(QUIET)]
     sentences = [line for line in lines if line.startswith("pruneexp: ") and len(line) < 2000]
     end = "\n".join(said.splitlines()[-12:])
     if done.code is None or -done.code in (signal.SIGXCPU, signal.SIGKILL):
@@ -125,7 +133,7 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
         return Verdict("crash", f"signal {-done.code}: {end}")
     if done.code == 1 and "Traceback (most" in said and "could not be made: " in done.err:
         return Verdict("program", done.err.splitlines()[-1])
-    if "Traceback (most recent call last)" in said or done.code not in (0, 1, 2):
+    if "Traceback (most recent call last)" in said or done.code not in (0, 1, 2, 130):
         return Verdict("traceback", end)
     if left:
         return Verdict("left", f"{left} processes; {end}")
@@ -133,6 +141,6 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
         return Verdict("accepted", done.out[:200])
     if "could not be made" in done.err and sentences:
         return Verdict("failed", done.err.strip())
-    if len(lines) != 1 or len(sentences) != 1 or done.code != 2:
+    if len(lines) != 1 or len(sentences) != 1 or done.code not in (2, 130):
         return Verdict("vague", f"exit {done.code}: {end}")
     return Verdict("wrote", f"{', '.join(new[:5])}: {end}") if new else Verdict("sentence", lines[0])

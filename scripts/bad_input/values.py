@@ -26,6 +26,7 @@ RIGHT = {
     "dots": "a path or a title",
     "slashes": "a path or a title",
     "empty list": "nothing is chosen",
+    "interpolation": "text, of a variable",
     "list": "numbers",
     "true": "a switch",
     "10**12": "a number that big is meant",

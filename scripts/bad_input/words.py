@@ -130,7 +130,8 @@ DASHES = [  # of Hydra's earlier versions, near misses, and what lacks its value
     "--config-name=nothing", "--config-name=", "-cn=../x", "--config-name=/etc/passwd", "--config-name=options", "--config-name=config/",
     "--config-name=recipe/smoke", "--config-dir=nowhere", "--config-dir=", "--config-dir=/dev/null", "--config-dir=/dev/full",
     "--config-dir=a\nb", "--config-dir=\x00", "--config-name=\x00", f"--config-dir={'x' * 5000}",
-    f"--config-name={'x' * 5000}", "--info", "--info=nothing", "--info=all extra", "--hydra-help=x", "-sc", "--shell-completion", "-sc=install",
+    f"--config-name={'x' * 5000}",
+    "--info", "--info=nothing", "--info=all extra", "--hydra-help=x", "-sc", "--shell-completion", "-sc=install",
     "-sc install=tcsh", "-sc query=bash", "--verbose", "--debug", "--quiet", "--dry-run", "--no-multirun", "--resume", "-h=1", "--h", "-mm",
     "—help", "–m", "--cfg=job --package=nothing", "--cfg=job --package=..", "--cfg=job seed=x", "--cfg=job ~masker", "--cfg=hydra -p job",
 ]  # fmt: skip
@@ -144,19 +145,20 @@ MEANS = {  # of those above that are right to be taken, why
     "--": "behind it words may begin with a dash, as everywhere",
     "--cfg=job seed=x": "it shows what is composed; values are checked when they are used",
     "-mm": "-m twice",
+    "--info": "Hydra tells of itself",
 }
 
 
 def lines() -> Iterator[Line]:
-    for k, word in enumerate(BROKEN):
-        yield Line((word,), "broken", accepted=MEANS.get(word, ""), suite=k % 12 == 0)
-    for k, (word, why) in enumerate(SWEEPS.items()):
-        yield Line((word,), why, suite=k % 8 == 0)
-    for k, (words, why) in enumerate({**SEVERAL, **TOO_MUCH}.items()):
-        yield Line(words, why, accepted=MEANS.get(words[0], ""), suite=k % 9 == 0)
-    for k, word in enumerate(INTERPOLATED):
+    for word in BROKEN:
+        yield Line((word,), "broken", accepted=MEANS.get(word, ""))
+    for word, why in SWEEPS.items():
+        yield Line((word,), why)
+    for words, why in {**SEVERAL, **TOO_MUCH}.items():
+        yield Line(words, why, accepted=MEANS.get(words[0], ""))
+    for word in INTERPOLATED:
         why = "an interpolation that cannot be resolved, or is nothing to resolve"
-        yield Line((word,), why, accepted=MEANS.get(word, ""), suite=k % 8 == 0)
-    for k, word in enumerate(DASHES):
+        yield Line((word,), why, accepted=MEANS.get(word, ""))
+    for word in DASHES:
         why, accepted = "a word with dashes that means nothing here", MEANS.get(word, "")
-        yield Line(tuple(word.split(" ")), why, accepted=accepted, suite=k % 10 == 0)
+        yield Line(tuple(word.split(" ")), why, accepted=accepted)

@@ -1,5 +1,6 @@
 """Bad command lines are answered in one sentence. All of them: `python -m scripts.bad_input`."""
 
+import importlib
 import random
 from pathlib import Path
 
@@ -7,18 +8,37 @@ import pytest
 
 from pruneexp.failures import Failure
 from pruneexp.system import memory
-from scripts.bad_input import combinations, made, values
+from scripts.bad_input import made
+from scripts.bad_input.__main__ import kinds
+from scripts.bad_input.folders import as_nobody
 from scripts.bad_input.lines import Line
 from scripts.bad_input.running import verdict
+from scripts.corruptions_of.commands import NEEDED
 
-LATE = ("report_dir=", "where=", "figure")  # of reports: some of them are told when the cells are made, and kept
-SOME = [  # those that end in a sentence, most of them before anything is made
+COUNTS = {
+    "values": 80, "combinations": 30, "made": 10, "words": 25, "configurations": 15, "folders": 20, "launching": 15, "logging": 4,
+    "environment": 1,
+}  # fmt: skip
+SOME = [
     line
-    for lines, count in ((values.lines(), 80), (combinations.lines(), 30), (made.lines(), 10))
+    for kind, lines in kinds().items()
+    if kind in COUNTS
     for line in random.Random(20).sample(
-        [one for one in lines if not (one.accepted or " ".join(one.words).startswith(LATE))], count
+        [one for one in lines if not one.accepted and one.program is not as_nobody], COUNTS[kind]
     )
 ]
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _imported() -> None:
+    """What all lines need is imported once, in the process that they are forked from."""
+    for module in NEEDED:
+        importlib.import_module(module)
+
+
+def test_lines_of_every_kind_are_tried() -> None:
+    assert len(SOME) == 200
+    assert kinds().keys() == COUNTS.keys()
 
 
 @pytest.mark.parametrize("line", SOME, ids=[f"{n} {' '.join(line.words)[:40]!a}" for n, line in enumerate(SOME)])
