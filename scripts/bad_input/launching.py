@@ -115,7 +115,7 @@ ELSEWHERE = {  # words about launching that mean nothing here
     ("launcher=slurm",): "Slurm, and there is none",
     ("launcher=slurm", "trainer.accelerator=cuda"): "Slurm, and there is none",
 }  # fmt: skip
-MEANS = {  # of these, what is right to be taken, and why
+MEANS: dict[tuple[str, ...], str] = {  # of these, what is right to be taken, and why
     ("launcher.name=gpus",): "a label, which tells nothing but a reader",
     ("hydra.sweeper.params=null",): "the sweep of config.yaml left out: its first values",
     ("hydra={}",): "nothing is changed by it",
