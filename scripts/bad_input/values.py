@@ -16,7 +16,7 @@ VALUES = {
     "glob": "glob(x*)", "choice": "choice()",
 }  # fmt: skip
 EACH = 3  # values of an option
-SLOW = ("model=alexnet", "scorer=ntk_sap", "scorer=iter_snip")
+SLOW = ("model=alexnet", "model=alexnet_2448", "model=vgg13_2448", "scorer=ntk_sap", "scorer=iter_snip")
 # options, or parts of their names, and values that are right for them
 RIGHT = {
     "zero": "a number from zero on",
@@ -27,6 +27,7 @@ RIGHT = {
     "slashes": "a path or a title",
     "empty list": "nothing is chosen",
     "interpolation": "text, of a variable",
+    "null": "nothing is given",
     "list": "numbers",
     "true": "a switch",
     "10**12": "a number that big is meant",
@@ -76,7 +77,7 @@ MEANT = {
     "model=vgg_small.yaml": "Hydra takes the name of a file too", "model=./vgg_small": "a path within conf/model",
     "model=../model/vgg_small": "a path within conf/model", "~model.name": "the name is then the component's",
     "--resolve": "it belongs to --cfg and changes nothing alone", "--package=recipe": "it belongs to --cfg and changes nothing alone",
-    "--": "nothing follows it", "--config-dir=": "the folder that the command is run in", "--info=all": "Hydra's own affair",
+    "--": "nothing follows it", "seed=+1": "a number with its sign", "--config-dir=": "the folder that the command is run in", "--info=all": "Hydra's own affair",
 }  # fmt: skip
 
 
