@@ -19,6 +19,7 @@ MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
 EXPLAINED = ("accepted", "wrote", "program")  # right where a line says why
 WRONG = ("traceback", "hang", "crash", "left", "vague")
 KINDS = ("sentence", "failed", *EXPLAINED, *WRONG)
+TOLD = (2, 130, 141)  # a mistake; interrupted; nobody reads what is said
 QUIET = (" ", "libgomp: ")  # of libraries, which say it before Python starts
 NOWHERE = "http://127.0.0.1:9"  # nothing is downloaded
 
@@ -133,7 +134,7 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
         return Verdict("crash", f"signal {-done.code}: {end}")
     if done.code == 1 and "Traceback (most" in said and "could not be made: " in done.err:
         return Verdict("program", done.err.splitlines()[-1])
-    if "Traceback (most recent call last)" in said or done.code not in (0, 1, 2, 130):
+    if "Traceback (most recent call last)" in said or done.code not in (0, 1, *TOLD):
         return Verdict("traceback", end)
     if left:
         return Verdict("left", f"{left} processes; {end}")
@@ -141,6 +142,6 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
         return Verdict("accepted", done.out[:200])
     if "could not be made" in done.err and sentences:
         return Verdict("failed", done.err.strip())
-    if len(lines) != 1 or len(sentences) != 1 or done.code not in (2, 130):
+    if len(lines) != 1 or len(sentences) != 1 or done.code not in TOLD:
         return Verdict("vague", f"exit {done.code}: {end}")
     return Verdict("wrote", f"{', '.join(new[:5])}: {end}") if new else Verdict("sentence", lines[0])

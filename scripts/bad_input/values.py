@@ -77,7 +77,8 @@ MEANT = {
     "model=vgg_small.yaml": "Hydra takes the name of a file too", "model=./vgg_small": "a path within conf/model",
     "model=../model/vgg_small": "a path within conf/model", "~model.name": "the name is then the component's",
     "--resolve": "it belongs to --cfg and changes nothing alone", "--package=recipe": "it belongs to --cfg and changes nothing alone",
-    "--": "nothing follows it", "seed=+1": "a number with its sign", "--config-dir=": "the folder that the command is run in", "--info=all": "Hydra's own affair",
+    "--": "nothing follows it", "seed=+1": "a number with its sign", "--config-dir=": "the folder that the command is run in",
+    "--info=all": "Hydra's own affair",
 }  # fmt: skip
 
 
