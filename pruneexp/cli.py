@@ -9,6 +9,7 @@ import sys
 from pruneexp.system.collecting import not_at_the_end, paused
 from pruneexp.system.ending import told_at_the_end
 from pruneexp.system.output import open_descriptors, steady_output
+from pruneexp.system.surroundings import check_surroundings
 from pruneexp.system.threads import spin_less
 
 
@@ -17,6 +18,7 @@ def main() -> None:
     open_descriptors()
     spin_less()
     with told_at_the_end("pruneexp"), steady_output():
+        check_surroundings()
         sys.exit(_main(sys.argv[1:]))
 
 

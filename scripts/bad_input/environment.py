@@ -5,6 +5,7 @@ import resource
 import sys
 from collections.abc import Callable, Iterator
 
+from pruneexp.system.surroundings import RANKS
 from scripts.bad_input.folders import as_nobody
 from scripts.bad_input.lines import Line
 
@@ -28,7 +29,6 @@ VARIABLES = {  # values that libraries take for nothing, or for their own defaul
     "PYTORCH_CUDA_ALLOC_CONF": ("nonsense",), "http_proxy": ("nonsense",), "LD_PRELOAD": ("",), "PYTHONSAFEPATH": ("1",),
     "PL_GLOBAL_SEED": ("abc",), "GIT_DIR": ("/nowhere",),
 }  # fmt: skip
-WARNING = ("PYTHONWARNINGS", "error")
 WITHOUT = ("HOME", "LANG", "LC_ALL", "PATH", "TERM", "USER", "TMPDIR", "COLUMNS")
 HARMLESS = "it changes neither what is trained nor what is said of it"
 
@@ -43,7 +43,7 @@ def lines() -> Iterator[Line]:
                 env={variable: value},
                 program=in_a_new_python(),
             )
-            if k == 0:
+            if k == 0 and variable not in RANKS:
                 yield Line(
                     SMALL,
                     f"{variable} is {value!r}",
@@ -72,7 +72,7 @@ def lines() -> Iterator[Line]:
     yield Line(("--help",), "standard output has no room", program=to_a_full_disk, accepted="what it says is lost")
     yield Line(("--help",), "nobody reads standard output", program=to_nobody)
     yield Line(("mode=plan",), "nobody reads standard output", program=to_nobody)
-    yield Line(SMALL, "nobody reads standard output", program=to_nobody)
+    yield Line(SMALL, "nobody reads standard output", program=to_nobody, accepted=KEPT)
     for files in (12, 20, 40, 64):
         yield Line(
             SMALL, f"{files} open files at most", program=limited(resource.RLIMIT_NOFILE, files), accepted=HARMLESS
@@ -84,11 +84,12 @@ def lines() -> Iterator[Line]:
             program=limited(resource.RLIMIT_NPROC, processes),
             accepted=HARMLESS,
         )
-    yield Line(SMALL, "files of 1,000 bytes at most", program=limited(resource.RLIMIT_FSIZE, 1000))
+    yield Line(SMALL, "files of 1,000 bytes at most", program=limited(resource.RLIMIT_FSIZE, 1000), accepted=KEPT)
     yield Line(SMALL, "a stack of 256 kB", program=limited(resource.RLIMIT_STACK, 1 << 18), accepted=HARMLESS)
     yield Line(("results_dir={here}/x",), "another user's folder", program=as_nobody)
 
 
+KEPT = "it is told when it is met, and what is made before is kept"
 UNSAID = "nobody can be told"
 
 

@@ -53,6 +53,7 @@ MEANT = {
     "recipe.batch_size=63": "the last batch is smaller", "net_many": "a head of more outputs than classes can be trained", "net_nan": "the record says that it diverged",
     "net_dict": "its only tensor is the logits", "net_tuple": "its only tensor is the logits", "net_inf_weights": "the parameter is not used",
     "scorer_raises": "an error in a program is a traceback, once, and the other cells are made",
+    "masker_exits": "an error in a program is a traceback, once, and the other cells are made",
     "masker_interrupts": "an interrupt ends the sweep, and what is made is kept",
     "masker_raises": "an error in a program is a traceback, once, and the other cells are made",
     "vit_small 4": "one patch", "wrn28_2 4": "strides round up", "resnet20 4": "strides round up", "vgg11 16": "poolings leave one position",
