@@ -65,6 +65,7 @@ def check_md5(path: Path, md5: str, remedy: str) -> None:
     """Raise UserError, with what is to be done, where a file cannot be read or has another MD5 than the official one."""
     try:
         with files.opened(path) as file:
+            files.check_size(os.fstat(file.fileno()), files.MOST)
             found = hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
     except OSError as error:
         raise UserError(f"{path} cannot be read ({error.strerror}): {remedy}.") from error

@@ -44,7 +44,7 @@ def _samples(root: Path) -> dict[str, list[Sample]]:
         train = [(path, label[wnid]) for wnid in wnids for path in sorted((root / "train" / wnid / "images").iterdir())]
         rows = [row.split() for row in files.read(root / "val" / "val_annotations.txt").decode().splitlines()]
         test = [(root / "val" / "images" / row[0], label[row[1]]) for row in rows]
-    except (OSError, KeyError, IndexError) as error:
+    except (OSError, ValueError, KeyError, IndexError) as error:
         raise UserError(
             f"{root} is not in Tiny-ImageNet's official layout (train/<wnid>/images/*.JPEG, val/images/*.JPEG,"
             f" val/val_annotations.txt): {error}."

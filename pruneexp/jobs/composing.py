@@ -3,6 +3,8 @@
 import contextlib
 import copy
 import functools
+import io
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
@@ -11,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import yaml
 from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
@@ -20,13 +23,17 @@ from hydra.errors import ConfigCompositionException, HydraException, MissingConf
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
+from yaml import YAMLError
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, register
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
 from pruneexp.jobs.words import today
+from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
 
+LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
+MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
 
 
@@ -85,6 +92,8 @@ def _check(source: Source) -> None:
         raise UserError(
             f"--config-dir={source.folder} is no folder that can be read: name one that holds recipe/, model/ and so on."
         )
+    if source.folder is not None:
+        check_files(Path(source.folder))
     if not source.name.isprintable() or len(source.name) > 200:
         raise UserError(f"--config-name must be the name of a file, of at most 200 letters, got {shown(source.name)}.")
 
@@ -110,16 +119,60 @@ def _compose(name: str, words: Sequence[str], whole: bool) -> DictConfig:
 
 def _unread(folder: Path | None, error: Exception) -> str:
     """A sentence for files that cannot be read, with the first in the user's folder that cannot, if it is that."""
-    for path in sorted(folder.glob("**/*.yaml")) if folder is not None else []:
+    for path in _yaml(folder) if folder is not None else []:
         try:
-            found = OmegaConf.load(path)
-        except Exception as why:
-            return f"{path} is no file of options ({' '.join(str(why).split())}): write it as YAML in UTF-8, NAME: VALUE in each line."
-        if not isinstance(found, DictConfig):
-            return (
-                f"{path} must have options, NAME: VALUE in each line, and has {shown(OmegaConf.to_container(found))}."
-            )
+            loaded(path)
+        except UserError as why:
+            return str(why)
     return f"the configuration cannot be composed ({first_line(error)}): look at the defaults of the files that it is made of."
+
+
+def loaded(path: Path) -> DictConfig:
+    """What a file of options says, as it stands there.
+
+    Raises:
+        UserError: it is no YAML of options by their names. Objects of Python's in it are none either: no code is run.
+    """
+    try:
+        found = OmegaConf.load(io.BytesIO(files.contents(path, LARGEST)[0]))
+    except Exception as error:  # the YAML reader lets through whatever a file makes it raise
+        why = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
+        raise UserError(
+            f"{path} is no file of options ({why}): write it as YAML in UTF-8, NAME: VALUE in each line."
+        ) from error
+    if not isinstance(found, DictConfig):
+        raise UserError(
+            f"{path} must have options, NAME: VALUE in each line, and has {shown(OmegaConf.to_container(found))}."
+        )
+    return found
+
+
+def check_files(folder: Path) -> None:
+    """Raise UserError where a file in a folder of configurations is more than Hydra, which reads any, comes to an end with."""
+    for path in _yaml(folder):
+        with contextlib.suppress(OSError, YAMLError, ValueError, RecursionError):  # Hydra meets it, if it is chosen
+            large = path.stat().st_size > LARGEST
+            content = b"" if large else files.read(path)
+            if large or (b"&" in content and _values(yaml.compose(content, yaml.SafeLoader), {}) > MOST):
+                raise UserError(
+                    f"{path} has more than {LARGEST >> 10} KiB or {MOST:,} values, aliases written out, and no file of options has: move it"
+                    " elsewhere."
+                )
+
+
+def _values(node: yaml.Node | None, known: dict[int, float]) -> float:
+    """How many values a YAML node holds; one that holds itself, infinitely many."""
+    if id(node) not in known:
+        known[id(node)] = math.inf
+        below = node.value if isinstance(node, yaml.CollectionNode) else []
+        parts = (part for one in below for part in (one if isinstance(one, tuple) else (one,)))
+        known[id(node)] = 1 + sum(_values(part, known) for part in parts)
+    return known[id(node)]
+
+
+def _yaml(folder: Path) -> list[Path]:
+    """The files in a folder of configurations; Hydra passes over what is no file."""
+    return sorted(path for path in folder.glob("**/*.yaml") if path.is_file())
 
 
 def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictConfig:

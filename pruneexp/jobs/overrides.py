@@ -6,6 +6,7 @@ import os
 import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
@@ -18,7 +19,7 @@ from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.combining import SEED, Dimension
-from pruneexp.jobs.composing import contents_of
+from pruneexp.jobs.composing import check_files, contents_of
 from pruneexp.jobs.words import GROUP_OF, opened
 
 ONCE = (  # options of the whole sweep
@@ -238,3 +239,5 @@ def _check_searched(value: Any) -> None:
                 "hydra.searchpath must be a list of folders that can be read, such as [file:///my/conf], or packages, such as"
                 f" [pkg://mine.conf], got {shown(str(one))}."
             )
+        if kind == "file":
+            check_files(Path(place))

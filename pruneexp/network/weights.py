@@ -97,6 +97,7 @@ def _stat(path: Path) -> tuple[Path, int, int]:
 def _digest(path: Path, modified: int, size: int) -> str:
     try:
         with files.opened(path) as file:
+            files.check_size(os.fstat(file.fileno()), files.LARGEST)
             return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
     except OSError as error:
         raise UserError(f"weights={path} cannot be read: {error.strerror}.") from error

@@ -18,7 +18,7 @@ import io
 import json
 import os
 import re
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from pydantic_core import from_json  # three times as fast as Python's own
@@ -29,6 +29,7 @@ from pruneexp.records.record import Record, problem, sealed
 from pruneexp.records.seen import Seen, state_of
 from pruneexp.system import files as disk
 
+LONGEST = 1 << 26  # bytes of a line that may be a record; one of a thousand layers has a hundredth of it
 KEY = re.compile(rb'"key": ?"([^"\\]+)"')  # of a record in a line
 
 
@@ -126,12 +127,11 @@ class Store(Claims):
         """
         path, record = self.folder / key / name, self.read(key)
         try:
-            content = disk.read(path)
+            return disk.read_known(path, "" if record is None else record["files"].get(name, ""))
         except OSError as error:
             raise _unreadable(path, error) from error
-        if record is None or record["files"].get(name) != hashlib.sha256(content).hexdigest():
-            raise _damaged(path, "it has another digest than its record says")
-        return content
+        except ValueError as error:
+            raise _damaged(path, "it has another digest than its record says") from error
 
     def write(
         self, key: str, record: Record, files: Mapping[str, bytes], history: Sequence[Mapping[str, float]]
@@ -193,13 +193,7 @@ def read_records(path: Path, known: Collection[str] = ()) -> dict[str, Record]:
         UserError: it cannot be read, or a record in it cannot be believed.
     """
     found: dict[str, Record] = {}
-    try:
-        lines = disk.read(path).splitlines()
-    except OSError as error:
-        raise UserError(
-            f"records={path} cannot be read ({_said(error)}): name files that a report has left."
-        ) from error
-    for number, line in enumerate(lines, start=1):
+    for number, line in enumerate(_lines(path), start=1):
         if not line.strip() or ((key := KEY.search(line)) and key[1].decode() in known):
             continue
         try:
@@ -216,6 +210,18 @@ def read_records(path: Path, known: Collection[str] = ()) -> dict[str, Record]:
                 f"line {number} of {path} has another result of {record['key']} than a line before it: delete one."
             )
     return found
+
+
+def _lines(path: Path) -> Iterator[bytes]:
+    """A file's, one after the other; of one that is too long for a record no more than tells that."""
+    try:
+        with disk.opened(path) as file:
+            while line := file.readline(LONGEST):
+                yield line
+    except OSError as error:
+        raise UserError(
+            f"records={path} cannot be read ({_said(error)}): name files that a report has left."
+        ) from error
 
 
 def same_result(one: Record, other: Record) -> bool:

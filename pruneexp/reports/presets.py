@@ -13,6 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from pruneexp.cell import FIELDS
 from pruneexp.components.component import Component, configured
 from pruneexp.errors import UserError, unknown
+from pruneexp.jobs.composing import loaded
 from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
 
@@ -112,5 +113,6 @@ def _component(path: Path, modified: int, folders: tuple[Path, ...]) -> Componen
 
 @functools.lru_cache(maxsize=1024)
 def _said(path: Path, modified: int) -> dict[str, Any]:
-    said: Any = OmegaConf.to_container(OmegaConf.load(path))
-    return said if isinstance(said, dict) else {}
+    """What a file says; raises UserError where it is no file of options."""
+    said: Any = OmegaConf.to_container(loaded(path))
+    return dict(said)

@@ -160,7 +160,7 @@ def _placed(subject: Subject, folder: Path) -> Subject:
     """The subject under a name of its own where another grid's report has its name."""
     try:
         there = json.loads(files.read(folder / "tables" / f"{subject.stem}.json"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return subject
     if not isinstance(there, dict) or (there.get("name") == subject.name and there.get("grid") == subject.grid):
         return subject

@@ -28,6 +28,9 @@ KINDS = {
     stat.S_IFSOCK: "a socket",
 }
 
+MOST = 1 << 30  # bytes of a file that is taken as it is: records and tables have a thousandth of it
+LARGEST = 1 << 33  # and of one whose digest is known: a network of a billion weights and its momentum
+
 REMEDIES = {
     errno.ENOSPC: "make room there",
     errno.EDQUOT: "delete what you need no more there, ask for a larger quota",
@@ -118,7 +121,7 @@ def write_without(spare: Path, leave: Callable[[], None]) -> None:
     except OSError as error:
         if not no_room(error) or not spare.exists():
             raise
-    content = read(spare)
+    content = contents(spare, LARGEST)[0]
     spare.unlink()
     try:
         leave()
@@ -143,13 +146,32 @@ def read_sealed(path: Path) -> bytes:
     """What `write_sealed` wrote.
 
     Raises:
-        OSError: missing, not readable, or no regular file.
+        OSError: missing, not readable, no regular file, or larger than `LARGEST`.
         ValueError: damaged.
     """
-    content = read(path)
-    if hashlib.sha256(content[32:]).digest() != content[:32]:
-        raise ValueError(f"{path} is damaged")
-    return content[32:]
+    with opened(path) as file:
+        return _with_digest(file, file.read(32))
+
+
+def read_known(path: Path, digest: str) -> bytes:
+    """The contents of a regular file whose SHA-256, in hexadecimal, is known.
+
+    Raises:
+        OSError: missing, not readable, no regular file, or larger than `LARGEST`.
+        ValueError: it has another digest.
+    """
+    with opened(path) as file:
+        return _with_digest(file, bytes.fromhex(digest))
+
+
+def _with_digest(file: io.BufferedReader, digest: bytes) -> bytes:
+    """The rest of a file, of which nothing is kept before it is known to be what it should be."""
+    check_size(os.fstat(file.fileno()), LARGEST)
+    start = file.tell()
+    if hashlib.file_digest(file, "sha256").digest() != digest:
+        raise ValueError(f"{file.name} is damaged")
+    file.seek(start)
+    return file.read()
 
 
 @contextlib.contextmanager
@@ -228,7 +250,7 @@ def read(path: Path) -> bytes:
     """The contents of a regular file.
 
     Raises:
-        OSError: missing, not readable, or no regular file.
+        OSError: missing, not readable, no regular file, or larger than `MOST`.
     """
     return contents(path)[0]
 
@@ -242,20 +264,31 @@ def opened(path: Path) -> io.BufferedReader:
     return os.fdopen(_opened(path)[0], "rb")
 
 
-def contents(path: str | Path) -> tuple[bytes, os.stat_result]:
+def contents(path: str | Path, most: int = MOST) -> tuple[bytes, os.stat_result]:
     """What is in a regular file, and its state when it was opened: of thousands of small ones in half the time of `opened`.
 
     Raises:
-        OSError: missing, not readable, or no regular file.
+        OSError: missing, not readable, no regular file, or larger than so many bytes.
     """
     handle, state = _opened(path)
     try:
+        check_size(state, most)
         content = os.read(handle, state.st_size)
         while more := os.read(handle, max(state.st_size - len(content), 1 << 16)):
             content += more
     finally:
         os.close(handle)
     return content, state
+
+
+def check_size(state: os.stat_result, most: int) -> None:
+    """Nothing, for whoever reads a whole file.
+
+    Raises:
+        OSError: it is larger than so many bytes.
+    """
+    if state.st_size > most:
+        raise OSError(errno.EINVAL, f"is larger than {most >> 30} GiB, which no such file is")
 
 
 def _opened(path: str | Path) -> tuple[int, os.stat_result]:

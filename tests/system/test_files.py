@@ -8,6 +8,7 @@ import signal
 import socket
 import stat
 import threading
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ import torch
 from pruneexp.cell import Cell
 from pruneexp.data.dataset import FILES, _open, make
 from pruneexp.data.images import pixels
-from pruneexp.data.official import unpacked
+from pruneexp.data.official import check_md5, unpacked
 from pruneexp.errors import UserError
 from pruneexp.network.masks import load_masks, save_masks
 from pruneexp.network.weights import fingerprint
@@ -315,6 +316,31 @@ def test_what_is_no_file_gives_a_sentence_wherever_it_stands(irregular: Path, tm
     told: list[str] = []
     assert checkpoint(irregular, told)._read() is None
     assert "cannot be read" in told[0]
+
+
+def test_huge_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
+    path, folder, said = tmp_path / "huge", tmp_path / "runs" / KEY, list[str]()
+    path.touch()
+    os.truncate(path, 10**10)  # bytes, none of which is on the disk
+    store = Store(tmp_path / "runs")
+    store.write(KEY, RECORD, {"masks.safetensors": b"masks"}, [])
+    assert store.file(KEY, "masks.safetensors") == b"masks"
+    os.truncate(folder / "masks.safetensors", 10**10)
+    begin = time.process_time()
+    with pytest.raises(UserError, match=r"masks\.safetensors is damaged \(is larger than 8 GiB"):
+        store.file(KEY, "masks.safetensors")
+    os.truncate(folder / "record.json", 10**10)
+    with pytest.raises(UserError, match=r"record\.json is damaged \(is larger than 1 GiB"):
+        store.read(KEY)
+    with pytest.raises(UserError, match=r"^line 1 of .* is no record"):
+        Store(tmp_path, [path])
+    with pytest.raises(UserError, match="cannot be read: is larger than 8 GiB"):
+        fingerprint(str(path))
+    with pytest.raises(UserError, match=r"cannot be read \(is larger than 1 GiB"):
+        check_md5(path, "0" * 32, "delete it")
+    assert checkpoint(path, said)._read() is None
+    assert "is larger than 8 GiB" in said[0]
+    assert time.process_time() - begin < 5
 
 
 # (file, call): why it is not through pruneexp.system.files
