@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import netrc
 import os
 import subprocess
 import sys
@@ -9,13 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from pruneexp.errors import UserError
 from pruneexp.system.console import say_once
 
 MODE = "WANDB_MODE"  # W&B's own; what has been found out stands there too, for this process and those that it starts
 LOGS = ".logs"  # in the folder of results: what loggers write
 SECONDS = 5  # for the server to answer
 LIMIT = 60  # for the process, which imports wandb
+SERVER = "api.wandb.ai"  # its own, where no other is set
+WRONG = "wrong"
 ON = ("1", "true", "yes", "on")
+HERE = ("offline", "dryrun", "disabled")  # the modes that need no server
+PLAIN = (
+    MODE,
+    "WANDB_DIR",
+    "WANDB_DISABLED",
+    "WANDB_ERROR_REPORTING",
+    "WANDB_SILENT",
+)  # of its variables those that say nothing of one
 
 
 @contextlib.contextmanager
@@ -27,13 +39,18 @@ def asking(wanted: bool) -> Iterator[Callable[[Path], None]]:
 
     Args:
         wanted: whether a logger is W&B's at all.
+
+    Raises:
+        UserError: by what it is given: a setting of W&B's is none that it takes.
     """
     say_once.cache_clear()  # a new sweep
     before = os.environ.get(MODE)
     process = None
     if os.environ.get("WANDB_DISABLED", "").lower() in ON:
         os.environ[MODE] = "disabled"
-    elif wanted and before not in ("offline", "dryrun", "disabled"):
+    elif wanted and before in (None, *HERE) and not _anything_set():
+        os.environ[MODE] = before or "offline"
+    elif wanted:
         process = subprocess.Popen(
             [sys.executable, "-m", "pruneexp.system.tracking"],
             stdin=subprocess.DEVNULL,
@@ -44,6 +61,8 @@ def asking(wanted: bool) -> Iterator[Callable[[Path], None]]:
     def answered(folder: Path) -> None:
         if process is not None:
             mode, why = _answer(process)
+            if mode == WRONG:
+                raise UserError(why)
             os.environ[MODE] = mode
             if why:
                 say_once("logger=wandb", offline(why, folder))
@@ -57,6 +76,35 @@ def asking(wanted: bool) -> Iterator[Callable[[Path], None]]:
         os.environ.pop(MODE, None)
         if before is not None:
             os.environ[MODE] = before
+
+
+def _anything_set() -> bool:
+    """Whether W&B would find a key here, or a setting: where it plainly would not, it need not be asked.
+
+    Only its own server's key counts in a netrc file; another server would be a setting.
+    """
+    if any(name.startswith("WANDB_") and name not in PLAIN for name in os.environ):
+        return True
+    if (
+        "SM_TRAINING_ENV" in os.environ or Path("/opt/ml/input/config").exists()
+    ):  # SageMaker's jobs bring keys of their own
+        return True
+    local = Path(os.environ.get("WANDB_DIR") or ".")
+    if any(
+        (folder / "settings").exists()
+        for folder in (Path("~/.config/wandb").expanduser(), local / "wandb", local / ".wandb")
+    ):
+        return True
+    named = os.environ.get("NETRC")
+    for path in [named] if named else ["~/.netrc", "~/_netrc"]:
+        try:
+            if netrc.netrc(Path(path).expanduser()).authenticators(SERVER):
+                return True
+        except FileNotFoundError:
+            pass
+        except (OSError, ValueError, netrc.NetrcParseError):
+            return True  # W&B may read it otherwise
+    return False
 
 
 def offline(why: str, folder: Path) -> str:
@@ -78,15 +126,25 @@ def _answer(process: "subprocess.Popen[bytes]") -> tuple[str, str]:
 
 
 def mode() -> tuple[str, str]:
-    """The mode that W&B's runs can be made in here, by its own settings, and why they cannot be online, though they should be."""
+    """The mode that W&B's runs can be made in here, by its own settings, and why they cannot be online, though they should be.
+
+    Of settings that it does not take the mode is `WRONG`, and the sentence the user's.
+    """
     import wandb
+    from pydantic import ValidationError
     from wandb.errors import UsageError
 
-    server = "its settings are wrong"
-    begin = time.monotonic()
     try:
         settings = wandb.setup().settings
-        server = settings.base_url
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "_".join(str(part) for part in first["loc"][:1])
+        return WRONG, (
+            f"W&B's setting {name} (WANDB_{name.upper()}) is {first['input']!r}, and W&B says: {first['msg']}. Set it right, unset it, or"
+            " take logger=csv."
+        )
+    server, begin = settings.base_url, time.monotonic()
+    try:
         if settings.mode in ("online", "run", "shared"):
             begin = time.monotonic()
             account = wandb.Api(timeout=SECONDS)

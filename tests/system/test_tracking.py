@@ -12,6 +12,7 @@ from threading import Event, Thread
 
 import pytest
 
+from pruneexp.errors import UserError
 from pruneexp.system import tracking
 from pruneexp.system.tracking import MODE, asking, mode
 
@@ -126,11 +127,77 @@ def test_the_key_of_ones_own_server_is_found_where_wandb_login_puts_it(
     assert mode() == ("online", "")
 
 
-def test_settings_that_make_no_sense_are_said(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("WANDB_BASE_URL", "no address")
+@pytest.mark.parametrize(
+    ("name", "value", "word"), [("WANDB_BASE_URL", "no address", "valid URL"), ("WANDB_MODE", "nonsense", "'offline'")]
+)
+def test_settings_that_make_no_sense_are_said_before_anything_runs(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, name: str, value: str, word: str
+) -> None:
+    monkeypatch.setenv(name, value)
     found, why = mode()
-    assert found == "offline"
-    assert why.startswith("its settings are wrong: ")
+    assert found == tracking.WRONG
+    assert f"({name}) is {value!r}, and W&B says: " in why
+    assert word in why
+    monkeypatch.setattr(tracking, "_answer", lambda process: (found, why))
+    with pytest.raises(UserError, match=f"{name}.*logger=csv"), asking(wanted=True) as answered:
+        answered(tmp_path)
+    assert os.environ[name] == value
+
+
+@pytest.fixture
+def nothing_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """A user who has never used W&B."""
+    for name in [*os.environ]:
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
+    monkeypatch.delenv("NETRC", raising=False)
+    monkeypatch.setenv("HOME", str(tmp_path))
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("there", ["", "machine github.com login me password secret\n"])
+def test_where_nobody_has_logged_in_nothing_is_asked(
+    nothing_set: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, there: str
+) -> None:
+    if there:
+        (tmp_path / ".netrc").write_text(there, encoding="utf-8")
+        (tmp_path / ".netrc").chmod(0o600)
+    monkeypatch.setattr("subprocess.Popen", None)
+    with asking(wanted=True) as answered:
+        answered(tmp_path)
+        assert os.environ[MODE] == "offline"
+    assert MODE not in os.environ
+
+
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        (".netrc", f"machine api.wandb.ai login user password {KEY}\n"),
+        ("_netrc", f"default login user password {KEY}\n"),
+        (".netrc", "machine\n"),
+        (".config/wandb/settings", "[default]\nbase_url = https://own.example\n"),
+        ("wandb/settings", "[default]\nmode = disabled\n"),
+    ],
+)
+def test_where_somebody_may_have_logged_in_wandb_is_asked(
+    nothing_set: None, tmp_path: Path, file: str, content: str
+) -> None:
+    assert not tracking._anything_set()
+    (tmp_path / file).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / file).write_text(content, encoding="utf-8")
+    (tmp_path / file).chmod(0o600)
+    assert tracking._anything_set()
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("WANDB_API_KEY", True), ("WANDB_BASE_URL", True), ("WANDB_CONFIG_DIR", True), ("WANDB_DIR", False)],
+)
+def test_a_variable_that_could_name_a_key_or_server_has_wandb_asked(
+    nothing_set: None, monkeypatch: pytest.MonkeyPatch, name: str, expected: bool
+) -> None:
+    monkeypatch.setenv(name, "x")
+    assert tracking._anything_set() == expected
 
 
 def test_a_sweep_asks_by_a_process_and_leaves_the_environment_as_it_was(
@@ -161,8 +228,9 @@ def test_a_sweep_asks_by_a_process_and_leaves_the_environment_as_it_was(
 def test_where_the_user_or_no_logger_wants_it_nobody_is_asked(
     variables: dict[str, str], wanted: bool, expected: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name in (MODE, "WANDB_DISABLED"):
-        monkeypatch.delenv(name, raising=False)
+    for name in [*os.environ]:
+        if name.startswith("WANDB_"):
+            monkeypatch.delenv(name)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     monkeypatch.setattr("subprocess.Popen", None)
