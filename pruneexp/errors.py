@@ -15,6 +15,10 @@ class UnwritableError(UserError):
     """The folder of results cannot be written: no cell can be recorded any more, and a sweep ends."""
 
 
+class UnwrittenError(UserError):
+    """A report cannot be written; its table has been shown."""
+
+
 def first_line(error: BaseException) -> str:
     """What another library's error says in its first line, to be put into a sentence; its type if it says nothing."""
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

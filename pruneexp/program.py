@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UnwrittenError, UserError
 from pruneexp.failures import Failure, summary
 from pruneexp.jobs.composing import Source
 from pruneexp.jobs.sources import taken_from
@@ -16,6 +16,7 @@ from pruneexp.reports.presets import Presets
 from pruneexp.reports.where import check_where
 from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
+from pruneexp.system.console import say
 from pruneexp.system.tracking import LOGS, asking
 
 
@@ -103,7 +104,7 @@ def _run(found: list[Grid], command: str) -> Done:
         raise UserError(report.stopped)
     done = Done(1 if report.failures else 0, found, list(report.failures.values()))
     try:
-        missing = _report(_recorded(found, store), command, store)
+        missing = _report(_recorded(found, store), command, store, all_there=not there.left)
     finally:
         if done.failures:
             print(f"pruneexp: {done.summary()}", file=sys.stderr)
@@ -117,16 +118,30 @@ def _recorded(found: list[Grid], store: Store) -> list[Grid]:
     ]
 
 
-def _report(found: list[Grid], command: str, store: Store) -> int:
+def _report(found: list[Grid], command: str, store: Store, all_there: bool = False) -> int:
     """Write the reports; how many cells they lack.
+
+    Args:
+        found, command, store: what is reported.
+        all_there: nothing had to be made. A folder of results that cannot be written, as another's or on a disk that is read only, is then
+            no trouble: its report, which would go into it, is only shown.
 
     Raises:
         UserError: nothing of one is recorded, or it cannot be written.
     """
     from pruneexp.reports.report import write_report
 
+    missing = 0
     with paused():
-        return sum(write_report(grid, command, store) for grid in found)
+        for grid in found:
+            options = grid.jobs[0].options
+            try:
+                missing += write_report(grid, command, store)
+            except UnwrittenError as error:
+                if not all_there or Path(options.results_dir) not in Path(options.report_dir).parents:
+                    raise
+                say("report", str(error))
+    return missing
 
 
 def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Source, command: str) -> Done:

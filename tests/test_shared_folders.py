@@ -99,6 +99,14 @@ def _check(run: Callable[..., Outcome], cell: Path, why: str, remedy: str) -> No
     for mode in ("run", "plan", "status", "report", "check"):
         outcome = run(f"mode={mode}")
         assert (outcome.code, outcome.err) == (0, ""), mode
+    told = f"the report could not be written to {cell.parent}/reports ({why}): {remedy}, or take another folder with report_dir=PATH."
+    within = f"report_dir={cell.parent}/reports"
+    outcome = run(within)  # all is there, and shown
+    assert (outcome.code, outcome.err) == (0, "")
+    assert outcome.out.splitlines()[-1] == f"report: {told}"
+    assert "1 of 27 cells" in outcome.out
+    outcome = run(within, "mode=report")
+    assert (outcome.code, outcome.err) == (2, f"pruneexp: {told}\n")
     assert pruneexp.load_cell(cell).record["key"] == cell.name
     assert list(pruneexp.load_results(cell.parent)["key"]) == [cell.name]
     elsewhere = (f"report_dir={cell}/no", f"results_dir={cell.parents[2]}/new")

@@ -11,7 +11,7 @@ from pydantic_core import to_json
 from rich.table import Table
 
 from pruneexp.components.component import Component
-from pruneexp.errors import UserError
+from pruneexp.errors import UnwrittenError, UserError
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store, read_records
 from pruneexp.reports.frame import SETTING, chosen, tidy
@@ -92,7 +92,8 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
         command: that asked for it.
 
     Raises:
-        UserError: nothing is recorded yet, `where` is true for no row, or the report cannot be written.
+        UserError: nothing is recorded yet, or `where` is true for no row.
+        UnwrittenError: the report cannot be written; it has been printed.
     """
     setting, options = grid.jobs[0].setting, grid.jobs[0].options
     columns = subject.presets.chosen("column", options.columns)
@@ -108,7 +109,9 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
             for path in paths:
                 files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
-        raise UserError(
+        report = _made(narrowed(subject, options.where), grid, command, folder)
+        _print(report, shown(report.table, columns))
+        raise UnwrittenError(
             f"the report could not be written to {options.report_dir} ({error.strerror or error}):"
             f" {files.remedy(error, 'report_dir')}."
         ) from error
