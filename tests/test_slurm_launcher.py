@@ -1,6 +1,7 @@
 """``launcher=slurm`` against programs of Slurm's names, and ``launcher=slurm_local``; `test_slurm` has a real Slurm."""
 
 import os
+import pickle
 import signal
 import sys
 import time
@@ -20,7 +21,7 @@ from pruneexp.launchers.slurm_local import SlurmLocal
 from pruneexp.launchers.slurm_queue import Listed, named
 from pruneexp.launchers.slurm_waiting import Waiting
 from pruneexp.launchers.slurm_words import Reasons, why_ended
-from pruneexp.launchers.submitted import Submitted
+from pruneexp.launchers.submitted import RunBundle, Submitted
 from pruneexp.launchers.task import Outcome, Report, Task, Todo
 from pruneexp.system.signals import Stopped
 from tests.command import LAUNCHED, SMALL, Run, ended, environment, refused, started, with_workers
@@ -328,6 +329,23 @@ def test_slurm_that_takes_no_jobs_is_one_sentence(slurm: FalseSlurm) -> None:
     with pytest.raises(UserError, match=r"Slurm does not take the jobs: .*invalid partition"):
         launch(slurm, TWO)
     assert slurm.folders() == []
+
+
+def test_a_job_brings_what_was_found_out_of_wandb(monkeypatch: pytest.MonkeyPatch) -> None:
+    for there, expected in ((None, "offline"), ("disabled", "disabled")):
+        monkeypatch.setenv("WANDB_MODE", "offline")
+        job = pickle.loads(pickle.dumps(RunBundle()))
+        monkeypatch.delenv("WANDB_MODE")
+        if there is not None:
+            monkeypatch.setenv("WANDB_MODE", there)
+        assert job(Mode()) == expected
+
+
+class Mode:
+    """A bundle that only looks at the mode."""
+
+    def run(self) -> str:
+        return os.environ["WANDB_MODE"]
 
 
 def test_what_sbatch_is_given(slurm: FalseSlurm) -> None:

@@ -10,7 +10,7 @@ import sys
 import tempfile
 import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from pruneexp.records.store import Store
 from pruneexp.system.console import write_whatever
 from pruneexp.system.files import unwritable
 from pruneexp.system.signals import GRACE, Stopped, heeded
+from pruneexp.system.tracking import MODE
 
 NOTICE = signal.SIGUSR2  # what submitit has a job told before its time is up
 
@@ -33,12 +34,16 @@ class RunBundle:
 
     Attributes:
         attended: whether standard input ends when no one waits for the job any more, and the job then with it.
+        tracking: W&B's mode as it was found out where the job was submitted; its own environment may lack that (``--export=NONE``).
     """
 
     attended: bool = False
+    tracking: str | None = field(default_factory=lambda: os.environ.get(MODE))
 
     def __call__(self, bundle: Bundle) -> Outcome:
         again = signal.getsignal(NOTICE)  # submitit's
+        if self.tracking is not None:
+            os.environ.setdefault(MODE, self.tracking)
         write_whatever()
         try:
             with heeded(again=False, also=[NOTICE]):
