@@ -54,7 +54,7 @@ def fetch(path: Path, url: str, md5: str, data_dir: Path, name: str, what: str) 
                 shutil.copyfileobj(found, file)
     except (OSError, RuntimeError, http.client.HTTPException) as error:
         if isinstance(error, OSError) and files.no_room(error):
-            raise
+            raise UserError(files.unwritable(path, error, "data_dir")) from error
         raise UserError(
             f"{name} is not in {data_dir} and cannot be downloaded ({error}): put the official {what}, or the arrays"
             f" {{train,test}}_{{images,labels}}.npy into {data_dir / name}."

@@ -100,7 +100,7 @@ def check_writable(folder: Path) -> None:
         raise OSError(error.errno, error.strerror, str(folder)) from error
 
 
-def write(path: Path, content: bytes | str) -> None:
+def write(path: Path, content: bytes | memoryview | str) -> None:
     """Make `content`, text as UTF-8, that of the file: all or nothing.
 
     Raises:
@@ -190,9 +190,11 @@ def writing(path: Path) -> Iterator[BinaryIO]:
             file.flush()
             os.fsync(file.fileno())
         os.replace(scratch, path)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             scratch.unlink()
+        if isinstance(error, OSError) and error.filename in (None, str(scratch)):
+            error.filename = str(path)  # a write's error names no file
         raise
     _sync(path.parent)
 

@@ -1,6 +1,8 @@
 """The processes of a training on several devices, one for each: started, watched and ended here."""
 
 import contextlib
+import errno
+import io
 import multiprocessing
 import os
 import shutil
@@ -19,9 +21,13 @@ from typing import Any
 import torch
 
 from pruneexp.system.console import write_whatever
+from pruneexp.system.files import no_room, write
 from pruneexp.system.signals import GRACE, Stopped, heeded
 from pruneexp.training.device import Device
 
+NO_ROOM = (
+    74  # the exit code of a process that cannot leave what it has to: an error in a file would have no room either
+)
 LEAVE = signal.SIGUSR1  # has the first process leave its last epoch's state, and end
 Tell = Callable[[Any], None]
 Part = Callable[[int, Device, Path, Tell], Any]
@@ -47,7 +53,7 @@ def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
     context = _context(device, part.__module__)
     with tempfile.TemporaryDirectory(prefix="pruneexp-") as name:
         folder = Path(name)
-        torch.save(work, folder / "work")
+        _save(work, folder / "work")
         told, telling = context.Pipe(duplex=False)
         ranks: list[BaseProcess] = []
         try:
@@ -69,6 +75,17 @@ def in_processes(part: Part, device: Device, work: Any, tell: Tell) -> Any:
                     process.kill()  # a process that waits for another would not heed a milder signal
                     process.join()
         return torch.load(folder / "result", map_location="cpu", weights_only=False)
+
+
+def _save(what: Any, path: Path) -> None:
+    """As torch.save, whose own error does not tell why the disk took only a part.
+
+    Raises:
+        OSError: it cannot be written.
+    """
+    content = io.BytesIO()
+    torch.save(what, content)
+    write(path, content.getbuffer())
 
 
 @contextlib.contextmanager
@@ -106,6 +123,8 @@ def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Pa
             if isinstance(sentinel, int):
                 number = running.pop(sentinel)
                 ranks[number].join()
+                if ranks[number].exitcode == NO_ROOM:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(error.parent))
                 if code := ranks[number].exitcode:
                     why = (
                         error.read_text(encoding="utf-8")
@@ -126,13 +145,14 @@ def _run(part: Part, rank: int, device: Device, folder: Path, telling: Connectio
         with heeded(again=False, also=[] if rank else [LEAVE]):
             result = part(rank, device, folder, telling.send)
         if rank == 0:
-            torch.save(result, folder / "result")
+            _save(result, folder / "result")
         code = 0
     except Stopped as stopped:
         code = stopped.code
-    except BaseException:
+    except BaseException as error:
+        code = NO_ROOM if isinstance(error, OSError) and no_room(error) else 1
         with (
-            contextlib.suppress(FileExistsError),
+            contextlib.suppress(OSError),
             (folder / "error").open("x", encoding="utf-8") as file,
         ):  # the first is the cause
             file.write(f"process {rank} failed:\n{traceback.format_exc()}")

@@ -1,6 +1,7 @@
 """A disk that has no room: each writer at many instants, in bytes and in inodes; and what people are told."""
 
 import errno
+import multiprocessing
 import os
 import subprocess
 from collections.abc import Callable, Iterator
@@ -12,6 +13,7 @@ import scipy.sparse as sp
 import torch
 
 from pruneexp.data.dataset import FILES, make
+from pruneexp.data.official import fetch
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure
 from pruneexp.graphs.ramanujan.__main__ import write as write_ramanujan
@@ -23,7 +25,9 @@ from pruneexp.records.store import Store
 from pruneexp.system import files
 from pruneexp.system.ending import told_at_the_end
 from pruneexp.topology.export import save_graph
+from pruneexp.training import processes
 from pruneexp.training.checkpoint import Checkpoint
+from pruneexp.training.device import Device
 from tests.system.test_files import KEY, RECORD
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root can mount the small disk that is filled")
@@ -195,6 +199,48 @@ def test_a_newer_checkpoint_takes_the_room_of_the_older_and_does_without_where_i
         f"no checkpoint could be written to {one.path} (No space left on device): make room there; training goes on"
     ]
     assert contents(disk) == {"checkpoint": newer}
+
+
+def nothing(rank: int, device: Device, folder: Path, tell: processes.Tell) -> torch.Tensor:
+    return torch.zeros(100_000)
+
+
+@needs_root
+def test_what_processes_hand_over_where_there_is_no_room(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tempfile.tempdir", str(disk))
+    leave(disk, 20)
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        processes.in_processes(nothing, Device("cpu", devices=2), torch.zeros(100_000), print)
+    assert files.no_room(caught.value)
+    assert caught.value.filename.endswith("/work")
+
+
+@needs_root
+def test_a_process_without_room_for_its_result_says_so(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    leave(disk, 20)
+    connection = multiprocessing.get_context("fork").Pipe(duplex=False)[1]
+    child = multiprocessing.get_context("fork").Process(
+        target=processes._run, args=(nothing, 0, Device("cpu"), disk, connection)
+    )
+    child.start()
+    with pytest.raises(OSError, match="No space left on device") as caught:
+        processes._watch([child], multiprocessing.Pipe(duplex=False)[0], print, disk / "error")
+    assert caught.value.filename == str(disk)
+
+
+@needs_root
+def test_a_download_that_has_no_room_says_where(disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def download(url: str, folder: str, name: str, md5: str) -> None:
+        (Path(folder) / name).write_bytes(NEW + OLD)
+
+    monkeypatch.setattr("torchvision.datasets.utils.download_url", download)
+    (disk / "name").mkdir()
+    leave(disk, 4)
+    with pytest.raises(
+        UserError, match=rf"{disk}/a.zip cannot be written \(No space .*: make room there, or take .* data_dir=PATH"
+    ):
+        fetch(disk / "a.zip", "url", "", disk, "name", "a.zip")
+    assert not list(disk.rglob("*.zip"))
 
 
 @pytest.mark.parametrize(

@@ -276,6 +276,22 @@ def test_a_folder_that_cannot_be_made_is_a_sentence_and_no_cell_fails(
     assert err == ""
 
 
+def test_curves_that_cannot_be_saved_at_the_end_are_a_sentence_and_no_cell_fails(
+    tmp_path: Path, offline: None, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def in_the_way() -> None:
+        for key in ("first", "second"):
+            (tmp_path / "csv" / key / "metrics.csv").mkdir(parents=True, exist_ok=True)
+
+    without_trouble(tmp_path, ["csv"], in_the_way)
+    out, err = capfd.readouterr()
+    assert (
+        out
+        == f"logger=csv: nothing more can be logged under {tmp_path}/csv (Is a directory): training goes on without.\n"
+    )
+    assert err == ""
+
+
 def sentence_number(sentence: str) -> int:
     """What the machine says of a folder under a file: not a directory, or that it is there and none."""
     return errno.EEXIST if os.strerror(errno.EEXIST) in sentence else errno.ENOTDIR
