@@ -13,7 +13,6 @@ from pruneexp.jobs.sources import taken_from
 from pruneexp.launchers.task import Report, tasks
 from pruneexp.records.store import Store
 from pruneexp.reports.presets import Presets
-from pruneexp.reports.where import check_where
 from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
 from pruneexp.system.console import say
@@ -60,7 +59,6 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
         found = grids(overrides, source)
     options = found[0].jobs[0].options
     for grid in found:
-        check_where(grid.jobs[0].options.where)
         Presets(grid.folders).chosen("column", grid.jobs[0].options.columns, make=False)
     match options.mode:
         case "plan":

@@ -31,7 +31,7 @@ ASKED = {  # command line -> what its sentence says
     "recipe.milestones=[5,2000000000]": "recipe.milestones must be a list of epochs such as [80,120], at most 1000000000",
     "seed=4294967296": "seed must be a whole number, at least 0 and below 4294967296",
     "dataset.name=..": "dataset.name must be text of at most 64",
-    "data_dir='a\nb'": "data_dir must be one line of text, of at most 1024 characters, got 'a\\nb'",
+    "data_dir='a\nb'": "data_dir must be one line of text, of at most 1024 characters, and no address, got 'a\\nb'",
     f"weights={'x' * 300}": "weights must be none, imagenet, or the file",
     f"weights={'x' * 3000}": "weights must be none, imagenet or a path, got 'xxx",
     f"model._target_={'x' * 300}": "model._target_ must be the dotted name of a function or class, got 'xxx",
@@ -44,6 +44,7 @@ ASKED = {  # command line -> what its sentence says
     "masker={scope: global}": "masker must be the name of a file in conf/masker, got {'scope': 'global'}",
     f"masker={'x' * 300}": "masker must be the name of a file in conf/masker, got 'xxx",
     "~masker": "masker cannot be taken away",
+    f"{'x' * 201}=1": "has 203 letters: an option has at most 100,000 of them, and its name 200",
     # what follows from others
     "scorer='${nothing}'": "scorer must be the name of a file in conf/scorer, got '${nothing}'",
     "seed=???": "seed has no value",

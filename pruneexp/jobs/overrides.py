@@ -29,9 +29,8 @@ ONCE = (  # options of the whole sweep
 TEXTS = tuple(name for name, field in FIELDS.items() if field.annotation is str)  # options that are one line of text
 MOST = 100_000  # values of one option: more is a slip
 LONGEST = 100_000  # letters of a word: Hydra's parser takes seconds for more
+LONGEST_NAME = 200  # letters of what stands before the =
 OF_HYDRA = ("hydra.searchpath", "hydra.sweeper.params")
-
-LONGEST = 200  # letters of an option's name
 
 
 class Parser:
@@ -50,9 +49,6 @@ class Parser:
         Raises:
             UserError: one that cannot be read, or that Hydra takes and that means nothing here.
         """
-        for argument in arguments:
-            if len(name := argument.partition("=")[0]) > LONGEST:
-                raise UserError(f"there is no option {name[:40]}...: its name has {len(name)} letters.")
         found = [self._one(opened(argument)) for argument in arguments]
         named = [override for override in found if override.key_or_group == "experiment"]
         if len(named) > 1 or any(isinstance(override.value(), list) for override in named):
@@ -90,9 +86,9 @@ class Parser:
 
     def _one(self, text: str) -> Override:
         name = text.partition("=")[0]
-        if len(text) > LONGEST or len(name) > 1000:
+        if len(text) > LONGEST or len(name) > LONGEST_NAME:
             raise UserError(
-                f"{shown(name)} has {len(text)} letters: an option has at most {LONGEST:,} of them, and its name 1,000."
+                f"{shown(name)} has {len(text):,} letters: an option has at most {LONGEST:,} of them, and its name {LONGEST_NAME}."
             )
         try:
             return self.parser.parse_overrides([text])[0]

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pruneexp.cell import Options
 from pruneexp.components.component import Component
 from pruneexp.components.values import shown
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, first_line
 from pruneexp.treatments.treat import treats
 
 
@@ -37,15 +37,19 @@ def _check_where(where: str) -> None:
     if where == "none" or "`" in where:  # pandas' own quotes around a column
         return
     try:
-        read: ast.AST | None = ast.parse(where, mode="eval").body
-    except (SyntaxError, ValueError):
-        read = None
-    if not isinstance(read, (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.BinOp, ast.Call)) or isinstance(
-        getattr(read, "op", None), ast.Div
-    ):
-        raise UserError(
-            f"where={shown(where)} is no comparison: it compares columns, as in \"masker == 'greedy' and asked_density < 0.1\"."
-        )
+        read = ast.parse(where, mode="eval").body
+    except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
+        raise no_comparison(where, first_line(error).partition(" (<")[0]) from error
+    joined = isinstance(read, ast.BinOp) and isinstance(read.op, (ast.BitAnd, ast.BitOr))
+    if not joined and not isinstance(read, (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)):
+        raise no_comparison(where, "it is no comparison")
+
+
+def no_comparison(where: str, why: str) -> UserError:
+    """The sentence for a ``where=`` of which no row can be chosen."""
+    return UserError(
+        f"where={shown(where)} cannot be understood ({why}): it compares columns, as in \"masker == 'greedy' and asked_density < 0.1\"."
+    )
 
 
 def _check_treatment(name: str, treatment: Component, options: Options, masker: Component) -> None:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from pruneexp.cell import GROUPS
 from pruneexp.errors import UserError, first_line
+from pruneexp.jobs.rules import no_comparison
 from pruneexp.records.record import Record, precision_of_test, shown_of
 from pruneexp.records.store import Store, read_records
 from pruneexp.reports.grouping import Facts
@@ -79,10 +80,7 @@ def chosen(cells: pd.DataFrame, where: str) -> pd.DataFrame:
         if not isinstance(true, pd.Series) or true.dtype != bool:
             raise TypeError("it is no comparison")
     except Exception as error:  # pandas raises of every kind for what it cannot parse, find or compare
-        raise UserError(
-            f"where={where!r} cannot be understood ({first_line(error)}): it compares columns, as in \"masker == 'greedy' and"
-            ' asked_density < 0.1".'
-        ) from error
+        raise no_comparison(where, first_line(error)) from error
     return cells.loc[true].reset_index(drop=True)
 
 
