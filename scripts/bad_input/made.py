@@ -1,3 +1,4 @@
+# ruff: noqa: E501 (code of one line)
 """What is wrong only when a network or a data set is made, or run: sizes, shapes, and the user's own code."""
 
 from collections.abc import Callable, Iterator
