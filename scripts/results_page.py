@@ -25,7 +25,8 @@ from scripts.references import Sources
 
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = ROOT / "results"
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]  # with claims, and tables in between
+# with claims, and tables in between; the numbers of dependencies.md are releases, which have a test of their own
+PAGES = [ROOT / "README.md", *sorted({*(ROOT / "docs").glob("*.md")} - {ROOT / "docs" / "dependencies.md"})]
 
 
 def page(targets: list[dict[str, Any]], folder: Path) -> str:

@@ -86,6 +86,8 @@ def check_writable(folder: Path) -> None:
     Raises:
         OSError: it could not.
     """
+    with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        os.lstat(folder)  # a name that is too long can be made nowhere
     there = next(path for path in (folder, *folder.absolute().parents) if os.path.lexists(path))
     number = 0
     if not there.is_dir():

@@ -76,7 +76,9 @@ def test_a_figure_holds_its_command(tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_a_folder_that_cannot_be_made_loses_no_result(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(UserError, match=r"file/tables cannot be made: .*choose another with --report-dir"):
+    with pytest.raises(
+        UserError, match=r"file/tables cannot be made \(Not a directory\): .*take another folder with --report-dir=PATH"
+    ):
         report.write_table(tmp_path / "file", "name", pd.DataFrame(), "shown", "command")
     assert "shown" in capsys.readouterr().out
 
@@ -88,4 +90,4 @@ def test_a_mistake_is_one_sentence_and_code_2(capsys: pytest.CaptureFixture[str]
     with pytest.raises(SystemExit) as end:
         report.run(main)
     assert end.value.code == 2
-    assert capsys.readouterr().err == "what was wrong.\n"
+    assert capsys.readouterr().err == "pruneexp: what was wrong.\n"
