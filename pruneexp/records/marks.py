@@ -1,7 +1,8 @@
 """What is known of cells that have no record yet: who works on one and since when, and why one could not be made.
 
 ``.<key>.working`` lies in the folder while a process works on the cell, ``.<key>.failed`` from a failure until the cell is recorded. The
-first alone proves nothing, for a killed process leaves it: the process's claim does. Nothing but ``mode=status`` reads them.
+first alone proves nothing, for a killed process leaves it: the process's claim does. Nothing but ``mode=status`` reads them. They name the
+machine, so that people find the process, and are deleted when the cell is done.
 """
 
 import contextlib

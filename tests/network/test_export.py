@@ -4,6 +4,7 @@ import io
 import subprocess
 import sys
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import neuron_masks, remove
 from pruneexp.seeding import stream
 from pruneexp.system import torchvision_compat
+from tests.command import ROOT
 from tests.network.test_removal import mobile, some_kept, trained
 
 # what a stranger runs: pruneexp cannot be imported there
@@ -89,11 +91,17 @@ def test_a_smaller_resnet18_runs_where_pruneexp_is_not_installed(tmp_path: Path,
 def test_exporting_leaves_the_network_as_it_was_and_exports_it_in_eval_mode() -> None:
     network = smaller_mobile().train().to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     state = {name: value.clone() for name, value in network.state_dict().items()}
-    program = torch.export.load(io.BytesIO(exported(network, (3, 8, 8)))).module()
+    content = exported(network, (3, 8, 8))
+    program = torch.export.load(io.BytesIO(content)).module()
     assert network.training
     assert all(torch.equal(value, state[name]) for name, value in network.state_dict().items())
     images = torch.randn(3, 3, 8, 8, generator=torch.Generator().manual_seed(0))
     torch.testing.assert_close(program(images), network.eval()(images), rtol=1e-4, atol=1e-6)
+    with zipfile.ZipFile(io.BytesIO(content)) as packed:
+        inside = b"".join(packed.read(name) for name in packed.namelist())
+    assert b"conv" in inside
+    places = {str(ROOT), str(Path(torch.__file__).parent), str(Path.home()) + "/"}
+    assert not [place for place in places if place.encode() in inside]
 
 
 def test_a_network_that_a_graph_cannot_hold_is_refused_in_one_sentence() -> None:
