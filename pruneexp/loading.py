@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from pruneexp.cell import canonical
-from pruneexp.components.component import configured
+from pruneexp.components.component import configured, plain_json
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.compaction import restore
 from pruneexp.network.masks import Masks
@@ -88,7 +88,7 @@ def _built(record: Record) -> nn.Module:
     """The record's model on the CPU, with whatever weights; the global random state stays as it is."""
     try:
         model = configured("model", record["config"]["model"])
-        same = canonical(model.identity()) == canonical(record["description"]["model"])
+        same = canonical(model.identity()) == canonical(plain_json(record["description"]["model"]))
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             network = plain(model.make(**_sizes(record))) if same else None
     except Exception as error:  # a user's module or function can raise anything
@@ -110,7 +110,14 @@ def _sizes(record: Record) -> dict[str, Any]:
 
 
 def _otherwise(record: Record) -> UserError:
-    """The model that is here is not the one that was trained."""
+    """The model that is here is not the one that was trained, or the record has less of a path than its digest came from."""
+    trained, kept = record["description"]["model"].get("options", {}), record["config"]["model"]
+    for name, value in trained.items():
+        if str(value).startswith("sha256:") and plain_json(kept.get(name)) != value:
+            return UserError(
+                f"the model of {record['key']} was given a path as its {name}, of which records keep no more than the name: give it one"
+                " relative to the folder in which commands run, and train the cell again."
+            )
     return UserError(
         f"{record['config']['model']['_target_']} builds another model than the one that {record['key']} trained: bring back the code"
         " that it was trained with, yours or pruneexp's, or delete the cell's folder and train it again."

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 import pruneexp
+from pruneexp.cell import digest
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
 from pruneexp.network.masks import load_masks
@@ -236,6 +237,30 @@ def test_a_model_and_a_data_set_of_ones_own(made: Made, own: Path) -> None:
         with pytest.raises(UserError, match=rf"^the network of {folder.name} cannot be built here \(.*{why}") as caught:
             pruneexp.load_cell(folder)
         assert "\n" not in str(caught.value)
+
+
+def test_a_model_with_a_path_of_this_machine_is_kept_without_it(made: Made, own: Path) -> None:
+    (own.parent / "width").write_text("5", encoding="utf-8")
+    text = OWN.replace("width=6):", "where):\n    width = int(np.loadtxt(where))")
+    own.write_text(text, encoding="utf-8")
+    words = ("model._target_=mine.net", f"+model.where={own.parent}/width", "dataset=mine")
+    (folder,) = made(*PRUNED, *words, f"hydra.searchpath=[file://{own.parent}]")
+    assert "sha256" in folder.name
+    assert not [part for part in own.parent.parts[1:] if part in folder.name]
+    assert str(own.parent) not in (folder / "record.json").read_text(encoding="utf-8")
+    with pytest.raises(
+        UserError, match=r"was given a path as its where, of which records keep no more than the name: give"
+    ):
+        pruneexp.load_cell(folder)
+
+    def as_before(record: Record) -> None:
+        for options in (record["config"]["model"], record["description"]["model"]["options"]):
+            options["where"] = f"{own.parent}/width"
+        record["key"] = f"{folder.name[:-16]}{digest(record['description'])}"
+
+    reseal(folder, as_before)
+    earlier = folder.rename(folder.with_name(record_of(folder)["key"]))
+    assert pruneexp.load_cell(earlier).model[0].out_channels == 5  # type: ignore[index]
 
 
 def test_a_model_that_is_built_otherwise_is_refused(pruned: Path) -> None:

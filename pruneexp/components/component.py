@@ -110,7 +110,9 @@ class Component:
             return str(self.options["name"])
         declared = options_of(self.target, self.about.kind)
         values = (self.options[name] for name, one in declared.items() if one.required)
-        needed = "_".join(value.about.name if isinstance(value, Component) else str(value) for value in values)
+        needed = "_".join(
+            value.about.name if isinstance(value, Component) else str(plain_json(value)) for value in values
+        )
         short = self.about.name + ("_" if needed[:1].isalpha() else "") + needed
         return re.sub(r"[^\w.+-]+", "_", short)[:64]
 
