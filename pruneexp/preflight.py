@@ -2,7 +2,7 @@
 
 import functools
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,8 +61,12 @@ def look(grids: Sequence[Grid], store: Store) -> Found:
     return Found(list(left.values()), seen)
 
 
-def check_sweep(store: Store, found: Found) -> None:
+def check_sweep(store: Store, found: Found, elsewhere: Callable[[], None] = lambda: None) -> None:
     """Look whether what the sweep needs is there.
+
+    Args:
+        store, found: of the sweep.
+        elsewhere: called before anything is written; waits for what has been looked at meanwhile, and raises UserError where that is wrong.
 
     Raises:
         UserError: it is not; nothing has been written but data that was missing.
@@ -87,6 +91,7 @@ def check_sweep(store: Store, found: Found) -> None:
         wanted = chosen_weights(networks[names].module, job.options.only, job.options.exclude)
         for density in job.densities:
             kept_count([layer for layer in networks[names].layers if layer.name in wanted], density)
+    elsewhere()
     for job in {str(job.setting.components["dataset"].identity()): job for job in jobs}.values():
         _check_data(job, found.seen)  # last: what is missing is fetched
     with store.claim("0" * 16):

@@ -94,8 +94,7 @@ def _run(found: list[Grid], command: str) -> Done:
     if there.left:
         launcher = found[0].jobs[0].setting.make("launcher")
         with asking(any(slot.job.setting.logger["name"] == "wandb" for slot in there.left)) as answered:
-            check_sweep(store, there)
-            answered(Path(options.results_dir) / LOGS)
+            check_sweep(store, there, lambda: answered(Path(options.results_dir) / LOGS))
             report = launcher.launch(tasks(found, there.left), options.results_dir)
     store.forget_finished()
     if report.stopped:
