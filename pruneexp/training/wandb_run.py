@@ -1,7 +1,9 @@
 """A run of W&B's that tells nothing of the machine, and that nobody waits for longer than said."""
 
+import atexit
 import contextlib
 import errno
+import functools
 import hashlib
 import logging
 import os
@@ -92,6 +94,7 @@ class WandbRun(Logger):
                 settings=wandb.Settings(**_quiet(wandb.Settings.model_fields)),
             ),
         )
+        _end_in_time()
         within(HUNG, self._define)
 
     def _define(self) -> None:
@@ -148,6 +151,12 @@ def within(seconds: float, call: Callable[[], Result]) -> Result:
     raise TimeoutError(
         f"it does not answer within {seconds:g} seconds" if not errors else f"it ends with {errors[0]!r}"
     )
+
+
+@functools.cache
+def _end_in_time() -> None:
+    """Have this process end though W&B's service process hangs, for which wandb's own end waits for ever; that comes after this one."""
+    atexit.register(abandon)
 
 
 def abandon() -> None:

@@ -15,6 +15,7 @@ import pytest
 from pruneexp.errors import UserError
 from pruneexp.system import tracking
 from pruneexp.system.tracking import MODE, asking, mode
+from pruneexp.training import wandb_run
 
 pytestmark = pytest.mark.skipif(importlib.util.find_spec("wandb") is None, reason="wandb is not installed")
 
@@ -57,6 +58,7 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     monkeypatch.setenv("WANDB_SILENT", "true")
     monkeypatch.setenv("WANDB_ERROR_REPORTING", "false")
     monkeypatch.setattr(tracking, "SECONDS", 1)
+    monkeypatch.setattr(wandb_run, "GRACE", 0.1)
     servers = []
     over = Event()
 
@@ -69,14 +71,12 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
         monkeypatch.setenv("WANDB_BASE_URL", f"http://{name}")
         return name
 
-    import wandb
-
     yield start
     over.set()
     for server in servers:
         server.shutdown()
         server.server_close()
-    wandb.teardown()
+    wandb_run.abandon()
 
 
 @pytest.mark.parametrize(

@@ -317,6 +317,24 @@ def test_wandbs_process_may_die_in_the_middle(tmp_path: Path, offline: None, cap
     gc.collect()
 
 
+def test_nothing_waits_at_the_end_for_wandbs_process(
+    tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends: list[Callable[[], None]] = []
+    monkeypatch.setattr("atexit.register", ends.append)
+    wandb_run._end_in_time.cache_clear()
+    without_trouble(tmp_path, ["wandb"])
+    assert ends[-1:] == [wandb_run.abandon]  # after wandb's own, before which it is called
+    assert ends.count(wandb_run.abandon) == 1
+    for number in (services := list(wandb_run._services())):
+        os.kill(number, signal.SIGSTOP)
+    begin = time.monotonic()
+    ends[-1]()
+    assert len(services) == 1
+    assert time.monotonic() - begin < 3
+    assert list(wandb_run._services()) == []
+
+
 class Hangs:
     """A run whose service does not answer any more."""
 
