@@ -24,6 +24,11 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
+def reason(error: BaseException) -> str:
+    """Why, to be put into a sentence: the system's words where it has any, without number and path, else the first line."""
+    return getattr(error, "strerror", None) or first_line(error)
+
+
 MOST = 2000  # letters of a sentence: a word of a megabyte is not told in full
 
 

@@ -16,7 +16,7 @@ from pruneexp.components.foreign import is_ours
 from pruneexp.components.mending import told
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Label, Natural
-from pruneexp.errors import UserError, first_line
+from pruneexp.errors import UserError, reason
 from pruneexp.system import files
 from pruneexp.system.locks import lock_folder
 
@@ -222,7 +222,7 @@ def _open(path: Path) -> np.ndarray:
         raise UserError(f"{path} cannot be read: {error.strerror}.") from error
     except Exception as error:
         # a damaged header is evaluated by numpy and can fail in any way
-        why = getattr(error, "strerror", None) or first_line(error)[:100]
+        why = reason(error)[:100]
         raise UserError(f"{path} is damaged ({why}): delete the folder {path.parent} to have it made again.") from error
 
 

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from pruneexp.components.values import shown
-from pruneexp.errors import UserError, first_line, near
+from pruneexp.errors import UserError, near, reason
 from pruneexp.network.computed import computed, is_torch_pruned, keep, recompute
 from pruneexp.network.plain import modules_by_name, owners, reference
 from pruneexp.network.prunable import PROJECTIONS, prunable
@@ -184,5 +184,5 @@ def load_masks(path: str | Path) -> Masks:
         # copies, for load_file's tensors lie in the file, and a file that is cut short under them ends the process
         return {name: mask.clone() for name, mask in found.items()}
     except Exception as error:  # a damaged file can make the reader fail in any way
-        why = getattr(error, "strerror", None) or first_line(error)
+        why = reason(error)
         raise UserError(f"{path} holds no readable masks: {why}.") from error

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from pruneexp.cell import digest
-from pruneexp.errors import first_line
+from pruneexp.errors import reason
 from pruneexp.network.weights import packed
 from pruneexp.records.store import Store
 from pruneexp.system import files
@@ -75,5 +75,5 @@ def _read(path: Path) -> Tensors | None:
     except FileNotFoundError:
         return None
     except Exception as error:  # a damaged file can make the reader fail in any way
-        say(str(path), f"cannot be used ({getattr(error, 'strerror', None) or first_line(error)}); it is made again")
+        say(str(path), f"cannot be used ({reason(error)}); it is made again")
         return None

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from pydantic_core import from_json  # three times as fast as Python's own
 
-from pruneexp.errors import UnwritableError, UserError, first_line
+from pruneexp.errors import UnwritableError, UserError, reason
 from pruneexp.records.claims import Claims, ends_sweep
 from pruneexp.records.record import Record, problem, sealed
 from pruneexp.records.seen import Seen, state_of
@@ -92,7 +92,7 @@ class Store(Claims):
         except OSError as error:
             raise _unreadable(Path(place), error) from error
         except (ValueError, RecursionError) as error:
-            raise _damaged(Path(place), _said(error)) from error
+            raise _damaged(Path(place), reason(error)) from error
         if not self.seen.sound(key, state := state_of(stat)):
             if why := problem(record, key):
                 raise _damaged(Path(place), why)
@@ -200,7 +200,7 @@ def read_records(path: Path, known: Collection[str] = ()) -> dict[str, Record]:
             record = from_json(line)
             why = problem(record)
         except (ValueError, RecursionError) as error:
-            why = _said(error)
+            why = reason(error)
         if why:
             raise UserError(
                 f"line {number} of {path} is no record that can be believed ({why}): take the file from where it came again."
@@ -220,7 +220,7 @@ def _lines(path: Path) -> Iterator[bytes]:
                 yield line
     except OSError as error:
         raise UserError(
-            f"records={path} cannot be read ({_said(error)}): name files that a report has left."
+            f"records={path} cannot be read ({reason(error)}): name files that a report has left."
         ) from error
 
 
@@ -234,18 +234,14 @@ def same_result(one: Record, other: Record) -> bool:
 def _unreadable(path: Path, error: OSError) -> UserError:
     """A file that is missing or no file is damage; one that the system fails to read may be sound."""
     if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
-        return _damaged(path, _said(error))
-    return UserError(f"{path} cannot be read ({_said(error)}): {disk.remedy(error)}.")
+        return _damaged(path, reason(error))
+    return UserError(f"{path} cannot be read ({reason(error)}): {disk.remedy(error)}.")
 
 
 def _damaged(path: Path, why: str) -> UserError:
     return UserError(
         f"{path} is damaged ({why}): delete the folder {path.parent} and run the command that made it to have the cell made again."
     )
-
-
-def _said(error: BaseException) -> str:
-    return error.strerror if isinstance(error, OSError) and error.strerror else first_line(error)
 
 
 def _json(record: Record) -> str:

@@ -13,7 +13,7 @@ from typing import Any
 
 from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
-from pruneexp.errors import UserError, first_line
+from pruneexp.errors import UserError, reason
 from pruneexp.system.console import say_once
 from pruneexp.system.tracking import MODE, home, offline
 from pruneexp.training.lenient import Lenient
@@ -102,8 +102,7 @@ def _root(error: BaseException) -> BaseException:
 
 
 def _why(error: Exception) -> str:
-    root = _root(error)
-    return root.strerror if isinstance(root, OSError) and root.strerror else first_line(root)
+    return reason(_root(error))
 
 
 def _failed(name: str, folder: Path, error: Exception) -> None:

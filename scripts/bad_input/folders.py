@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+import pwd
 import shutil
 import socket
 import sys
@@ -31,7 +32,12 @@ PLACES = {  # what stands in the place of a folder: where, and what is to be mad
     "somebody's home that is not there": "~nobody-of-the-kind/x", "an address": "http://127.0.0.1:9/x",
     "another address": "s3://bucket/x",
 }  # fmt: skip
-KEPT_FROM = ("{here}/locked", "{here}/locked/below", "/root/nothing", "{here}/unreadable")  # of another user
+KEPT_FROM = (
+    "{here}/locked",
+    "{here}/locked/below",
+    f"{pwd.getpwuid(0).pw_dir}/nothing",
+    "{here}/unreadable",
+)  # of another user
 FINE = {  # folders that are odd, and right
     "a space": "' '",
     "a relative path with ..": "../here/../here/x", "a name with spaces": "'{here}/a b'", "a name in other letters": "'{here}/é漢'",
