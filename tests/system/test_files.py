@@ -348,7 +348,7 @@ def test_huge_files_are_refused_before_they_are_read(tmp_path: Path) -> None:
 EXCEPTIONS = {
     ("pruneexp/data/archives.py", "target.open"): "what is unpacked, into a scratch folder",
     ("pruneexp/launchers/gpu_worker.py", "os.fdopen"): "a pipe",
-    ("pruneexp/system/output.py", "open"): "the null device",
+    ("pruneexp/system/output.py", "os.fdopen"): "the null device",
     ("pruneexp/system/output.py", "os.open"): "the null device",
     (
         "pruneexp/launchers/slurm_local.py",

@@ -48,11 +48,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("figures", nargs="*", metavar="figure", help=f"some of {', '.join(known)}; default all")
     options = parser.parse_args(arguments)
     made = report.made_by("topology.figures2_to_5", arguments)
-    for name in options.figures or (known if options.records is None else BY):
+    names = options.figures or (known if options.records is None else [*BY])
+    for name in names:
         if name not in known:
             raise UserError(f"there is no figure {name!r}; available: {', '.join(known)}.")
+    networks = source.networks(options)  # what is wrong with it is told before a figure is drawn
+    for name in names:
         if name in BY:
-            figure = of_networks(name, source.networks(options))
+            figure = of_networks(name, networks)
         elif options.records is not None:
             raise UserError(f"{name} is drawn from the published pool's layers only.")
         else:
