@@ -43,6 +43,14 @@ Folder = Annotated[
     AfterValidator(_of_this_machine),
     Words("one line of text, of at most 1024 characters, and no address"),
 ]
+
+
+def _seen(text: str) -> str:
+    if not text.isprintable() or text != text.strip():
+        raise ValueError("characters that cannot be seen")
+    return text
+
+
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
 SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side by side, each under its name
 OTHERS = ("trainer", "launcher", "logger")
@@ -140,8 +148,11 @@ class Logger(BaseModel):
     name: Literal["none", "csv", "tensorboard", "wandb"]
     project: Annotated[
         str,
-        Field(pattern=r"^[^./\\#?%:\x00-\x1f][^/\\#?%:\x00-\x1f]{0,127}$"),
-        Words("a W&B project's name, without / \\ # ? % : and with no dot in front"),
+        Field(pattern=r"^[^./\\#?%:][^/\\#?%:]{0,127}$"),
+        AfterValidator(_seen),
+        Words(
+            "a W&B project's name, without / \\ # ? % : and what cannot be seen, no dot in front, no blank at an end"
+        ),
     ] = "pruneexp"
 
 

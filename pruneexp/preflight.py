@@ -138,7 +138,7 @@ def _check_reports(found: Found) -> None:
 def _check_weights(weights: Path) -> None:
     """Raise UserError where weights lie in a finished cell's folder and are not those that it trained."""
     cell = weights.parent if weights.name == "weights.safetensors" else weights
-    if (cell / "record.json").exists():
+    if os.path.exists(cell / "record.json"):
         Store(cell.parent).file(cell.name, "weights.safetensors")
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import hashlib
+import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -199,7 +200,7 @@ def _complete(folder: Path) -> bool:
     Raises:
         UserError: some are and some are not.
     """
-    missing = [f"{file}.npy" for file in FILES if not (folder / f"{file}.npy").exists()]
+    missing = [f"{file}.npy" for file in FILES if not os.path.exists(folder / f"{file}.npy")]
     if missing and len(missing) < len(FILES):
         raise UserError(
             f"{folder} lacks {', '.join(missing)}: add what is missing, or delete the folder to have it made."

@@ -1,5 +1,6 @@
 """A folder of classes, each a folder of images, as arrays."""
 
+import os
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -43,7 +44,7 @@ def image_folder(
 
 
 def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) -> list[str]:
-    if not root.is_dir():
+    if not os.path.isdir(root):
         raise UserError(f"there is no folder of classes {root}.")
     folders = (path.name for path in _listed(root) if path.is_dir() and not path.name.startswith("."))
     found = sorted(name for name in folders if name not in ignored)

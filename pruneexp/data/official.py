@@ -20,7 +20,7 @@ def official(data_dir: Path, name: str, folder: str, archive: str, url: str, md5
     Raises:
         UserError: missing and not downloadable, not the official archive, or damaged.
     """
-    if (data_dir / folder).is_dir():
+    if os.path.isdir(data_dir / folder):
         yield data_dir / folder
         return
     path = data_dir / archive

@@ -6,8 +6,8 @@ from typing import Annotated
 
 import scipy.sparse as sp
 import torch
-from pydantic import Field
-from sympy import prevprime
+from pydantic import AfterValidator, Field
+from sympy import isprime, prevprime
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count, Words
@@ -20,13 +20,22 @@ from pruneexp.maskers.structural import masks_of_graphs, sides
 TOLERANCE = 0.1  # of the density asked for
 
 
+def _prime(number: int) -> int:
+    if not isprime(number):
+        raise ValueError
+    return number
+
+
+Prime = Annotated[int, Field(ge=2, le=10_000), AfterValidator(_prime), Words("a prime, at most 10000")]
+
+
 @component("masker", needs_scores=False)
 def ramanujan(
     layers: Sequence[Layer],
     density: float,
     generator: torch.Generator,
     notes: Notes,
-    p: Annotated[int, Field(ge=2, le=10_000), Words("a prime, at most 10000")] = 29,
+    p: Prime = 29,
     convolutions: bool = True,
     least_channels: Count = 64,
 ) -> dict[str, torch.Tensor]:

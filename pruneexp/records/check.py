@@ -1,5 +1,6 @@
 """Does what lies in a results folder fit itself? Every record, every file's digest, every mask's count."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 
@@ -30,7 +31,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     """
     store = Store(results_dir, sources)
     store.seen.states.clear()  # each is looked at anew
-    if not store.folder.is_dir() and not sources:
+    if not os.path.isdir(store.folder) and not sources:
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
     keys = sorted(path.name for path in store.folder.glob("*") if KEY.search(path.name))
     told = 0

@@ -70,7 +70,7 @@ class Store(Claims):
 
     def read_all(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records of those cells that are finished, in this order, as `read`; the folder is listed once."""
-        there = {*self.sourced, *(self.folders() if self.folder.is_dir() else [])}
+        there = {*self.sourced, *(self.folders() if os.path.isdir(self.folder) else [])}
         found = {key: self.read(key) for key in keys if key in there}
         self.seen.save()
         return {key: record for key, record in found.items() if record is not None}

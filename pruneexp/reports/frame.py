@@ -1,6 +1,7 @@
 """Records as one tidy data frame, a row for each cell: what tables, figures and people's own analyses are made of."""
 
 import math
+import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -57,8 +58,8 @@ def recorded(source: Path) -> dict[str, Record]:
     Raises:
         UserError: there is no such folder or file, or a record cannot be believed.
     """
-    if not source.is_dir():
-        if not source.exists():
+    if not os.path.isdir(source):
+        if not os.path.exists(source):
             raise UserError(
                 f"there is no {source}: name a folder of cells (a results_dir), or a file of records (.jsonl)."
             )

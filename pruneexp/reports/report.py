@@ -1,6 +1,7 @@
 """Write a report: table, figures and records, each with where it comes from."""
 
 import json
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -98,7 +99,7 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
     setting, options = grid.jobs[0].setting, grid.jobs[0].options
     columns = subject.presets.chosen("column", options.columns)
     folder = Path(options.report_dir)
-    if not subject.records and not (folder / "records" / f"{subject.stem}.jsonl").exists():
+    if not subject.records and not os.path.exists(folder / "records" / f"{subject.stem}.jsonl"):
         raise _nothing(subject, options.results_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -124,7 +125,7 @@ def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
     options, figures = grid.jobs[0].options, grid.jobs[0].setting.figures
     there, told = {record["key"] for record, _ in subject.records}, list[str]()
     earlier = folder / "records" / f"{subject.stem}.jsonl"
-    if subject.places.keys() - there and earlier.exists():
+    if subject.places.keys() - there and os.path.exists(earlier):
         try:
             subject = subject.with_earlier(read_records(earlier, there))
         except UserError as error:

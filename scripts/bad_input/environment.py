@@ -23,7 +23,7 @@ VARIABLES = {  # values that libraries take for nothing, or for their own defaul
     "SLURM_NTASKS": ("abc", "4"), "SLURM_PROCID": ("1",), "SLURM_CPUS_PER_TASK": ("abc",), "RANK": ("abc", "1"),
     "LOCAL_RANK": ("abc", "1"), "WORLD_SIZE": ("abc", "2"), "MASTER_ADDR": ("nonsense",), "MASTER_PORT": ("abc",),
     "HOME": ("/proc/nothing", "", "relative"), "TMPDIR": ("/proc/nothing", "/dev/null", ""), "XDG_CACHE_HOME": ("/proc/nothing",),
-    "TORCH_HOME": ("/proc/nothing",), "USER": ("", "a/b"), "HYDRA_FULL_ERROR": ("1",), "PYTHONOPTIMIZE": ("2",),
+    "TORCH_HOME": ("/proc/nothing",), "USER": ("", "a/b"), "HYDRA_FULL_ERROR": ("1",),
     "PYTHONDONTWRITEBYTECODE": ("1",), "PYTHONUNBUFFERED": ("1",), "PATH": ("", "/nowhere"), "TZ": ("nonsense",),
     "DISPLAY": ("nonsense",), "PRUNEEXP_COMMIT": ("abc",), "CUBLAS_WORKSPACE_CONFIG": ("nonsense",),
     "PYTORCH_CUDA_ALLOC_CONF": ("nonsense",), "http_proxy": ("nonsense",), "LD_PRELOAD": ("",), "PYTHONSAFEPATH": ("1",),

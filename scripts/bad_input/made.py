@@ -44,7 +44,7 @@ SIDES = {  # of data of one's own: images of these sides, and networks that ask 
         "resnet20",
     ],
     7: ["vgg_small", "conv6", "alexnet", "vit_small"],
-    16: ["vgg11", "vgg13_base", "torchvision_resnet50", "torchvision_efficientnet_b0"],
+    16: ["vgg13_base", "torchvision_resnet50", "torchvision_efficientnet_b0"],
 }
 MEANT = {
     "recipe.shift=64": "black images: of the shifts that are drawn most leave something", "recipe.shift=128": "the option's largest value",
@@ -56,7 +56,7 @@ MEANT = {
     "masker_exits": "an error in a program is a traceback, once, and the other cells are made",
     "masker_interrupts": "an interrupt ends the sweep, and what is made is kept",
     "masker_raises": "an error in a program is a traceback, once, and the other cells are made",
-    "vit_small 4": "one patch", "wrn28_2 4": "strides round up", "resnet20 4": "strides round up", "vgg11 16": "poolings leave one position",
+    "vit_small 4": "one patch", "wrn28_2 4": "strides round up", "resnet20 4": "strides round up",
 }  # fmt: skip
 
 HEAD = "import torch\nfrom torch import nn\n"

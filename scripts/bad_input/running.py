@@ -16,7 +16,7 @@ from scripts.wrong_values import BASE
 SECONDS = 10  # of a processor that a line may take
 WALL = 40.0  # of the clock, on a machine that has other things to do
 MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
-EXPLAINED = ("accepted", "wrote", "program")  # right where a line says why
+EXPLAINED = ("accepted", "wrote", "program", "silent")  # right where a line says why
 WRONG = ("traceback", "hang", "crash", "left", "vague")
 KINDS = ("sentence", "failed", *EXPLAINED, *WRONG)
 TOLD = (2, 130, 141)  # a mistake; interrupted; nobody reads what is said
@@ -31,7 +31,7 @@ class Verdict:
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
             notes of that aside. accepted. program: so ended a cell in which a user's function raised: its traceback, once, and a
-            sentence. wrote: refused, and files are there. And what is wrong: traceback; hang: longer than `SECONDS`, or twice than
+            sentence. wrote: refused, and files are there. silent: refused, and nothing was said. And what is wrong: traceback; hang: longer than `SECONDS`, or twice than
             `WALL`; crash: ended by a signal; left: processes are there; vague: no sentence, or several.
         said: on the terminal; of an accepted line what is on its last line.
     """
@@ -142,6 +142,8 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
         return Verdict("accepted", done.out[:200])
     if "could not be made" in done.err and sentences:
         return Verdict("failed", done.err.strip())
+    if done.code in TOLD and not new and not said:
+        return Verdict("silent", "")
     if len(lines) != 1 or len(sentences) != 1 or done.code not in TOLD:
         return Verdict("vague", f"exit {done.code}: {end}")
     return Verdict("wrote", f"{', '.join(new[:5])}: {end}") if new else Verdict("sentence", lines[0])

@@ -17,20 +17,19 @@ VALUES = {
 }  # fmt: skip
 EACH = 3  # values of an option
 SLOW = ("model=alexnet", "model=alexnet_2448", "model=vgg13_2448", "scorer=ntk_sap", "scorer=iter_snip")
-# options, or parts of their names, and values that are right for them
+# kind of value -> what the option's own words must say for it to be right, and why it then is
 RIGHT = {
-    "zero": "a number from zero on",
-    "half": "a number above zero",
-    "text": "a name or path, or text that tables show",
-    "unicode": "a path or a title",
-    "dots": "a path or a title",
-    "slashes": "a path or a title",
-    "empty list": "nothing is chosen",
-    "interpolation": "text, of a variable",
-    "null": "nothing is given",
-    "list": "numbers",
-    "true": "a switch",
-    "10**12": "a number that big is meant",
+    "zero": ("at least 0", "a number from zero on"),
+    "half": ("number, ", "a number within its bounds"),
+    "text": ("text", "text that tables show"),
+    "unicode": ("line of text", "a path or a title"),
+    "dots": ("text", "text with dots in it"),
+    "slashes": ("line of text", "a path or a title"),
+    "empty list": ("a list", "nothing is chosen"),
+    "interpolation": ("line of text", "text, of a variable"),
+    "null": ("null", "nothing is given"),
+    "list": ("a list of numbers", "numbers"),
+    "true": ("true or false", "a switch"),
 }
 NEAR = [
     "epochs=3", "recipe.epoch=3", "recipe.learning_rate=0.1", "sed=0", "seeds=0", "density=0.1", "densites=[0.1]", "sparsity=0.9",
@@ -89,7 +88,9 @@ def _of_places() -> Iterator[Line]:
         for kind in draw.sample(sorted(VALUES.keys() - RIGHT.keys() if slow else VALUES), EACH):
             chosen = (place.chosen,) if place.chosen else ()
             why = f"{place.option} must be {place.words}; {kind}"
-            yield Line((*chosen, f"{place.option}={VALUES[kind]}"), why, accepted=RIGHT.get(kind, ""))
+            said, right = RIGHT.get(kind, ("", ""))
+            accepted = right if said in place.words else ""
+            yield Line((*chosen, f"{place.option}={VALUES[kind]}"), why, accepted=accepted)
 
 
 def _of_files() -> Iterator[Line]:
