@@ -1,7 +1,7 @@
 """A finished cell from its folder: the trained network, its masks and its record."""
 
-import io
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,8 +11,10 @@ from torch import nn
 
 from pruneexp.cell import canonical
 from pruneexp.components.component import configured, plain_json
+from pruneexp.components.recorded import check_recorded
 from pruneexp.errors import UserError, first_line
-from pruneexp.network.compaction import restore
+from pruneexp.network.compaction import State, restore
+from pruneexp.network.exported import load_exported
 from pruneexp.network.masks import Masks
 from pruneexp.network.plain import plain
 from pruneexp.records.claims import CHECKPOINT
@@ -26,7 +28,7 @@ class LoadedCell(NamedTuple):
     Attributes:
         model: the network after its training, float32 on the CPU, in eval mode; masked weights are exactly zero. Of a cell whose
             neurons were removed the smaller network as torch.export holds it: it has eval mode's outputs for batches of any size, and no
-            other mode (torch refuses ``train()`` and ``eval()``).
+            other mode (``train()`` raises NotImplementedError).
         masks: bool on the CPU by weight name, in the model's order; of removed neurons those of the network before.
         record: what record.json says.
     """
@@ -40,36 +42,57 @@ def load_cell(folder: str | Path) -> LoadedCell:
     """The network that a cell's folder holds, its masks and its record; nothing else is needed but the code of its model.
 
     As in ``model, masks, record = pruneexp.load_cell("results/runs/<key>")``. The model is built as the record's configuration
-    says: one from outside pruneexp must be where Python can import it.
+    says, and whoever wrote the folder may not be you: nothing is imported, unpickled or evaluated for it. A model of yours must be
+    imported before (``import mine``), and name ``num_classes`` and ``input_shape`` in its signature.
 
     Args:
         folder: of a finished cell, ``<results_dir>/<key>``.
 
     Raises:
         UserError: it is no such folder, something in it is damaged or of a version that kept no weights, or the model cannot be built
-            here or is another one here.
+            here, is another one here, or is none that a record may name (`pruneexp.components.recorded`).
     """
     path = Path(os.path.realpath(folder))
     store, key = Store(path.parent), path.name
     record = store.read(key) if os.path.isdir(path) else None
     if record is None:
         raise _no_cell(folder, path)
-    found = safetensors.torch.load(store.file(key, "masks.safetensors"))  # in no fixed order
-    masks = {layer["name"]: found[layer["name"]] for layer in record["layers"]}
+    masks = _masks(store, key, record)
     if "network.pt2" in record["files"]:
-        return LoadedCell(_exported(store.file(key, "network.pt2"), record), masks, record)
+        name = f"the network.pt2 of {key}, of torch {record['versions'].get('torch')},"
+        return LoadedCell(load_exported(store.file(key, "network.pt2"), name), masks, record)
     if "weights.safetensors" not in record["files"] or "config" not in record:
         raise UserError(
             f"{folder} is of an earlier version, which kept too little to build its trained network from: delete the folder and run the"
             " command that made it to have the cell made again, or take load_masks of its masks.safetensors."
         )
-    content = safetensors.torch.load(store.file(key, "weights.safetensors"))
-    model = _built(record)
+    model, content = _built(record), _tensors(store, key, "weights.safetensors")
     try:
         model.load_state_dict(restore(content, {} if record["asked_density"] == 1 else masks))
     except RuntimeError as error:  # other names or shapes
         raise _otherwise(record) from error
     return LoadedCell(model.eval(), masks, record)
+
+
+def _tensors(store: Store, key: str, name: str) -> State:
+    """What is in one of a cell's files, which has the digest that its record states."""
+    try:
+        return safetensors.torch.load(store.file(key, name))
+    except safetensors.SafetensorError as error:
+        raise UserError(
+            f"{name} of {key} is no file of tensors ({first_line(error)}): have the cell made again."
+        ) from error
+
+
+def _masks(store: Store, key: str, record: Record) -> Masks:
+    """Its masks, in the order of its layers."""
+    found = _tensors(store, key, "masks.safetensors")  # in no fixed order
+    names = [layer["name"] for layer in record["layers"]]
+    if not set(names) <= found.keys() or any(mask.dtype != torch.bool for mask in found.values()):
+        raise UserError(
+            f"masks.safetensors of {key} has no mask of each layer that its record tells of: have the cell made again."
+        )
+    return {name: found[name] for name in names}
 
 
 def _no_cell(folder: str | Path, path: Path) -> UserError:
@@ -86,15 +109,18 @@ def _no_cell(folder: str | Path, path: Path) -> UserError:
 
 def _built(record: Record) -> nn.Module:
     """The record's model on the CPU, with whatever weights; the global random state stays as it is."""
+    config = record["config"] if isinstance(record["config"], Mapping) else {}
+    check_recorded("model", config.get("model"), ("num_classes", "input_shape"))
+    if "input_shape" not in record:
+        check_recorded("dataset", config.get("dataset"))
     try:
-        model = configured("model", record["config"]["model"])
+        model = configured("model", config.get("model"))
         same = canonical(model.identity()) == canonical(plain_json(record["description"]["model"]))
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
             network = plain(model.make(**_sizes(record))) if same else None
     except Exception as error:  # a user's module or function can raise anything
         raise UserError(
-            f"the network of {record['key']} cannot be built here ({first_line(error)}): load_cell needs the code of its model where"
-            " Python can import it."
+            f"the network of {record['key']} cannot be built here ({first_line(error)}): load_cell needs the code of its model as it was."
         ) from error
     if network is None:
         raise _otherwise(record)
@@ -111,8 +137,9 @@ def _sizes(record: Record) -> dict[str, Any]:
 
 def _otherwise(record: Record) -> UserError:
     """The model that is here is not the one that was trained, or the record has less of a path than its digest came from."""
-    trained, kept = record["description"]["model"].get("options", {}), record["config"]["model"]
-    for name, value in trained.items():
+    trained, kept = record["description"]["model"], record["config"]["model"]
+    options = trained.get("options") if isinstance(trained, Mapping) else None
+    for name, value in options.items() if isinstance(options, Mapping) else ():
         if str(value).startswith("sha256:") and plain_json(kept.get(name)) != value:
             return UserError(
                 f"the model of {record['key']} was given a path as its {name}, of which records keep no more than the name: give it one"
@@ -122,21 +149,3 @@ def _otherwise(record: Record) -> UserError:
         f"{record['config']['model']['_target_']} builds another model than the one that {record['key']} trained: bring back the code"
         " that it was trained with, yours or pruneexp's, or delete the cell's folder and train it again."
     )
-
-
-def _exported(content: bytes, record: Record) -> nn.Module:
-    """The program of a network.pt2, whose digest is the record's.
-
-    torch.export reads expressions of shapes by evaluating them, and objects that are no tensors by unpickling them: a file that somebody
-    made on purpose, with a record to match, can run code. Load only cells of people whose programs you would run.
-    """
-    try:
-        program: nn.Module = torch.export.load(io.BytesIO(content)).module()
-    except Exception as error:  # another version's format
-        raise UserError(
-            f"the network.pt2 of {record['key']} cannot be read by torch {torch.__version__} ({first_line(error)}): take the version that"
-            f" wrote it, {record['versions'].get('torch')}."
-        ) from error
-    for module in program.modules():
-        module.training = False  # as it computes; torch leaves it True
-    return program

@@ -191,15 +191,21 @@ def _inner(group: str, given: Mapping[str, Any], declared: Mapping[str, Option])
     return inner
 
 
+def dotted(where: str, target: Any) -> tuple[str, str]:
+    """The module and the name of a dotted path; raises UserError where it is none."""
+    module, _, name = target.rpartition(".") if isinstance(target, str) else ("", "", "")
+    if not module or not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
+        raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
+    return module, name
+
+
 def locate(where: str, target: str) -> Any:
     """The function or class that a dotted path names.
 
     Raises:
         UserError: there is none, it cannot be imported, or does not take what the program calls it with.
     """
-    module, _, name = target.rpartition(".")
-    if not module or not all(part.isidentifier() for part in (*module.split("."), name)) or len(target) > 200:
-        raise UserError(f"{where}._target_ must be the dotted name of a function or class, got {shown(target)}.")
+    module, name = dotted(where, target)
     with told(f"{where}._target_={target}"):
         try:
             home = importlib.import_module(module)

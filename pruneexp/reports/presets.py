@@ -90,7 +90,10 @@ class Presets:
         """That Hydra would choose."""
         for folder in (conf_dir(), *self.folders):
             with contextlib.suppress(OSError, ValueError):  # a name that is too long, or holds a null byte
-                if (path := folder / group / f"{name}.yaml").is_file():
+                path = folder / group / f"{name}.yaml"
+                if (
+                    path.parent == folder / group and path.is_file()
+                ):  # a record's name may be a path, to a file of its writer's
                     return path
         return None
 

@@ -1,0 +1,100 @@
+"""An exported network read as data, so that no file that a stranger made can run code."""
+
+import functools
+import io
+import json
+import re
+import zipfile
+from collections.abc import Mapping
+
+import torch
+from torch import fx, nn
+
+from pruneexp.errors import UserError, reason
+from pruneexp.network.rebuilt import DTYPES, graph_of
+
+FORMAT = 8  # the major version of the schema of torch 2.10 to 2.13
+NAME = re.compile(r"(?!__)\w+(\.(?!__)\w+)*", re.ASCII)
+
+
+class Exported(fx.GraphModule):
+    """What a network computes in eval mode, for batches of any size."""
+
+    def train(self, mode: bool = True) -> "Exported":
+        """Raises NotImplementedError for training mode, which it does not know."""
+        if mode:
+            raise NotImplementedError("an exported network has eval mode alone")
+        return super().train(False)
+
+
+def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
+    """The network that `pruneexp.network.export.exported` has written, built anew on the CPU from what the file says of it.
+
+    `torch.export.load` is for files of people whose programs one would run: it looks operators up from ``torch`` on (``torch.os.system``),
+    evaluates the expressions of shapes, puts names into source text that it executes, and unpickles constants and sample inputs. Here the
+    file is JSON and numbers: names are letters, digits and dots and of tensors alone, operators are those that
+    `pruneexp.network.rebuilt.operator_of` knows, and pickles, expressions and guards stay unread. This does not protect from faults
+    of ATen's operators themselves, nor from a network that computes something else than its record says.
+
+    Args:
+        content: of the file.
+        name: of the file, for the sentence.
+
+    Raises:
+        UserError: it holds something else, or something of a later format: what is not known is not taken.
+    """
+    try:
+        entries = _entries(content)
+        program = json.loads(entries["models/model.json"])
+        if (version := program["schema_version"]["major"]) != FORMAT:
+            raise ValueError(f"its format is {version!r}, and {FORMAT} is known")
+        weights, constants = _tensors(entries, "weights"), _tensors(entries, "constants")
+        network = Exported(weights | constants, graph_of(program["graph_module"], weights | constants))
+        for owner, _, buffer in (one.rpartition(".") for one in constants):
+            network.get_submodule(owner)._non_persistent_buffers_set.add(buffer)
+    except Exception as error:  # a file can hold anything
+        why = f"there is no {error}" if isinstance(error, KeyError) else reason(error)
+        raise UserError(
+            f"{name} is none that pruneexp wrote, or of a format that torch {torch.__version__} does not know ({why[:300]}): have it made"
+            " again, or take the torch that wrote it; torch.export.load takes more, and runs code that is in a file."
+        ) from error
+    return network.eval()
+
+
+def _entries(content: bytes) -> dict[str, bytes]:
+    """What is in an archive as torch writes it: each entry once, none packed, all of them together no more than the file."""
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:
+        found = {one.filename.partition("/")[2]: one for one in archive.infolist()}
+        packed = any(one.compress_type != zipfile.ZIP_STORED for one in found.values())
+        if (
+            packed
+            or len(found) < len(archive.infolist())
+            or sum(one.file_size for one in found.values()) > len(content)
+        ):
+            raise ValueError("its archive is another program's")
+        return {name: archive.read(one) for name, one in found.items()}
+
+
+def _tensors(entries: Mapping[str, bytes], kind: str) -> dict[str, torch.Tensor]:
+    """Parameters and buffers by name, each a copy; those that were one, or shared their memory, do so again."""
+
+    @functools.cache
+    def memory(path: str, dtype: torch.dtype) -> torch.Tensor:
+        numbers = entries[f"data/{kind}/{path}"]
+        return torch.frombuffer(bytearray(numbers), dtype=dtype) if numbers else torch.empty(0, dtype=dtype)
+
+    @functools.cache
+    def tensor(text: str) -> torch.Tensor:
+        said = json.loads(text)
+        meta = said["tensor_meta"]
+        sizes, strides = ([one["as_int"] for one in meta[name]] for name in ("sizes", "strides"))
+        whole = memory(said["path_name"], DTYPES[meta["dtype"]])
+        part = whole.as_strided(sizes, strides, meta["storage_offset"]["as_int"])
+        return nn.Parameter(part, requires_grad=meta["requires_grad"]) if said["is_param"] else part
+
+    found = {}
+    for name, said in json.loads(entries[f"data/{kind}/model_{kind}_config.json"])["config"].items():
+        if not NAME.fullmatch(name) or said["use_pickle"] is not False:
+            raise ValueError(f"{name} is no tensor of numbers")
+        found[name] = tensor(json.dumps(said, sort_keys=True))
+    return found
