@@ -14,7 +14,9 @@ from pruneexp.errors import UserError, reason
 from pruneexp.network.rebuilt import DTYPES, graph_of
 
 FORMAT = 8  # the major version of the schema of torch 2.10 to 2.13
-NAME = re.compile(r"(?!__)\w+(\.(?!__)\w+)*", re.ASCII)
+NAME = re.compile(
+    r"(?!__)[\w /:+-]+(\.(?!__)[\w /:+-]+)*"
+)  # neither quotes nor backslashes, which would end one in source text
 
 
 class Exported(fx.GraphModule):
@@ -48,8 +50,9 @@ def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
         program = json.loads(entries["models/model.json"])
         if (version := program["schema_version"]["major"]) != FORMAT:
             raise ValueError(f"its format is {version!r}, and {FORMAT} is known")
-        weights, constants = _tensors(entries, "weights"), _tensors(entries, "constants")
-        network = Exported(weights | constants, graph_of(program["graph_module"], weights | constants))
+        constants = _tensors(entries, "constants")
+        tensors = _tensors(entries, "weights") | constants
+        network = Exported(_modules(tensors), graph_of(program["graph_module"], tensors))
         for owner, _, buffer in (one.rpartition(".") for one in constants):
             network.get_submodule(owner)._non_persistent_buffers_set.add(buffer)
     except Exception as error:  # a file can hold anything
@@ -94,7 +97,26 @@ def _tensors(entries: Mapping[str, bytes], kind: str) -> dict[str, torch.Tensor]
 
     found = {}
     for name, said in json.loads(entries[f"data/{kind}/model_{kind}_config.json"])["config"].items():
-        if not NAME.fullmatch(name) or said["use_pickle"] is not False:
-            raise ValueError(f"{name} is no tensor of numbers")
+        if not NAME.fullmatch(name):
+            raise ValueError(f"{name!r} is no name of a tensor")
+        if said["use_pickle"] is not False:
+            raise ValueError(f"{name} is pickled")
         found[name] = tensor(json.dumps(said, sort_keys=True))
     return found
+
+
+def _modules(tensors: Mapping[str, torch.Tensor]) -> nn.Module:
+    """Modules that hold the tensors under their names."""
+    root = nn.Module()
+    for name, tensor in tensors.items():
+        *path, last = name.split(".")
+        owner = root
+        for part in path:
+            if part not in owner._modules:
+                owner.add_module(part, nn.Module())
+            owner = owner.get_submodule(part)
+        if isinstance(tensor, nn.Parameter):
+            owner.register_parameter(last, tensor)
+        else:
+            owner.register_buffer(last, tensor)
+    return root

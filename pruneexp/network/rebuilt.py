@@ -13,7 +13,15 @@ from torch import fx
 from pruneexp.network.operations import kind_of
 
 ATEN = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)", re.ASCII)
-BESIDE = {"einsum", "glu", "sym_size", "sym_numel", "_assert_tensor_metadata"}  # of which channels know nothing
+BESIDE = {
+    "einsum",
+    "glu",
+    "zero",
+    "outer",
+    "var_mean",
+    "std_mean",
+    "_assert_tensor_metadata",
+}  # neither there nor in the core
 FUNCTIONS: dict[str, Any] = {  # of sizes
     "math.trunc": math.trunc,
     **{f"torch.sym_{name}": getattr(torch, f"sym_{name}") for name in ("int", "float", "max", "min", "not")},
@@ -54,7 +62,7 @@ def graph_of(said: Mapping[str, Any], tensors: Container[str]) -> fx.Graph:
         ((kind, source),) = spec.items()
         if kind in ("parameter", "buffer", "tensor_constant"):
             if (name := source[f"{kind}_name"]) not in tensors:
-                raise ValueError(f"there is no tensor {name}")
+                raise ValueError(f"there is no tensor {name!r}")
             known[source["arg"]["name"]] = graph.get_attr(name)
         elif kind != "user_input":
             raise ValueError(f"{kind} is no input of a network")
@@ -68,21 +76,28 @@ def graph_of(said: Mapping[str, Any], tensors: Container[str]) -> fx.Graph:
 
 
 def operator_of(name: str) -> Any:
-    """What a file calls by this name: operations that `pruneexp.network.operations` lists, ATen's core and pointwise ones, and what is
-    done with sizes. None of them touches more than tensors and numbers.
+    """What a file calls by this name: operations that `pruneexp.network.operations` lists, those of ATen's core and its pointwise ones,
+    in place or not, and what is done with sizes. None of them touches more than tensors and numbers.
 
     Raises:
         ValueError: it is something else.
     """
     if name in FUNCTIONS:
         return FUNCTIONS[name]
-    if aten := ATEN.fullmatch(name):
-        found = getattr(getattr(torch.ops.aten, aten[1], None), aten[2], None)
-        if isinstance(found, torch._ops.OpOverload) and (
-            aten[1] in BESIDE or kind_of(aten[1]) or {torch.Tag.core, torch.Tag.pointwise} & set(found.tags)
-        ):
+    if (aten := ATEN.fullmatch(name)) and _is_known(aten[1]):
+        found = getattr(getattr(torch.ops.aten, aten[1]), aten[2])
+        if isinstance(found, torch._ops.OpOverload):
             return found
     raise ValueError(f"{name} is no operation that is known")
+
+
+def _is_known(name: str) -> bool:
+    plain = name.rstrip("_")
+    if kind_of(name) or name in BESIDE or plain in BESIDE:
+        return True
+    family = getattr(torch.ops.aten, plain, None)
+    overloads = [] if family is None else [getattr(family, overload) for overload in family.overloads()]
+    return any({torch.Tag.core, torch.Tag.pointwise} & set(one.tags) for one in overloads)
 
 
 def _run(graph: fx.Graph, nodes: Sequence[Mapping[str, Any]], known: Known) -> None:
@@ -110,8 +125,10 @@ def _arguments(target: Any, given: list[tuple[str, Any]]) -> tuple[tuple[Any, ..
     """As they stand in the operator's schema: by place up to the first that is left out."""
     if not isinstance(target, torch._ops.OpOverload):
         return tuple(value for _, value in given), {}
-    named, args = dict(given), list[Any]()
-    for k, argument in enumerate(target._schema.arguments):
+    named, args, schema = dict(given), list[Any](), target._schema.arguments
+    if strange := named.keys() - {argument.name for argument in schema}:  # it would stand in the graph's source text
+        raise ValueError(f"{target} takes no {min(strange)!r}")
+    for k, argument in enumerate(schema):
         if argument.name in named and len(args) == k and not argument.kwarg_only:
             args.append(named.pop(argument.name))
     return tuple(args), named
@@ -160,6 +177,6 @@ def _formed(form: Mapping[str, Any], outputs: Iterator[Any]) -> Any:
     if kind in ("builtins.list", "builtins.tuple"):
         return made if kind == "builtins.list" else tuple(made)
     names = json.loads(form["context"])
-    if not all(type(name) in (str, int) for name in names):
+    if not isinstance(names, list) or not all(type(name) in (str, int) for name in names):
         raise ValueError(f"{kind} is nothing that a network returns")
     return dict(zip(names, made, strict=True))
