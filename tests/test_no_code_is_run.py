@@ -1,8 +1,11 @@
-"""Files with pickles that would run code: no reader runs it, and each says one sentence."""
+"""Files that would run code: no reader runs it, and each says one sentence. Networks and models are in test_exported and test_load_cell."""
 
+import ast
 import io
 import os
 import pickle
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +14,17 @@ import pytest
 import safetensors.torch
 import torch
 
+import pruneexp
 from pruneexp.data.cifar import _Batch
 from pruneexp.data.dataset import _open
 from pruneexp.errors import UserError
 from pruneexp.network.masks import load_masks
 from pruneexp.records import artifact_store
+from pruneexp.sweep import expand
 from pruneexp.system import files
 from pruneexp.training.checkpoint import Checkpoint
+from tests.command import ROOT, in_process
+from tests.reports.made_records import fill, record
 
 
 class Harm:
@@ -75,3 +82,86 @@ def test_masks_are_bool_and_do_not_lie_in_their_file(tmp_path: Path) -> None:
     path.write_bytes(safetensors.torch.save({"a": torch.full((3,), torch.nan)}))
     with pytest.raises(UserError, match=r"a is torch.float32 and a mask is torch.bool"):
         load_masks(path)
+
+
+def test_a_report_reads_no_presets_but_those_of_its_folders(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A record's names are files of conf/: one that is a path would be a file of its writer's, with a component to import."""
+    (tmp_path / "evil.py").write_text("import os\nos.mkdir('executed')\n", encoding="utf-8")
+    (tmp_path / "evil.yaml").write_text(
+        "_target_: evil.scorer\ntitle: Evil\nnote: Evil.\nrounds: 7\n", encoding="utf-8"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    where = os.path.relpath(tmp_path / "evil", ROOT / "conf" / "scorer")
+    grid = expand(["masker=greedy", "densities=[1.0,0.1]", "seed=0"])
+    for k, name in enumerate((str(tmp_path / "evil"), where)):
+        runs, names = tmp_path / f"runs{k}", {"scorer": name, "model": name}
+        fill(grid, runs, lambda cell, names=names: record(cell, 80.0, names=cell.names | names))  # type: ignore[misc]
+        monkeypatch.chdir(tmp_path)
+        frame = pruneexp.load_results(runs)
+        assert len(frame) == 2
+        ran = in_process(
+            tmp_path, monkeypatch, capsys, "mode=report", f"from=[{runs}]", "figure=[]", f"report_dir={tmp_path / 'to'}"
+        )
+        assert ran.code == 0, ran.err
+        assert "Evil" not in ran.out
+        assert "evil" not in sys.modules
+        assert not (tmp_path / "executed").exists()
+
+
+def test_yaml_makes_no_objects(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "mine" / "scorer").mkdir(parents=True)
+    for tag in ("object/apply:os.mkdir", "object/new:os.mkdir", "module:evil", "name:os.mkdir"):
+        (tmp_path / "mine" / "scorer" / "evil.yaml").write_text(f"name: !!python/{tag} [executed]\n", encoding="utf-8")
+        ran = in_process(tmp_path, monkeypatch, capsys, "-cd", "mine", "scorer=evil", "mode=plan")
+        assert (ran.code, ran.out) == (2, "")
+        assert ran.err.startswith("pruneexp: ")
+        assert ran.err.count("\n") == 1
+        assert os.listdir(tmp_path) == ["mine"]
+
+
+# what runs whatever it is given, and where that is pruneexp's own: in a folder of one process and its children, or of one user's jobs
+RUNS = {
+    "torch.load", "torch.hub.load", "torch.jit.load", "torch.export.load", "pickle.load", "pickle.loads", "marshal.loads",
+    "cloudpickle.load", "joblib.load", "pickle_load", "pd.read_pickle", "yaml.load", "yaml.unsafe_load", "yaml.full_load",
+    "shelve.open", "eval", "exec", "compile", "importlib.import_module", "__import__",
+}  # fmt: skip
+TRUSTED = {
+    "pruneexp/training/fit_on_devices.py": {"torch.load"},
+    "pruneexp/training/processes.py": {"torch.load"},
+    "pruneexp/launchers/submitted.py": {"pickle_load"},
+    "pruneexp/studies/architectures/questions.py": {"torch.export.load"},  # of what it has just written
+    "pruneexp/components/component.py": {
+        "importlib.import_module"
+    },  # what a command or, looked at before, a record names
+    "pruneexp/studies/architectures/listed.py": {"importlib.import_module"},
+    "pruneexp/__init__.py": {"importlib.import_module"},
+    "pruneexp/graphs/__init__.py": {"importlib.import_module"},
+}
+
+
+def calls(path: Path) -> Iterator[str]:
+    """The functions that a file calls which run what they read, and loaders that are told to."""
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Call):
+            name, said = ast.unparse(node.func), {one.arg: ast.unparse(one.value) for one in node.keywords}
+            if name in RUNS and not (name == "torch.load" and said.get("weights_only") == "True"):
+                yield name
+            if said.get("allow_pickle", "False") != "False":
+                yield f"{name}(allow_pickle)"
+
+
+def test_nothing_else_in_the_program_reads_what_can_run() -> None:
+    found = {path: set(calls(path)) for path in sorted((ROOT / "pruneexp").rglob("*.py"))}
+    assert {path.relative_to(ROOT).as_posix(): names for path, names in found.items() if names} == TRUSTED
+
+
+def test_the_check_sees_what_runs(tmp_path: Path) -> None:
+    (tmp_path / "a.py").write_text(
+        "torch.load(f)\ntorch.load(f, weights_only=False)\ntorch.load(f, weights_only=True)\n"
+        "def g():\n    np.load(f, allow_pickle=True)\n    np.load(f, allow_pickle=False)\n    model.eval()\n    eval(f)\n"
+    )
+    assert sorted(calls(tmp_path / "a.py")) == ["eval", "np.load(allow_pickle)", "torch.load", "torch.load"]
