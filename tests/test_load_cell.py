@@ -451,7 +451,7 @@ def test_a_network_that_this_torch_cannot_read(made: Made, tmp_path: Path) -> No
     (folder / "network.pt2").write_bytes(b"of another version")
     reseal(folder, lambda record: record["files"].update({"network.pt2": sha256(b"of another version").hexdigest()}))
     version = re.escape(torch.__version__)
-    told = rf"^the network\.pt2 of {half.name}, of torch {version}, is none that pruneexp wrote, .* torch {version} does not know"
+    told = rf"^the network\.pt2 of {half.name}, of torch {version}, is none that pruneexp wrote, .* torch {version} do not know"
     with pytest.raises(UserError, match=told):
         pruneexp.load_cell(folder)
 

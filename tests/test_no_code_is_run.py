@@ -18,6 +18,10 @@ import pruneexp
 from pruneexp.data.cifar import _Batch
 from pruneexp.data.dataset import _open
 from pruneexp.errors import UserError
+from pruneexp.failures import Failure
+from pruneexp.launchers.bundle import Bundle
+from pruneexp.launchers.submitted import result
+from pruneexp.launchers.task import Outcome, Task, Todo
 from pruneexp.network.masks import load_masks
 from pruneexp.records import artifact_store
 from pruneexp.sweep import expand
@@ -110,6 +114,26 @@ def test_a_report_reads_no_presets_but_those_of_its_folders(
         assert not (tmp_path / "executed").exists()
 
 
+def test_a_clusters_job_leaves_an_outcome_alone(tmp_path: Path) -> None:
+    path, bundle = tmp_path / "1_0_result.pkl", Bundle((Task({}, "", "a", (Todo("key", 0.5, 0),), 1),))
+    ended = Outcome((Failure("key", "a", "why", "trace"),), "stopped")
+    path.write_bytes(pickle.dumps(("success", ended)))
+    assert result(path, bundle) == ended
+    for found, why in (
+        (pickle.dumps(("success", Harm(tmp_path / "harm"))), "posix.mkdir is no part of a job's result"),
+        (pickle.dumps(("error", "Traceback\nValueError: x\n")), "ValueError: x"),
+        (pickle.dumps(("error", "")), "it says nothing"),
+        (pickle.dumps(7), "is no result of a job"),
+        (b"", "is no result of a job"),
+    ):
+        path.write_bytes(found)
+        assert (outcome := result(path, bundle)) is not None
+        assert [one.key for one in outcome.failures] == ["key"]
+        assert why in outcome.failures[0].why
+    assert not (tmp_path / "harm").exists()
+    assert result(tmp_path / "2_0_result.pkl", bundle) is None
+
+
 def test_yaml_makes_no_objects(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -132,7 +156,6 @@ RUNS = {
 TRUSTED = {
     "pruneexp/training/fit_on_devices.py": {"torch.load"},
     "pruneexp/training/processes.py": {"torch.load"},
-    "pruneexp/launchers/submitted.py": {"pickle_load"},
     "pruneexp/studies/architectures/questions.py": {"torch.export.load"},  # of what it has just written
     "pruneexp/components/component.py": {
         "importlib.import_module"

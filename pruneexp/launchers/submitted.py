@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import importlib.util
 import os
+import pickle
 import shutil
 import signal
 import sys
@@ -14,7 +15,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pruneexp.errors import UserError
+from pruneexp.errors import UserError, reason
+from pruneexp.failures import Failure
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.task import Outcome
 from pruneexp.records.store import Store
@@ -134,17 +136,28 @@ class Submitted:
 
 def result(path: Path, bundle: Bundle) -> Outcome | None:
     """How a job ended by the result that submitit has written, if it has."""
-    from submitit.core.utils import pickle_load
-
     try:
-        kind, found = pickle_load(path)
+        with path.open("rb") as file:
+            _, found = _Result(file).load()
     except FileNotFoundError:
         return None
-    if kind == "success":
-        ended: Outcome = found
-        return ended
-    failed = bundle.failed(found.strip().splitlines()[-1])  # the job's Python could not even start the bundle
-    return Outcome(tuple(dataclasses.replace(one, trace=found.rstrip()) for one in failed.failures))
+    except Exception as error:  # what is damaged can raise anything; none of it runs code
+        return bundle.failed(f"{path} is no result of a job ({reason(error)}).")
+    if isinstance(found, Outcome):
+        return found
+    trace = str(found).rstrip() or "it says nothing"  # the job's Python could not even start the bundle
+    failed = bundle.failed(trace.splitlines()[-1])
+    return Outcome(tuple(dataclasses.replace(one, trace=trace) for one in failed.failures))
+
+
+class _Result(pickle.Unpickler):
+    """What submitit writes when a job ends. Any other object is refused, so that no code is run: a results folder may be brought by
+    others, or they may write in it."""
+
+    def find_class(self, module: str, name: str) -> Any:
+        if (module, name) in ((Outcome.__module__, "Outcome"), (Failure.__module__, "Failure")):
+            return super().find_class(module, name)
+        raise pickle.UnpicklingError(f"{module}.{name} is no part of a job's result")
 
 
 def _text(path: Path) -> str:
@@ -163,7 +176,7 @@ def need_submitit(launcher: str) -> None:
 def new_folder(results: str) -> Path:
     """A new folder for jobs' logs and results.
 
-    It is this user's alone, in a results folder that is shared too: what is read from it is unpickled, and could be anything if
+    It is this user's alone, in a results folder that is shared too: what a job is to do is unpickled there, and could be anything if
     others could write it.
 
     Raises:

@@ -58,8 +58,8 @@ def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
     except Exception as error:  # a file can hold anything
         why = f"there is no {error}" if isinstance(error, KeyError) else reason(error)
         raise UserError(
-            f"{name} is none that pruneexp wrote, or of a format that torch {torch.__version__} does not know ({why[:300]}): have it made"
-            " again, or take the torch that wrote it; torch.export.load takes more, and runs code that is in a file."
+            f"{name} is none that pruneexp wrote, or holds what it and torch {torch.__version__} do not know ({why[:300]}): have it made"
+            " again, or take the torch that wrote it; a file of your own torch.export.load takes as it is, and runs the code in it."
         ) from error
     return network.eval()
 

@@ -31,12 +31,10 @@ class Many(nn.Module):
 
     def __init__(self) -> None:
         super().__init__()
-        self.parts = nn.ModuleDict(
-            {"block-1 a/b": nn.Conv2d(3, 4, 3), "größe": nn.BatchNorm2d(4), "forward_": nn.Linear(36, 4)}
-        )
-        self.again = self.parts["forward_"]
-        self.tied = nn.Linear(36, 4, bias=False)
-        self.tied.weight = self.parts["forward_"].weight
+        head, self.tied = nn.Linear(36, 4), nn.Linear(36, 4, bias=False)
+        self.parts = nn.ModuleDict({"block-1 a/b": nn.Conv2d(3, 4, 3), "größe": nn.BatchNorm2d(4), "forward_": head})
+        self.again, self.tied.weight = head, head.weight
+        self.slope: torch.Tensor
         self.register_buffer("slope", torch.tensor([0.5, 1.0, 2.0, 4.0]), persistent=False)
 
     def forward(self, x: torch.Tensor) -> dict[str, Any]:
@@ -107,7 +105,8 @@ def test_a_file_of_torch_2_10_has_no_names_of_nodes() -> None:
 # what a stranger could write
 
 HONEST = exported(nn.Sequential(nn.Flatten(), nn.Linear(192, 3), nn.ReLU()), SHAPE)
-Entries, Json = dict[str, bytes], dict[str, Any]
+Entries = dict[str, bytes]
+Json = dict[str, Any]
 Change = Callable[[Entries, Json, Json, Json], object]
 CALL = "__import__('os').mkdir('executed')"
 
@@ -129,7 +128,7 @@ def opened(content: bytes) -> tuple[Entries, Json, Json, Json]:
     """What is in the file: its entries, and of these the program, the weights' and the constants' as JSON."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         entries = {name: archive.read(name) for name in archive.namelist()}
-    return entries, *(json.loads(entries[name]) for name in PARTS)  # type: ignore[return-value]
+    return entries, *(json.loads(entries[name]) for name in PARTS)
 
 
 def closed(entries: Entries, how: int = zipfile.ZIP_STORED) -> bytes:
@@ -200,7 +199,7 @@ def text_replaced(old: str, new: str) -> Change:
 
 
 def treespec(entries: Entries, program: Json, weights: Json, constants: Json) -> None:
-    leaf = {"type": None, "context": None, "children_spec": []}
+    leaf: Json = {"type": None, "context": None, "children_spec": []}
     form = {"type": "collections.namedtuple", "context": json.dumps("os.mkdir"), "children_spec": [leaf]}
     program["graph_module"]["module_call_graph"][0]["signature"]["out_spec"] = json.dumps([1, form])
 
