@@ -33,9 +33,10 @@ def check_recorded(group: str, node: Any, arguments: Collection[str] = ()) -> No
             if not isinstance(getattr(locate(group, target), "about", None), About):
                 raise UserError(f"the record names {target} as its {group}, which is no component of pruneexp.")
             continue
-        found = getattr(sys.modules.get(module), "__dict__", {}).get(
-            name
-        )  # no module's own __getattr__, which may import
+        space = getattr(
+            sys.modules.get(module), "__dict__", {}
+        )  # not by getattr: a module's own __getattr__ may import
+        found = space.get(name)
         if found is None:
             raise UserError(
                 f"the record names {target} as its {group}, and a record imports nothing: `import {module}` first, if it is yours or"

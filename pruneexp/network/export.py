@@ -13,7 +13,8 @@ from pruneexp.errors import UserError, first_line
 def exported(network: nn.Module, input_shape: tuple[int, ...]) -> bytes:
     """The network in eval mode, on the CPU, as torch.export writes it (.pt2), for batches of any size.
 
-    ``torch.export.load("network.pt2").module()(images)`` runs it, with torch alone.
+    ``torch.export.load("network.pt2").module()(images)`` runs it, with torch alone; `pruneexp.network.exported.load_exported` reads
+    one of a stranger's.
 
     Raises:
         UserError: torch.export cannot follow the network.

@@ -14,9 +14,8 @@ from pruneexp.errors import UserError, reason
 from pruneexp.network.rebuilt import DTYPES, graph_of
 
 FORMAT = 8  # the major version of the schema of torch 2.10 to 2.13
-NAME = re.compile(
-    r"(?!__)[\w /:+-]+(\.(?!__)[\w /:+-]+)*"
-)  # neither quotes nor backslashes, which would end one in source text
+# of tensors, as modules have them; neither quotes nor backslashes, which would end a name in the source text that fx writes
+NAME = re.compile(r"(?!__)[\w /:+-]+(\.(?!__)[\w /:+-]+)*")
 
 
 class Exported(fx.GraphModule):
@@ -34,7 +33,7 @@ def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
 
     `torch.export.load` is for files of people whose programs one would run: it looks operators up from ``torch`` on (``torch.os.system``),
     evaluates the expressions of shapes, puts names into source text that it executes, and unpickles constants and sample inputs. Here the
-    file is JSON and numbers: names are letters, digits and dots and of tensors alone, operators are those that
+    file is JSON and numbers: of its names only those of tensors are kept, as plain text, operators are those that
     `pruneexp.network.rebuilt.operator_of` knows, and pickles, expressions and guards stay unread. This does not protect from faults
     of ATen's operators themselves, nor from a network that computes something else than its record says.
 
@@ -68,12 +67,9 @@ def _entries(content: bytes) -> dict[str, bytes]:
     """What is in an archive as torch writes it: each entry once, none packed, all of them together no more than the file."""
     with zipfile.ZipFile(io.BytesIO(content)) as archive:
         found = {one.filename.partition("/")[2]: one for one in archive.infolist()}
-        packed = any(one.compress_type != zipfile.ZIP_STORED for one in found.values())
-        if (
-            packed
-            or len(found) < len(archive.infolist())
-            or sum(one.file_size for one in found.values()) > len(content)
-        ):
+        plain = all(one.compress_type == zipfile.ZIP_STORED for one in found.values())
+        size = sum(one.file_size for one in found.values())
+        if not plain or len(found) < len(archive.infolist()) or size > len(content):
             raise ValueError("its archive is another program's")
         return {name: archive.read(one) for name, one in found.items()}
 

@@ -13,15 +13,8 @@ from torch import fx
 from pruneexp.network.operations import kind_of
 
 ATEN = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)", re.ASCII)
-BESIDE = {
-    "einsum",
-    "glu",
-    "zero",
-    "outer",
-    "var_mean",
-    "std_mean",
-    "_assert_tensor_metadata",
-}  # neither there nor in the core
+# neither among the operations with channels nor in ATen's core
+BESIDE = {"einsum", "glu", "zero", "outer", "var_mean", "std_mean", "_assert_tensor_metadata"}
 FUNCTIONS: dict[str, Any] = {  # of sizes
     "math.trunc": math.trunc,
     **{f"torch.sym_{name}": getattr(torch, f"sym_{name}") for name in ("int", "float", "max", "min", "not")},
@@ -46,7 +39,7 @@ Known = dict[str | None, Any]  # what the file's names stand for, nodes and cons
 
 
 def graph_of(said: Mapping[str, Any], tensors: Container[str]) -> fx.Graph:
-    """The operations that a file tells, in its order; what it returns in tuples, lists and dicts comes in such.
+    """The operations that a file tells, in its order. What runs without gradients there has them here; outputs are the same.
 
     Args:
         said: the file's ``graph_module``, as JSON has it.
@@ -118,7 +111,7 @@ def _run(graph: fx.Graph, nodes: Sequence[Mapping[str, Any]], known: Known) -> N
             values = [graph.call_function(target, *_arguments(target, arguments))]
             if listed or len(outputs) > 1:
                 values = [graph.call_function(operator.getitem, (values[0], k)) for k in range(len(outputs))]
-        known |= dict(zip(map(_name, outputs), values, strict=bool(outputs)))
+        known |= dict(zip(map(_name, outputs), values, strict=bool(outputs)))  # an assertion has none
 
 
 def _arguments(target: Any, given: list[tuple[str, Any]]) -> tuple[tuple[Any, ...], dict[str, Any]]:
