@@ -1,12 +1,15 @@
 """Exported networks read without torch.export.load: the same outputs, and nothing of a forged file is run."""
 
 import copy
+import functools
 import io
+import itertools
 import json
+import operator
 import os
 import pickle
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -221,7 +224,7 @@ EVIL: dict[str, tuple[Change, str]] = {
     "the class's attribute": (renamed("1.weight", "__class__.forward"), "is no name of a tensor"),
     "the module's forward": (renamed("1.weight", "forward"), "forward"),
     "an argument's name": (
-        text_replaced('"name": "start_dim"', json.dumps({"name": f"x=({CALL}) or"})[1:-1]), "flatten.using_ints takes no"),
+        text_replaced('"name": "start_dim"', json.dumps({"name": f"x={CALL}, start_dim"})[1:-1]), "flatten.using_ints takes no"),
     "a class for the outputs": (treespec, "namedtuple is nothing that a network returns"),
     "numbers beyond its file": (
         lambda e, p, w, c: w["config"]["1.weight"]["tensor_meta"]["sizes"].__setitem__(0, {"as_int": 10**6}), "storage"),
@@ -327,4 +330,37 @@ def test_text_in_constants_and_outputs_stays_text(tmp_path: Path, monkeypatch: p
         text = json.dumps(program).replace('"tanh"', json.dumps(evil))
         with pytest.raises(RuntimeError, match="approximate argument"):
             load_exported(closed(entries | {MODEL: text.encode()}))(torch.zeros(1, *SHAPE))
+    assert os.listdir(tmp_path) == []
+
+
+def places(part: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[tuple[Any, ...], bool]]:
+    """Where JSON holds text: the paths of its keys, and of its values, of which the second is true."""
+    for key, value in part.items() if isinstance(part, dict) else enumerate(part):
+        if isinstance(part, dict):
+            yield (*path, key), False
+        if isinstance(value, (dict, list)):
+            yield from places(value, (*path, key))
+        else:
+            yield (*path, key), True
+
+
+def test_code_in_the_place_of_whatever_is_in_the_file_is_not_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    code = itertools.cycle([CALL, f"x={CALL}, input", f"a\n    {CALL}\n    a", f"'); {CALL}; ('", f'"); {CALL}; ("'])
+    entries, *parts = opened(HONEST)
+    for node in nodes(parts[0]):
+        node["metadata"] = {}  # which is not read
+    refused, images = 0, torch.randn(2, *SHAPE)
+    for name, part in zip(PARTS, parts, strict=True):
+        for (*path, last), is_value in list(places(part)):
+            changed = copy.deepcopy(part)
+            owner, text = functools.reduce(operator.getitem, path, changed), next(code)
+            owner[last if is_value else text] = text if is_value else owner.pop(last)
+            try:
+                load_exported(closed(entries | {name: json.dumps(changed).encode()}))(images)
+            except UserError:
+                refused += 1
+    assert refused > 100
     assert os.listdir(tmp_path) == []
