@@ -27,6 +27,7 @@ from pruneexp.sweep import expand
 from pruneexp.training.branch import Branch
 from pruneexp.training.classifier import MaskedClassifier
 from tests.command import SMALL, in_process
+from tests.network.test_exported import EVIL, forged
 from tests.test_structured_cells import accuracy_of
 
 BASE = (*SMALL, "recipe.epochs=4", "seed=0", "trainer.accelerator=cpu", "figures=[]")
@@ -445,15 +446,21 @@ def test_a_damaged_file_is_named_and_nothing_hangs(pruned: Path, name: str, how:
     assert "\n" not in str(caught.value)
 
 
-def test_a_network_that_this_torch_cannot_read(made: Made, tmp_path: Path) -> None:
+def test_a_network_that_somebody_forged_or_this_torch_cannot_read(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     *_, half = made(*BASE, "masker=structured", "scorer=l2", "densities=[1.0,0.5]", *TINY)
     folder = Path(shutil.copytree(half, tmp_path / half.name))
-    (folder / "network.pt2").write_bytes(b"of another version")
-    reseal(folder, lambda record: record["files"].update({"network.pt2": sha256(b"of another version").hexdigest()}))
+    monkeypatch.chdir(tmp_path)
     version = re.escape(torch.__version__)
     told = rf"^the network\.pt2 of {half.name}, of torch {version}, is none that pruneexp wrote, .* torch {version} do not know"
-    with pytest.raises(UserError, match=told):
-        pruneexp.load_cell(folder)
+    for content in (b"of another version", forged(EVIL["a pickled weight"][0])):
+        (folder / "network.pt2").write_bytes(content)
+        digests = {"network.pt2": sha256(content).hexdigest()}
+        reseal(folder, lambda record, digests=digests: record["files"].update(digests))  # type: ignore[misc]
+        with pytest.raises(UserError, match=told):
+            pruneexp.load_cell(folder)
+        assert os.listdir(tmp_path) == [half.name]
 
 
 # what else reads the file
