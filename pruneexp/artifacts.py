@@ -9,7 +9,6 @@ import copy
 import functools
 from pathlib import Path
 
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -24,13 +23,14 @@ from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
+from pruneexp.network.weights import misfit, not_finite
 from pruneexp.network.wiring import Wiring
 from pruneexp.pruning.method import Method
 from pruneexp.pruning.prune import pruned
 from pruneexp.pruning.rounds import Pruned
 from pruneexp.pruning.scoring import Scored, timed
 from pruneexp.recipe import Recipe
-from pruneexp.records.artifact_store import ArtifactStore, Tensors, put
+from pruneexp.records.artifact_store import ArtifactStore, Tensors, put, tensors
 from pruneexp.records.provenance import code_digest, git_commit
 from pruneexp.records.store import Store
 from pruneexp.seeding import stream
@@ -121,11 +121,11 @@ class Artifacts:
         """The dense network after training, from the dense cell's folder: all jobs that need it share it.
 
         Raises:
-            UserError: damaged, or trained on other data.
+            UserError: damaged, trained on other data, or of another network.
         """
         key = self.dense_cell.key
         _check_data(key, self.store, self.dataset)
-        return self._filled(safetensors.torch.load(self.store.file(key, "weights.safetensors")))
+        return self._filled(tensors(self.store, key, "weights.safetensors", self._other_network))
 
     @property
     def rewound_path(self) -> Path | None:
@@ -140,7 +140,7 @@ class Artifacts:
         """The dense network after `rewind_epoch` epochs, out of its training; trained so far where that left none."""
         path = self.rewound_path
         assert path is not None
-        with self.stored.claimed(path) as found:
+        with self.stored.claimed(path, self._other_network) as found:
             if found is None:
                 network, epochs = copy.deepcopy(self.initial), self.job.options.rewind_epoch
                 train(network, {}, self.recipe, self.data, self.device, epochs=epochs)
@@ -159,7 +159,7 @@ class Artifacts:
         if self.method.scorer is None:
             return timed(self.initial, None, Batches(), self.job.seed)
         path = _scores_path(self)
-        with self.stored.claimed(path) as found:
+        with self.stored.claimed(path, self._other_scores) as found:
             if found is None:
                 made = timed(self.scored, self.method.scorer, self.data.for_scoring(), self.job.seed)
                 found = {**made.scores, SECONDS: torch.tensor(made.seconds, dtype=torch.float64)}
@@ -186,6 +186,16 @@ class Artifacts:
         offered = {"initialisation": options.initialisation, "batchnorm_init": options.batchnorm_init}
         treated: nn.Module = treat("network", network, treatments, self.job.seed, **offered)
         return treated.to(self.device.where)
+
+    def _other_network(self, found: Tensors) -> str:
+        """Why tensors are no state of this job's network; one whose training has diverged is."""
+        return misfit(found, self.initial.state_dict())
+
+    def _other_scores(self, found: Tensors) -> str:
+        """Why tensors are no scores of it, and the seconds that they took."""
+        wanted = {**prunable(self.initial), SECONDS: torch.zeros(())}
+        why = misfit(found, wanted, exact=False) or not_finite(found)
+        return why or ("they took less than no time" if found[SECONDS] < 0 else "")
 
     def _filled(self, state: Tensors) -> nn.Module:
         network = copy.deepcopy(self.initial)

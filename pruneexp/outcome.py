@@ -5,7 +5,6 @@ import math
 from dataclasses import dataclass
 from typing import Any
 
-import safetensors.torch
 from torch import nn
 
 from pruneexp.artifacts import Artifacts
@@ -15,11 +14,12 @@ from pruneexp.maskers.layer import Notes
 from pruneexp.measuring.asked import measured, with_names
 from pruneexp.network.compaction import compact
 from pruneexp.network.export import exported
-from pruneexp.network.masks import Masks
+from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import freeze_biases, prunable
 from pruneexp.network.removal import remove
-from pruneexp.network.weights import packed
+from pruneexp.network.weights import misfit, packed
 from pruneexp.order import Piece
+from pruneexp.records.artifact_store import tensors
 from pruneexp.records.provenance import provenance
 from pruneexp.records.record import Record
 from pruneexp.system.places import told
@@ -76,8 +76,9 @@ def measure(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Mod
 def measure_later(cell: Cell, shared: Artifacts) -> Record:
     """What `measure` gives, of a cell that is finished: of its stored masks and the network that its training started from."""
     network = shared.start(cell)
-    found = safetensors.torch.load(shared.store.file(cell.key, "masks.safetensors"))  # in no fixed order
-    masks = {name: found[name] for name in prunable(network)}
+    wanted = everything(prunable(network))
+    found = tensors(shared.store, cell.key, "masks.safetensors", lambda found: misfit(found, wanted))
+    masks = {name: found[name] for name in wanted}  # in no fixed order there
     record = shared.store.read(cell.key) or {}
     fields = measure(shared, network, masks, trainee_of(cell, shared, network, masks))
     for name, value in fields.items():  # what was measured before stays

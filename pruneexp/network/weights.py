@@ -63,6 +63,38 @@ def packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
     return safetensors.torch.save(plain)
 
 
+def misfit(found: object, wanted: Mapping[str, torch.Tensor], exact: bool = True) -> str:
+    """Why tensors that were read cannot stand for others, to be put into a sentence; nothing where they can.
+
+    Args:
+        found: by name: the same names, and plain numbers in the same shapes, on the CPU.
+        wanted: what they are to stand for.
+        exact: whether the numbers must be of the same type, too: loaded into others they would be rounded without a word.
+    """
+    if not isinstance(found, Mapping):
+        return f"it is {type(found).__name__} and should hold tensors by name"
+    if differ := sorted(map(str, found.keys() ^ wanted.keys())):
+        return f"{differ[0]} is {'missing' if differ[0] in wanted else 'not known here'}"
+    for name, like in wanted.items():
+        value = found[name]
+        if not isinstance(value, torch.Tensor):
+            return f"{name} is {type(value).__name__} and should be a tensor"
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_complex() or value.is_quantized:
+            return f"{name} is no array of plain numbers"
+        if value.shape != like.shape or (exact and value.dtype != like.dtype):
+            return f"{name} is {_kind(value)} and should be {_kind(like)}"
+    return ""
+
+
+def not_finite(found: Mapping[str, torch.Tensor]) -> str:
+    """The first of the tensors with a number that is not finite, as part of a sentence; nothing where there is none."""
+    return next((f"{name} is not finite" for name, value in found.items() if not bool(value.isfinite().all())), "")
+
+
+def _kind(tensor: torch.Tensor) -> str:
+    return f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)}"
+
+
 def _split(state: State, own: State) -> State:
     """The state with three matrices for attention's one where the network has three (see `pruneexp.network.plain`)."""
     result: State = {}

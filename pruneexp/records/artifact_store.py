@@ -4,7 +4,7 @@ What is there can be deleted at any time: it is made again by whoever needs it n
 """
 
 import contextlib
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ import torch
 from pruneexp.cell import digest
 from pruneexp.errors import reason
 from pruneexp.network.weights import packed
-from pruneexp.records.store import Store
+from pruneexp.records.store import Store, damaged
 from pruneexp.system import files
 from pruneexp.system.console import say
 
@@ -42,20 +42,24 @@ class ArtifactStore:
         return self.store.folder / ".artifacts" / f"{kind}-{digest({**self.made_by, **identity})}"
 
     @contextlib.contextmanager
-    def claimed(self, path: Path) -> Iterator[Tensors | None]:
+    def claimed(self, path: Path, fault: Callable[[Tensors], str]) -> Iterator[Tensors | None]:
         """The tensors at `path`, on the CPU; or None where they are not there, or damaged: then the block makes and `put`s them, and
         processes that want them meanwhile wait for it.
+
+        Args:
+            path: of the file.
+            fault: why tensors, whole as they are, are not those that belong there; nothing where they are.
 
         Raises:
             UserError: the folder cannot be written.
         """
-        found = _read(path)
+        found = _read(path, fault)
         if found is not None:
             yield found
             return
         with self.store.claim(path.name, wait=True):
             files.remove_leftovers(path)
-            yield _read(path)
+            yield _read(path, fault)
 
 
 def put(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
@@ -69,11 +73,36 @@ def put(path: Path, tensors: Mapping[str, torch.Tensor]) -> None:
         )
 
 
-def _read(path: Path) -> Tensors | None:
+def tensors(store: Store, key: str, name: str, fault: Callable[[Tensors], str]) -> Tensors:
+    """One of a finished cell's files, on the CPU.
+
+    Args:
+        store, key, name: where it lies.
+        fault: as of `ArtifactStore.claimed`.
+
+    Raises:
+        UserError: it is not what the record says, or not what belongs there.
+    """
+    content = store.file(key, name)
     try:
-        return safetensors.torch.load(files.read_sealed(path))
+        found = safetensors.torch.load(content)
+        why = fault(found)
+    except Exception as error:  # as `_read`
+        why = reason(error)
+    if why:
+        raise damaged(store.folder / key / name, why)
+    return found
+
+
+def _read(path: Path, fault: Callable[[Tensors], str]) -> Tensors | None:
+    try:
+        found = safetensors.torch.load(files.read_sealed(path))
+        why = fault(found)
     except FileNotFoundError:
         return None
     except Exception as error:  # a damaged file can make the reader fail in any way
-        say(str(path), f"cannot be used ({reason(error)}); it is made again")
+        why = reason(error)
+    if why:
+        say(str(path), f"cannot be used ({why}); it is made again")
         return None
+    return found

@@ -87,15 +87,15 @@ class Store(Claims):
             record = from_json(content)
         except (FileNotFoundError, NotADirectoryError) as error:
             if os.path.islink(place):
-                raise _damaged(Path(place), "it is a link to nothing") from error
+                raise damaged(Path(place), "it is a link to nothing") from error
             return self.sourced.get(key)
         except OSError as error:
             raise _unreadable(Path(place), error) from error
         except (ValueError, RecursionError) as error:
-            raise _damaged(Path(place), reason(error)) from error
+            raise damaged(Path(place), reason(error)) from error
         if not self.seen.sound(key, state := state_of(stat)):
             if why := problem(record, key):
-                raise _damaged(Path(place), why)
+                raise damaged(Path(place), why)
             data = record["data"]
             self.seen.add(key, state, None if data is None else (data["name"], data["sha256"]))
         found: Record = record
@@ -131,7 +131,7 @@ class Store(Claims):
         except OSError as error:
             raise _unreadable(path, error) from error
         except ValueError as error:
-            raise _damaged(path, "it has another digest than its record says") from error
+            raise damaged(path, "it has another digest than its record says") from error
 
     def write(
         self, key: str, record: Record, files: Mapping[str, bytes], history: Sequence[Mapping[str, float]]
@@ -234,11 +234,12 @@ def same_result(one: Record, other: Record) -> bool:
 def _unreadable(path: Path, error: OSError) -> UserError:
     """A file that is missing or no file is damage; one that the system fails to read may be sound."""
     if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
-        return _damaged(path, reason(error))
+        return damaged(path, reason(error))
     return UserError(f"{path} cannot be read ({reason(error)}): {disk.remedy(error)}.")
 
 
-def _damaged(path: Path, why: str) -> UserError:
+def damaged(path: Path, why: str) -> UserError:
+    """What is said of a finished cell's file that cannot be used."""
     return UserError(
         f"{path} is damaged ({why}): delete the folder {path.parent} and run the command that made it to have the cell made again."
     )

@@ -18,7 +18,9 @@ import torch
 
 from pruneexp.errors import first_line
 from pruneexp.system import files
+from pruneexp.training.branch import Branch
 from pruneexp.training.classifier import MaskedClassifier
+from pruneexp.training.going_on import fault
 
 
 class Checkpoint(lightning.Callback):
@@ -26,8 +28,9 @@ class Checkpoint(lightning.Callback):
 
     A training that a signal ends (`pruneexp.system.signals.Stopped`), or an error, leaves that of its last epoch's end at once.
 
-    The file is replaced at once or not at all, and begins with the digest of what follows. One that is damaged, or that
-    another training made, is left unused with a sentence, and the training starts anew. A disk without room is told in a sentence, and
+    The file is replaced at once or not at all, and begins with the digest of what follows. One that is damaged, that
+    another training made, or that holds what this training cannot have left (`pruneexp.training.going_on`), is left unused with a
+    sentence, and the training starts anew. A disk without room is told in a sentence, and
     the training goes on; the older file gives its room to the newer, and stays where even that is too little.
 
     Args:
@@ -65,11 +68,11 @@ class Checkpoint(lightning.Callback):
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         assert isinstance(pl_module, MaskedClassifier)
+        branch = pl_module.branches[self.number]
         # one reads for all devices: they must agree on where to go on
-        state = trainer.strategy.broadcast(self._read() if trainer.is_global_zero else None)
+        state = trainer.strategy.broadcast(self._usable(branch) if trainer.is_global_zero else None)
         if state is None:
             return
-        branch = pl_module.branches[self.number]
         branch.restore(state["network"], state["optimiser"], state["history"])
         self.seconds_before = state["seconds"]
         self.devices = list(dict.fromkeys([*state["devices"], *self.devices]))
@@ -135,8 +138,21 @@ class Checkpoint(lightning.Callback):
         torch.save(state, content)
         files.write_without(self.path, lambda: files.write_sealed(self.path, content.getbuffer()))
 
+    def _usable(self, branch: Branch) -> dict[str, Any] | None:
+        """The checkpoint's state, or None where there is none that the branch can go on from."""
+        if (state := self._read()) is None:
+            return None
+        try:
+            why = fault(state, branch)
+        except Exception as error:
+            why = f"{type(error).__name__}: {first_line(error)}"
+        if why:
+            self.say(f"the checkpoint {self.path} is none of this training ({why}); starting anew")
+            return None
+        return state
+
     def _read(self) -> dict[str, Any] | None:
-        """The checkpoint's state, or None where there is none that can be used."""
+        """The checkpoint's state, or None where there is none that this training has left."""
         try:
             content = files.read_sealed(self.path)
         except FileNotFoundError:

@@ -1,0 +1,72 @@
+"""Whether what a checkpoint holds, whole as it is, can be what a training was at the end of one of its epochs."""
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from pruneexp.network.weights import misfit, not_finite
+from pruneexp.training.branch import FIGURES, Branch
+
+PARTS = {"network": dict, "optimiser": dict, "history": list, "seconds": float, "devices": list}
+
+
+def fault(state: Mapping[str, Any], branch: Branch) -> str:
+    """Why a training cannot go on from a state, as part of a sentence; nothing where it can, and then `Branch.restore` does not fail.
+
+    The tensors have the names, shapes and types of the branch's own and are finite, unless its loss is not; the optimiser's options are
+    the branch's; the history has a row for each of the branch's epochs from the first on, with the recipe's learning rate.
+
+    Args:
+        state: of a checkpoint.
+        branch: that is to go on; it stays as it is.
+
+    Raises:
+        Exception: whatever false content brings about.
+    """
+    for name, kind in PARTS.items():
+        if not isinstance(state.get(name), kind):
+            return f"its {name} is {type(state[name]).__name__ if name in state else 'missing'}"
+    if not 0 <= state["seconds"] < math.inf or not all(isinstance(one, str) for one in state["devices"]):
+        return "its seconds or devices are none"
+    if why := _of_history(state["history"], branch):
+        return f"its history {why}"
+    if why := _of_optimiser(state["optimiser"], branch.step.sgd.state_dict()):
+        return f"of its optimiser {why}"
+    if why := misfit(state["network"], branch.network.state_dict()):
+        return f"of its network {why}"
+    diverged = not math.isfinite(state["history"][-1]["train/loss"])
+    return "" if diverged else not_finite(state["network"] | _buffers(state["optimiser"]))
+
+
+def _of_history(rows: list[Any], branch: Branch) -> str:
+    figures = FIGURES if len(branch.data.validation[1]) else FIGURES[:2]
+    if not 0 < len(rows) <= branch.epochs - branch.start:
+        return f"has {len(rows)} epochs of {branch.epochs - branch.start}"
+    for epoch, row in enumerate(rows, start=branch.start):
+        if not isinstance(row, dict) or row.keys() != {"epoch", *figures, "learning_rate"}:
+            return f"has not the figures of a training in epoch {epoch}"
+        if any(type(value) not in (int, float) for value in row.values()):
+            return f"has something else than numbers in epoch {epoch}"
+        if (row["epoch"], row["learning_rate"]) != (epoch, branch.recipe.learning_rate(epoch)):
+            return f"is not this recipe's in epoch {epoch}"
+        if not all(0 <= row[name] <= 100 for name in figures if name.endswith("accuracy")):
+            return f"has an accuracy that is none in epoch {epoch}"
+    if not all(math.isfinite(row["train/loss"]) for row in rows[:-1]):
+        return "goes on after its loss was not finite"
+    return ""
+
+
+def _of_optimiser(found: dict[str, Any], own: dict[str, Any]) -> str:
+    if found.keys() != own.keys() or len(found["param_groups"]) != len(own["param_groups"]):
+        return "parts are missing or not known here"
+    for group, like in zip(found["param_groups"], own["param_groups"], strict=True):
+        if group | {"lr": 0} != like | {"lr": 0}:  # the learning rate is set anew in each epoch
+            return "options are others"
+    return misfit(_buffers(found), _buffers(own))
+
+
+def _buffers(state: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """An optimiser's tensors, by a name of their own."""
+    return {f"{name} {number}": value for number, some in state["state"].items() for name, value in some.items()}
