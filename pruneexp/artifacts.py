@@ -125,7 +125,7 @@ class Artifacts:
         """
         key = self.dense_cell.key
         _check_data(key, self.store, self.dataset)
-        return self._filled(tensors(self.store, key, "weights.safetensors", self._other_network))
+        return self._filled(tensors(self.store, key, "weights.safetensors", lambda found: _no_state(self, found)))
 
     @property
     def rewound_path(self) -> Path | None:
@@ -140,7 +140,7 @@ class Artifacts:
         """The dense network after `rewind_epoch` epochs, out of its training; trained so far where that left none."""
         path = self.rewound_path
         assert path is not None
-        with self.stored.claimed(path, self._other_network) as found:
+        with self.stored.claimed(path, lambda found: _no_state(self, found)) as found:
             if found is None:
                 network, epochs = copy.deepcopy(self.initial), self.job.options.rewind_epoch
                 train(network, {}, self.recipe, self.data, self.device, epochs=epochs)
@@ -159,7 +159,7 @@ class Artifacts:
         if self.method.scorer is None:
             return timed(self.initial, None, Batches(), self.job.seed)
         path = _scores_path(self)
-        with self.stored.claimed(path, self._other_scores) as found:
+        with self.stored.claimed(path, lambda found: _no_scores(self, found)) as found:
             if found is None:
                 made = timed(self.scored, self.method.scorer, self.data.for_scoring(), self.job.seed)
                 found = {**made.scores, SECONDS: torch.tensor(made.seconds, dtype=torch.float64)}
@@ -187,20 +187,22 @@ class Artifacts:
         treated: nn.Module = treat("network", network, treatments, self.job.seed, **offered)
         return treated.to(self.device.where)
 
-    def _other_network(self, found: Tensors) -> str:
-        """Why tensors are no state of this job's network; one whose training has diverged is."""
-        return misfit(found, self.initial.state_dict())
-
-    def _other_scores(self, found: Tensors) -> str:
-        """Why tensors are no scores of it, and the seconds that they took."""
-        wanted = {**prunable(self.initial), SECONDS: torch.zeros(())}
-        why = misfit(found, wanted, exact=False) or not_finite(found)
-        return why or ("they took less than no time" if found[SECONDS] < 0 else "")
-
     def _filled(self, state: Tensors) -> nn.Module:
         network = copy.deepcopy(self.initial)
         network.load_state_dict(state)
         return network
+
+
+def _no_state(shared: Artifacts, found: Tensors) -> str:
+    """Why tensors are no state of the job's network; one whose training has diverged is."""
+    return misfit(found, shared.initial.state_dict())
+
+
+def _no_scores(shared: Artifacts, found: Tensors) -> str:
+    """Why tensors are no scores of it, with the seconds that they took."""
+    wanted = {**prunable(shared.initial), SECONDS: torch.zeros(())}
+    why = misfit(found, wanted, exact=False) or not_finite(found)
+    return why or ("they took less than no time" if found[SECONDS] < 0 else "")
 
 
 def _drawn(job: Job, dataset: Dataset) -> nn.Module:

@@ -142,11 +142,7 @@ class Checkpoint(lightning.Callback):
         """The checkpoint's state, or None where there is none that the branch can go on from."""
         if (state := self._read()) is None:
             return None
-        try:
-            why = fault(state, branch)
-        except Exception as error:
-            why = f"{type(error).__name__}: {first_line(error)}"
-        if why:
+        if why := fault(state, branch):
             self.say(f"the checkpoint {self.path} is none of this training ({why}); starting anew")
             return None
         return state

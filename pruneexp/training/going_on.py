@@ -6,6 +6,7 @@ from typing import Any
 
 import torch
 
+from pruneexp.errors import first_line
 from pruneexp.network.weights import misfit, not_finite
 from pruneexp.training.branch import FIGURES, Branch
 
@@ -21,10 +22,14 @@ def fault(state: Mapping[str, Any], branch: Branch) -> str:
     Args:
         state: of a checkpoint.
         branch: that is to go on; it stays as it is.
-
-    Raises:
-        Exception: whatever false content brings about.
     """
+    try:
+        return _fault(state, branch)
+    except Exception as error:  # false content can bring about anything
+        return f"{type(error).__name__}: {first_line(error)}"
+
+
+def _fault(state: Mapping[str, Any], branch: Branch) -> str:
     for name, kind in PARTS.items():
         if not isinstance(state.get(name), kind):
             return f"its {name} is {type(state[name]).__name__ if name in state else 'missing'}"

@@ -16,8 +16,10 @@ from multiprocessing.connection import Connection
 from pathlib import Path
 
 import torch
+from pydantic import TypeAdapter
 
 from pruneexp.errors import UserError, first_line
+from pruneexp.studies import reading
 from pruneexp.studies.architectures.listed import Architecture
 from pruneexp.studies.architectures.questions import QUESTIONS, Question
 from pruneexp.system import files
@@ -52,6 +54,9 @@ class Entry:
     parameters: int = 0
 
 
+ENTRY = TypeAdapter(Entry)
+
+
 def entries_of(architecture: Architecture, path: Path, limits: Limits) -> Iterator[Entry]:
     """An entry for each question, as they come.
 
@@ -60,9 +65,12 @@ def entries_of(architecture: Architecture, path: Path, limits: Limits) -> Iterat
 
     Raises:
         OSError: `path` cannot be written.
+        UserError: it is there and damaged.
     """
-    lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    known = {entry.question: entry for entry in (Entry(**json.loads(line)) for line in lines)}
+    known: dict[str, Entry] = {}
+    if path.exists():
+        with reading.told(path):
+            known = {entry.question: entry for entry in map(ENTRY.validate_python, reading.lines(path))}
     yield from known.values()
     missing = [question for question in QUESTIONS if question not in known]
     while missing:

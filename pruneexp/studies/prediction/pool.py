@@ -11,7 +11,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from pruneexp.errors import UserError
+from pruneexp.components.values import shown
+from pruneexp.errors import UserError, first_line
+from pruneexp.studies import reading
 from pruneexp.system.shipped import published_dir
 
 NETWORK = ["dataset", "model", "method", "sparsity", "seed"]
@@ -30,15 +32,16 @@ def load_pool(path: Path | None = None) -> pd.DataFrame:
         path: of a file in the shipped one's form; the shipped one where left out.
 
     Raises:
-        UserError: no such file, or columns missing.
+        UserError: no such file, damaged, columns missing, or something else than numbers in one.
     """
     path = path or published_dir() / "mge_pool.csv.gz"
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"there is no pool {path}; pruneexp.studies.topology.mge_pool makes it.")
-    frame = pd.read_csv(path)
+    frame = reading.table(path)
     missing = [name for name in [*NETWORK, "accuracy", *METRICS, "layer_density"] if name not in frame]
     if missing:
         raise UserError(f"the pool {path} lacks the columns {', '.join(missing)}.")
+    frame = reading.numbers(path, frame, [str(name) for name in frame if name not in ("dataset", "model", "method")])
     printed = pd.read_csv(published_dir() / "topology_tables8_10.csv", comment="#")
     dense = printed[printed["density"] == 1].set_index(["dataset", "model"])["accuracy"] / 100
     return with_drop(frame, dense)
@@ -67,9 +70,9 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     `method` is the scorer under greedy_global, the masker where no scorer is asked, otherwise "scorer+masker".
 
     Raises:
-        UserError: a field is missing, no pruned network, several recipes, two cells of the same network, or no dense network.
+        UserError: a field is missing or no such one, no pruned network, several recipes, two cells of the same network, or no dense network.
     """
-    rows = [_row(record) for record in map(_whole, records)]
+    rows = [_believed(record) for record in records]
     if len({row["recipe"] for row in rows}) > 1:
         raise UserError(f"records of several recipes do not mix: {', '.join(sorted({row['recipe'] for row in rows}))}.")
     if not any(row["sparsity"] > 0 for row in rows):
@@ -86,29 +89,33 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     return with_drop(pruned, dense)
 
 
-def _whole(record: Any) -> Mapping[str, Any]:
+def _believed(record: Any) -> dict[str, Any]:
     if not isinstance(record, Mapping):
-        raise UserError(f"a record is one JSON object, got {record!r}.")
-    return record
+        raise UserError(f"a record is one JSON object, got {shown(record)}.")
+    try:
+        return _row(record)
+    except KeyError as missing:
+        raise UserError(f"a record lacks the field {missing}.") from None
+    except (TypeError, ValueError, AttributeError, OverflowError) as error:
+        raise UserError(f"a record has a field of another kind than records have ({first_line(error)}).") from error
 
 
 def _row(record: Mapping[str, Any]) -> dict[str, Any]:
-    try:
-        names, density = record["names"], record["asked_density"]
-        row = {"recipe": names["recipe"], "dataset": names["dataset"], "model": names["model"]}
-        row |= {
-            "method": _method(names["scorer"], names["masker"], record.get("description", {})),
-            "sparsity": round(1 - density, 9),
-        }
-        row |= {"seed": record["seed"], "accuracy": record["accuracy"] / 100}
-    except KeyError as missing:
-        raise UserError(f"a record lacks the field {missing}.") from None
+    names, density = record["names"], record["asked_density"]
+    row: dict[str, Any] = {name: str(names[name]) for name in ("recipe", "dataset", "model")}
+    row["method"] = _method(str(names["scorer"]), str(names["masker"]), record.get("description", {}))
+    row |= {"sparsity": round(1 - float(density), 9), "seed": int(record["seed"])}
+    row["accuracy"] = float(record["accuracy"]) / 100
     found = record.get("topology") or {}
     layers = record.get("layers") or []
-    row |= {name: found.get(f"{name}_norm", found.get(name, np.nan)) for name in (*METRICS, *RIVALS)}
+    row |= {name: _number(found.get(f"{name}_norm", found.get(name))) for name in (*METRICS, *RIVALS)}
     if np.isnan(row["layer_density"]) and layers:
         row["layer_density"] = float(np.mean([layer["density"] for layer in layers]))
     return row
+
+
+def _number(value: Any) -> float:
+    return np.nan if value is None else float(value)
 
 
 def _called(frame: pd.DataFrame) -> str:

@@ -14,6 +14,7 @@ import pandas as pd
 
 from pruneexp.reports.intervals import t95
 from pruneexp.reports.published import ROW, numbered
+from pruneexp.studies import reading
 from pruneexp.studies.published.agreement import AT, NOT, about, as_printed, compared, dicts
 from pruneexp.studies.ramanujan import densities
 from pruneexp.studies.topology.ranking_text import NAMES
@@ -29,8 +30,10 @@ def _beside(
     path, own = published_dir() / f"{file}.csv", report_dir / "tables" / f"{table}.csv"
     ours = dict[tuple[str, ...], dict[str, Any]]()
     if own.is_file():
-        rows = dicts(pd.read_csv(own, dtype=str, keep_default_na=False))
-        ours = {tuple(row[key] for key in on): row for row in rows}
+        found = reading.table(own, dtype=str, keep_default_na=False)
+        reading.numbers(own, found, ["mean", *({"std", "n"} & {*found})])
+        with reading.told(own):
+            ours = {tuple(row[key] for key in on): row for row in dicts(found)}
     for row in dicts(as_printed(path)):
         yield row, ours.get(tuple(NAMES.get(row[key], row[key]) if key == "strategy" else row[key] for key in on))
 
@@ -63,7 +66,8 @@ def of_densities(report_dir: Path) -> Iterator[dict[str, Any]]:
     """The densities that Tables 4 and 5 of the Ramanujan paper print beside their accuracies, in percent."""
     if not (path := report_dir / "tables" / "ramanujan_densities.csv").is_file():
         return
-    for row in dicts(pd.read_csv(path)):
+    found = reading.table(path)
+    for row in dicts(reading.numbers(path, found, ["table", "printed", "of the 4096 network", "of its own network"])):
         of_wide, of_own = row["of the 4096 network"], row["of its own network"]
         ours = of_own if row["network"] == "alexnet" else of_wide  # see the legend of that table
         source = {"source": f"Table {row['table']}", ROW: ""}

@@ -13,6 +13,7 @@ from pruneexp.reports.frame import SETTING, recorded, tidy
 from pruneexp.reports.intervals import interval95
 from pruneexp.reports.labels import Labels
 from pruneexp.reports.published import ROW, beside_published
+from pruneexp.studies import reading
 from pruneexp.studies.published.agreement import AT, ELSEWHERE, NOT, about, as_printed, compared, dicts
 from pruneexp.system.shipped import published_dir
 
@@ -89,15 +90,19 @@ def _imdbs(report_dir: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The rows of the study of Table 6's masks, by network and density."""
     if not (path := report_dir / "tables" / "ramanujan_table6_imdb.csv").is_file():
         return {}
-    return {(*_network(row), row["asked_density"]): row for row in dicts(pd.read_csv(path, keep_default_na=False))}
+    rows = reading.table(path, keep_default_na=False)
+    reading.numbers(path, rows, ["asked_density", "n", *OF_MASKS])
+    with reading.told(path):
+        return {(*_network(row), row["asked_density"]): row for row in dicts(rows)}
 
 
 def _times(report_dir: Path) -> dict[tuple[str, float, float], list[float]]:
     """Seconds to make a mask by network, density and the paper's seconds."""
     if not (path := report_dir / "benchmarks" / "masks.json").is_file():
         return {}
-    rows = json.loads(path.read_text(encoding="utf-8"))["rows"]
-    return {(row["network"], row["density"], row["paper_seconds"]): [row["mask_seconds"]] for row in rows}
+    with reading.told(path):
+        rows = json.loads(reading.content(path))["rows"]
+        return {(row["network"], row["density"], row["paper_seconds"]): [float(row["mask_seconds"])] for row in rows}
 
 
 def printed() -> pd.DataFrame:

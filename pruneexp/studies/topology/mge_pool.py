@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from pruneexp.errors import UserError
-from pruneexp.studies import report
+from pruneexp.studies import reading, report
 from pruneexp.studies.prediction.pool import METRICS, NETWORK, RIVALS, ROLLED
 from pruneexp.system import files
 
@@ -35,15 +35,29 @@ LAYERS = {
     "spectral_gap_weighted_undirected": None, "spectral_radius_laplacian_weighted_undirected": None,
 }  # fmt: skip
 
+COLUMNS = {
+    "unrolled": ["nodes", "edges", *UNROLLED],
+    "rolled": ["layer_id", "layer_sparsity", "accuracy", "nodes", "edges", *LAYERS],
+    "rolled_channel": ["nodes", "edges", *LAYERS],
+    "ramanujan": ["no_weights", "no_params", "degree_bound", "iterative_degree_bound", "iterative_spectral_gap"],
+}
+
 
 def read(folder: Path, name: str) -> pd.DataFrame:
-    """One of the authors' tables, the paper's networks only, in this project's names; the layers file by file."""
+    """One of the authors' tables, the paper's networks only, in this project's names; the layers file by file.
+
+    Raises:
+        UserError: it is missing or damaged, or lacks a column.
+    """
     path = folder / f"{name}.csv.gz"
-    if not path.is_file():
+    if not path.exists():
         raise UserError(f"{path} does not exist; the folder must hold {', '.join(f'{t}.csv.gz' for t in TABLES)}.")
-    table = pd.read_csv(path).rename(columns={"pruning": "method", "pruning_algorithm": "method"})
+    table = reading.table(path).rename(columns={"pruning": "method", "pruning_algorithm": "method"})
     if "file" in table:
         table = table.sort_values("file", kind="stable", ignore_index=True)
+    if missing := [column for column in ("dataset", "model", "method") if column not in table]:
+        raise UserError(f"{path} lacks the columns {', '.join(missing)}.")
+    table = reading.numbers(path, table, ["sparsity", "seed", *COLUMNS[name]])
     return table.assign(model=table["model"].map(MODELS), dataset=table["dataset"].map(DATASETS))
 
 
@@ -67,7 +81,7 @@ def ramanujan(rolled: pd.DataFrame, measured: pd.DataFrame) -> pd.DataFrame:
     The authors' difference of bound is divided by the bound sqrt(dL - 1) + sqrt(dR - 1); this is undone with the mean degrees over
     all vertices, L R = weights and L + R = nodes, because the tables do not say which vertices were isolated.
     """
-    if not (rolled["edges"].to_numpy() == measured["no_weights"].to_numpy()).all():
+    if not np.array_equal(rolled["edges"], measured["no_weights"]):
         raise UserError("ramanujan.csv.gz and rolled.csv.gz do not describe the same layers in the same order.")
     nodes, size, edges = rolled["nodes"], measured["no_params"], rolled["edges"]
     half = np.sqrt(np.maximum(nodes**2 / 4 - size, 0))

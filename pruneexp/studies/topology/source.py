@@ -1,13 +1,11 @@
 """Where the tables and figures of topology take their networks from, and what they are set beside."""
 
 import argparse
-import json
 from pathlib import Path
 
 import pandas as pd
 
-from pruneexp.errors import UserError
-from pruneexp.studies import report
+from pruneexp.studies import reading, report
 from pruneexp.studies.prediction.pool import from_records, load_pool
 from pruneexp.system.shipped import published_dir
 
@@ -29,14 +27,7 @@ def networks(options: argparse.Namespace) -> pd.DataFrame:
     """
     if options.records is None:
         return load_pool(options.pool)
-    if not options.records.is_file():
-        raise UserError(f"there is no file {options.records}.")
-    try:
-        return from_records(
-            json.loads(line) for line in options.records.read_text(encoding="utf-8").splitlines() if line.strip()
-        )
-    except json.JSONDecodeError as error:
-        raise UserError(f"{options.records} is not one JSON object a line: {error}.") from None
+    return from_records(reading.lines(options.records))
 
 
 def named(name: str, options: argparse.Namespace) -> str:
