@@ -103,15 +103,15 @@ def made(here: Path) -> None:
     here.parent.chmod(0o755)
 
 
-def as_nobody() -> None:
-    """Another user's command: who runs this may write everywhere."""
+def as_nobody(program: Callable[[], object] | None = None) -> None:
+    """Another user's command, or program: who runs this may write everywhere."""
     from pruneexp.cli import main
 
     if os.getuid() == 0:
         os.setgroups([])
         os.setgid(NOBODY)
         os.setuid(NOBODY)
-    main()
+    (program or main)()
 
 
 def in_a_folder_that_is_gone() -> None:

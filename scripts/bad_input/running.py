@@ -139,7 +139,7 @@ def _judged(done: Outcome, new: list[str], left: int) -> Verdict:
     if left:
         return Verdict("left", f"{left} processes; {end}")
     if done.code == 0:
-        return Verdict("accepted", done.out[:200])
+        return Verdict("accepted", said[:5000])
     if "could not be made" in done.err and sentences:
         return Verdict("failed", done.err.strip())
     if done.code in TOLD and not new and not said:

@@ -70,7 +70,8 @@ def from_records(records: Iterable[Mapping[str, Any]]) -> pd.DataFrame:
     `method` is the scorer under greedy_global, the masker where no scorer is asked, otherwise "scorer+masker".
 
     Raises:
-        UserError: a field is missing or no such one, no pruned network, several recipes, two cells of the same network, or no dense network.
+        UserError: a field is missing or of another kind, no pruned network, several recipes, two cells of one network, or no
+            dense one.
     """
     rows = [_believed(record) for record in records]
     if len({row["recipe"] for row in rows}) > 1:
