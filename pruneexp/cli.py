@@ -9,7 +9,7 @@ import sys
 from pruneexp.system.collecting import not_at_the_end, paused
 from pruneexp.system.ending import told_at_the_end
 from pruneexp.system.output import open_descriptors, steady_output
-from pruneexp.system.surroundings import check_surroundings
+from pruneexp.system.surroundings import check_surroundings, check_words
 from pruneexp.system.threads import spin_less
 
 
@@ -19,6 +19,7 @@ def main() -> None:
     spin_less()
     with told_at_the_end("pruneexp"), steady_output():
         check_surroundings()
+        check_words(sys.argv[1:])
         sys.exit(_main(sys.argv[1:]))
 
 

@@ -68,7 +68,7 @@ def cells(way: str, count: int) -> list[float]:
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [sys.executable, "-m", "pruneexp", densities, "seed=0", "masker=greedy", "logger=none", "figure=[]"],
-            cwd=folder, env={**inherited, "PYTHONPATH": path, **WAYS[way]}, capture_output=True, text=True, check=False,
+            cwd=folder, env={**inherited, "PYTHONPATH": path, **WAYS[way]}, capture_output=True, encoding="utf-8", check=False,
         )  # fmt: skip
         if done.returncode:
             sys.exit(f"{way}: exit code {done.returncode}\n{done.stderr}")

@@ -80,7 +80,7 @@ StorageLoc=slurm_acct_db
 
 def run(*command: str, **options: str) -> str:
     """The command's output; its errors end the program."""
-    done = subprocess.run(command, capture_output=True, text=True, check=False, env={**os.environ, **options})
+    done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env={**os.environ, **options})
     if done.returncode:
         sys.exit(f"{' '.join(command)}: exit code {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -92,7 +92,7 @@ def until(what: str, command: list[str], wanted: str, folder: Path, seconds: flo
     end = time.monotonic() + seconds
     text = ""
     while time.monotonic() < end:
-        done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment)
+        done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, env=environment)
         text = done.stdout + done.stderr
         if done.returncode == 0 and wanted in text:
             return

@@ -107,10 +107,6 @@ class Parser:
         if value.startswith("~/"):
             home = f'{name}="$HOME{value[1:]}"'
             return f"{name}={value} cannot be read: write the home folder as the shell's variable, as in {home}."
-        if re.search("[\ud800-\udfff]", value):  # bytes that this process's encoding has no characters for
-            return f"{name}={value!r} is not text in this locale: set LC_ALL=C.UTF-8."
-        if not value.isprintable():
-            return f"{name} must be one line of characters that can be seen, got {value!r}."
         open_ended = value[:1] in ("[", "{", '"', "'") and name not in TEXTS  # a bracket or a quote that nothing closes
         for quoted in (_listed(value), None if open_ended else _quoted(value)):
             if quoted is not None and self._takes(f"{name}={quoted}"):

@@ -91,8 +91,8 @@ def _child(folder: Path, words: Sequence[str], texts: Texts, before: Callable[[]
     for number, text in enumerate(texts, start=1):
         handle = os.open(text, os.O_CREAT | os.O_WRONLY | os.O_TRUNC, 0o666)
         os.dup2(handle, number)
-    sys.stdout = os.fdopen(1, "w", closefd=False)
-    sys.stderr = os.fdopen(2, "w", errors="backslashreplace", closefd=False)  # as Python has it
+    sys.stdout = os.fdopen(1, "w", encoding="utf-8", closefd=False)
+    sys.stderr = os.fdopen(2, "w", encoding="utf-8", errors="backslashreplace", closefd=False)  # as Python has it
     code: object = 1
     try:
         os.chdir(folder)

@@ -24,7 +24,7 @@ QUERY = ("nvidia-smi", "--query-gpu=name,memory.total,driver_version", "--format
 
 def driver() -> str:
     """Name, memory and driver of each GPU, as NVIDIA's own program says them."""
-    return subprocess.run(QUERY, capture_output=True, text=True, check=True, timeout=5).stdout.strip()
+    return subprocess.run(QUERY, capture_output=True, encoding="utf-8", check=True, timeout=5).stdout.strip()
 
 
 def imported(name: str) -> float:
