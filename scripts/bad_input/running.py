@@ -31,8 +31,9 @@ class Verdict:
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
             notes of that aside. accepted. program: so ended a cell in which a user's function raised: its traceback, once, and a
-            sentence. wrote: refused, and files are there. silent: refused, and nothing was said. And what is wrong: traceback; hang: longer than `SECONDS`, or twice than
-            `WALL`; crash: ended by a signal; left: processes are there; vague: no sentence, or several.
+            sentence. wrote: refused, and files are there. silent: refused, and nothing was said. And what is wrong: traceback; hang:
+            longer than `SECONDS`, or twice than `WALL`; crash: ended by a signal; left: processes are there; vague: no sentence, or
+            several.
         said: on the terminal; of an accepted line what is on its last line.
     """
 
