@@ -78,8 +78,9 @@ def false_tensors(path: Path) -> None:
 
 
 def false_record(path: Path) -> None:
-    """Words for numbers."""
-    record = json.loads(path.read_bytes())
+    """Words for numbers; of several the first."""
+    content = path.read_bytes()
+    record = json.loads(content.splitlines()[0] if path.suffix == ".jsonl" else content)
     path.write_text(json.dumps(sealed(record | {"accuracy": "much", "layers": [1]})), encoding="utf-8")
 
 
@@ -93,19 +94,18 @@ def false_table(path: Path) -> None:
     path.write_bytes(b"a,b\nx,y\n")
 
 
-HEADLESS = "exclude=[classifier]"
 TRAINED = ("when=trained", "results_dir=runs")
 AGAIN = (*RUN, "measurement=latency")
 READERS = {
-    "weights=, safetensors": Reader("weights.safetensors", ("weights={here}/weights.safetensors", HEADLESS), forge=false_table),
-    "weights=, pickle": Reader("weights.pt", ("weights={here}/weights.pt", HEADLESS), forge=false_table),
+    "weights=, safetensors": Reader("weights.safetensors", ("weights={here}/weights.safetensors",), forge=false_table),
+    "weights=, pickle": Reader("weights.pt", ("weights={here}/weights.pt",), forge=false_table),
     "masks": Reader("masks.safetensors", program=study(lambda: load_masks("masks.safetensors"))),
     "records=": Reader("records.jsonl", (*RUN, "results_dir=new", "records=[{here}/records.jsonl]"), forge=false_record),
     "from=": Reader("records.jsonl", ("from=[{here}/records.jsonl]", "mode=report", "report_dir=new"), forge=false_record),
     "record.json": Reader("runs/*-d0.5-*/record.json", (*RUN, "mode=report"), forge=false_record),
     "record.json, check": Reader("runs/*-d0.5-*/record.json", ("mode=check", "results_dir=runs"), forge=false_record),
     "a cell's masks": Reader("runs/*-d0.5-*/masks.safetensors", AGAIN, forge=false_tensors),
-    "the dense network": Reader("runs/dense-dense-*/weights.safetensors", TRAINED, forge=false_tensors),
+    "the dense network": Reader("runs/*-dense-dense-*/weights.safetensors", TRAINED, forge=false_tensors),
     "checkpoint": Reader("unfinished/.*.checkpoint", UNFINISHED, ANEW, forge=false_checkpoint),
     "scores": Reader("scored/.artifacts/scores-*", SCORED, ANEW, forge=false_artifact),
     "rewound network": Reader("rewound/.artifacts/rewound-*", REWOUND, ANEW, forge=false_artifact),
@@ -122,7 +122,7 @@ READERS = {
     ),
     "conf YAML": Reader("conf/recipe/mine.yaml", ("--config-dir={here}/conf", "recipe=mine"), forge=false_table),
     "--pool": Reader("pool.csv.gz", ("--pool", "pool.csv.gz"), program=study(lambda: _networks()), forge=false_table),
-    "--records": Reader("records.jsonl", ("--records", "records.jsonl"), program=study(lambda: _networks()), forge=false_record),
+    "--records": Reader("ours.jsonl", ("--records", "ours.jsonl"), program=study(lambda: _networks()), forge=false_record),
     "authors' table": Reader("authors/rolled.csv.gz", program=study(lambda: mge_pool.pool(Path("authors"))), forge=false_table),
     "study's table": Reader("tables/topology_table3.csv", program=study(lambda: list(of_regressions(Path()))), forge=false_table),
     "study's IMDBs": Reader("tables/ramanujan_table6_imdb.csv", program=study(lambda: list(of_networks(Path()))), forge=false_table),

@@ -20,7 +20,7 @@ SCORED = ("scorer=snip", "recipe.train_images=128", "results_dir=scored")
 REWOUND = ("recipe.epochs=2", "when=trained", "rewind=epoch", "rewind_epoch=1", "results_dir=rewound")
 ARCHIVES = {
     "cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz", "tiny_imagenet": "tiny-imagenet-200.zip",
-    "caltech101": "caltech-101.zip", "flowers102": "flowers-102/imagelabels.mat", "tf_flowers": "flower_photos.tgz",
+    "caltech101": "caltech-101.zip", "flowers102": "flowers-102/102flowers.tgz", "tf_flowers": "flower_photos.tgz",
 }  # fmt: skip
 
 
@@ -33,7 +33,7 @@ def make(folder: Path) -> None:
     for name in ("scored", "rewound"):  # what is kept for others is needed again
         for cell in (folder / name).glob("*-d0.5-*"):
             shutil.rmtree(cell)
-    (weights,) = (folder / "runs").glob("dense-dense-*/weights.safetensors")
+    (weights,) = (folder / "runs").glob("*-dense-dense-*/weights.safetensors")
     shutil.copy(weights, folder / "weights.safetensors")
     torch.save(safetensors.torch.load_file(weights), folder / "weights.pt")
     (masks,) = (folder / "runs").glob("*-d0.5-*/masks.safetensors")
@@ -59,10 +59,18 @@ def _images(folder: Path) -> None:
 
 def _tables(folder: Path) -> None:
     """Those of studies."""
+    from pruneexp.studies.prediction.pool import METRICS
     from pruneexp.studies.topology.mge_pool import COLUMNS
     from pruneexp.system.shipped import published_dir
 
     shutil.copy(published_dir() / "mge_pool.csv.gz", folder / "pool.csv.gz")
+    of = {"recipe": "smoke", "dataset": "digits", "model": "vgg_small", "scorer": "snip", "masker": "greedy"}
+    records = [
+        {"names": of, "asked_density": density, "seed": 0, "accuracy": 50.0, "topology": dict.fromkeys(METRICS, 0.5)}
+        for density in (1.0, 0.5)
+    ]
+    lines = "".join(json.dumps(record) + "\n" for record in records)
+    (folder / "ours.jsonl").write_text(lines, encoding="utf-8")
     (folder / "authors").mkdir()
     for name, columns in COLUMNS.items():
         row = {"dataset": "CIFAR-10", "model": "CONV-6", "pruning": "snip", "sparsity": 0.9, "seed": 0}

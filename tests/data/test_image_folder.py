@@ -92,6 +92,20 @@ def opened(root: Path, train_count: int = 7) -> int:
     return len(load(root.parent, "arrays", source, 3, train_count, (3, 8, 8), **arguments).train_images)
 
 
+def test_loops_of_links_are_left_out_or_passed_over(root: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    expected = read(root)
+    (root / "loop").symlink_to("loop")  # no class: it leads nowhere
+    (root / "ant" / "z.png").symlink_to("z.png")
+    (root / "ant" / "above").symlink_to("..")
+    found = image_folder(root, 8, 3, lambda _, count: np.arange(count) == {3: 2, 6: 4, 2: 1}[count])
+    assert all(np.array_equal(found[name], expected[name]) for name in expected)
+    said = capsys.readouterr().out
+    assert "above is no image by its name" in said
+    assert "z.png is not a readable image (Too many levels of symbolic links)" in said
+    (root / "wasp").symlink_to(".")  # a class of classes
+    assert sentence(root, 4).startswith("the class wasp has no images")
+
+
 def test_the_count_of_training_images_is_checked_with_those_left_out(root: Path) -> None:
     (root / "ant" / "image_0002.png").write_text("a text")  # for training
     (root / "bee" / "image_0002.png").write_text("a text")  # for testing

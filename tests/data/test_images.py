@@ -1,6 +1,9 @@
 """One image file as pixels, and many as arrays."""
 
 import random
+import struct
+import subprocess
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -102,6 +105,31 @@ def test_a_picture_too_large_to_be_one_is_not_readable(tmp_path: Path, monkeypat
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 10)
     with pytest.raises(UserError, match=r"a\.png is not a readable image"):
         pixels(picture(tmp_path / "a.png"), 8)
+
+
+def chunk(kind: bytes, content: bytes) -> bytes:
+    return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+
+def test_a_header_that_claims_200_megapixels_is_not_believed(tmp_path: Path) -> None:
+    head = chunk(b"IHDR", struct.pack(">IIBBBBB", 20_000, 10_000, 8, 2, 0, 0, 0))
+    content = b"\x89PNG\r\n\x1a\n" + head + chunk(b"IDAT", zlib.compress(bytes(100))) + chunk(b"IEND", b"")
+    (tmp_path / "a.png").write_bytes(content)
+    with pytest.raises(
+        UserError, match=r"a\.png is not a readable image \(Image size \(200000000 pixels\) exceeds limit"
+    ):
+        pixels(tmp_path / "a.png", 8)
+
+
+def test_postscript_under_the_name_of_a_jpeg_starts_no_program(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess, "Popen", lambda *_, **__: pytest.fail("a program was started"))
+    (tmp_path / "a.jpg").write_bytes(
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    )
+    with Image.open(tmp_path / "a.jpg") as file:
+        assert file.format == "EPS"  # Pillow would take it
+    with pytest.raises(UserError, match=r"a\.jpg is not a readable image \(cannot identify image file\)"):
+        pixels(tmp_path / "a.jpg", 8)
 
 
 def samples(folder: Path, count: int = 3) -> list[tuple[Path, int]]:
