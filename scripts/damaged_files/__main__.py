@@ -129,8 +129,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         made.mkdir()
         sound.make(made)
         for name in options.only or READERS:
-            if (how := tried(name, SOUND, made))[0] != TAKEN and not name.endswith("archive"):
-                raise SystemExit(f"{name} refuses a sound file: {how}")
+            if (control := tried(name, SOUND, made))[0] != TAKEN and not name.endswith("archive"):
+                raise SystemExit(f"{name} refuses a sound file: {control}")
             for oddity in wanted(READERS[name]):
                 found[name, oddity], how = tried(name, oddity, made)
                 if found[name, oddity] in FAULTS:
