@@ -90,7 +90,8 @@ def ending(name: str, oddity: str, found: Verdict, harm: Path) -> str:
             return TAKEN
         told = any(word in found.said for word in ANEW)
         return "made anew" if told and READERS[name].taken else UNTOLD
-    return "sentence" if found.kind in ("sentence", "failed", "wrote") else found.kind
+    of_check = found.kind == "vague" and found.said.startswith("exit 1: ") and found.said.endswith(", 1 problem.")
+    return "sentence" if of_check or found.kind in ("sentence", "failed", "wrote") else found.kind
 
 
 def tried(name: str, oddity: str, made: Path) -> tuple[str, Verdict]:

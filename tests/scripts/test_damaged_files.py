@@ -12,8 +12,8 @@ from scripts.damaged_files.__main__ import FAULTS, HARMED, SOUND, TAKEN, UNTOLD,
 from scripts.damaged_files.readers import READERS
 
 SOME = [
-    ("checkpoint", "forged", "made anew"), ("checkpoint", "socket", "made anew"), ("rewound network", "forged", "made anew"),
-    ("the dense network", "forged", "sentence"), ("a cell's masks", "forged", "sentence"), ("record.json", "FIFO", "sentence"),
+    ("checkpoint", "forged", "made anew"), ("rewound network", "forged", "made anew"),
+    ("the dense network", "forged", "sentence"), ("record.json", "FIFO", "sentence"),
     ("weights=, pickle", "pickle", "sentence"), ("records=", "/dev/zero", "sentence"), ("image of a folder", "HTML", "made anew"),
     ("pool", "10 GB", "sentence"), ("study's records", "nested", "sentence"), ("authors' table", "link loop", "sentence"),
     ("study's table", "forged", "sentence"), ("cifar10, archive", "directory", "sentence"), ("pool", SOUND, TAKEN),
