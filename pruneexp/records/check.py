@@ -27,13 +27,13 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
         The exit code: 1 where something does not fit.
 
     Raises:
-        UserError: there is no such folder, or a source cannot be believed.
+        UserError: there is no such folder, it cannot be read, or a source cannot be believed.
     """
     store = Store(results_dir, sources)
     store.seen.states.clear()  # each is looked at anew
+    keys = [name for name in store.folders() if KEY.search(name)]
     if not os.path.isdir(store.folder) and not sources:
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
-    keys = sorted(path.name for path in store.folder.glob("*") if KEY.search(path.name))
     told = 0
     states: dict[str, dict[str, list[str]]] = {}  # data set, digest, keys
     for key in keys:

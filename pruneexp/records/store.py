@@ -58,19 +58,21 @@ class Store(Claims):
         return self.has_folder(key) or key in self.sourced
 
     def folders(self) -> list[str]:
-        """The names of what lies here, most of them keys of finished cells.
+        """The names of what lies here, most of them keys of finished cells; none where there is no folder.
 
         Raises:
             UserError: the folder cannot be read.
         """
         try:
             return sorted(name for name in os.listdir(self.folder) if not name.startswith("."))
+        except (FileNotFoundError, NotADirectoryError):
+            return []
         except OSError as error:
             raise _unreadable(self.folder, error) from error
 
     def read_all(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records of those cells that are finished, in this order, as `read`; the folder is listed once."""
-        there = {*self.sourced, *(self.folders() if os.path.isdir(self.folder) else [])}
+        there = {*self.sourced, *self.folders()}
         found = {key: self.read(key) for key in keys if key in there}
         self.seen.save()
         return {key: record for key, record in found.items() if record is not None}

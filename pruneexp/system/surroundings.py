@@ -1,5 +1,6 @@
 """What a process is started with: its words, and variables that libraries read when they are imported, and end it over."""
 
+import logging
 import os
 import re
 import sys
@@ -12,12 +13,13 @@ RANKS = ("RANK", "LOCAL_RANK")  # lightning reads them as numbers
 
 
 def check_surroundings() -> None:
-    """Have matplotlib, which opens no window here, heed no MPLBACKEND.
+    """Have matplotlib, which opens no window here, heed no MPLBACKEND, and say nothing where its folder in HOME cannot be written.
 
     Raises:
         UserError: a process's rank, which a launcher of other programs sets, is no number.
     """
     os.environ["MPLBACKEND"] = "agg"
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     for name in RANKS:
         value = os.environ.get(name, "0")
         if not value.isdecimal():

@@ -85,20 +85,20 @@ def _anything_set() -> bool:
     """
     if any(name.startswith("WANDB_") and name not in PLAIN for name in os.environ):
         return True
-    if (
-        "SM_TRAINING_ENV" in os.environ or Path("/opt/ml/input/config").exists()
+    if "SM_TRAINING_ENV" in os.environ or os.path.exists(
+        "/opt/ml/input/config"
     ):  # SageMaker's jobs bring keys of their own
         return True
     local = Path(os.environ.get("WANDB_DIR") or ".")
     if any(
-        (folder / "settings").exists()
-        for folder in (Path("~/.config/wandb").expanduser(), local / "wandb", local / ".wandb")
+        os.path.exists(folder / "settings")  # which of another's folder, where HOME is his, is False
+        for folder in (Path(os.path.expanduser("~/.config/wandb")), local / "wandb", local / ".wandb")
     ):
         return True
     named = os.environ.get("NETRC")
     for path in [named] if named else ["~/.netrc", "~/_netrc"]:
         try:
-            if netrc.netrc(Path(path).expanduser()).authenticators(SERVER):
+            if netrc.netrc(os.path.expanduser(path)).authenticators(SERVER):
                 return True
         except FileNotFoundError:
             pass
