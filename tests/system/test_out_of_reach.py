@@ -9,6 +9,7 @@ from pruneexp.records.check import check
 from pruneexp.records.store import Store
 from pruneexp.reports.frame import recorded
 from pruneexp.system.tracking import _anything_set
+from tests.command import in_process, refused
 
 LONG = "a" * 300
 
@@ -31,3 +32,16 @@ def test_wandb_is_asked_where_home_cannot_be_looked_into(tmp_path: Path, monkeyp
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("HOME", LONG)
     assert _anything_set()  # W&B may find something there all the same
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["report_dir=" + LONG], "none of the 27 cells is recorded in"),
+        (["results_dir=" + LONG], "cannot be read (File name too long): take a shorter name."),
+    ],
+)
+def test_a_report_out_of_reach_is_refused(
+    words: list[str], told: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused(in_process(tmp_path, monkeypatch, capsys, "mode=report", "seed=0", *words), told, tmp_path)
