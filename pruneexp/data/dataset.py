@@ -198,9 +198,12 @@ def _complete(folder: Path) -> bool:
     """Are all four arrays there?
 
     Raises:
-        UserError: some are and some are not.
+        UserError: some are and some are not, or nobody may look.
     """
-    missing = [f"{file}.npy" for file in FILES if not os.path.exists(folder / f"{file}.npy")]
+    try:
+        missing = [f"{file}.npy" for file in FILES if not (folder / f"{file}.npy").exists()]
+    except OSError as error:
+        raise UserError(f"{folder} cannot be read ({reason(error)}): {files.remedy(error, 'data_dir')}.") from error
     if missing and len(missing) < len(FILES):
         raise UserError(
             f"{folder} lacks {', '.join(missing)}: add what is missing, or delete the folder to have it made."

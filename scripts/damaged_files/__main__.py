@@ -41,6 +41,9 @@ RIGHT = {  # what is taken, and why
     ("weights=, pickle", "last byte"): OTHER,
     ("records=", "empty"): "a file without records: the cells are made",
     ("conf YAML", "empty"): "a preset that says nothing",
+    ("checkpoint", "dangling link"): "as none: the training starts at its begin",
+    ("scores", "dangling link"): "as none: they are made, and take the link's place",
+    ("rewound network", "dangling link"): "as none: it is made, and takes the link's place",
 }
 
 
@@ -126,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     warm()
     begin, found = time.monotonic(), dict[tuple[str, str], str]()
     with tempfile.TemporaryDirectory() as folder:
+        Path(folder).chmod(0o755)  # another user reads the data
         made = Path(folder) / "made"
         made.mkdir()
         sound.make(made)
