@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pruneexp.data import dataset
-from pruneexp.data.dataset import SEAL, Arrays, Dataset, load
+from pruneexp.data.dataset import SEAL, Arrays, Dataset, _complete, load
 from pruneexp.errors import UserError
 
 COUNT = 6
