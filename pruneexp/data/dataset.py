@@ -3,7 +3,6 @@
 import contextlib
 import functools
 import hashlib
-import os
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
