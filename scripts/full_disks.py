@@ -1,9 +1,9 @@
 """Fill the disk at many instants of what pruneexp writes, in bytes and in inodes, and see what becomes of it.
 
-    python -m scripts.full_disks [--instants 10] [--only NAME ...] [--log FILE] FOLDER
+    python -m scripts.full_disks [--instants 10] [--only NAME ...] [--out FILE] FOLDER
 
 mounts a small tmpfs in FOLDER (as root) for each instant: what is finished already lies on it, and beside that there is room for some
-bytes or some inodes, from none to nearly all that the command writes. The command meets the end of the disk somewhere in its course.
+bytes or some inodes, from none to one less than all that the command writes. The command meets the end of the disk somewhere in its course.
 It is a fault if
 
 * there is a TRACEBACK, a HANG, or no single sentence where the exit code is not 0;
@@ -11,6 +11,8 @@ It is a fault if
 * a scratch file or half a cell is LEFT;
 * with room again the same command does not end well, or leaves other files, other tables, masks, weights, arrays or histories (UNEQUAL);
   times and what a record says of its process aside.
+
+Of all commands it writes results/benchmarks/full_disks.md.
 """
 
 import argparse
@@ -23,14 +25,20 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from pruneexp.errors import UserError
+from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
+from pruneexp.reports.markdown import made_by
 from pruneexp.system import files
 from scripts.corruptions_of.commands import Outcome, composed, forked, warm
 from scripts.corruptions_of.verdicts import OF_THE_PROCESS
 from scripts.kill_and_restart import listing, without_seconds
 
+OUT = Path(__file__).resolve().parent.parent / "results" / "benchmarks" / "full_disks.md"
 DISK = Path("disk")
+PAGE = 4096  # bytes that a tmpfs gives out at least
 ROOM = "size=256M,nr_inodes=100000"
 BASE = (
     "recipe=smoke", "recipe.train_images=64", "recipe.test_images=64", "trainer.accelerator=cpu", "trainer.threads=1", "seed=0",
@@ -127,18 +135,18 @@ class Trial:
 
     def instants(self, count: int) -> Iterator[tuple[str, int, int]]:
         """What is short, and the bytes and inodes that are left: three of five instants are of bytes."""
-        some = max(1, count * 3 // 5)
-        for number in range(some):
-            yield "bytes", number * self.takes[0] // some // 4096 * 4096, 10_000
-        for number in range(count - some):
-            yield "inodes", 64 << 20, number * self.takes[1] // (count - some)
+        of_bytes = count * 3 // 5
+        for room in np.linspace(0, self.takes[0] - PAGE, of_bytes):
+            yield "bytes", int(room) // PAGE * PAGE, 10_000
+        for inodes in np.linspace(0, self.takes[1] - 1, count - of_bytes):
+            yield "inodes", 64 << 20, int(inodes)
 
     def at(self, room: int, inodes: int) -> tuple[Outcome, list[str]]:
         """How the command ends with so much room, and the faults."""
         with Disk(self.folder / DISK) as disk:
             shutil.copytree(self.base, disk.place, dirs_exist_ok=True, symlinks=True)
             taken = disk.used
-            disk.leave(f"size={max(taken[0] + room, 4096)},nr_inodes={taken[1] + inodes}")
+            disk.leave(f"size={max(taken[0] + room, PAGE)},nr_inodes={taken[1] + inodes}")
             outcome = self.command(self.words)
             faults = [*_said(outcome), *self._kept(disk.place)]
             disk.leave(ROOM)
@@ -198,17 +206,15 @@ def main() -> int:
     parser.add_argument("folder", type=Path, help="where the disk is mounted; made anew")
     parser.add_argument("--instants", type=int, default=10, help="of each command (default 10)")
     parser.add_argument("--only", nargs="+", choices=WRITERS, default=list(WRITERS), help="commands by name")
-    parser.add_argument("--log", type=Path, help="a file that gets the table")
+    parser.add_argument("--out", type=Path, default=OUT, help="where the page of all commands goes")
     arguments = parser.parse_args()
     if os.geteuid() != 0:
         parser.error("only root can mount the small disk that is filled")
     folder: Path = arguments.folder.resolve()
     folder.mkdir(parents=True)
     warm()
-    lines = [
-        f"{'writers':24}{'instants':>9}{'exit 0':>8}{'exit 1':>8}{'exit 2':>8}"
-        + "".join(f"{one:>13}" for one in FAULTS)
-    ]
+    heads = ("what is written", "instants", "exit 0", "exit 1", "exit 2", *FAULTS)
+    lines = [f"| {' | '.join(heads)} |", "|" + "---|" * len(heads)]
     total: Counter[str] = Counter()
     for name in arguments.only:
         trial, counts = Trial(folder, WRITERS[name]), Counter[str]()
@@ -223,14 +229,16 @@ def main() -> int:
         total += counts
     lines.append(_row("all", total))
     print("\n".join(lines))
-    if arguments.log:
-        files.write(arguments.log, "\n".join(lines) + "\n")
+    if arguments.only == list(WRITERS):
+        command = f"python -m scripts.full_disks --instants {arguments.instants} FOLDER; commit {git_commit()}"
+        told = "A disk that is full at many instants of what is written, and what was wrong with what was said, lost or left:"
+        files.write(arguments.out, "\n".join([made_by(command), told, "", *lines]) + "\n")
     return int(any(total[fault] for fault in FAULTS))
 
 
 def _row(name: str, counts: Counter[str]) -> str:
-    exits = "".join(f"{counts[f'exit {code}']:>8}" for code in range(3))
-    return f"{name:24}{counts['instants']:>9}{exits}" + "".join(f"{counts[fault]:>13}" for fault in FAULTS)
+    cells = [counts[head] for head in ("instants", "exit 0", "exit 1", "exit 2", *FAULTS)]
+    return f"| {name} | {' | '.join(map(str, cells))} |"
 
 
 if __name__ == "__main__":
