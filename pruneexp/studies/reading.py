@@ -4,6 +4,7 @@ import contextlib
 import gzip
 import io
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -33,6 +34,11 @@ def told(path: Path) -> Iterator[None]:
         raise UserError(f"{path} is damaged or another file: it lacks {error}.") from error
     except Exception as error:
         raise UserError(f"{path} is damaged or another file ({reason(error)}).") from error
+
+
+def there(path: Path) -> bool:
+    """Whether anything has this name, be it no file: a link that leads nowhere is read, and told."""
+    return os.path.lexists(path)
 
 
 def content(path: Path) -> bytes:

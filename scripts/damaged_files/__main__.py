@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from pruneexp.records.provenance import git_commit
+from pruneexp.records.provenance import code_digest, git_commit
 from pruneexp.reports.markdown import made_by
 from pruneexp.system import files
 from scripts.bad_input.folders import as_nobody
@@ -41,6 +41,13 @@ RIGHT = {  # what is taken, and why
     ("weights=, pickle", "last byte"): OTHER,
     ("records=", "empty"): "a file without records: the cells are made",
     ("conf YAML", "empty"): "a preset that says nothing",
+    ("image of a folder", "last byte"): "its pixels are the same",
+    ("study's records", "last byte"): "the same records: it ends the last line",
+    ("study's table", "cut"): "a sound table of fewer rows: it has no seal",
+    ("study's table", "last byte"): "the same rows: it ends the last line",
+    ("study's IMDBs", "last byte"): "the same rows: it ends the last line",
+    ("seal of the arrays", "last byte"): "the same digest: it ends the line",
+    ("seal of the arrays", "dangling link"): "as none: arrays that people put in place have none",
     ("checkpoint", "dangling link"): "as none: the training starts at its begin",
     ("scores", "dangling link"): "as none: they are made, and take the link's place",
     ("rewound network", "dangling link"): "as none: it is made, and takes the link's place",
@@ -127,6 +134,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="where the page of all readers goes")
     options = parser.parse_args(arguments)
     warm()
+    code_digest()  # part of an artifact's name, whatever happens to the checkout meanwhile
     begin, found = time.monotonic(), dict[tuple[str, str], str]()
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)  # another user reads the data

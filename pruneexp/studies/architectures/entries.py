@@ -68,7 +68,7 @@ def entries_of(architecture: Architecture, path: Path, limits: Limits) -> Iterat
         UserError: it is there and damaged.
     """
     known: dict[str, Entry] = {}
-    if path.exists():
+    if reading.there(path):
         with reading.told(path):
             known = {entry.question: entry for entry in map(ENTRY.validate_python, reading.lines(path))}
     yield from known.values()

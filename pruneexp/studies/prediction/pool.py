@@ -35,7 +35,7 @@ def load_pool(path: Path | None = None) -> pd.DataFrame:
         UserError: no such file, damaged, columns missing, or something else than numbers in one.
     """
     path = path or published_dir() / "mge_pool.csv.gz"
-    if not path.exists():
+    if not reading.there(path):
         raise UserError(f"there is no pool {path}; pruneexp.studies.topology.mge_pool makes it.")
     frame = reading.table(path)
     missing = [name for name in [*NETWORK, "accuracy", *METRICS, "layer_density"] if name not in frame]

@@ -29,7 +29,7 @@ def _beside(
     """The rows of a file under results/published, each with that of our table which has the same keys."""
     path, own = published_dir() / f"{file}.csv", report_dir / "tables" / f"{table}.csv"
     ours = dict[tuple[str, ...], dict[str, Any]]()
-    if own.is_file():
+    if reading.there(own):
         found = reading.table(own, dtype=str, keep_default_na=False)
         reading.numbers(own, found, ["mean", *({"std", "n"} & {*found})])
         with reading.told(own):
@@ -64,7 +64,7 @@ def of_rankings(report_dir: Path) -> Iterator[dict[str, Any]]:
 
 def of_densities(report_dir: Path) -> Iterator[dict[str, Any]]:
     """The densities that Tables 4 and 5 of the Ramanujan paper print beside their accuracies, in percent."""
-    if not (path := report_dir / "tables" / "ramanujan_densities.csv").is_file():
+    if not reading.there(path := report_dir / "tables" / "ramanujan_densities.csv"):
         return
     found = reading.table(path)
     for row in dicts(reading.numbers(path, found, ["table", "printed", "of the 4096 network", "of its own network"])):

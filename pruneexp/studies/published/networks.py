@@ -88,7 +88,7 @@ def _network(row: dict[str, Any]) -> tuple[str, ...]:
 
 def _imdbs(report_dir: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
     """The rows of the study of Table 6's masks, by network and density."""
-    if not (path := report_dir / "tables" / "ramanujan_table6_imdb.csv").is_file():
+    if not reading.there(path := report_dir / "tables" / "ramanujan_table6_imdb.csv"):
         return {}
     rows = reading.table(path, keep_default_na=False)
     reading.numbers(path, rows, ["asked_density", "n", *OF_MASKS])
@@ -98,7 +98,7 @@ def _imdbs(report_dir: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 def _times(report_dir: Path) -> dict[tuple[str, float, float], list[float]]:
     """Seconds to make a mask by network, density and the paper's seconds."""
-    if not (path := report_dir / "benchmarks" / "masks.json").is_file():
+    if not reading.there(path := report_dir / "benchmarks" / "masks.json"):
         return {}
     with reading.told(path):
         rows = json.loads(reading.content(path))["rows"]

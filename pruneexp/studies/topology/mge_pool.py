@@ -50,7 +50,7 @@ def read(folder: Path, name: str) -> pd.DataFrame:
         UserError: it is missing or damaged, or lacks a column.
     """
     path = folder / f"{name}.csv.gz"
-    if not path.exists():
+    if not reading.there(path):
         raise UserError(f"{path} does not exist; the folder must hold {', '.join(f'{t}.csv.gz' for t in TABLES)}.")
     table = reading.table(path).rename(columns={"pruning": "method", "pruning_algorithm": "method"})
     if "file" in table:
