@@ -18,6 +18,8 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+import torch
+
 from pruneexp.records.provenance import code_digest, git_commit
 from pruneexp.reports.markdown import made_by
 from pruneexp.system import files
@@ -134,6 +136,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--out", type=Path, default=OUT, help="where the page of all readers goes")
     options = parser.parse_args(arguments)
     warm()
+    torch.set_num_threads(1)  # what is forged here must start no threads, which a fork would wait for
     code_digest()  # part of an artifact's name, whatever happens to the checkout meanwhile
     begin, found = time.monotonic(), dict[tuple[str, str], str]()
     with tempfile.TemporaryDirectory() as folder:
