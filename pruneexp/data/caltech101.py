@@ -47,7 +47,10 @@ def caltech101(data_dir: Path, name: str, side: Side, strict: bool = False) -> A
 
 @contextlib.contextmanager
 def _categories(data_dir: Path, name: str) -> Iterator[Path]:
-    """The folder of classes; the official zip holds it in a tar."""
+    """The folder of classes; the official zip, whose MD5 is looked at, holds it in a tar.
+
+    That tar has no digest that is looked at, also where it lies in `data_dir` by itself: like any archive it is unpacked without trust.
+    """
     with contextlib.ExitStack() as stack:
         place = data_dir
         if not (place / FOLDER).is_dir() and not (place / TAR).exists():
