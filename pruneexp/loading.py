@@ -5,7 +5,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import safetensors.torch
 import torch
 from torch import nn
 
@@ -13,10 +12,11 @@ from pruneexp.cell import canonical
 from pruneexp.components.component import configured, plain_json
 from pruneexp.components.recorded import check_recorded
 from pruneexp.errors import UserError, first_line
-from pruneexp.network.compaction import State, restore
+from pruneexp.network.compaction import restore
 from pruneexp.network.exported import load_exported
 from pruneexp.network.masks import Masks
 from pruneexp.network.plain import plain
+from pruneexp.records.artifact_store import tensors
 from pruneexp.records.claims import CHECKPOINT
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
@@ -66,7 +66,7 @@ def load_cell(folder: str | Path) -> LoadedCell:
             f"{folder} is of an earlier version, which kept too little to build its trained network from: delete the folder and run the"
             " command that made it to have the cell made again, or take load_masks of its masks.safetensors."
         )
-    model, content = _built(record), _tensors(store, key, "weights.safetensors")
+    model, content = _built(record), tensors(store, key, "weights.safetensors")
     try:
         model.load_state_dict(restore(content, {} if record["asked_density"] == 1 else masks))
     except RuntimeError as error:  # other names or shapes
@@ -74,24 +74,15 @@ def load_cell(folder: str | Path) -> LoadedCell:
     return LoadedCell(model.eval(), masks, record)
 
 
-def _tensors(store: Store, key: str, name: str) -> State:
-    """What is in one of a cell's files, which has the digest that its record states."""
-    try:
-        return safetensors.torch.load(store.file(key, name))
-    except safetensors.SafetensorError as error:
-        raise UserError(
-            f"{name} of {key} is no file of tensors ({first_line(error)}): have the cell made again."
-        ) from error
-
-
 def _masks(store: Store, key: str, record: Record) -> Masks:
     """Its masks, in the order of its layers."""
-    found = _tensors(store, key, "masks.safetensors")  # in no fixed order
     names = [layer["name"] for layer in record["layers"]]
-    if not set(names) <= found.keys() or any(mask.dtype != torch.bool for mask in found.values()):
-        raise UserError(
-            f"masks.safetensors of {key} has no mask of each layer that its record tells of: have the cell made again."
-        )
+
+    def fault(found: Masks) -> str:
+        whole = set(names) <= found.keys() and all(mask.dtype == torch.bool for mask in found.values())
+        return "" if whole else "it has no mask of each layer that the record tells of"
+
+    found = tensors(store, key, "masks.safetensors", fault)  # in no fixed order
     return {name: found[name] for name in names}
 
 
