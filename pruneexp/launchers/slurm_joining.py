@@ -13,7 +13,7 @@ from typing import Any
 from pruneexp.cell import digest
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.slurm_queue import Listed
-from pruneexp.launchers.submitted import Submitted, home, remove, result
+from pruneexp.launchers.submitted import Submitted, ended_well, home, remove
 from pruneexp.launchers.task import Task
 from pruneexp.system import files
 
@@ -78,10 +78,9 @@ def join(
 
 def tidy(results: str) -> None:
     """Delete the folders all of whose jobs have ended well."""
-    nothing = Bundle(())
     for folder, kept in noted(results).items():
-        ends = [result(Submitted(number, folder, nothing).paths.result_pickle, nothing) for number in kept["jobs"]]
-        if all(end is not None and not end.failures and not end.stopped for end in ends):
+        jobs = [Submitted(number, folder, Bundle(())) for number in kept["jobs"]]
+        if all(ended_well(job.paths.result_pickle) for job in jobs):
             remove(folder)
 
 

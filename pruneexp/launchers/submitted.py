@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import importlib.util
+import io
 import os
 import pickle
 import shutil
@@ -20,6 +21,7 @@ from pruneexp.failures import Failure
 from pruneexp.launchers.bundle import Bundle
 from pruneexp.launchers.task import Outcome
 from pruneexp.records.store import Store
+from pruneexp.system import files
 from pruneexp.system.console import write_whatever
 from pruneexp.system.files import unwritable
 from pruneexp.system.signals import GRACE, Stopped, heeded
@@ -137,22 +139,45 @@ class Submitted:
 def result(path: Path, bundle: Bundle) -> Outcome | None:
     """How a job ended by the result that submitit has written, if it has."""
     try:
-        with path.open("rb") as file:
-            _, found = _Result(file).load()
+        found = _left(path)
     except FileNotFoundError:
         return None
-    except Exception as error:  # what is damaged can raise anything; none of it runs code
+    except Exception as error:
         return bundle.failed(f"{path} is no result of a job ({reason(error)}).")
     if isinstance(found, Outcome):
         return found
-    trace = str(found).rstrip() or "it says nothing"  # the job's Python could not even start the bundle
+    trace = found.rstrip() or "it says nothing"  # the job's Python could not even start the bundle
     failed = bundle.failed(trace.splitlines()[-1])
     return Outcome(tuple(dataclasses.replace(one, trace=trace) for one in failed.failures))
 
 
+def ended_well(path: Path) -> bool:
+    """Whether submitit has written there that a job has made all that it was to make."""
+    try:
+        return _left(path) == Outcome()
+    except Exception:  # missing, damaged or out of reach: what lies beside it may tell why, and stays
+        return False
+
+
+def _left(path: Path) -> Outcome | str:
+    """What a job has left: how it ended, or where in the program it could not even start.
+
+    Raises:
+        Exception: of any kind: it is missing, out of reach, or holds something else; none of it runs code.
+    """
+    _, found = _Result(io.BytesIO(files.read(path))).load()
+    texts = [found] if not isinstance(found, Outcome) else [found.stopped]
+    for one in found.failures if isinstance(found, Outcome) else ():
+        texts += dataclasses.astuple(one) if isinstance(one, Failure) else [one]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("it holds something else")
+    ended: Outcome | str = found
+    return ended
+
+
 class _Result(pickle.Unpickler):
-    """What submitit writes when a job ends. Any other object is refused, so that no code is run: a results folder may be brought by
-    others, or they may write in it."""
+    """What submitit writes when a job ends. Any other object is refused, so that no code is run: a results folder that was brought may
+    tell of jobs, too."""
 
     def find_class(self, module: str, name: str) -> Any:
         if (module, name) in ((Outcome.__module__, "Outcome"), (Failure.__module__, "Failure")):

@@ -79,9 +79,13 @@ def misfit(found: object, wanted: Mapping[str, torch.Tensor], exact: bool = True
         value = found[name]
         if not isinstance(value, torch.Tensor):
             return f"{name} is {type(value).__name__} and should be a tensor"
-        if value.layout != torch.strided or value.device.type != "cpu" or value.is_complex() or value.is_quantized:
+        if value.layout != torch.strided or value.device.type != "cpu" or value.is_quantized:
             return f"{name} is no array of plain numbers"
-        if value.shape != like.shape or (exact and value.dtype != like.dtype):
+        if (
+            value.shape != like.shape
+            or value.is_complex() != like.is_complex()
+            or (exact and value.dtype != like.dtype)
+        ):
             return f"{name} is {_kind(value)} and should be {_kind(like)}"
     return ""
 

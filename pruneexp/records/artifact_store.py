@@ -83,12 +83,7 @@ def tensors(store: Store, key: str, name: str, fault: Callable[[Tensors], str] =
     Raises:
         UserError: it is not what the record says, or not what belongs there.
     """
-    content = store.file(key, name)
-    try:
-        found = safetensors.torch.load(content)
-        why = fault(found)
-    except Exception as error:  # as `_read`
-        why = reason(error)
+    found, why = _loaded(store.file(key, name), fault)
     if why:
         raise damaged(store.folder / key / name, why)
     return found
@@ -96,13 +91,23 @@ def tensors(store: Store, key: str, name: str, fault: Callable[[Tensors], str] =
 
 def _read(path: Path, fault: Callable[[Tensors], str]) -> Tensors | None:
     try:
-        found = safetensors.torch.load(files.read_sealed(path))
-        why = fault(found)
+        content = files.read_sealed(path)
     except FileNotFoundError:
         return None
-    except Exception as error:  # a damaged file can make the reader fail in any way
-        why = reason(error)
+    except (OSError, ValueError) as error:
+        found, why = Tensors(), reason(error)
+    else:
+        found, why = _loaded(content, fault)
     if why:
         say(str(path), f"cannot be used ({why}); it is made again")
         return None
     return found
+
+
+def _loaded(content: bytes, fault: Callable[[Tensors], str]) -> tuple[Tensors, str]:
+    """What a file holds, and why it cannot be used; nothing where it can."""
+    try:
+        found = safetensors.torch.load(content)
+    except Exception as error:  # a damaged file can make the reader fail in any way
+        return {}, reason(error)
+    return found, fault(found)

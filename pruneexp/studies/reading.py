@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from pruneexp.errors import UserError, reason
+from pruneexp.errors import UserError, first_line, reason
 from pruneexp.system import files
 
 
@@ -79,7 +79,12 @@ def numbers(path: Path, found: pd.DataFrame, columns: list[str]) -> pd.DataFrame
         UserError: one is missing, or has something else.
     """
     with told(path):
-        return found.assign(**{column: pd.to_numeric(found[column]) for column in columns})
+        for column in columns:
+            try:
+                found = found.assign(**{column: pd.to_numeric(found[column])})
+            except (TypeError, ValueError) as error:
+                raise ValueError(f"column {column}: {first_line(error)}") from error
+        return found
 
 
 def lines(path: Path) -> list[Any]:

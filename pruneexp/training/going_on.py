@@ -16,8 +16,9 @@ PARTS = {"network": dict, "optimiser": dict, "history": list, "seconds": float, 
 def fault(state: Mapping[str, Any], branch: Branch) -> str:
     """Why a training cannot go on from a state, as part of a sentence; nothing where it can, and then `Branch.restore` does not fail.
 
-    The tensors have the names, shapes and types of the branch's own and are finite, unless its loss is not; the optimiser's options are
-    the branch's; the history has a row for each of the branch's epochs from the first on, with the recipe's learning rate.
+    The tensors have the names, shapes and types of the branch's own; parameters and momentum are finite, unless its loss is not; the
+    optimiser's options are the branch's; the history has a row for each of the branch's epochs from the first on, with the recipe's
+    learning rate.
 
     Args:
         state: of a checkpoint.
@@ -41,8 +42,11 @@ def _fault(state: Mapping[str, Any], branch: Branch) -> str:
         return f"of its optimiser {why}"
     if why := misfit(state["network"], branch.network.state_dict()):
         return f"of its network {why}"
-    diverged = not math.isfinite(state["history"][-1]["train/loss"])
-    return "" if diverged else not_finite(state["network"] | _buffers(state["optimiser"]))
+    if not math.isfinite(state["history"][-1]["train/loss"]):
+        return ""
+    # of buffers some are not finite on purpose, such as the mask of what attention may not see
+    parameters = {name: state["network"][name] for name, _ in branch.network.named_parameters()}
+    return not_finite(parameters | _buffers(state["optimiser"]))
 
 
 def _of_history(rows: list[Any], branch: Branch) -> str:

@@ -1,6 +1,7 @@
 """Each option there is with values that it cannot have, some of them chosen by lot; names that are nearly right; words that are none."""
 
 import random
+import re
 from collections.abc import Iterator
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
@@ -17,13 +18,13 @@ VALUES = {
 }  # fmt: skip
 EACH = 3  # values of an option
 SLOW = ("model=alexnet", "model=alexnet_2448", "model=vgg13_2448", "scorer=ntk_sap", "scorer=iter_snip")
-# kind of value -> what the option's own words must say for it to be right, and why it then is
+# kind of value -> what (a pattern) the option's own words must say for it to be right, and why it then is
 RIGHT = {
     "zero": ("at least 0", "a number from zero on"),
     "half": ("number, ", "a number within its bounds"),
     "text": ("text", "text that tables show"),
     "unicode": ("line of text", "a path or a title"),
-    "dots": ("text", "text with dots in it"),
+    "dots": ("text|project's name", "dots may stand within it"),
     "slashes": ("line of text", "a path or a title"),
     "empty list": ("a list", "nothing is chosen"),
     "interpolation": ("line of text", "text, of a variable"),
@@ -89,7 +90,7 @@ def _of_places() -> Iterator[Line]:
             chosen = (place.chosen,) if place.chosen else ()
             why = f"{place.option} must be {place.words}; {kind}"
             said, right = RIGHT.get(kind, ("", ""))
-            accepted = right if said in place.words else ""
+            accepted = right if re.search(said, place.words) else ""
             yield Line((*chosen, f"{place.option}={VALUES[kind]}"), why, accepted=accepted)
 
 

@@ -66,7 +66,7 @@ def test_words_in_place_of_numbers(tmp_path: Path) -> None:
     printed.loc[3, "mean"] = "much"
     placed(tmp_path / "tables" / "topology_table3.csv", printed.to_csv(index=False).encode())
     with pytest.raises(
-        UserError, match=r"topology_table3\.csv is damaged or another file \(Unable to parse string .much."
+        UserError, match=r"topology_table3\.csv is damaged or another file \(column mean: Unable to parse string .much."
     ):
         list(of_regressions(tmp_path))
     pool = pd.read_csv(published_dir() / "mge_pool.csv.gz")

@@ -107,6 +107,20 @@ def test_a_network_that_has_diverged_may_have_weights_that_are_not_finite(tmp_pa
     assert checkpoint(tmp_path / "file")._usable(branch()) is not None
 
 
+def test_buffers_may_be_complex_and_not_finite_on_purpose(tmp_path: Path) -> None:
+    def masked() -> torch.nn.Module:
+        network = small()
+        network.register_buffer("unseen", torch.full((2, 2), -math.inf).triu(1))
+        network.register_buffer("turns", torch.polar(torch.ones(3), torch.arange(3.0)))
+        return network
+
+    with pytest.raises(Interrupted):
+        run(masked(), checkpoint(tmp_path / "file"), passes=12)
+    network, told = masked(), list[str]()
+    own = Branch(network, random_masks(network), RECIPE, resident(RECIPE, validation=20), CPU, [], RECIPE.epochs)
+    assert checkpoint(tmp_path / "file", told)._usable(own) is not None, told
+
+
 def test_a_training_beside_a_false_checkpoint_is_as_without(tmp_path: Path, left: bytes) -> None:
     state, content, told = torch.load(io.BytesIO(left), weights_only=True), io.BytesIO(), list[str]()
     momentum(state, lambda _: torch.zeros(3))  # the network before it would fit

@@ -41,7 +41,8 @@ def load_pool(path: Path | None = None) -> pd.DataFrame:
     missing = [name for name in [*NETWORK, "accuracy", *METRICS, "layer_density"] if name not in frame]
     if missing:
         raise UserError(f"the pool {path} lacks the columns {', '.join(missing)}.")
-    frame = reading.numbers(path, frame, [str(name) for name in frame if name not in ("dataset", "model", "method")])
+    rivals = [name for name in RIVALS if name in frame]
+    frame = reading.numbers(path, frame, ["sparsity", "seed", "accuracy", "layer_density", *METRICS, *rivals])
     printed = pd.read_csv(published_dir() / "topology_tables8_10.csv", comment="#")
     dense = printed[printed["density"] == 1].set_index(["dataset", "model"])["accuracy"] / 100
     return with_drop(frame, dense)
@@ -106,6 +107,8 @@ def _row(record: Mapping[str, Any]) -> dict[str, Any]:
     row: dict[str, Any] = {name: str(names[name]) for name in ("recipe", "dataset", "model")}
     row["method"] = _method(str(names["scorer"]), str(names["masker"]), record.get("description", {}))
     row |= {"sparsity": round(1 - float(density), 9), "seed": int(record["seed"])}
+    if record["accuracy"] is None:
+        raise UserError(f"the training of {record.get('key')} has diverged, and has no accuracy: leave its line out.")
     row["accuracy"] = float(record["accuracy"]) / 100
     found = record.get("topology") or {}
     layers = record.get("layers") or []

@@ -52,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     for name in names:
         if name not in known:
             raise UserError(f"there is no figure {name!r}; available: {', '.join(known)}.")
-    networks = source.networks(options)  # what is wrong with it is told before a figure is drawn
+    # what is wrong with them is told before a figure is drawn
+    networks = source.networks(options) if BY.keys() & {*names} else pd.DataFrame()
     for name in names:
         if name in BY:
             figure = of_networks(name, networks)

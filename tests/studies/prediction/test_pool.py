@@ -90,6 +90,10 @@ def test_the_pool_goes_through_records_unchanged() -> None:
         ([record("dense", 1.0), record("erk", 0.1, topology=None)], "no topology metrics"),
         ([{"seed": 0}], "lacks the field 'names'"),
         (
+            [record("dense", 1.0, accuracy=None, key="a-s0")],
+            "the training of a-s0 has diverged, and has no accuracy: leave",
+        ),
+        (
             [record("dense", 1.0, names=record("erk", 1)["names"] | {"recipe": "smoke"}), record("erk", 0.1)],
             "several recipes",
         ),
@@ -103,6 +107,8 @@ def test_records_that_make_no_frame(records: list[dict[str, Any]], message: str)
 def test_a_pool_that_is_none(tmp_path: Path) -> None:
     with pytest.raises(UserError, match="there is no pool"):
         load_pool(tmp_path / "pool.csv.gz")
+    load_pool().drop(columns="drop").assign(note="of somebody's own").to_csv(tmp_path / "more.csv", index=False)
+    assert len(load_pool(tmp_path / "more.csv")) == len(load_pool())
     (tmp_path / "pool.csv").write_text("dataset,model\ncifar10,conv6\n")
     with pytest.raises(UserError, match="lacks the columns method, sparsity"):
         load_pool(tmp_path / "pool.csv")
