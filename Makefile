@@ -38,7 +38,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	method-options ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-busy bad-input damaged-files soak \
+	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-busy bad-input damaged-files full-disks soak \
 	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page audit clean
 
 help: ## list the targets
@@ -187,6 +187,9 @@ bad-input: .venv/tested ## thousands of bad command lines: each is one sentence,
 
 damaged-files: .venv/tested ## every file that is read replaced by what is none, or holds something else; some ten minutes
 	.venv/bin/python -m scripts.damaged_files $(ARGS)
+
+full-disks: .venv/tested ## a disk that is full at 70 instants of what is written; as root, some ten minutes
+	.venv/bin/python -m scripts.full_disks $(ARGS) "$$(mktemp -d)/disk"
 
 soak: .venv/tested ## 2,000 cells in one process: its memory, descriptors, threads, time a cell
 	.venv/bin/python -m scripts.soak $(ARGS)
