@@ -235,6 +235,59 @@ def test_a_model_and_a_data_set_of_ones_own(made: Made, own: Path) -> None:
     assert "mine" not in sys.modules
 
 
+ACT = """
+import os
+from os import mkdir
+from torch.nn import Tanh
+
+class Act(nn.Module):
+    def __init__(self, slope=1.0):
+        super().__init__()
+        self.slope = slope
+
+    def forward(self, x):
+        return self.slope * x.relu()
+
+def with_act(num_classes, input_shape, act):
+    first = nn.Conv2d(input_shape[0], 6, 3, stride=4, padding=1)
+    return nn.Sequential(first, act, nn.Flatten(), nn.Linear(96, num_classes))
+
+def __getattr__(name):
+    if name == "served":
+        return with_act
+    raise AttributeError(name)
+"""
+
+
+def test_a_model_of_ones_own_with_a_component_of_ones_own(made: Made, own: Path) -> None:
+    own.write_text(OWN + ACT)
+    words = ("model._target_=mine.with_act", "+model.act={_target_:mine.Act,slope:0.5}", "dataset=mine")
+    (folder,) = made(*PRUNED, *words, f"hydra.searchpath=[file://{own.parent}]")
+    model, state = pruneexp.load_cell(folder).model, made.states[folder.name]
+    assert model[1].slope == 0.5  # type: ignore[index]
+    assert all(torch.equal(value, state[name]) for name, value in model.state_dict().items())
+
+    def told(**model: object) -> str:
+        reseal(folder, lambda record: record["config"]["model"].update(model))
+        with pytest.raises(UserError) as caught:
+            pruneexp.load_cell(folder)
+        return str(caught.value)
+
+    alone = "and there components of pruneexp and what mine itself defines are called because a record says so"
+    for name in ("mine.mkdir", "mine.os", "mine.Tanh", "mine.np", "os.mkdir", "evil.Act", f"{__name__}.anything"):
+        assert told(act={"_target_": name}).startswith(f"the record names {name} within its model, {alone}")
+    assert told(act={"_target_": "mine.served"}).startswith(
+        "the record names mine.served within its model, and mine, which is imported, does not hold that name"
+    )
+    assert "`import mine.other` first" in told(act={"_target_": "mine.other.Act"})
+    assert told(act={"_target_": "mine.Act", "slope": {"_target_": "os.mkdir"}}).startswith(
+        "the record names os.mkdir within its model, "
+    )
+    assert told(_target_="mine.served", act={"_target_": "mine.Act"}).startswith(
+        "the record names mine.served as its model, and mine, which is imported, does not hold that name (its own __getattr__"
+    )
+
+
 def test_a_model_with_a_path_of_this_machine_is_kept_without_it(made: Made, own: Path) -> None:
     (own.parent / "width").write_text("5", encoding="utf-8")
     text = OWN.replace("width=6):", "where):\n    width = int(np.loadtxt(where))")
@@ -292,7 +345,7 @@ VGG = {"_target_": "pruneexp.models.vgg.vgg_small"}
         ),
         (
             {"_target_": f"{__name__}.nowhere"},
-            r"the record names .*\.nowhere as its model, and a record imports nothing",
+            r"the record names .*\.nowhere as its model, and .*, which is imported, does not hold that name",
         ),
         (
             {"_target_": "pruneexp.api.run"},
@@ -300,9 +353,12 @@ VGG = {"_target_": "pruneexp.models.vgg.vgg_small"}
         ),
         ({"_target_": "pruneexp.loading.os.mkdir"}, "model._target_=.* names nothing that can be imported"),
         ({"_target_": "pruneexp.scorers.snip.snip"}, r"the network of .* is a scorer"),
-        ({**VGG, "norm": {"_target_": "evil.net"}}, r"the record names evil\.net as its model"),
-        ({**VGG, "norm": HUB}, r"the record names torch\.hub\.load as its model, whose signature"),
-        ({**VGG, "norm": [{"a": HUB}]}, r"the record names torch\.hub\.load as its model, whose signature"),
+        (
+            {**VGG, "norm": {"_target_": "evil.net"}},
+            r"names evil\.net within its model, and there components of pruneexp are called",
+        ),
+        ({**VGG, "norm": HUB}, r"the record names torch\.hub\.load within its model, and there components"),
+        ({**VGG, "norm": [{"a": HUB}]}, r"the record names torch\.hub\.load within its model, and there components"),
         ({"_target_": ["evil.net"]}, "model._target_ must be the dotted name"),
         (None, "the network of .* .model must be a component"),
         ([], "the network of .* .model must be a component"),

@@ -11,7 +11,7 @@ import torch
 from torch import fx, nn
 
 from pruneexp.errors import UserError, reason
-from pruneexp.network.rebuilt import DTYPES, graph_of
+from pruneexp.network.rebuilt import DTYPES, UnknownOperatorError, graph_of
 
 FORMAT = 8  # the major version of the schema of torch 2.10 to 2.13
 # of tensors, as modules have them; neither quotes nor backslashes, which would end a name in the source text that fx writes
@@ -42,7 +42,7 @@ def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
         name: of the file, for the sentence.
 
     Raises:
-        UserError: it holds something else, or something of a later format: what is not known is not taken.
+        UserError: it holds something else, an operator that is not known, or something of a later format: what is not known is not taken.
     """
     try:
         entries = _entries(content)
@@ -54,6 +54,11 @@ def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
         network = Exported(_modules(tensors), graph_of(program["graph_module"], tensors))
         for owner, _, buffer in (one.rpartition(".") for one in constants):
             network.get_submodule(owner)._non_persistent_buffers_set.add(buffer)
+    except UnknownOperatorError as error:
+        raise UserError(
+            f"{name} is of a network that pruneexp does not read, as {reason(error)[:300]}: a file of your own torch.export.load takes"
+            " as it is, and runs the code in it."
+        ) from error
     except Exception as error:  # a file can hold anything
         why = f"there is no {error}" if isinstance(error, KeyError) else reason(error)
         raise UserError(

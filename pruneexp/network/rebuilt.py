@@ -13,15 +13,48 @@ from torch import fx
 from pruneexp.network.operations import kind_of
 
 ATEN = re.compile(r"torch\.ops\.aten\.(\w+)\.(\w+)", re.ASCII)
-# neither among the operations with channels nor in ATen's core
-BESIDE = {"einsum", "glu", "zero", "outer", "var_mean", "std_mean", "_assert_tensor_metadata"}
+# neither among the operations with channels nor in ATen's core, and computed from tensors and numbers alone: nothing of files, of memory
+# that is named by its address (a packed weight's), of another size than its tensor has, or of indices that are not looked at
+WORDS = (
+    "_assert_scalar _assert_tensor_metadata _convolution _convolution_mode _euclidean_dist _linalg_det _linalg_eigh "
+    "_linalg_slogdet _linalg_solve_ex _linalg_svd _native_multi_head_attention _pad_circular _pad_enum "
+    "_scaled_dot_product_attention_math _shape_as_tensor _transformer_encoder_layer_fwd _trilinear _unique2 _upsample_nearest_exact1d "
+    "_upsample_nearest_exact3d _weight_norm _weight_norm_interface absolute addbmm addmv addr adjoint affine_grid_generator all "
+    "allclose aminmax arccos arccosh arcsin arcsinh arctan arctan2 arctanh argsort argwhere atleast_1d atleast_2d atleast_3d bilinear "
+    "binary_cross_entropy binary_cross_entropy_with_logits bincount block_diag broadcast_tensors bucketize cartesian_prod cdist "
+    "chain_matmul cholesky cholesky_inverse cholesky_solve column_stack combinations complex conj corrcoef cosine_embedding_loss "
+    "cosine_similarity count_nonzero cov cross cross_entropy_loss cummax cummin cumprod cumulative_trapezoid det diag diag_embed "
+    "diagflat diagonal_scatter diff dist dot dsplit dstack einsum embedding_bag fft_fft fft_fft2 fft_fftfreq fft_fftn fft_fftshift "
+    "fft_hfft fft_hfft2 fft_hfftn fft_ifft fft_ifft2 fft_ifftn fft_ifftshift fft_ihfft fft_ihfft2 fft_ihfftn fft_irfft fft_irfft2 "
+    "fft_irfftn fft_rfft fft_rfft2 fft_rfftfreq fft_rfftn fill_diagonal fix flatten_dense_tensors fliplr flipud floor_divide "
+    "fractional_max_pool2d fractional_max_pool3d frobenius_norm ger glu gradient greater greater_equal grid_sampler grid_sampler_3d "
+    "gru gru_cell hamming_window hann_window hinge_embedding_loss histc hsplit huber_loss imag index_add index_copy index_fill "
+    "index_reduce inner inverse isclose isin isreal istft item kl_div kron kthvalue l1_loss less less_equal lift lift_fresh "
+    "linalg_cholesky linalg_cholesky_ex linalg_cond linalg_cross linalg_det linalg_diagonal linalg_eig linalg_eigh linalg_eigvals "
+    "linalg_eigvalsh linalg_inv linalg_inv_ex linalg_lstsq linalg_lu linalg_matmul linalg_matrix_exp linalg_matrix_norm "
+    "linalg_matrix_power linalg_matrix_rank linalg_multi_dot linalg_norm linalg_pinv linalg_qr linalg_slogdet linalg_solve "
+    "linalg_solve_ex linalg_solve_triangular linalg_svd linalg_svdvals linalg_tensorinv linalg_tensorsolve linalg_vander "
+    "linalg_vecdot log_sigmoid_forward logcumsumexp logdet logspace lstm lstm_cell mH margin_ranking_loss masked_select matrix_H "
+    "matrix_exp matrix_power max_pool1d_with_indices max_unpool2d max_unpool3d median meshgrid mode modf mse_loss msort mv nanmean "
+    "nanmedian nanquantile nansum narrow_copy native_channel_shuffle negative nll_loss nll_loss_nd norm_except_dim not_equal "
+    "nuclear_norm one_hot outer pad_sequence pairwise_distance pdist pinverse poisson_nll_loss polar put qr quantile randint real "
+    "renorm resolve_conj resolve_neg rnn_relu rnn_relu_cell rnn_tanh rnn_tanh_cell row_stack searchsorted slogdet smooth_l1_loss "
+    "soft_margin_loss special_digamma special_erf special_erfc special_erfinv special_exp2 special_expit special_expm1 "
+    "special_gammainc special_gammaincc special_gammaln special_i0 special_log1p special_log_softmax special_logit special_logsumexp "
+    "special_multigammaln special_ndtr special_polygamma special_psi special_round special_sinc special_softmax special_xlogy "
+    "std_mean stft sum_to_size svd sym_constrain_range sym_constrain_range_for_size take tensordot trace trapezoid trapz tril_indices "
+    "triplet_margin_loss triu_indices unflatten_dense_tensors unique_consecutive unique_dim unsafe_chunk unsafe_split "
+    "unsafe_split_with_sizes vander var_mean vdot view_as_complex view_as_real vsplit zero"
+)  # fmt: skip
+BESIDE = set(WORDS.split())
 FUNCTIONS: dict[str, Any] = {  # of sizes
     "math.trunc": math.trunc,
     **{f"torch.sym_{name}": getattr(torch, f"sym_{name}") for name in ("int", "float", "max", "min", "not")},
     **{f"_operator.{name}": getattr(operator, name) for name in ("add", "sub", "mul", "floordiv", "truediv", "mod", "neg", "pos")},
     **{f"_operator.{name}": getattr(operator, name) for name in ("eq", "ne", "le", "ge", "lt", "gt", "and_", "or_")},
 }  # fmt: skip
-NO_GRADIENTS = "torch.ops.higher_order.wrap_with_set_grad_enabled"  # around a graph within the graph
+# around a graph within the graph
+NO_GRADIENTS, AUTOCAST = (f"torch.ops.higher_order.wrap_with_{name}" for name in ("set_grad_enabled", "autocast"))
 DTYPES = {
     1: torch.uint8, 2: torch.int8, 3: torch.int16, 4: torch.int32, 5: torch.int64, 6: torch.float16, 7: torch.float32,
     8: torch.float64, 10: torch.complex64, 11: torch.complex128, 12: torch.bool, 13: torch.bfloat16,
@@ -38,15 +71,21 @@ PLAIN: dict[str, type] = {"as_int": int, "as_float": float, "as_bool": bool, "as
 Known = dict[str | None, Any]  # what the file's names stand for, nodes and constants; None of an output that is none
 
 
+class UnknownOperatorError(ValueError):
+    """A file calls what is not known, or not run: of a sound file too, as torch has more operators than these."""
+
+
 def graph_of(said: Mapping[str, Any], tensors: Container[str]) -> fx.Graph:
-    """The operations that a file tells, in its order. What runs without gradients there has them here; outputs are the same.
+    """The operations that a file tells, in its order. What runs without gradients there has them here; outputs are the same, as they are
+    without an autocast that is off, or on for another device than the CPU.
 
     Args:
         said: the file's ``graph_module``, as JSON has it.
         tensors: the names of parameters and buffers.
 
     Raises:
-        ValueError, KeyError, TypeError, AttributeError: it is none that is known.
+        UnknownOperatorError: an operation is none that is known, or is autocast's on the CPU.
+        ValueError, KeyError, TypeError, AttributeError: it is something else that is not known.
     """
     graph, known, specs = fx.Graph(), Known(), said["signature"]["input_specs"]
     (images,) = (spec["user_input"]["arg"]["as_tensor"]["name"] for spec in specs if "user_input" in spec)
@@ -69,11 +108,11 @@ def graph_of(said: Mapping[str, Any], tensors: Container[str]) -> fx.Graph:
 
 
 def operator_of(name: str) -> Any:
-    """What a file calls by this name: operations that `pruneexp.network.operations` lists, those of ATen's core and its pointwise ones,
-    in place or not, and what is done with sizes. None of them touches more than tensors and numbers.
+    """What a file calls by this name: operations that `pruneexp.network.operations` lists, those of ATen's core, its pointwise ones and
+    those of `BESIDE`, in place or not, and what is done with sizes. None of them touches more than tensors and numbers.
 
     Raises:
-        ValueError: it is something else.
+        UnknownOperatorError: it is something else.
     """
     if name in FUNCTIONS:
         return FUNCTIONS[name]
@@ -81,7 +120,7 @@ def operator_of(name: str) -> Any:
         found = getattr(getattr(torch.ops.aten, aten[1]), aten[2])
         if isinstance(found, torch._ops.OpOverload):
             return found
-    raise ValueError(f"{name} is no operation that is known")
+    raise UnknownOperatorError(f"{name} is no operation that is known")
 
 
 def _is_known(name: str) -> bool:
@@ -99,9 +138,12 @@ def _run(graph: fx.Graph, nodes: Sequence[Mapping[str, Any]], known: Known) -> N
         outputs = node["outputs"]
         if listed := len(outputs) == 1 and "as_tensors" in outputs[0]:
             outputs = [{"as_tensor": one} for one in outputs[0]["as_tensors"]]
-        if node["target"] == NO_GRADIENTS:  # its graph is put among the others
-            _, body, *given = (one["arg"] for one in node["inputs"])
-            within = body["as_graph"]["graph"]
+        if node["target"] in (NO_GRADIENTS, AUTOCAST):  # its graph is put among the others
+            wrapped = [one["arg"] for one in node["inputs"]]
+            place = 1 if node["target"] == NO_GRADIENTS else 4
+            if node["target"] == AUTOCAST and wrapped[0] == {"as_string": "cpu"} and wrapped[2] != {"as_bool": False}:
+                raise UnknownOperatorError("torch.autocast on the CPU, under which a part of it runs, is not done here")
+            within, given = wrapped[place]["as_graph"]["graph"], wrapped[place + 1 :]
             inner = {_name(one): _value(value, known) for one, value in zip(within["inputs"], given, strict=True)}
             _run(graph, within["nodes"], inner)
             values = [_value(one, inner) for one in within["outputs"]]

@@ -8,6 +8,7 @@ import json
 import operator
 import os
 import pickle
+import re
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -22,7 +23,7 @@ import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.network.export import exported
 from pruneexp.network.exported import load_exported
-from pruneexp.network.rebuilt import operator_of
+from pruneexp.network.rebuilt import BESIDE, operator_of
 from tests.network.test_removal import SHAPE, STAYING, WORKING, mobile, trained
 
 PARTS = (MODEL := "archive/models/model.json",
@@ -75,6 +76,99 @@ def test_what_is_read_computes_what_torchs_own_reader_gives(kind: str) -> None:
         ours, theirs = (pytree.tree_flatten(one(batch)) for one in (got, want))
         assert ours[1] == theirs[1]
         assert all(torch.equal(one, other) for one, other in zip(ours[0], theirs[0], strict=True))
+
+
+class Of(nn.Module):
+    """What a function gives of the images."""
+
+    def __init__(self, function: Callable[[torch.Tensor], Any]) -> None:
+        super().__init__()
+        self.function = function
+
+    def forward(self, x: torch.Tensor) -> Any:
+        return self.function(x)
+
+
+# x is [B, 4, 4]; one function a line of what networks are made of
+BUILT: list[Callable[[torch.Tensor], Any]] = [
+    lambda x: (nn.functional.cosine_similarity(x, x.flip(1)), torch.cdist(x, x.roll(1, 2)), nn.functional.pairwise_distance(x, 2 * x)),
+    lambda x: (torch.linalg.norm(x, dim=(1, 2)), torch.linalg.vector_norm(x, dim=1), torch.linalg.inv(x + 9 * torch.eye(4)), x.norm()),
+    lambda x: (*x.median(1), x.kthvalue(2)[0], x.cummax(1)[1], *x.cummin(2), x.cumprod(1), x.nansum(1), x.quantile(0.5, 1), x.argsort()),
+    lambda x: (torch.linalg.cross(x[:, :3], x[:, 1:], dim=1), x.diff(), (x > 0).count_nonzero(1), (x > 0).all(1), (x > 0).any(2)),
+    lambda x: (x[0, 0].dot(x[0, 1]), x[0].mv(x[0, 1]), torch.inner(x, x[0]), torch.tensordot(x, x[0], dims=1), torch.diag(x[0])),
+    lambda x: (x[0].trace(), (9 * x) // 2, torch.bucketize(x, torch.arange(4.0)), x.lerp(2 * x, 0.3), x.tril(), x.triu(1)),
+    lambda x: (x.hsplit(2), x[0].vsplit(2), x.dsplit(2), x.unsafe_chunk(2, 1), x.unsafe_split(2, 1)),
+    lambda x: (torch.meshgrid(x[0, 0], x[0, 1], indexing="ij"), nn.functional.one_hot(x.argmax(1), 4), torch.block_diag(x[0], x[0])),
+    lambda x: (torch.fft.rfft2(x).abs(), torch.special.expit(x), x.greater(0), x.index_add(1, x[0, 0].long() * 0, x)),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("function", BUILT)
+def test_what_else_is_computed_from_tensors_and_numbers_alone(function: Callable[[torch.Tensor], Any]) -> None:
+    got, want = pair(exported(Of(function), (4, 4)))
+    images = torch.randn(3, 4, 4, generator=torch.Generator().manual_seed(0))
+    ours, theirs = (pytree.tree_leaves(one(images)) for one in (got, want))
+    assert len(ours) == len(theirs) > 1
+    assert all(torch.equal(one, other) for one, other in zip(ours, theirs, strict=True))
+
+
+TAKEN = {"Tensor", "int", "float", "number", "bool", "complex", "Device", "Generator", "str", "NoneType"}
+
+
+@pytest.mark.parametrize("name", sorted(BESIDE))
+def test_what_is_listed_takes_tensors_and_numbers_alone(name: str) -> None:
+    family = getattr(torch.ops.aten, name, None) or getattr(torch.ops.aten, f"{name}_")
+    for overload in family.overloads():
+        schema = getattr(family, overload)._schema
+        types = {re.sub(r"Optional|List|[\[\]]", "", str(one.type)) for one in (*schema.arguments, *schema.returns)}
+        assert types <= TAKEN
+        assert "str" not in {str(one.type) for one in schema.returns}
+        texts = {one.name for one in schema.arguments if "str" in str(one.type)}
+        assert texts <= {"equation", "side", "interpolation", "indexing", "norm", "ord", "p", "mode", "reduce", "padding", "driver",
+                         "pad_mode", "padding_side", "assert_msg", "rounding_mode", "UPLO", "dummy"}  # fmt: skip
+
+
+def under(*of: Any, **options: Any) -> nn.Module:
+    def function(x: torch.Tensor) -> Any:
+        with torch.autocast(*of, **options):
+            return x.matmul(x), x + 1
+
+    return Of(lambda x: sum(function(2 * x)))
+
+
+@pytest.mark.parametrize("device", ["cpu", "cuda"])
+def test_a_part_under_an_autocast_that_changes_nothing_here(device: str) -> None:
+    network, images = under(device, enabled=False), torch.randn(3, 4, 4)
+    content = exported(network, (4, 4))
+    entries, program, *_ = opened(content)
+    (wrap,) = (node for node in nodes(program) if node["target"] == "torch.ops.higher_order.wrap_with_autocast")
+    assert torch.equal(load_exported(content)(images), network(images))
+    wrap["inputs"][2]["arg"]["as_bool"] = True  # as where there is such a device
+    on = closed(entries | {MODEL: json.dumps(program).encode()})
+    if device == "cpu":
+        with pytest.raises(UserError, match=r"autocast on the CPU"):
+            load_exported(on)
+    else:
+        assert torch.equal(load_exported(on)(images), network(images))
+
+
+def test_what_is_not_known_of_a_sound_file_is_said() -> None:
+    for network, what in (
+        (
+            under("cpu", dtype=torch.bfloat16),
+            "torch.autocast on the CPU, under which a part of it runs, is not done here",
+        ),
+        (
+            Of(lambda x: torch.linalg.lu_factor(x)[0]),
+            "torch.ops.aten.linalg_lu_factor.default is no operation that is known",
+        ),
+    ):
+        with pytest.raises(UserError) as caught:
+            load_exported(exported(network, (4, 4)), "a.pt2")
+        assert str(caught.value) == (
+            f"a.pt2 is of a network that pruneexp does not read, as {what}: a file of your own torch.export.load takes as it is, and runs"
+            " the code in it."
+        )
 
 
 def test_the_network_is_an_ordinary_module_in_eval_mode_alone() -> None:
@@ -239,7 +333,8 @@ def test_what_would_be_run_is_refused(way: str, tmp_path: Path, monkeypatch: pyt
     monkeypatch.chdir(tmp_path)
     change, why = EVIL[way]
     version = torch.__version__.partition("+")[0]
-    with pytest.raises(UserError, match=rf"^a\.pt2 is none that pruneexp wrote, .* torch {version}") as caught:
+    told = rf"^a\.pt2 is (of a network that pruneexp does not read, as |none that pruneexp wrote, .* torch {version})"
+    with pytest.raises(UserError, match=told) as caught:
         load_exported(forged(change), "a.pt2")
     assert why in str(caught.value)
     assert "\n" not in str(caught.value)
@@ -295,7 +390,19 @@ def test_what_is_no_archive_of_torchs_is_refused(
 
 @pytest.mark.parametrize(
     "name",
-    ["torch.ops.aten.save.default", "torch.ops.aten.load_library", "torch.load", "math.factorial", "os.mkdir", ""],
+    [
+        "torch.ops.aten.save.default",
+        "torch.ops.aten.load_library",
+        "torch.ops.aten._print.default",
+        "torch.ops.aten.set_.source_Storage",
+        "torch.ops.aten.resize_.default",
+        "torch.ops.aten.data.default",
+        "torch.ops.aten.fbgemm_linear_fp16_weight.default",
+        "torch.load",
+        "math.factorial",
+        "os.mkdir",
+        "",
+    ],
 )
 def test_what_no_program_calls(name: str) -> None:
     with pytest.raises(ValueError, match="is no operation that is known"):

@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from pruneexp import apply_masks, from_torch_prune, prune, remove, to_torch_prune
 from pruneexp.network.export import exported
+from pruneexp.network.exported import load_exported
 from pruneexp.network.masks import Masks
 from pruneexp.studies.architectures.listed import CLASSES
 from pruneexp.topology.measure import measure
@@ -114,12 +115,14 @@ def training(model: nn.Module, images: torch.Tensor) -> None:
 
 
 def export(model: nn.Module, images: torch.Tensor) -> None:
-    """The masked network written by torch.export and read again gives the same outputs."""
+    """The masked network written by torch.export and read again, by torch and as data, gives the same outputs."""
     apply_masks(model, exact(model, DENSITY, "magnitude", "greedy_global"))
     written = exported(model, tuple(images.shape[1:]))
     with torch.no_grad():
         want, got = model.eval()(images), torch.export.load(io.BytesIO(written)).module()(images)
+        as_data = load_exported(written)(images)
     expect(torch.allclose(got, want, rtol=1e-4, atol=1e-5), "the network read again gives other outputs")
+    expect(torch.allclose(as_data, want, rtol=1e-4, atol=1e-5), "the network read as data gives other outputs")
 
 
 QUESTIONS: dict[str, Question] = {
