@@ -1,6 +1,7 @@
 """A finished cell from its folder: the trained network, its masks and its record."""
 
 import os
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -20,6 +21,7 @@ from pruneexp.records.artifact_store import tensors
 from pruneexp.records.claims import CHECKPOINT
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
+from pruneexp.system.files import kind_of
 
 
 class LoadedCell(NamedTuple):
@@ -54,9 +56,10 @@ def load_cell(folder: str | Path) -> LoadedCell:
     """
     path = Path(os.path.realpath(folder))
     store, key = Store(path.parent), path.name
-    record = store.read(key) if os.path.isdir(path) else None
+    is_folder = kind_of(folder) == stat.S_IFDIR
+    record = store.read(key) if is_folder else None
     if record is None:
-        raise _no_cell(folder, path)
+        raise _no_cell(folder, path, is_folder)
     masks = _masks(store, key, record)
     if "network.pt2" in record["files"]:
         name = f"the network.pt2 of {key}, of torch {record['versions'].get('torch')},"
@@ -86,13 +89,14 @@ def _masks(store: Store, key: str, record: Record) -> Masks:
     return {name: found[name] for name in names}
 
 
-def _no_cell(folder: str | Path, path: Path) -> UserError:
+def _no_cell(folder: str | Path, path: Path, is_folder: bool) -> UserError:
     """What is there instead."""
+    # of a name so long that its checkpoint's is too long there is none
     if path.name.endswith(f".{CHECKPOINT}") or os.path.exists(path.with_name(f".{path.name}.{CHECKPOINT}")):
         return UserError(
             f"{folder} is of a cell that is not finished, there is only a checkpoint: run the command that trains it again."
         )
-    there = f"{folder} has no record.json" if os.path.isdir(path) else f"there is no folder {folder}"
+    there = f"{folder} has no record.json" if is_folder else f"there is no folder {folder}"
     return UserError(
         f"{there}: load_cell takes a finished cell's folder, <results_dir>/<key>; a record in a file of records= has no weights."
     )

@@ -22,7 +22,7 @@ from pruneexp.network.prunable import prunable
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
-from pruneexp.system.files import check_writable, unwritable
+from pruneexp.system.files import check_writable, kind_of, unwritable
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import check_installed
 
@@ -136,9 +136,9 @@ def _check_reports(found: Found) -> None:
 
 
 def _check_weights(weights: Path) -> None:
-    """Raise UserError where weights lie in a finished cell's folder and are not those that it trained."""
+    """Raise UserError where weights lie in a finished cell's folder and are not those that it trained, or nobody may look."""
     cell = weights.parent if weights.name == "weights.safetensors" else weights
-    if os.path.exists(cell / "record.json"):
+    if kind_of(cell / "record.json", "weights"):
         Store(cell.parent).file(cell.name, "weights.safetensors")
 
 

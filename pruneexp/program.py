@@ -1,6 +1,5 @@
 """What a command does: it plans, tells how far a sweep is, runs it, reports or checks."""
 
-import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
 from pruneexp.system.console import say
+from pruneexp.system.files import kind_of
 from pruneexp.system.tracking import LOGS, asking
 
 
@@ -150,9 +150,7 @@ def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Sourc
     from pruneexp.reports.report import write
     from pruneexp.reports.subject import of_file, of_grid, together
 
-    found = [
-        Path(one) if os.path.exists(one) else expand([f"+experiment={one}", *overrides], source) for one in sources
-    ]
+    found = [Path(one) if kind_of(one) else expand([f"+experiment={one}", *overrides], source) for one in sources]
     named = [one for one in found if isinstance(one, Grid)]
     asked = named[0] if named else expand(overrides, source)
     options = asked.jobs[0].options

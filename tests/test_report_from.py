@@ -106,6 +106,7 @@ def test_changes_are_those_of_every_experiment(run: Run) -> None:
     ("words", "told"),
     [
         (["from=[nobodys]"], "there is no experiment 'nobodys'"),
+        ([f"from=[{'a' * 300}]"], "aaa cannot be read (File name too long): take a shorter name."),
         (["from=[]"], "from= must be a list of experiments"),
         (["from=[3]"], "from= must be a list of experiments"),
         (["from=a,b"], "from= must be a list of experiments"),

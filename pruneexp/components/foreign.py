@@ -4,6 +4,7 @@ import ast
 import functools
 import hashlib
 import importlib.util
+import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -42,7 +43,7 @@ def fingerprint(target: Callable[..., Any], named_in: str) -> str:
         named_in: the module that it was found in.
 
     Raises:
-        UserError: no file defines it.
+        UserError: no file defines it, or nobody may look at one.
     """
     modules = {named_in, *map(_home, _layers(target))}
     defining = {name: path for name in modules if (path := _file(name)) is not None and OURS not in path.parents}
@@ -81,7 +82,7 @@ def _file(module: str) -> Path | None:
     """A module's file, a compiled one's too."""
     name = getattr(sys.modules.get(module), "__file__", None)
     path = None if name is None else Path(name).resolve()
-    return path if path is not None and path.is_file() else None
+    return path if path is not None and files.kind_of(path) == stat.S_IFREG else None
 
 
 def _installed(path: Path) -> bool:

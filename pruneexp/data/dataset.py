@@ -108,7 +108,7 @@ def load(
     for split in ("train", "test"):
         _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, image_shape)
     left_out = folder / f"{LEFT_OUT}.npy"
-    if len(arrays["train_images"]) + (len(_open(left_out)) if left_out.exists() else 0) != train_count:
+    if len(arrays["train_images"]) + (len(_open(left_out)) if files.kind_of(left_out) else 0) != train_count:
         raise UserError(
             f"{folder} has {len(arrays['train_images'])} training images and {name} has {train_count}: delete the folder"
             f" to have it made again, or set dataset.train_count."
@@ -199,10 +199,7 @@ def _complete(folder: Path) -> bool:
     Raises:
         UserError: some are and some are not, or nobody may look.
     """
-    try:
-        missing = [f"{file}.npy" for file in FILES if not (folder / f"{file}.npy").exists()]
-    except OSError as error:
-        raise UserError(f"{folder} cannot be read ({reason(error)}): {files.remedy(error, 'data_dir')}.") from error
+    missing = [f"{file}.npy" for file in FILES if not files.kind_of(folder / f"{file}.npy", "data_dir")]
     if missing and len(missing) < len(FILES):
         raise UserError(
             f"{folder} lacks {', '.join(missing)}: add what is missing, or delete the folder to have it made."

@@ -1,6 +1,7 @@
 """Oxford 102 Flowers from its official files."""
 
 import contextlib
+import stat
 from pathlib import Path
 from typing import Literal
 
@@ -47,7 +48,7 @@ def flowers102(
     """
     check_name(name, "flowers102" if train_split == "train" else "flowers102_trainval", side)
     folder = data_dir / "flowers-102"
-    unpack = not (folder / "jpg").is_dir()
+    unpack = files.kind_of(folder / "jpg", "data_dir") != stat.S_IFDIR
     for file, md5 in MD5.items():
         if unpack or file.endswith(".mat"):
             fetch(folder / file, f"{URL}/{file}", md5, data_dir, name, f"{', '.join(MD5)} into {folder}")

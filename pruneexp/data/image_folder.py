@@ -1,6 +1,6 @@
 """A folder of classes, each a folder of images, as arrays."""
 
-import os
+import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,6 +9,7 @@ import numpy as np
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Sample, leave_out, read_images
 from pruneexp.errors import UserError
+from pruneexp.system.files import kind_of
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
 Split = Callable[[str, int], np.ndarray]  # (class, number of its images) -> bool [number], true for test images
@@ -44,10 +45,10 @@ def image_folder(
 
 
 def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) -> list[str]:
-    if not os.path.isdir(root):
+    if kind_of(root, "data_dir") != stat.S_IFDIR:
         raise UserError(f"there is no folder of classes {root}.")
-    folders = (path.name for path in _listed(root) if path.is_dir() and not path.name.startswith("."))
-    found = sorted(name for name in folders if name not in ignored)
+    names = (path.name for path in _listed(root) if path.name not in ignored and not path.name.startswith("."))
+    found = [name for name in names if kind_of(root / name, "data_dir") == stat.S_IFDIR]
     if not found:
         raise UserError(f"{root} has no classes: each is a folder of images.")
     if isinstance(wanted, int):

@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import os
 import shutil
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,7 +21,7 @@ def official(data_dir: Path, name: str, folder: str, archive: str, url: str, md5
     Raises:
         UserError: missing and not downloadable, not the official archive, or damaged.
     """
-    if os.path.isdir(data_dir / folder):
+    if files.kind_of(data_dir / folder, "data_dir") == stat.S_IFDIR:
         yield data_dir / folder
         return
     path = data_dir / archive

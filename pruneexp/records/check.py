@@ -2,6 +2,7 @@
 
 import os
 import re
+import stat
 from collections.abc import Iterator, Sequence
 
 import safetensors.torch
@@ -10,6 +11,7 @@ from safetensors import SafetensorError
 from pruneexp.errors import UserError
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store, same_result
+from pruneexp.system import files
 from pruneexp.system.console import say, tell
 
 KEY = re.compile(r"^[^.].*-s\d+-[0-9a-f]{16}$")
@@ -32,7 +34,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     store = Store(results_dir, sources)
     store.seen.states.clear()  # each is looked at anew
     keys = [name for name in store.folders() if KEY.search(name)]
-    if not os.path.isdir(store.folder) and not sources:
+    if not sources and files.kind_of(store.folder, "results_dir") != stat.S_IFDIR:
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
     told = 0
     states: dict[str, dict[str, list[str]]] = {}  # data set, digest, keys
@@ -58,9 +60,11 @@ def _problems(store: Store, key: str, states: dict[str, dict[str, list[str]]]) -
     """What does not fit of one cell; its data's digest is noted.
 
     Raises:
-        UserError: its record cannot be believed.
+        UserError: its record cannot be believed, or nobody may look.
     """
-    record = store.read(key) if store.has_folder(key) else None
+    folder = store.folder / key
+    # that it has no folder is also said of one that nobody may look into
+    record = store.read(key) if store.has_folder(key) or files.kind_of(folder / "record.json") else None
     if record is None:
         yield "its record.json is missing: run the command that made it to have the cell made again."
         return
@@ -76,9 +80,11 @@ def _problems(store: Store, key: str, states: dict[str, dict[str, list[str]]]) -
         except UserError as error:
             yield str(error)
     known = {"record.json", *record["files"]}
-    if more := sorted(
-        path.name for path in (store.folder / key).iterdir() if path.name not in known and not path.name.startswith(".")
-    ):
+    try:
+        names = sorted(os.listdir(folder))
+    except OSError as error:
+        raise UserError(files.unreadable(folder, error)) from error
+    if more := [name for name in names if name not in known and not name.startswith(".")]:
         yield f"{', '.join(more)} is not mentioned in its record: move it elsewhere."
 
 

@@ -68,7 +68,7 @@ class Store(Claims):
         except (FileNotFoundError, NotADirectoryError):
             return []
         except OSError as error:
-            raise _unreadable(self.folder, error) from error
+            raise UserError(disk.unreadable(self.folder, error)) from error
 
     def read_all(self, keys: Iterable[str]) -> dict[str, Record]:
         """The records of those cells that are finished, in this order, as `read`; the folder is listed once."""
@@ -237,7 +237,7 @@ def _unreadable(path: Path, error: OSError) -> UserError:
     """A file that is missing or no file is damage; one that the system fails to read may be sound."""
     if error.errno in (errno.EINVAL, errno.EISDIR, errno.ENOENT, errno.ENOTDIR, errno.ELOOP, errno.ENXIO):
         return damaged(path, reason(error))
-    return UserError(f"{path} cannot be read ({reason(error)}): {disk.remedy(error)}.")
+    return UserError(disk.unreadable(path, error))
 
 
 def damaged(path: Path, why: str) -> UserError:

@@ -1,7 +1,7 @@
 """Records as one tidy data frame, a row for each cell: what tables, figures and people's own analyses are made of."""
 
 import math
-import os
+import stat
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from pruneexp.reports.grouping import Facts
 from pruneexp.reports.labels import Labels
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid
+from pruneexp.system.files import kind_of
 
 SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a table is of
 NETWORK = ["dataset", "model", "recipe", "precision"]  # whose accuracies can be compared
@@ -56,13 +57,12 @@ def recorded(source: Path) -> dict[str, Record]:
     """The records of a folder or a file, by key.
 
     Raises:
-        UserError: there is no such folder or file, or a record cannot be believed.
+        UserError: there is no such folder or file, nobody may look, or a record cannot be believed.
     """
-    if not os.path.isdir(source):
-        if not os.path.exists(source):
-            raise UserError(
-                f"there is no {source}: name a folder of cells (a results_dir), or a file of records (.jsonl)."
-            )
+    kind = kind_of(source)
+    if not kind:
+        raise UserError(f"there is no {source}: name a folder of cells (a results_dir), or a file of records (.jsonl).")
+    if kind != stat.S_IFDIR:
         return read_records(source)
     store = Store(source)
     return store.read_all(store.folders())

@@ -1,7 +1,7 @@
 """What the files of conf/ configure as they stand there: the presets that names in tables stand for, their titles and notes."""
 
-import contextlib
 import functools
+import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,10 @@ from pruneexp.components.component import Component, configured
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs.composing import loaded
 from pruneexp.sweep import named
+from pruneexp.system.files import kind_of
 from pruneexp.system.shipped import conf_dir
+
+LONGEST = 255  # bytes of a file's name
 
 
 @dataclass(frozen=True)
@@ -89,12 +92,11 @@ class Presets:
     def _file(self, group: str, name: str) -> Path | None:
         """That Hydra would choose."""
         for folder in (conf_dir(), *self.folders):
-            with contextlib.suppress(OSError, ValueError):  # a name that is too long, or holds a null byte
-                path = folder / group / f"{name}.yaml"
-                if (
-                    path.parent == folder / group and path.is_file()
-                ):  # a record's name may be a path, to a file of its writer's
-                    return path
+            path = folder / group / f"{name}.yaml"
+            # a record's name may be a path, to a file of its writer's, or longer than any file's
+            named_so = path.parent == folder / group and len(path.name.encode(errors="replace")) <= LONGEST
+            if named_so and kind_of(path) == stat.S_IFREG:
+                return path
         return None
 
 

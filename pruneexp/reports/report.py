@@ -99,7 +99,7 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
     setting, options = grid.jobs[0].setting, grid.jobs[0].options
     columns = subject.presets.chosen("column", options.columns)
     folder = Path(options.report_dir)
-    if not subject.records and not os.path.exists(folder / "records" / f"{subject.stem}.jsonl"):
+    if not subject.records and not files.kind_of(_earlier(subject, folder), "report_dir"):
         raise _nothing(subject, options.results_dir)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -110,7 +110,8 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
             for path in paths:
                 files.remove_leftovers(path)  # of a process that was killed
     except OSError as error:
-        report = _made(narrowed(subject, options.where), grid, command, folder)
+        within = folder if os.access(folder / "records", os.X_OK) else None
+        report = _made(narrowed(subject, options.where), grid, command, within)
         _print(report, shown(report.table, columns))
         raise UnwrittenError(
             f"the report could not be written to {options.report_dir} ({error.strerror or error}):"
@@ -121,11 +122,17 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
         print(path)
 
 
-def _made(subject: Subject, grid: Grid, command: str, folder: Path) -> Report:
+def _earlier(subject: Subject, folder: Path) -> Path:
+    """Where an earlier report of the same left its records."""
+    return folder / "records" / f"{subject.stem}.jsonl"
+
+
+def _made(subject: Subject, grid: Grid, command: str, folder: Path | None) -> Report:
+    """The report, with what an earlier one has left in the folder, where there is one that can be looked into."""
     options, figures = grid.jobs[0].options, grid.jobs[0].setting.figures
     there, told = {record["key"] for record, _ in subject.records}, list[str]()
-    earlier = folder / "records" / f"{subject.stem}.jsonl"
-    if subject.places.keys() - there and os.path.exists(earlier):
+    earlier = None if folder is None else _earlier(subject, folder)
+    if earlier is not None and subject.places.keys() - there and files.kind_of(earlier, "report_dir"):
         try:
             subject = subject.with_earlier(read_records(earlier, there))
         except UserError as error:

@@ -20,6 +20,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
+from pruneexp.errors import UserError, reason
+
 KINDS = {
     stat.S_IFDIR: "a directory",
     stat.S_IFIFO: "a FIFO",
@@ -73,6 +75,31 @@ def unwritable(what: object, error: OSError, option: str = "") -> str:
     return (
         f"{'a file' if what is None else what} cannot be written ({error.strerror or error}): {remedy(error, option)}."
     )
+
+
+def unreadable(what: object, error: OSError, option: str = "") -> str:
+    """The sentence for a file or folder, of which `option` would choose another, that may be as it should be."""
+    return f"{what} cannot be read ({reason(error)}): {remedy(error, option)}."
+
+
+def kind_of(path: str | Path, option: str = "") -> int:
+    """What is there, as `stat.S_IFMT` tells kinds, of a link what it leads to; 0 where there is nothing.
+
+    os.path.exists and isdir say no also where nobody can know, as in a folder without permission.
+
+    Args:
+        path: of whatever it is.
+        option: by which another can be chosen.
+
+    Raises:
+        UserError: nobody can know.
+    """
+    try:
+        return stat.S_IFMT(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError, ValueError):  # no name has a null byte
+        return 0
+    except OSError as error:
+        raise UserError(unreadable(path, error, option)) from error
 
 
 def no_room(error: OSError) -> bool:

@@ -21,13 +21,8 @@ SERVER = "api.wandb.ai"  # its own, where no other is set
 WRONG = "wrong"
 ON = ("1", "true", "yes", "on")
 HERE = ("offline", "dryrun", "disabled")  # the modes that need no server
-PLAIN = (
-    MODE,
-    "WANDB_DIR",
-    "WANDB_DISABLED",
-    "WANDB_ERROR_REPORTING",
-    "WANDB_SILENT",
-)  # of its variables those that say nothing of one
+# of its variables those that say nothing of one
+PLAIN = (MODE, "WANDB_DIR", "WANDB_DISABLED", "WANDB_ERROR_REPORTING", "WANDB_SILENT")
 
 
 @contextlib.contextmanager
@@ -85,9 +80,8 @@ def _anything_set() -> bool:
     """
     if any(name.startswith("WANDB_") and name not in PLAIN for name in os.environ):
         return True
-    if "SM_TRAINING_ENV" in os.environ or os.path.exists(
-        "/opt/ml/input/config"
-    ):  # SageMaker's jobs bring keys of their own
+    # SageMaker's jobs bring keys of their own
+    if "SM_TRAINING_ENV" in os.environ or os.path.exists("/opt/ml/input/config"):
         return True
     local = Path(os.environ.get("WANDB_DIR") or ".")
     if any(

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from pruneexp.data import dataset
-from pruneexp.data.dataset import SEAL, Arrays, Dataset, _complete, load
+from pruneexp.data.dataset import SEAL, Arrays, Dataset, load
 from pruneexp.errors import UserError
 
 COUNT = 6
@@ -256,14 +256,3 @@ def test_a_data_dir_that_cannot_be_made(tmp_path: Path) -> None:
 def test_a_data_dir_that_is_a_file(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("not a folder")
     assert "data_dir=PATH" in sentence(tmp_path / "file", source)
-
-
-def test_a_folder_that_nobody_may_look_into(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def denied(path: Path) -> bool:
-        raise PermissionError(13, "Permission denied", str(path))
-
-    monkeypatch.setattr(Path, "exists", denied)
-    with pytest.raises(
-        UserError, match=r"digits cannot be read \(Permission denied\): ask .*take another folder with data_dir="
-    ):
-        _complete(tmp_path / "digits")
