@@ -99,6 +99,8 @@ def kind_of(path: str | Path, option: str = "") -> int:
     except (FileNotFoundError, NotADirectoryError, ValueError):  # no name has a null byte
         return 0
     except OSError as error:
+        if error.errno == errno.ELOOP:  # a link that leads nowhere
+            return 0
         raise UserError(unreadable(path, error, option)) from error
 
 

@@ -109,9 +109,10 @@ def test_what_is_there_has_its_kind(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "link").symlink_to(tmp_path)
     (tmp_path / "dangling").symlink_to("nowhere")
+    (tmp_path / "loop").symlink_to("loop")
     kinds = [kind_of(tmp_path / name) for name in ("", "file", "fifo", "link")]
     assert kinds == [stat.S_IFDIR, stat.S_IFREG, stat.S_IFIFO, stat.S_IFDIR]
-    assert not any(kind_of(tmp_path / name) for name in ("dangling", "nothing", "file/in it", "a\0b"))
+    assert not any(kind_of(tmp_path / name) for name in ("dangling", "loop", "nothing", "file/in it", "a\0b"))
 
 
 def test_cells_that_nobody_may_list_or_look_into_are_told_one_by_one(
