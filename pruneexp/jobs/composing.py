@@ -172,7 +172,8 @@ def _values(node: yaml.Node | None, known: dict[int, float]) -> float:
 
 def _yaml(folder: Path) -> list[Path]:
     """The files in a folder of configurations; Hydra passes over what is no file."""
-    return sorted(path for path in folder.glob("**/*.yaml") if path.is_file())
+    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)  # /proc's folders come and go
+    return sorted(path for path in found if path.suffix == ".yaml" and os.path.isfile(path))
 
 
 def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictConfig:

@@ -126,11 +126,9 @@ def _watch(ranks: Sequence[BaseProcess], told: Connection, tell: Tell, error: Pa
                 if ranks[number].exitcode == NO_ROOM:
                     raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(error.parent))
                 if code := ranks[number].exitcode:
-                    why = (
-                        error.read_text(encoding="utf-8")
-                        if error.exists()
-                        else f"process {number} ended with exit code {code}."
-                    )
+                    # empty while another process, which has met the end of this one, is about to write it
+                    why = error.read_text(encoding="utf-8") if error.exists() else ""
+                    why = why or f"process {number} ended with exit code {code}."
                     raise RankFailed(f"of {len(ranks)} processes that train a network, {why}")
 
 

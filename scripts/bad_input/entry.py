@@ -86,6 +86,7 @@ def started(module: str) -> Callable[[], object]:
 
     def program() -> None:
         sys.argv[0] = module
+        sys.modules.pop(module, None)  # as in a process that has just been started
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
     return program

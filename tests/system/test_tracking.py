@@ -83,14 +83,21 @@ def serve(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Serve]:
     ("state", "word"),
     [("refuses", "refuses"), ("fails", "within 1 seconds"), ("hangs", "within 1 seconds"), ("breaks off", "EOF")],
 )
-def test_a_server_that_is_of_no_use_is_named_with_what_is_wrong(serve: Serve, state: str, word: str) -> None:
-    name, begin = serve(state), time.monotonic()
+def test_a_server_that_is_of_no_use_is_named_with_what_is_wrong(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch, state: str, word: str
+) -> None:
+    name, limit = (
+        serve(state),
+        1 if word == "within 1 seconds" else 20,
+    )  # others answer at once, if the machine lets them
+    monkeypatch.setattr("pruneexp.system.tracking.SECONDS", limit)
+    begin = time.monotonic()
     found, why = mode()
     assert found == "offline"
     assert name in why
     assert word in why
     assert "\n" not in why
-    assert time.monotonic() - begin < 4
+    assert time.monotonic() - begin < limit + 3
 
 
 def test_a_server_that_nobody_runs(serve: Serve, monkeypatch: pytest.MonkeyPatch) -> None:
