@@ -1,21 +1,24 @@
 """Bad command lines of all kinds: each must be refused in one sentence, with exit code 2 and nothing written, or mean something.
 
-    python -m scripts.bad_input [--only KIND ...] [--out FILE]
+    python -m scripts.bad_input [--only KIND ...] [--processes 2] [--out FILE]
 
-Each line is what ``python -m pruneexp`` does with its words, in a process that is forked from this one, which has imported everything
-and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a processor and six gigabytes.
-Afterwards its exit code, what it said, the files in its folder and the processes in its session are looked at
-(`scripts.bad_input.running`). Prints those in full that are no sentence; exit code 1 where one of them is a fault. Of all kinds it
+Lines run side by side in so many processes. Each is what ``python -m pruneexp`` does with its words, in a process that is forked from
+one that has imported everything and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a
+processor and six gigabytes. Afterwards its exit code, what it said, the files in its folder and the processes in its session are looked
+at (`scripts.bad_input.running`). Prints those in full that are no sentence; exit code 1 where one of them is a fault. Of all kinds it
 writes results/benchmarks/bad_input.md: how many lines of each kind ended how, and why those that are taken are right.
 """
 
 import argparse
+import functools
 import importlib
+import multiprocessing
 import pkgutil
 import sys
 import tempfile
 import time
 from collections import Counter
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import scripts.bad_input
@@ -30,6 +33,7 @@ from scripts.wrong_values import cell
 OUT = Path(__file__).resolve().parents[2] / "results" / "benchmarks" / "bad_input.md"
 
 
+@functools.cache
 def kinds() -> dict[str, list[Line]]:
     """The lines by their kind: the name of the module, within this package, that makes them."""
     names = [one.name for one in pkgutil.walk_packages(scripts.bad_input.__path__, "scripts.bad_input.")]
@@ -39,6 +43,12 @@ def kinds() -> dict[str, list[Line]]:
         if not name.endswith("__main__")
     }
     return {name: list(module.lines()) for name, module in modules.items() if hasattr(module, "lines")}
+
+
+def judged(of: tuple[str, int], data: Path) -> Verdict:
+    """What becomes of a kind's line of this number."""
+    kind, number = of
+    return verdict(kinds()[kind][number], data)
 
 
 def typed(line: Line) -> str:
@@ -90,6 +100,7 @@ def page(found: list[tuple[str, Line, Verdict]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="KIND", help="of these kinds alone; no page is written")
+    parser.add_argument("--processes", type=int, default=2, help="lines at a time (default 2)")
     parser.add_argument("--out", type=Path, default=OUT, help="where the page of all kinds goes")
     arguments = parser.parse_args()
     every = kinds()
@@ -97,15 +108,16 @@ def main() -> int:
         parser.error(f"there is no kind {', '.join(sorted(unknown))}: {', '.join(every)}")
     warm()
     begin, found = time.monotonic(), list[tuple[str, Line, Verdict]]()
-    with tempfile.TemporaryDirectory() as name:
+    tried = [(kind, number) for kind in arguments.only or every for number in range(len(every[kind]))]
+    pool = ProcessPoolExecutor(arguments.processes, multiprocessing.get_context("fork"))  # what is imported is there
+    with tempfile.TemporaryDirectory() as name, pool:
         data = Path(name)
         if (done := verdict(Line((), "nothing"), data)).kind != "accepted":
             raise SystemExit(f"the smallest sweep itself ends so: {done}")
-        for kind in arguments.only or every:
-            for line in every[kind]:
-                found.append((kind, line, one := verdict(line, data)))
-                if one.kind != "sentence":
-                    print(told(kind, line, one), flush=True)
+        for (kind, number), one in zip(tried, pool.map(functools.partial(judged, data=data), tried), strict=True):
+            found.append((kind, line := every[kind][number], one))
+            if one.kind != "sentence":
+                print(told(kind, line, one), flush=True)
     faults = sum(one.fault(line) for _, line, one in found)
     print(*table(found), f"{faults} faults, {time.monotonic() - begin:.0f} s", sep="\n")
     if not arguments.only:
