@@ -1,7 +1,6 @@
 """A finished cell from its folder: the trained network, its masks and its record."""
 
 import os
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -21,7 +20,7 @@ from pruneexp.records.artifact_store import tensors
 from pruneexp.records.claims import CHECKPOINT
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
-from pruneexp.system.files import kind_of
+from pruneexp.system.files import is_folder
 
 
 class LoadedCell(NamedTuple):
@@ -56,10 +55,10 @@ def load_cell(folder: str | Path) -> LoadedCell:
     """
     path = Path(os.path.realpath(folder))
     store, key = Store(path.parent), path.name
-    is_folder = kind_of(folder) == stat.S_IFDIR
-    record = store.read(key) if is_folder else None
+    there = is_folder(folder)
+    record = store.read(key) if there else None
     if record is None:
-        raise _no_cell(folder, path, is_folder)
+        raise _no_cell(folder, path, there)
     masks = _masks(store, key, record)
     if "network.pt2" in record["files"]:
         name = f"the network.pt2 of {key}, of torch {record['versions'].get('torch')},"
@@ -89,16 +88,16 @@ def _masks(store: Store, key: str, record: Record) -> Masks:
     return {name: found[name] for name in names}
 
 
-def _no_cell(folder: str | Path, path: Path, is_folder: bool) -> UserError:
+def _no_cell(folder: str | Path, path: Path, there: bool) -> UserError:
     """What is there instead."""
     # of a name so long that its checkpoint's is too long there is none
     if path.name.endswith(f".{CHECKPOINT}") or os.path.exists(path.with_name(f".{path.name}.{CHECKPOINT}")):
         return UserError(
             f"{folder} is of a cell that is not finished, there is only a checkpoint: run the command that trains it again."
         )
-    there = f"{folder} has no record.json" if is_folder else f"there is no folder {folder}"
+    lacking = f"{folder} has no record.json" if there else f"there is no folder {folder}"
     return UserError(
-        f"{there}: load_cell takes a finished cell's folder, <results_dir>/<key>; a record in a file of records= has no weights."
+        f"{lacking}: load_cell takes a finished cell's folder, <results_dir>/<key>; a record in a file of records= has no weights."
     )
 
 

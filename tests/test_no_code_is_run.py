@@ -7,7 +7,6 @@ import pickle
 import sys
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
@@ -27,18 +26,9 @@ from pruneexp.records import artifact_store
 from pruneexp.sweep import expand
 from pruneexp.system import files
 from pruneexp.training.checkpoint import Checkpoint
+from scripts.damaged_files.oddities import Harm
 from tests.command import ROOT, in_process
 from tests.reports.made_records import fill, record
-
-
-class Harm:
-    """Unpickled, it makes a folder."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = str(path)
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, (self.path,)
 
 
 def test_a_checkpoint_with_a_false_payload_and_the_right_seal(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ import ast
 import functools
 import hashlib
 import importlib.util
-import stat
 import sys
 import sysconfig
 from collections.abc import Callable, Iterator
@@ -82,7 +81,7 @@ def _file(module: str) -> Path | None:
     """A module's file, a compiled one's too."""
     name = getattr(sys.modules.get(module), "__file__", None)
     path = None if name is None else Path(name).resolve()
-    return path if path is not None and files.kind_of(path) == stat.S_IFREG else None
+    return path if path is not None and files.is_file(path) else None
 
 
 def _installed(path: Path) -> bool:

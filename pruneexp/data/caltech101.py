@@ -1,7 +1,6 @@
 """Caltech-101 from its official archive."""
 
 import contextlib
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,7 +14,7 @@ from pruneexp.data.images import Side, check_name
 from pruneexp.data.official import official, unpacked
 from pruneexp.errors import UserError
 from pruneexp.seeding import stream
-from pruneexp.system.files import kind_of
+from pruneexp.system.files import is_folder, kind_of
 
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
 MD5 = "3138e1922a9193bfa496528edbbc45d0"
@@ -55,17 +54,13 @@ def _categories(data_dir: Path, name: str) -> Iterator[Path]:
     """
     with contextlib.ExitStack() as stack:
         place = data_dir
-        if not _is_folder(place / FOLDER) and not kind_of(place / TAR, "data_dir"):
+        if not is_folder(place / FOLDER, "data_dir") and not kind_of(place / TAR, "data_dir"):
             place = stack.enter_context(official(data_dir, name, "caltech-101", "caltech-101.zip", URL, MD5))
-        if not _is_folder(place / FOLDER):
+        if not is_folder(place / FOLDER, "data_dir"):
             if not kind_of(place / TAR, "data_dir"):
                 raise UserError(f"{place} is not Caltech-101: it has neither {FOLDER} nor {TAR}.")
             place = stack.enter_context(unpacked(place / TAR, data_dir, name))
         yield place / FOLDER
-
-
-def _is_folder(path: Path) -> bool:
-    return kind_of(path, "data_dir") == stat.S_IFDIR
 
 
 def _split(name: str, count: int) -> np.ndarray:

@@ -1,7 +1,6 @@
 """Oxford 102 Flowers from its official files."""
 
 import contextlib
-import stat
 from pathlib import Path
 from typing import Literal
 
@@ -48,7 +47,7 @@ def flowers102(
     """
     check_name(name, "flowers102" if train_split == "train" else "flowers102_trainval", side)
     folder = data_dir / "flowers-102"
-    unpack = files.kind_of(folder / "jpg", "data_dir") != stat.S_IFDIR
+    unpack = not files.is_folder(folder / "jpg", "data_dir")
     for file, md5 in MD5.items():
         if unpack or file.endswith(".mat"):
             fetch(folder / file, f"{URL}/{file}", md5, data_dir, name, f"{', '.join(MD5)} into {folder}")

@@ -1,6 +1,5 @@
 """A folder of classes, each a folder of images, as arrays."""
 
-import stat
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -9,7 +8,7 @@ import numpy as np
 from pruneexp.data.dataset import Arrays
 from pruneexp.data.images import Sample, leave_out, read_images
 from pruneexp.errors import UserError
-from pruneexp.system.files import kind_of
+from pruneexp.system.files import is_folder
 
 SUFFIXES = {".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp", ".tif", ".tiff", ".ppm"}
 Split = Callable[[str, int], np.ndarray]  # (class, number of its images) -> bool [number], true for test images
@@ -45,10 +44,10 @@ def image_folder(
 
 
 def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) -> list[str]:
-    if kind_of(root, "data_dir") != stat.S_IFDIR:
+    if not is_folder(root, "data_dir"):
         raise UserError(f"there is no folder of classes {root}.")
     names = (path.name for path in _listed(root) if path.name not in ignored and not path.name.startswith("."))
-    found = [name for name in names if kind_of(root / name, "data_dir") == stat.S_IFDIR]
+    found = [name for name in names if is_folder(root / name, "data_dir")]
     if not found:
         raise UserError(f"{root} has no classes: each is a folder of images.")
     if isinstance(wanted, int):

@@ -5,7 +5,6 @@ import hashlib
 import http.client
 import os
 import shutil
-import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,7 +20,7 @@ def official(data_dir: Path, name: str, folder: str, archive: str, url: str, md5
     Raises:
         UserError: missing and not downloadable, not the official archive, or damaged.
     """
-    if files.kind_of(data_dir / folder, "data_dir") == stat.S_IFDIR:
+    if files.is_folder(data_dir / folder, "data_dir"):
         yield data_dir / folder
         return
     path = data_dir / archive

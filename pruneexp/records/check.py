@@ -2,7 +2,6 @@
 
 import os
 import re
-import stat
 from collections.abc import Iterator, Sequence
 
 import safetensors.torch
@@ -34,7 +33,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     store = Store(results_dir, sources)
     store.seen.states.clear()  # each is looked at anew
     keys = [name for name in store.folders() if KEY.search(name)]
-    if not sources and files.kind_of(store.folder, "results_dir") != stat.S_IFDIR:
+    if not sources and not files.is_folder(store.folder, "results_dir"):
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
     told = 0
     states: dict[str, dict[str, list[str]]] = {}  # data set, digest, keys

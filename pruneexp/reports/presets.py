@@ -1,7 +1,6 @@
 """What the files of conf/ configure as they stand there: the presets that names in tables stand for, their titles and notes."""
 
 import functools
-import stat
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +14,7 @@ from pruneexp.components.component import Component, configured
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs.composing import loaded
 from pruneexp.sweep import named
-from pruneexp.system.files import kind_of
+from pruneexp.system.files import is_file
 from pruneexp.system.shipped import conf_dir
 
 LONGEST = 255  # bytes of a file's name
@@ -95,7 +94,7 @@ class Presets:
             path = folder / group / f"{name}.yaml"
             # a record's name may be a path, to a file of its writer's, or longer than any file's
             named_so = path.parent == folder / group and len(path.name.encode(errors="replace")) <= LONGEST
-            if named_so and kind_of(path) == stat.S_IFREG:
+            if named_so and is_file(path):
                 return path
         return None
 

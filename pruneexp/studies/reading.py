@@ -29,7 +29,7 @@ def told(path: Path) -> Iterator[None]:
     except FileNotFoundError as error:
         raise UserError(f"there is no file {path}.") from error
     except PermissionError as error:
-        raise UserError(f"{path} cannot be read ({reason(error)}): {files.remedy(error)}.") from error
+        raise UserError(files.unreadable(path, error)) from error
     except KeyError as error:
         raise UserError(f"{path} is damaged or another file: it lacks {error}.") from error
     except Exception as error:

@@ -104,6 +104,16 @@ def kind_of(path: str | Path, option: str = "") -> int:
         raise UserError(unreadable(path, error, option)) from error
 
 
+def is_folder(path: str | Path, option: str = "") -> bool:
+    """Whether a folder is there; as `kind_of`."""
+    return kind_of(path, option) == stat.S_IFDIR
+
+
+def is_file(path: str | Path, option: str = "") -> bool:
+    """Whether a regular file is there; as `kind_of`."""
+    return kind_of(path, option) == stat.S_IFREG
+
+
 def no_room(error: OSError) -> bool:
     """Whether deleting something would have helped."""
     return error.errno in (errno.ENOSPC, errno.EDQUOT)

@@ -24,6 +24,7 @@ from pruneexp.errors import UserError
 from pruneexp.network.export import exported
 from pruneexp.network.exported import load_exported
 from pruneexp.network.rebuilt import BESIDE, operator_of
+from scripts.damaged_files.oddities import Harm
 from tests.network.test_removal import SHAPE, STAYING, WORKING, mobile, trained
 
 PARTS = (MODEL := "archive/models/model.json",
@@ -208,16 +209,9 @@ Change = Callable[[Entries, Json, Json, Json], object]
 CALL = "__import__('os').mkdir('executed')"
 
 
-class Harm:
-    """Unpickled, it makes a folder."""
-
-    def __reduce__(self) -> Any:
-        return os.mkdir, ("executed",)
-
-
 def harm() -> bytes:
     content = io.BytesIO()
-    torch.save(Harm(), content)
+    torch.save(Harm(Path("executed")), content)
     return content.getvalue()
 
 
@@ -264,7 +258,7 @@ def pickled(kind: str, path: str) -> Change:
     """A tensor or object that is to be unpickled."""
 
     def change(entries: Entries, program: Json, weights: Json, constants: Json) -> None:
-        content = pickle.dumps(Harm()) if path.startswith("opaque") else harm()
+        content = pickle.dumps(Harm(Path("executed"))) if path.startswith("opaque") else harm()
         entries[f"archive/data/{kind}/{path}"] = content
         told = {"path_name": path, "is_param": False, "use_pickle": True, "tensor_meta": None}
         (weights if kind == "weights" else constants)["config"]["more"] = told
