@@ -1,6 +1,6 @@
 """Bad command lines of all kinds: each must be refused in one sentence, with exit code 2 and nothing written, or mean something.
 
-    python -m scripts.bad_input [--only KIND ...] [--processes 2] [--out FILE]
+    python -m scripts.bad_input [--only KIND ...] [--processes 1] [--out FILE]
 
 Lines run side by side in so many processes. Each is what ``python -m pruneexp`` does with its words, in a process that is forked from
 one that has imported everything and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a
@@ -100,7 +100,9 @@ def page(found: list[tuple[str, Line, Verdict]]) -> str:
 def main() -> int:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("--only", nargs="+", metavar="KIND", help="of these kinds alone; no page is written")
-    parser.add_argument("--processes", type=int, default=2, help="lines at a time (default 2)")
+    parser.add_argument(
+        "--processes", type=int, default=1, help="lines at a time (default 1): several take more of a processor each"
+    )
     parser.add_argument("--out", type=Path, default=OUT, help="where the page of all kinds goes")
     arguments = parser.parse_args()
     every = kinds()
