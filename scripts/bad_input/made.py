@@ -39,8 +39,8 @@ SIDES = {  # of data of one's own: images of these sides, and networks that ask 
         "alexnet",
         "conv6",
         "torchvision_vgg16",
-        "vit_small",
-        "wrn28_2",
+        "vit_small model.depth=1 model.width=48",
+        "wrn28_2 model.depth=10",
         "resnet20",
     ],
     7: ["vgg_small", "conv6", "alexnet", "vit_small"],
@@ -256,9 +256,9 @@ def _of_images() -> Iterator[Line]:
     for side, models in SIDES.items():
         for model in models:
             words = (
-                f"model={model}", f"dataset.image_shape=[3,{side},{side}]", "dataset.name=own", "dataset.train_count=64", "data_dir={here}/data",
+                *f"model={model}".split(), f"dataset.image_shape=[3,{side},{side}]", "dataset.name=own", "dataset.train_count=64", "data_dir={here}/data",
             )  # fmt: skip
-            text = f"{model} {side}"
+            text = f"{model.split()[0]} {side}"
             yield Line(words, f"images of {side}x{side}", before=_images(side), accepted=MEANT.get(text, ""))
 
 
