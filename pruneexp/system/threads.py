@@ -4,7 +4,7 @@ import contextlib
 import os
 from collections.abc import Iterator
 
-SPINS = "2500"  # fewer slow a small network that has the machine to itself, more slow one beside a busy process
+SPINS = "2700"  # fewer slow a small network that has the machine to itself, more slow one beside a busy process
 
 
 def spin_less() -> None:
