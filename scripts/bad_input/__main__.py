@@ -2,11 +2,12 @@
 
     python -m scripts.bad_input [--only KIND ...] [--processes 1] [--out FILE]
 
-Lines run side by side in so many processes. Each is what ``python -m pruneexp`` does with its words, in a process that is forked from
-one that has imported everything and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a
-processor and six gigabytes. Afterwards its exit code, what it said, the files in its folder and the processes in its session are looked
-at (`scripts.bad_input.running`). Prints those in full that are no sentence; exit code 1 where one of them is a fault. Of all kinds it
-writes results/benchmarks/bad_input.md: how many lines of each kind ended how, and why those that are taken are right.
+Lines run side by side in so many processes. Each is what ``python -m pruneexp`` does with its words, in a process that is forked from one
+that has imported everything and started nothing: in an empty folder, with nothing on its standard input, at most ten seconds of a processor
+(thirty where it is right to be taken) and six gigabytes. Afterwards its exit code, what it said, the files in its folder and the processes
+in its session are looked at (`scripts.bad_input.running`). Prints those in full that are no sentence; exit code 1 where one of them is a
+fault. Of all kinds it writes results/benchmarks/bad_input.md: how many lines of each kind ended how, and why those that are taken are
+right.
 """
 
 import argparse

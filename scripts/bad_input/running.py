@@ -13,7 +13,8 @@ from scripts.bad_input.lines import Line
 from scripts.corruptions_of.commands import Outcome, forked
 from scripts.wrong_values import BASE
 
-SECONDS = 10  # of a processor that a line may take
+SECONDS = 10  # of a processor that a line may take that is to be refused
+TRAINED = 30  # and one that is right to be taken: it imports everything, makes cells and reports them
 WALL = 40.0  # of the clock, on a machine that has other things to do
 MEMORY = 6 * 2**30  # bytes of addresses beside those that are taken already
 EXPLAINED = ("accepted", "wrote", "program", "silent")  # right where a line says why
@@ -30,9 +31,9 @@ class Verdict:
 
     Attributes:
         kind: sentence: exit code 2, one sentence, nothing written. failed: the cells could not be made, said in a sentence, what a sweep
-            notes of that aside. accepted. program: so ended a cell in which a user's function raised: its traceback, once, and a
-            sentence. wrote: refused, and files are there. silent: refused, and nothing was said. And what is wrong: traceback; hang:
-            longer than `SECONDS`, or twice than `WALL`; crash: ended by a signal; left: processes are there; vague: no sentence, or
+            notes of that aside. accepted. program: so ended a cell in which a user's function raised: its traceback, once, and a sentence.
+            wrote: refused, and files are there. silent: refused, and nothing was said. And what is wrong: traceback; hang: longer than
+            `SECONDS` (or `TRAINED`), or twice than `WALL`; crash: ended by a signal; left: processes are there; vague: no sentence, or
             several.
         said: on the terminal; of an accepted line what is on its last line.
     """
@@ -88,7 +89,7 @@ def _enter(line: Line, here: Path) -> None:
     os.dup2(nothing, 0)
     taken = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY,) * 2)
-    resource.setrlimit(resource.RLIMIT_CPU, (SECONDS, SECONDS))
+    resource.setrlimit(resource.RLIMIT_CPU, (TRAINED if line.accepted else SECONDS,) * 2)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     root = str(Path(__file__).resolve().parents[2])
     env = {"http_proxy": NOWHERE, "https_proxy": NOWHERE, "HTTPS_PROXY": NOWHERE, "PYTHONPATH": root}
