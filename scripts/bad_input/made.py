@@ -255,11 +255,13 @@ def _of_others() -> Iterator[Line]:
 def _of_images() -> Iterator[Line]:
     for side, models in SIDES.items():
         for model in models:
+            name, *options = model.split()
             words = (
-                *f"model={model}".split(), f"dataset.image_shape=[3,{side},{side}]", "dataset.name=own", "dataset.train_count=64", "data_dir={here}/data",
+                f"model={name}", *options, f"dataset.image_shape=[3,{side},{side}]", "dataset.name=own", "dataset.train_count=64", "data_dir={here}/data",
             )  # fmt: skip
-            text = f"{model.split()[0]} {side}"
-            yield Line(words, f"images of {side}x{side}", before=_images(side), accepted=MEANT.get(text, ""))
+            yield Line(
+                words, f"images of {side}x{side}", before=_images(side), accepted=MEANT.get(f"{name} {side}", "")
+            )
 
 
 def lines() -> Iterator[Line]:
