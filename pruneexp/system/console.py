@@ -8,10 +8,17 @@ import unicodedata
 
 from rich.console import Console
 
+ENDLESS = 1 << 16  # characters of a line in a file or pipe, where there is no width to fit
+
 
 def console() -> Console:
-    """Standard output; in a file or pipe, where there is no width to fit, wide enough for tables. What stands in brackets is no markup."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else 160)
+    """Standard output, in a file or pipe without an end of the line. What stands in brackets is no markup."""
+    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else ENDLESS)
+
+
+def terminal_width() -> int | None:
+    """The characters of a line of the terminal; None in a file or pipe."""
+    return console().width if sys.stdout.isatty() else None
 
 
 def say(title: str, sentence: str) -> None:
