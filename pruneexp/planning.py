@@ -65,10 +65,9 @@ class Probe:
     """Weights, MACs (or None), epochs and seconds of a cell that is trained in all of them, of one (dataset, model, recipe)."""
 
     def __init__(self, job: Job, device: Device, store: Store, grid: Grid) -> None:
-        dataset = job.setting.components["dataset"].options
-        shape = tuple(dataset["image_shape"])
+        classes, shape, train_count = job.setting.sizes
         recipe: Recipe = job.setting.make("recipe")
-        network = job.setting.network(dataset["classes"], shape)
+        network = job.setting.network(classes, shape)
         self.epochs = recipe.epochs
         self.weights = sum(weight.numel() for weight in prunable(network).values())
         macs = Structure(network, shape).macs
@@ -86,10 +85,8 @@ class Probe:
             self.seconds = statistics.median(whole_seconds(record, recipe.epochs) for record in recorded)
             self.how = "from recorded cells"
         else:
-            images = recipe.train_images or dataset["train_count"]
-            self.seconds = (
-                recipe.epochs * images * _seconds_an_image(network, shape, dataset["classes"], recipe, device)
-            )
+            images = recipe.train_images or train_count
+            self.seconds = recipe.epochs * images * _seconds_an_image(network, shape, classes, recipe, device)
             self.how = "from a few timed steps"
 
 

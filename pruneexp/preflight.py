@@ -107,17 +107,13 @@ class Network:
 
     @staticmethod
     def of(job: Job) -> "Network":
-        """As the data set's options describe it; one of the user's that has no such options is made first."""
-        options = job.setting.components["dataset"]
-        shape, classes = options.value("image_shape"), options.value("classes")
-        if shape is None or classes is None:
-            dataset = job.setting.dataset()
-            shape, classes = dataset.input_shape, dataset.classes
-        fits.check_room(job, classes, tuple(shape))
-        module = job.setting.network(classes, tuple(shape))
-        fits.check_runs(job, module, classes, tuple(shape))
+        """As the data set's options describe it; one that has no such options is made first."""
+        classes, shape, _ = job.setting.sizes
+        fits.check_room(job, classes, shape)
+        module = job.setting.network(classes, shape)
+        fits.check_runs(job, module, classes, shape)
         job.setting.load_weights(module)
-        return Network(module, tuple(shape))
+        return Network(module, shape)
 
     @functools.cached_property
     def layers(self) -> list[Layer]:

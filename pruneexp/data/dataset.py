@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, BinaryIO
+from typing import Annotated, BinaryIO, NamedTuple
 
 import numpy as np
 from pydantic import Field
@@ -26,6 +26,14 @@ LEFT_OUT = "left_out"  # beside them where training files could not be read: the
 Arrays = dict[str, np.ndarray]
 Side = Annotated[int, Field(ge=1, le=8192)]
 Source = Callable[[Path, str], Arrays]  # (data_dir, name) -> the arrays, downloaded if need be
+
+
+class Sizes(NamedTuple):
+    """What has to be known of a data set before a network is made for it: how many classes, [C, H, W], and how many training images."""
+
+    classes: int
+    input_shape: tuple[int, int, int]
+    train_count: int
 
 
 @dataclass(frozen=True)
@@ -53,6 +61,10 @@ class Dataset:
     def input_shape(self) -> tuple[int, int, int]:
         channels, height, width = self.train_images.shape[1:]
         return channels, height, width
+
+    @property
+    def sizes(self) -> Sizes:
+        return Sizes(self.classes, self.input_shape, len(self.train_images))
 
     @functools.cached_property
     def digest(self) -> str:

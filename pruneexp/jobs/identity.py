@@ -79,13 +79,12 @@ def short(components: Mapping[str, Component], dense: bool) -> str:
 
 
 def looks_at_batches(components: Mapping[str, Component]) -> bool:
-    """Whether the network's result depends on which images share a device's batch: BatchNorm, dropout; of others' nobody knows."""
-    if not foreign.is_ours(components["model"].target):
+    """Whether the network's result depends on which images share a device's batch: BatchNorm, dropout; of others' networks, and for data
+    that is looked at later, nobody knows."""
+    classes, shape = (components["dataset"].value(name) for name in ("classes", "image_shape"))
+    if not foreign.is_ours(components["model"].target) or classes is None or shape is None:
         return True
-    dataset = components["dataset"]
     with torch.device("meta"):
-        network = components["model"].make(
-            num_classes=dataset.value("classes"), input_shape=tuple(dataset.value("image_shape"))
-        )
+        network = components["model"].make(num_classes=classes, input_shape=tuple(shape))
     kinds = (torch.nn.modules.batchnorm._BatchNorm, torch.nn.modules.dropout._DropoutNd)
     return any(isinstance(module, kinds) for module in network.modules())

@@ -10,7 +10,7 @@ from torch import nn
 from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, digests, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.values import Label, shown, value_of
-from pruneexp.data.dataset import Dataset
+from pruneexp.data.dataset import Dataset, Sizes
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
 from pruneexp.jobs.rules import check_together
@@ -106,6 +106,19 @@ class Setting:
         """
         dataset: Dataset = self.make("dataset", data_dir=self.options.data_dir)
         return dataset
+
+    @functools.cached_property
+    def sizes(self) -> Sizes:
+        """Of the job's data set, as its options say; of one that has no such options as it is found, made first where it is missing.
+
+        Raises:
+            UserError: as for `dataset`.
+        """
+        options = self.components["dataset"]
+        classes, shape, count = (options.value(name) for name in ("classes", "image_shape", "train_count"))
+        if classes is None or shape is None or count is None:
+            return self.dataset().sizes
+        return Sizes(classes, tuple(shape), count)
 
     def names(self, dense: bool = False) -> dict[str, str]:
         """The label of each group's choice; scorer "none" where the masker needs none, both "dense" of a dense cell."""
