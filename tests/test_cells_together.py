@@ -310,7 +310,7 @@ def test_a_branch_that_diverges_leaves_the_others_alone(
 
     def settle(self: Step) -> None:
         real(self)
-        if not self.pruned and hasattr(self, "sgd") and self.sgd.param_groups[0]["lr"] < self.recipe.lr:
+        if not self.pruned and hasattr(self, "optimiser") and self.optimiser.param_groups[0]["lr"] < self.recipe.lr:
             self.parameters["fc.weight"].data.fill_(torch.nan)
 
     monkeypatch.setattr(Step, "settle", settle)

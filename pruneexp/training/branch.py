@@ -79,7 +79,7 @@ class Branch:
     ) -> None:
         """Go on from the end of an epoch: state dicts, and the rows so far, which the loggers are told."""
         self.network.load_state_dict(network)
-        self.step.sgd.load_state_dict(optimiser)
+        self.step.optimiser.load_state_dict(optimiser)
         self.course.history[:] = history
         self.course.diverged = not math.isfinite(history[-1]["train/loss"])
         for row in history:

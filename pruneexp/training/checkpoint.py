@@ -109,7 +109,7 @@ class Checkpoint(lightning.Callback):
             self.kept = {
                 "identity": self.identity,
                 "network": copy.deepcopy(branch.network.state_dict()),
-                "optimiser": copy.deepcopy(branch.step.sgd.state_dict()),
+                "optimiser": copy.deepcopy(branch.step.optimiser.state_dict()),
                 "history": [dict(row) for row in branch.course.history],
                 "seconds": self.seconds_before + branch.course.seconds,
                 "devices": self.devices,

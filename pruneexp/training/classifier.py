@@ -51,7 +51,7 @@ class MaskedClassifier(lightning.LightningModule):
         self.since = time.perf_counter() if since is None else since
 
     def configure_optimizers(self) -> list[torch.optim.Optimizer]:
-        return [branch.step.sgd for branch in self.branches]
+        return [branch.step.optimiser for branch in self.branches]
 
     def train_dataloader(self) -> "_Chunks":
         return _Chunks(self)
@@ -133,7 +133,7 @@ class MaskedClassifier(lightning.LightningModule):
         """A recording and its gradients hold memory that nothing else can have."""
         self.make_steps = self.recorded = None  # type: ignore[assignment]
         for branch in self.branches:
-            branch.step.sgd.zero_grad()
+            branch.step.optimiser.zero_grad()
 
     @torch.no_grad()
     def evaluate(self, numbers: Sequence[int], split: str) -> dict[int, tuple[float, float]]:

@@ -38,7 +38,7 @@ def _fault(state: Mapping[str, Any], branch: Branch) -> str:
         return "its seconds or devices are none"
     if why := _of_history(state["history"], branch):
         return f"its history {why}"
-    if why := _of_optimiser(state["optimiser"], branch.step.sgd.state_dict()):
+    if why := _of_optimiser(state["optimiser"], branch.step.optimiser.state_dict()):
         return f"of its optimiser {why}"
     if why := misfit(state["network"], branch.network.state_dict()):
         return f"of its network {why}"

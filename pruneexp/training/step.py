@@ -53,7 +53,7 @@ class Step:
         self.settle()
         # a number would be part of what is recorded
         self.rate = torch.tensor(recipe.lr, device=device.where) if device.where.type == "cuda" else None
-        self.sgd = torch.optim.SGD(
+        self.optimiser = torch.optim.SGD(
             self.parameters.values(),
             lr=recipe.lr if self.rate is None else self.rate,
             momentum=recipe.momentum,
@@ -62,11 +62,11 @@ class Step:
         )
         for parameter in self.parameters.values() if recipe.momentum else ():
             # there from the start: the fused step takes no mixture of old and new ones, which frozen epochs would make
-            self.sgd.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+            self.optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Make one step; the logits [b, classes] before it, of an empty share [0]."""
-        self.sgd.zero_grad(set_to_none=True)
+        self.optimiser.zero_grad(set_to_none=True)
         logits = images.new_empty(0)
         if len(labels):
             if self.shadow is None and self.device.resolved_precision == "bf16":
@@ -78,7 +78,7 @@ class Step:
                 self.shadow.hand_over_gradients()
         if self.reduction is not None:
             self.reduction.gradients(self.parameters.values(), len(labels))
-        self.sgd.step()
+        self.optimiser.step()
         self.settle()
         return logits.detach()
 
@@ -91,7 +91,7 @@ class Step:
             self.shadow.follow()
 
     def set_learning_rate(self, rate: float) -> None:
-        for group in self.sgd.param_groups:
+        for group in self.optimiser.param_groups:
             group["lr"] = rate if self.rate is None else self.rate.fill_(rate)
 
     def freeze(self, frozen: bool) -> None:

@@ -53,7 +53,7 @@ def kept(step: Step, logits: torch.Tensor) -> Iterator[torch.Tensor]:
     yield from (logits, *step.kept, *step.network.buffers(), *step.shadow.gradients)
     for parameter in step.parameters.values():
         assert parameter.grad is not None
-        yield from (parameter, parameter.grad, step.sgd.state[parameter]["momentum_buffer"])
+        yield from (parameter, parameter.grad, step.optimiser.state[parameter]["momentum_buffer"])
     for copied in step.shadow.copies.values():
         assert copied.grad is not None
         yield from (copied, copied.grad)

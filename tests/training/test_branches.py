@@ -95,7 +95,7 @@ class Watch(lightning.Callback):
 def state(branch: Branch) -> State:
     """Copies of all that training changes: parameters, BatchNorm's statistics and counters, momentum."""
     buffers = {
-        f"{name}.momentum": branch.step.sgd.state[parameter]["momentum_buffer"]
+        f"{name}.momentum": branch.step.optimiser.state[parameter]["momentum_buffer"]
         for name, parameter in branch.step.parameters.items()
     }
     return {name: value.clone() for name, value in (*branch.network.state_dict().items(), *buffers.items())}
