@@ -1,6 +1,7 @@
 """The data set on the training device: uint8, shuffled, augmented and normalised there."""
 
 import copy
+import itertools
 from collections.abc import Iterator
 
 import numpy as np
@@ -9,6 +10,7 @@ import torch
 from pruneexp.data.augment import Crops, Shifts, pad
 from pruneexp.data.batches import Batches
 from pruneexp.data.dataset import Dataset
+from pruneexp.data.mixing import Mixing
 from pruneexp.data.upload import upload
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
@@ -40,7 +42,7 @@ class Resident:
     ) -> None:
         self.recipe, self.seed, self.device = recipe, seed, device
         self.rank, self.ranks = 0, 1
-        self.input_shape = dataset.input_shape
+        self.input_shape, self.classes = dataset.input_shape, dataset.classes
         self.height, self.width = dataset.input_shape[1:]
         order = torch.randperm(len(dataset.train_images), generator=stream(seed, "split")).numpy()
         held_out, rest = np.split(order, [dataset.validation])
@@ -77,16 +79,24 @@ class Resident:
         """In how many chunks an epoch comes."""
         return -(-len(self.train_labels) // self.chunk_size())
 
-    def epoch(self, epoch: int) -> Iterator[list[Split]]:
-        """The epoch's batches (float32 [b, C, H, W] in channels-last memory, labels [b]), in chunks.
+    def steps(self) -> int:
+        """How many batches an epoch has."""
+        return -(-len(self.train_labels) // self.recipe.batch_size)
 
-        Order and augmentation depend on (seed, epoch) only. They are drawn at once and brought to the device in one copy, so that
-        nothing waits for it.
+    def epoch(self, epoch: int) -> Iterator[list[Split]]:
+        """The epoch's batches (float32 [b, C, H, W] in channels-last memory, labels [b], mixed ones [b, classes]), in chunks.
+
+        Order, augmentation and mixing depend on (seed, epoch) only. The first two are drawn at once and brought to the device in one
+        copy, so that nothing waits for it. What is mixed is mixed in whole batches, and shared after that.
         """
         count = len(self.train_labels)
         order = torch.randperm(count, generator=stream(self.seed, "data order", epoch))
         draws = self._draws(count, stream(self.seed, "augmentation", epoch))
-        batches = [self._share(batch) for batch in torch.arange(count).split(self.recipe.batch_size)]
+        mix = None
+        if self.recipe.mixup or self.recipe.cutmix:
+            mix = Mixing(self.recipe, self.classes, stream(self.seed, "mixing", epoch))
+        whole = torch.arange(count).split(self.recipe.batch_size)
+        batches = list(whole) if mix else [self._share(batch) for batch in whole]
         mine = torch.cat(batches)
         order, *there = upload([part[mine] for part in (order, *draws)], self.device)
         draws, done = type(draws)(*there), 0
@@ -99,10 +109,13 @@ class Resident:
                 images = self.normalise(draws.apply(self.train_images, index, part, self.height, self.width))
             else:
                 images = self.mean.new_empty(0, *self.input_shape)
-            yield list(zip(images.split(sizes), self.train_labels[index].split(sizes), strict=True))
+            made: Iterator[Split] = zip(images.split(sizes), self.train_labels[index].split(sizes), strict=True)
+            if mix:
+                made = ((self._share(mixed), self._share(shares)) for mixed, shares in itertools.starmap(mix, made))
+            yield list(made)
 
     def _share(self, batch: torch.Tensor) -> torch.Tensor:
-        """This process's part of a batch's positions in the epoch."""
+        """This process's part of a batch, along the first dimension."""
         if len(batch) >= 2 * self.ranks:
             return batch[self.rank :: self.ranks]
         return batch[: 0 if self.rank else len(batch)]

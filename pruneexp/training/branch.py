@@ -56,7 +56,7 @@ class Branch:
         self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
         self.epochs, self.start = epochs, start
         self.step = Step(network, masks, recipe, device, reduction)
-        self.counters, self.batches = Counters(), 0
+        self.counters, self.batches, self.steps = Counters(), 0, 0
         self.course = Course()
         self.closed = False  # it has ended, and somebody has taken over what it leaves
 
@@ -79,7 +79,8 @@ class Branch:
     ) -> None:
         """Go on from the end of an epoch: state dicts, and the rows so far, which the loggers are told."""
         self.network.load_state_dict(network)
-        self.step.optimiser.load_state_dict(optimiser)
+        # the options are its own: where steps are recorded is no matter of the training that is gone on with
+        self.step.optimiser.load_state_dict(self.step.optimiser.state_dict() | {"state": optimiser["state"]})
         self.course.history[:] = history
         self.course.diverged = not math.isfinite(history[-1]["train/loss"])
         for row in history:
@@ -91,10 +92,16 @@ class Branch:
         if self.recipe.frozen_epochs:
             self.step.freeze(self.frozen)
         self.step.settle()  # a checkpoint's weights, too
-        self.counters, self.batches = Counters(self.network), 0
+        self.counters, self.batches, self.steps = Counters(self.network), 0, 0
         share = [self.data.rank] if self.data.ranks > 1 else []
         # the global stream, which dropout draws from: a network that does is trained by itself
         torch.manual_seed(stream(self.data.seed, "dropout", self.epoch, *share).initial_seed())
+
+    def begin_step(self) -> None:
+        """Before each step of an epoch; of these the first has the epoch's own learning rate."""
+        if self.recipe.lr_interval == "step":
+            self.step.set_learning_rate(self.recipe.learning_rate(self.epoch + self.steps / self.data.steps()))
+        self.steps += 1
 
     def end_epoch(self) -> None:
         """BatchNorm's numbers are those of the whole epoch."""

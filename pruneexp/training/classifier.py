@@ -85,6 +85,8 @@ class MaskedClassifier(lightning.LightningModule):
         logits = []
         for batches in chunk:
             check()  # a signal whose exception was lost
+            for number in self.going:
+                self.branches[number].begin_step()
             logits.append(self.make_steps(batches))
         for place, number in enumerate(self.going):
             branch, labels = self.branches[number], [batches[self.feeds[place]][1] for batches in chunk]

@@ -16,9 +16,9 @@ PARTS = {"network": dict, "optimiser": dict, "history": list, "seconds": float, 
 def fault(state: Mapping[str, Any], branch: Branch) -> str:
     """Why a training cannot go on from a state, as part of a sentence; nothing where it can, and then `Branch.restore` does not fail.
 
-    The tensors have the names, shapes and types of the branch's own; parameters and momentum are finite, unless its loss is not; the
-    optimiser's options are the branch's; the history has a row for each of the branch's epochs from the first on, with the recipe's
-    learning rate.
+    The tensors have the names, shapes and types of the branch's own; parameters and momentum are finite, unless its loss is not, and
+    no step count or mean square is below zero; the optimiser's options are the branch's; the history has a row for each of the branch's
+    epochs from the first on, with the recipe's learning rate.
 
     Args:
         state: of a checkpoint.
@@ -71,9 +71,15 @@ def _of_optimiser(found: dict[str, Any], own: dict[str, Any]) -> str:
     if found.keys() != own.keys() or len(found["param_groups"]) != len(own["param_groups"]):
         return "parts are missing or not known here"
     for group, like in zip(found["param_groups"], own["param_groups"], strict=True):
-        if group | {"lr": 0} != like | {"lr": 0}:  # the learning rate is set anew in each epoch
+        # the learning rate is set anew in each epoch, and a device may record steps that another does not
+        if group | (apart := {"lr": 0, "capturable": None}) != like | apart:
             return "options are others"
-    return misfit(_buffers(found), _buffers(own))
+    if why := misfit(buffers := _buffers(found), _buffers(own)):
+        return why
+    below = [
+        name for name, value in buffers.items() if name.startswith(("step ", "exp_avg_sq ")) and bool((value < 0).any())
+    ]
+    return f"{below[0]} is below zero" if below else ""
 
 
 def _buffers(state: dict[str, Any]) -> dict[str, torch.Tensor]:

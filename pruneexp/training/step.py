@@ -12,11 +12,12 @@ from pruneexp.recipe import Recipe
 from pruneexp.training.casts import cast_once
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
+from pruneexp.training.optimiser import make_optimiser
 from pruneexp.training.shadow import Shadow
 
 
 def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, reduction: str = "none") -> torch.Tensor:
-    """Cross-entropy of each image [b], or their mean, from logits [b, classes] and labels [b].
+    """Cross-entropy of each image [b], or their mean, from logits [b, classes] and labels [b], of mixed images [b, classes].
 
     In float32, whatever the network's arithmetic (float64 stays).
     """
@@ -25,7 +26,7 @@ def losses(logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0, r
 
 
 class Step:
-    """Forward, backward, SGD with momentum and weight decay, masks.
+    """Forward, backward, the optimiser's step, masks.
 
     After each optimiser step all weights are multiplied by their masks in one foreach operation, so that neither
     momentum nor weight decay brings a pruned weight back. Everything is changed in place, the learning rate of a GPU
@@ -53,16 +54,9 @@ class Step:
         self.settle()
         # a number would be part of what is recorded
         self.rate = torch.tensor(recipe.lr, device=device.where) if device.where.type == "cuda" else None
-        self.optimiser = torch.optim.SGD(
-            self.parameters.values(),
-            lr=recipe.lr if self.rate is None else self.rate,
-            momentum=recipe.momentum,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
-        for parameter in self.parameters.values() if recipe.momentum else ():
-            # there from the start: the fused step takes no mixture of old and new ones, which frozen epochs would make
-            self.optimiser.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+        recorded = self.rate is not None and device.graphs
+        rate = recipe.lr if self.rate is None else self.rate
+        self.optimiser = make_optimiser(self.parameters.values(), recipe, rate, recorded)
 
     def __call__(self, images: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
         """Make one step; the logits [b, classes] before it, of an empty share [0]."""

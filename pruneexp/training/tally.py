@@ -23,12 +23,15 @@ class Tally:
         self.totals = torch.zeros(networks, 3, dtype=torch.float64, device=device)
 
     def count(self, network: int, logits: torch.Tensor, labels: torch.Tensor, smoothing: float = 0.0) -> None:
-        """Add images that one of the networks has seen, from logits [b, classes] and labels [b], without waiting for the device."""
+        """Add images that one of the networks has seen, from logits [b, classes] and labels [b], without waiting for the device.
+
+        Of mixed images, whose labels are [b, classes], a hit is the class of the larger share.
+        """
         if len(labels) == 0:  # of a chunk shared with other processes
             return
         total = self.totals[network]
         total[0] += losses(logits, labels, smoothing).double().sum()
-        total[1] += (logits.argmax(dim=1) == labels).sum()
+        total[1] += (logits.argmax(dim=1) == (labels if labels.dim() == 1 else labels.argmax(dim=1))).sum()
         total[2] += len(labels)
 
     def take(self) -> list[tuple[float, float]]:

@@ -93,10 +93,11 @@ class Watch(lightning.Callback):
 
 
 def state(branch: Branch) -> State:
-    """Copies of all that training changes: parameters, BatchNorm's statistics and counters, momentum."""
+    """Copies of all that training changes: parameters, BatchNorm's statistics and counters, what the optimiser keeps."""
     buffers = {
-        f"{name}.momentum": branch.step.optimiser.state[parameter]["momentum_buffer"]
+        f"{name}.{kept}": value
         for name, parameter in branch.step.parameters.items()
+        for kept, value in branch.step.optimiser.state[parameter].items()
     }
     return {name: value.clone() for name, value in (*branch.network.state_dict().items(), *buffers.items())}
 
