@@ -13,14 +13,14 @@ from pruneexp.network.plain import plain
 from pruneexp.system import memory
 
 UNSIZED = nn.parameter.UninitializedParameter  # of a lazy layer, which `check_runs` refuses
-COPIES = 4  # of each parameter, float32: where it starts, where it is, its gradient, its momentum
+COPIES = 4  # of each parameter, float32: where it starts, where it is, its gradient, its momentum; Adam has its mean square too
 
 
 def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
     """Raise UserError where a network's training needs more memory than there is; the network is built without its numbers.
 
     Args:
-        job: its model and trainer.
+        job: its model, trainer and recipe.
         classes, input_shape: what the model is made for; [C, H, W].
     """
     network = _without_numbers(job, classes, input_shape)
@@ -29,7 +29,8 @@ def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
         return
     trainer = job.setting.components["trainer"]
     on_cpu = trainer.value("accelerator") == "cpu" or not torch.cuda.is_available()
-    copies = COPIES * (trainer.value("devices") or 1) if on_cpu else 1  # others are the GPU's
+    adam = job.setting.components["recipe"].value("optimiser") in ("adam", "adamw")
+    copies = (COPIES + adam) * (trainer.value("devices") or 1) if on_cpu else 1  # others are the GPU's
     count = sum(math.prod(parameter.shape) for parameter in network.parameters() if not isinstance(parameter, UNSIZED))
     if (needed := 4 * copies * count) > free:
         raise UserError(

@@ -98,7 +98,7 @@ class Recipe:
             raise UserError("recipe.schedule=cosine has no milestones: set recipe.milestones=[].")
         if self.warmup_epochs >= self.epochs:
             raise UserError(
-                f"recipe.warmup_epochs must be fewer than the {self.epochs} epochs there are, got {self.warmup_epochs}."
+                f"recipe.warmup_epochs must be below recipe.epochs={self.epochs}, got {self.warmup_epochs}."
             )
         if (first := min(self.milestones, default=self.warmup_epochs)) < self.warmup_epochs:
             raise UserError(

@@ -163,7 +163,7 @@ def test_with_a_rate_for_each_step_the_cosine_ends_at_zero() -> None:
             )
             for name in ("adam", "adamw")
         ],
-        ({"warmup_epochs": 6}, r"^recipe\.warmup_epochs must be fewer than the 6 epochs there are, got 6\.$"),
+        ({"warmup_epochs": 6}, r"^recipe\.warmup_epochs must be below recipe\.epochs=6, got 6\.$"),
         ({"warmup_epochs": 1.5}, r"^Recipe's warmup_epochs must be a whole number, at least 0, got 1\.5\.$"),
         (
             {"warmup_epochs": 3, "milestones": (4, 2)},

@@ -75,7 +75,12 @@ LINES = {  # what is wrong with the lines below it
         "recipe.label_smoothing=1.5", "recipe.lr=1e9", "recipe.lr=1e-300", "recipe.weight_decay=1e9",
         "recipe.gamma=0 recipe.milestones=[0]", "recipe.gamma=100000", "recipe.epochs=2 recipe.frozen_epochs=2 recipe.milestones=[1]",
         "recipe.epochs=null", "recipe=smoke recipe=finetune recipe.epochs=0", "recipe.gamma=0.5", "recipe.gamma=2 recipe.milestones=[]",
-        "recipe.train_images=1 recipe.batch_size=1",
+        "recipe.train_images=1 recipe.batch_size=1", "recipe.optimiser=adam recipe.momentum=0.5",
+        "recipe.optimiser=adamw recipe.momentum=0", "recipe.optimiser=rmsprop", "recipe.warmup_epochs=8 recipe.epochs=8",
+        "recipe.warmup_epochs=100", "recipe.epochs=8 recipe.warmup_epochs=5 recipe.milestones=[3]", "recipe.lr_interval=step",
+        "recipe.lr_interval=step recipe.milestones=[]", "recipe.mixup=1e-9", "recipe.mixup=1001", "recipe.cutmix=true",
+        "recipe.mixup=0.2 recipe.batch_size=1", "recipe.cutmix=1 recipe.batch_size=1", "recipe.mixup=[0.2]",
+        "recipe.epochs=3 recipe.warmup_epochs=1 recipe.schedule=cosine recipe.milestones=[2]",
     ],
     "a device": [
         "trainer.accelerator=cuda", "trainer.accelerator=cuda trainer.precision=bf16", "trainer.devices=10000", "trainer.devices=1024",

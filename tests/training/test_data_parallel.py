@@ -32,6 +32,19 @@ TWO = Device("cpu", devices=2)
 RECIPE = Recipe(
     epochs=3, batch_size=16, lr=0.05, weight_decay=5e-3, milestones=(2,), flip=True, shift=2, label_smoothing=0.1
 )
+MIXED = Recipe(
+    epochs=3,
+    batch_size=16,
+    lr=0.003,
+    optimiser="adamw",
+    weight_decay=0.1,
+    schedule="cosine",
+    warmup_epochs=1,
+    lr_interval="step",
+    mixup=0.8,
+    cutmix=1.0,
+    shift=2,
+)
 PATIENCE = (
     240  # seconds, in which the slowest machine has long finished; the processes are ended with their parent's test
 )
@@ -116,11 +129,12 @@ def run(
     count: int = 70,
     logs: Path | None = None,
     start: int = 0,
+    recipe: Recipe = RECIPE,
 ) -> tuple[Trained, Masks]:
     masks = random_masks(network, 0.5)
-    data = resident(RECIPE, count, validation=20)
+    data = resident(recipe, count, validation=20)
     with logging_to({"name": "csv" if logs else "none"}, logs or Path(), "group", "cell", {}) as loggers:
-        return train(network, masks, RECIPE, data, device, loggers, callbacks, start=start), masks
+        return train(network, masks, recipe, data, device, loggers, callbacks, start=start), masks
 
 
 def approximately(rows: list[dict[str, float]]) -> list[object]:
@@ -128,12 +142,12 @@ def approximately(rows: list[dict[str, float]]) -> list[object]:
 
 
 @pytest.mark.parametrize(
-    ("count", "start"), [(77, 0), (69, 1)]
+    ("count", "start", "recipe"), [(77, 0, RECIPE), (69, 1, RECIPE), (69, 1, MIXED)]
 )  # 57 images in batches of 16, the last of 9; 49, the last too small to share, from the second epoch on
-def test_two_processes_train_what_one_does(tmp_path: Path, count: int, start: int) -> None:
+def test_two_processes_train_what_one_does(tmp_path: Path, count: int, start: int, recipe: Recipe) -> None:
     alone, shared = Exact(), Exact()
-    expected, _ = run(alone, CPU, count=count, logs=tmp_path / "alone", start=start)
-    found, masks = run(shared, TWO, Equal(), count=count, logs=tmp_path / "shared", start=start)
+    expected, _ = run(alone, CPU, count=count, logs=tmp_path / "alone", start=start, recipe=recipe)
+    found, masks = run(shared, TWO, Equal(), count=count, logs=tmp_path / "shared", start=start, recipe=recipe)
     assert [row["epoch"] for row in found.history] == list(range(start, 3))
     assert found.history == approximately(expected.history)
     assert (found.accuracy, found.loss) == pytest.approx((expected.accuracy, expected.loss), rel=1e-9)
