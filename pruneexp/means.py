@@ -9,7 +9,6 @@ from pruneexp.data.resident import Resident
 from pruneexp.jobs.job import Job
 from pruneexp.recipe import Recipe
 from pruneexp.training.device import Device
-from pruneexp.training.fit import quiet_lightning
 
 ALIKE = ("dataset", "model", "recipe", "trainer", "data_dir", "results_dir", "records")
 
@@ -38,7 +37,6 @@ class Means:
     def device(self) -> Device:
         device: Device = self.job.setting.make("trainer")
         device.prepare()
-        quiet_lightning()
         return device
 
     @functools.cached_property

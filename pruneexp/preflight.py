@@ -23,8 +23,8 @@ from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store
 from pruneexp.sweep import Grid, Slot
 from pruneexp.system.files import check_writable, kind_of, unwritable
+from pruneexp.system.tracking import check_installed
 from pruneexp.training.device import Device
-from pruneexp.training.loggers import check_installed
 
 PROCESSES, THREADS = 8, 64  # that a machine with few CPUs can still start: slow, and no harm
 

@@ -1,6 +1,8 @@
-"""Whether W&B takes runs from here: asked once ahead of a sweep, by a process of its own, so that nothing of it can hang or stay."""
+"""What loggers need, looked at once ahead of a sweep: their packages; and whether W&B takes runs from here, which a process of its own
+finds out, so that nothing of it can hang or stay."""
 
 import contextlib
+import importlib.util
 import json
 import netrc
 import os
@@ -23,6 +25,15 @@ ON = ("1", "true", "yes", "on")
 HERE = ("offline", "dryrun", "disabled")  # the modes that need no server
 # of its variables those that say nothing of one
 PLAIN = (MODE, "WANDB_DIR", "WANDB_DISABLED", "WANDB_ERROR_REPORTING", "WANDB_SILENT")
+NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb"}  # the package of each logger, where it may be missing
+
+
+def check_installed(name: str) -> None:
+    """Raise UserError where the package of the logger is missing; none of it is imported."""
+    if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
+        raise UserError(
+            f"logger={name} needs the {NEEDS[name]} package: pip install {NEEDS[name]}, or take logger=csv or logger=none."
+        )
 
 
 @contextlib.contextmanager

@@ -23,6 +23,7 @@ def fit(
     strategy: str | Strategy = "auto",
 ) -> None:
     """Train the module for so many epochs; the global random state is afterwards what it was, and nothing here holds the module."""
+    quiet_lightning()
     with warnings.catch_warnings():
         # asking for a CPU where there is a GPU is a choice, so is training in one process where there is Slurm;
         # LeafSpec is between lightning and torch

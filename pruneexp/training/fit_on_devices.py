@@ -20,7 +20,7 @@ from pruneexp.training.branch import Branch, Course
 from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
-from pruneexp.training.fit import fit, peak_memory, quiet_lightning
+from pruneexp.training.fit import fit, peak_memory
 from pruneexp.training.processes import Tell, in_processes
 
 
@@ -102,7 +102,6 @@ def fit_on_devices(work: Work, loggers: Sequence[Logger]) -> Outcome:
 
 def _train(rank: int, device: Device, folder: Path, tell: Tell) -> Outcome:
     """One process's part: the training of its copy of the network on its share of the data."""
-    quiet_lightning()
     device.prepare()
     where = device.where
     if where.type == "cuda":

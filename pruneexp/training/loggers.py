@@ -2,7 +2,6 @@
 
 import contextlib
 import functools
-import importlib.util
 import os
 import shutil
 import threading
@@ -15,19 +14,9 @@ from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
 
 from pruneexp.errors import UserError, reason
 from pruneexp.system.console import say_once
-from pruneexp.system.tracking import MODE, home, offline
+from pruneexp.system.tracking import MODE, NEEDS, check_installed, home, offline
 from pruneexp.training.lenient import Lenient
 from pruneexp.training.wandb_run import WandbRun, abandon
-
-NEEDS = {"tensorboard": "tensorboard", "wandb": "wandb"}  # the package of each, where it may be missing
-
-
-def check_installed(name: str) -> None:
-    """Raise UserError where the package of the logger is missing."""
-    if name in NEEDS and importlib.util.find_spec(NEEDS[name]) is None:
-        raise UserError(
-            f"logger={name} needs the {NEEDS[name]} package: pip install {NEEDS[name]}, or take logger=csv or logger=none."
-        )
 
 
 @functools.cache

@@ -25,7 +25,7 @@ from pruneexp.network.initialise import initialise
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.system.console import say_once
-from pruneexp.system.tracking import MODE
+from pruneexp.system.tracking import MODE, check_installed
 from pruneexp.training import loggers, wandb_run
 from pruneexp.training.device import Device
 from pruneexp.training.lenient import Lenient
@@ -379,9 +379,9 @@ def test_a_package_that_is_missing_is_told_with_how_to_get_it(name: str, monkeyp
     with pytest.raises(
         UserError, match=rf"logger={name} needs the {name} package: pip install {name}, or take logger=csv"
     ):
-        loggers.check_installed(name)
+        check_installed(name)
     for other in ("none", "csv"):
-        loggers.check_installed(other)
+        check_installed(other)
 
 
 def test_threads_of_trackers_die_in_silence_and_others_do_not() -> None:
