@@ -82,7 +82,7 @@ class Options(BaseModel):
         "ones", "of BatchNorm's weights: 1, or uniform in (0, 1) as OpenLTH starts them", identity=True, dense=True
     )
     weights: Annotated[Line, Words("none, imagenet or a path"), Place()] = option(
-        "none", "pretrained, all but the classifier: none, imagenet (torchvision's) or the PATH of a state dict or a dense cell's folder",
+        "none", "pretrained, all but the classifier: none, imagenet (torchvision's) or the PATH of a state dict or a cell's folder",
         identity=True, dense=True,
     )  # fmt: skip
     when: Literal["init", "trained"] = option(

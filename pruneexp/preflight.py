@@ -135,7 +135,10 @@ def _check_weights(weights: Path) -> None:
     """Raise UserError where weights lie in a finished cell's folder and are not those that it trained, or nobody may look."""
     cell = weights.parent if weights.name == "weights.safetensors" else weights
     if kind_of(cell / "record.json", "weights"):
-        Store(cell.parent).file(cell.name, "weights.safetensors")
+        store = Store(cell.parent)
+        store.file(cell.name, "weights.safetensors")
+        if (store.read(cell.name) or {})["asked_density"] < 1:
+            store.file(cell.name, "masks.safetensors")
 
 
 def _check_parts(job: Job) -> None:

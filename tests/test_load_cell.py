@@ -20,7 +20,8 @@ from pruneexp.cell import digest
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
 from pruneexp.network.masks import load_masks
-from pruneexp.network.prunable import prunable
+from pruneexp.network.prunable import classifier, prunable
+from pruneexp.network.weights import fingerprint, load_weights
 from pruneexp.outcome import Trial, files_of
 from pruneexp.records.record import Record, sealed
 from pruneexp.sweep import expand
@@ -523,15 +524,64 @@ def test_a_network_that_somebody_forged_or_this_torch_cannot_read(
 # what else reads the file
 
 
-def test_a_pruned_cells_weights_are_no_pretrained_ones(
+def test_training_starts_from_a_pruned_cells_weights_and_its_zeros_are_values_like_others(
+    made: Made, pruned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (job,) = expand([*PRUNED, f"data_dir={made.data}"]).jobs
+    trained, masks = made.states[pruned.name], load_masks(pruned / "masks.safetensors")
+    for weights in (pruned, pruned / "weights.safetensors"):
+        network = job.setting.network(10, (3, 32, 32))
+        load_weights(network, str(weights))
+        head = classifier(network)
+        body = {name: value for name, value in network.state_dict().items() if not name.startswith(f"{head}.")}
+        assert all(torch.equal(value, trained[name]) for name, value in body.items() if "num_batches" not in name)
+        assert fingerprint(str(weights)) == fingerprint(str(pruned))
+    (started,) = made(*BASE, "masker=greedy", "densities=[1.0]", f"weights={pruned}")
+    assert record_of(started)["description"]["weights"] == fingerprint(str(pruned))
+    assert str(pruned.parent) not in (started / "record.json").read_text(encoding="utf-8")
+    assert all(made.states[started.name][name][~mask].any() for name, mask in masks.items() if not mask.all())
+
+
+def test_what_a_pruned_cells_weights_are_its_masks_say_too(
     made: Made, pruned: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for weights in (pruned, pruned / "weights.safetensors"):
+    before, masks = fingerprint(str(pruned)), load_masks(pruned / "masks.safetensors")
+    path = pruned / "masks.safetensors"
+    words = (*PRUNED, f"data_dir={made.data}", f"weights={pruned}")
+    safetensors.torch.save_file({name: mask.flip(0) for name, mask in masks.items()}, path)
+    assert fingerprint(str(pruned)) != before
+    ran = in_process(tmp_path, monkeypatch, capsys, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert f"{path} is damaged (it has another digest than its record says)" in ran.err
+    (pruned / "record.json").unlink()
+    safetensors.torch.save_file({name: mask | True for name, mask in masks.items()}, path)
+    ran = in_process(tmp_path, monkeypatch, capsys, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert "weights.safetensors does not go with the masks.safetensors beside it: the mask of " in ran.err
+    path.write_bytes(b"no masks")
+    assert "cannot be read, with masks.safetensors beside it: " in in_process(tmp_path, monkeypatch, capsys, *words).err
+    path.unlink()
+    ran = in_process(tmp_path, monkeypatch, capsys, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == (
+        f"pruneexp: weights={pruned} are a pruned cell's kept values alone: name the cell's folder, where masks.safetensors says what"
+        " they are of.\n"
+    )
+    assert not (tmp_path / "results").exists()
+
+
+def test_a_network_whose_neurons_were_removed_is_no_start_of_a_whole_one(
+    made: Made, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    *_, half = made(*BASE, "masker=structured", "scorer=l2", "densities=[1.0,0.5]", *TINY)
+    for weights in (half, half / "network.pt2"):
         ran = in_process(tmp_path, monkeypatch, capsys, *PRUNED, f"data_dir={made.data}", f"weights={weights}")
         assert (ran.code, ran.out) == (2, "")
-        assert (
-            ran.err == f"pruneexp: weights={weights} are a pruned cell's, without their zeros: take a dense cell's.\n"
+        assert ran.err.startswith(
+            f"pruneexp: weights={weights} are of a cell whose neurons were removed, and its network"
         )
+        assert ran.err.count("\n") == 1
     assert not (tmp_path / "results").exists()
 
 

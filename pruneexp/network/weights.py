@@ -6,25 +6,35 @@ import os
 from collections.abc import Mapping
 from pathlib import Path
 
+import safetensors
 import safetensors.torch
 import torch
 from torch import nn
 
 from pruneexp.errors import UserError, first_line
+from pruneexp.network.compaction import State, restore
+from pruneexp.network.masks import load_masks
 from pruneexp.network.prunable import PROJECTIONS, classifier, prunable
 from pruneexp.system import files
 
-State = dict[str, torch.Tensor]
+OF_CELL, MASKS, SMALLER = "weights.safetensors", "masks.safetensors", "network.pt2"  # in a finished cell's folder
 COUNTER = ".num_batches_tracked"
 
 
 def fingerprint(weights: str) -> str:
-    """What tells one source of weights from another in a cell's key: its name, or the file's SHA-256 - never its path.
+    """What tells one source of weights from another in a cell's key: its name, or the file's SHA-256, of a pruned cell's kept values and
+    its masks' together - never a path.
 
     Raises:
         UserError: neither ``imagenet`` nor a readable file.
     """
-    return weights if weights == "imagenet" else _digest(*_stat(_file(weights)))
+    if weights == "imagenet":
+        return weights
+    path = _file(weights)
+    found, masks = _digest(*_stat(path)), _masks_of(path)
+    if masks is not None:
+        found = hashlib.sha256(f"{found} {_digest(*_stat(masks))}".encode()).hexdigest()
+    return f"sha256:{found[:16]}"
 
 
 def load_weights(network: nn.Module, weights: str, architecture: str | None = None) -> None:
@@ -32,17 +42,20 @@ def load_weights(network: nn.Module, weights: str, architecture: str | None = No
 
     Args:
         network: changed in place.
-        weights: ``imagenet``, or the path of a state dict (.safetensors, .pth), or of the folder of a finished dense cell.
+        weights: ``imagenet``, or the path of a state dict (.safetensors, .pth), or of a finished cell's folder. Of a pruned cell the masks
+            say where its zeros are: they are values like the others, which training changes, and nothing stays masked.
         architecture: torchvision's name of the network, for ``imagenet``.
 
     Raises:
         UserError: missing, not to be downloaded, damaged, or of another architecture; the network is as it was.
     """
     own = network.state_dict()
-    state = _split(_imagenet(architecture) if weights == "imagenet" else _read(_file(weights)), own)
+    state = _split(_imagenet(architecture) if weights == "imagenet" else _state(_file(weights)), own)
     head = f"{classifier(network)}."
     if any(name in state and state[name].dim() == 1 for name in prunable(network)):  # `compact` made them
-        raise UserError(f"weights={weights} are a pruned cell's, without their zeros: take a dense cell's.")
+        raise UserError(
+            f"weights={weights} are a pruned cell's kept values alone: name the cell's folder, where {MASKS} says what they are of."
+        )
     # BatchNorm's count of batches is of no use here, and torchvision's files lack it
     wanted, given = (
         {name: value.shape for name, value in some.items() if not name.startswith(head) and not name.endswith(COUNTER)}
@@ -115,13 +128,50 @@ def _shape(shapes: dict[str, torch.Size], name: str) -> str:
 
 def _file(weights: str) -> Path:
     path = Path(weights)
-    path = path / "weights.safetensors" if os.path.isdir(path) else path  # pathlib raises for a name that is too long
-    if not os.path.isfile(path):
+    path = path / OF_CELL if os.path.isdir(path) else path  # pathlib raises for a name that is too long
+    there = os.path.isfile(path)
+    if path.name == SMALLER or (not there and path.name == OF_CELL and os.path.isfile(path.with_name(SMALLER))):
         raise UserError(
-            f"weights must be none, imagenet, or the file of a state dict or a dense cell's folder, and there is no {path}:"
+            f"weights={weights} are of a cell whose neurons were removed, and its network is smaller than any model of conf/model: take a"
+            " cell of the whole network; the smaller one itself pruneexp.load_cell and mode=export give."
+        )
+    if not there:
+        raise UserError(
+            f"weights must be none, imagenet, or the file of a state dict or a cell's folder, and there is no {path}:"
             " `python -m pruneexp +experiment=pretrain_cifar100` trains a network and prints its cell's name."
         )
     return path
+
+
+def _masks_of(path: Path) -> Path | None:
+    """The masks of the cell whose weights these are; None where they say nothing, as the weights are there with their zeros."""
+    masks = path.with_name(MASKS)
+    if path.name != OF_CELL or not os.path.isfile(masks):
+        return None
+    return masks if _compacted(*_stat(path), *_stat(masks)) else None
+
+
+@functools.lru_cache(maxsize=8)
+def _compacted(path: Path, _modified: int, _size: int, masks: Path, *_state: int) -> bool:
+    """Whether a file has the kept values alone of a weight that has a mask in the other."""
+    try:
+        with safetensors.safe_open(path, "pt") as held, safetensors.safe_open(masks, "pt") as beside:
+            both = set(held.keys()) & set(beside.keys())
+            return any(held.get_slice(name).get_shape() != beside.get_slice(name).get_shape() for name in both)
+    except (OSError, safetensors.SafetensorError) as error:
+        raise UserError(f"weights={path} cannot be read, with {MASKS} beside it: {first_line(error)}.") from error
+
+
+def _state(path: Path) -> State:
+    """What a file holds, whole."""
+    found, masks = _read(path), _masks_of(path)
+    if masks is None:
+        return found
+    kept = load_masks(masks)
+    try:
+        return restore(found, kept)
+    except UserError as error:
+        raise UserError(f"weights={path} does not go with the {MASKS} beside it: {first_line(error)}.") from error
 
 
 def _stat(path: Path) -> tuple[Path, int, int]:
@@ -134,7 +184,7 @@ def _digest(path: Path, modified: int, size: int) -> str:
     try:
         with files.opened(path) as file:
             files.check_size(os.fstat(file.fileno()), files.LARGEST)
-            return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()[:16]}"
+            return hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise UserError(f"weights={path} cannot be read: {error.strerror}.") from error
 

@@ -224,7 +224,7 @@ ONE = (*SMALL, "masker=greedy", "densities=[1.0]")
     [
         (
             "nothing.pth",
-            "weights must be none, imagenet, or the file of a state dict or a dense cell's folder, and there is no",
+            "weights must be none, imagenet, or the file of a state dict or a cell's folder, and there is no",
         ),
         ("null", "weights=null is no text as it is: put quotes around the value"),
         ("3", "weights=3 is no text as it is: put quotes around the value"),
