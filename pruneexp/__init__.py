@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from pruneexp.api import prune, run
     from pruneexp.components.options import component
     from pruneexp.errors import UserError
+    from pruneexp.exporting import export
     from pruneexp.loading import load_cell
     from pruneexp.network.keeping import keep_masks, masks_on
     from pruneexp.network.masks import apply_masks, load_masks, save_masks
@@ -26,6 +27,7 @@ __all__ = [
     "UserError",
     "apply_masks",
     "component",
+    "export",
     "from_torch_prune",
     "graphs",
     "keep_masks",
@@ -46,6 +48,7 @@ _HOME = {
     "UserError": "errors",
     "apply_masks": "network.masks",
     "component": "components.options",
+    "export": "exporting",
     "from_torch_prune": "network.torch_prune",
     "keep_masks": "network.keeping",
     "load_cell": "loading",

@@ -118,10 +118,10 @@ class Options(BaseModel):
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
     title: Line = option("none", "of the report, for people; none: the name")
-    mode: Literal["run", "plan", "status", "report", "check"] = option(
+    mode: Literal["run", "plan", "status", "report", "check", "export"] = option(
         "run",
         "run; plan: the grid and its cost; status: what is done, worked on, failed; report: from the records; check: does each record"
-        " fit its files and itself",
+        " fit its files and itself; export: a cell's network as a file for other programs",
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     records: Annotated[
@@ -140,6 +140,13 @@ class Options(BaseModel):
     data_dir: Folder = option("data", "<data_dir>/<dataset>/{train,test}_{images,labels}.npy, or the official files")
     results_dir: Folder = option("results/runs", "one folder for each finished cell")
     report_dir: Folder = option("${results_dir}/reports", "tables/, figures/ and records/ go here")
+
+    # what mode=export writes
+    cell: Folder = option("none", "mode=export: the folder of a finished cell, <results_dir>/<key>")
+    format: Literal["none", "onnx", "pt2", "safetensors"] = option(
+        "none", "mode=export: ONNX, torch.export's or the state dict with its zeros"
+    )
+    to: Folder = option("none", "mode=export: the file, which must end as the format does; none: <key>.<format> here")
 
 
 class Logger(BaseModel):

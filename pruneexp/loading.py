@@ -68,7 +68,7 @@ def load_cell(folder: str | Path) -> LoadedCell:
             f"{folder} is of an earlier version, which kept too little to build its trained network from: delete the folder and run the"
             " command that made it to have the cell made again, or take load_masks of its masks.safetensors."
         )
-    model, content = _built(record), tensors(store, key, "weights.safetensors")
+    model, content = plain(built(record)), tensors(store, key, "weights.safetensors")
     try:
         model.load_state_dict(restore(content, {} if record["asked_density"] == 1 else masks))
     except RuntimeError as error:  # other names or shapes
@@ -101,17 +101,20 @@ def _no_cell(folder: str | Path, path: Path, there: bool) -> UserError:
     )
 
 
-def _built(record: Record) -> nn.Module:
-    """The record's model on the CPU, with whatever weights; the global random state stays as it is."""
-    config = record["config"] if isinstance(record["config"], Mapping) else {}
+def built(record: Record) -> nn.Module:
+    """The record's model on the CPU as its code makes it, with whatever weights; the global random state stays as it is.
+
+    Raises:
+        UserError: as `load_cell`, of the model.
+    """
+    config = _config_of(record)
     check_recorded("model", config.get("model"), ("num_classes", "input_shape"))
-    if "input_shape" not in record:
-        check_recorded("dataset", config.get("dataset"))
+    _check_dataset(record)
     try:
         model = configured("model", config.get("model"))
         same = canonical(model.identity()) == canonical(plain_json(record["description"]["model"]))
         with torch.random.fork_rng(devices=[]), torch.device("cpu"):
-            network = plain(model.make(**_sizes(record))) if same else None
+            network: nn.Module | None = model.make(**_sizes(record)) if same else None
     except Exception as error:  # a user's module or function can raise anything
         raise UserError(
             f"the network of {record['key']} cannot be built here ({first_line(error)}): load_cell needs the code of its model as it was."
@@ -121,11 +124,33 @@ def _built(record: Record) -> nn.Module:
     return network
 
 
+def input_shape_of(record: Record) -> tuple[int, ...]:
+    """Of one image, as its network takes it.
+
+    Raises:
+        UserError: as `load_cell`, of a data set whose options alone say it.
+    """
+    _check_dataset(record)
+    shape: tuple[int, ...] = _sizes(record)["input_shape"]
+    return shape
+
+
+def _check_dataset(record: Record) -> None:
+    """Raise UserError where a record's data set has to say what the network's sizes are, and is none that a record may name."""
+    if "input_shape" not in record:
+        check_recorded("dataset", _config_of(record).get("dataset"))
+
+
+def _config_of(record: Record) -> Mapping[str, Any]:
+    """The record's configuration; what is none says nothing."""
+    return record["config"] if isinstance(record["config"], Mapping) else {}
+
+
 def _sizes(record: Record) -> dict[str, Any]:
     """What the program says to a model; earlier versions recorded it with the data set's options alone."""
     if "input_shape" in record:
         return {"num_classes": record["classes"], "input_shape": tuple(record["input_shape"])}
-    dataset = configured("dataset", record["config"]["dataset"])
+    dataset = configured("dataset", _config_of(record).get("dataset"))
     return {"num_classes": dataset.value("classes"), "input_shape": tuple(dataset.value("image_shape"))}
 
 

@@ -26,7 +26,7 @@ from pruneexp.system.places import told
 from pruneexp.training.device import TEST_PRECISION
 from pruneexp.training.train import Trained
 
-OF_THIS_RUN = (*PLACES, "launcher", "logger", "mode", "title", "where", "columns", "figure", "measurement")
+OF_THIS_RUN = (*PLACES, "launcher", "logger", "mode", "format", "title", "where", "columns", "figure", "measurement")
 
 
 @dataclass

@@ -1,5 +1,6 @@
-"""What a command does: it plans, tells how far a sweep is, runs it, reports or checks."""
+"""What a command does: it plans, tells how far a sweep is, runs it, reports, checks or exports."""
 
+import os
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -14,7 +15,7 @@ from pruneexp.records.store import Store
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
-from pruneexp.system.console import say
+from pruneexp.system.console import say, tell
 from pruneexp.system.files import kind_of
 from pruneexp.system.tracking import LOGS, asking
 
@@ -74,6 +75,11 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
             from pruneexp.records.check import check
 
             return Done(check(options.results_dir, options.records), found, [])
+        case "export":
+            from pruneexp.exporting import export
+
+            named = f"{os.path.basename(os.path.realpath(options.cell))}.{options.format}"
+            tell(str(export(options.cell, named if options.to == "none" else options.to)))
         case "report":
             store = Store(options.results_dir, options.records)
             recorded = _recorded(found, store)

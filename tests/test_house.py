@@ -13,9 +13,9 @@ PACKAGE = Path(pruneexp.__file__).resolve().parent
 # from the ground up: a room imports only those before it, or those beside it in its own line where one knows the other
 ROOMS = [
     "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
-    "maskers", "treatments", "training", "records", "loading", "measuring", "jobs", "sweep", "pruning", "means", "artifacts",
-    "worklist", "order", "groups", "outcome", "failures", "guard", "trials", "running", "launchers", "fits", "preflight", "reports",
-    "planning", "status", "program", "api", "commandline", "cli", "studies",
+    "maskers", "treatments", "training", "records", "loading", "exporting", "measuring", "jobs", "sweep", "pruning",
+    "means", "artifacts", "worklist", "order", "groups", "outcome", "failures", "guard", "trials", "running", "launchers", "fits",
+    "preflight", "reports", "planning", "status", "program", "api", "commandline", "cli", "studies",
 ]  # fmt: skip
 NEVER = [  # what no file of the first may import, though it lies below it
     ("graphs", "training", "they know nothing of how networks are trained"),
@@ -32,9 +32,9 @@ NEVER = [  # what no file of the first may import, though it lies below it
     ("training", "records", "training knows no folder of records"),
 ]
 TRUNK = [
-    "api", "artifacts", "cell", "cli", "commandline", "components", "failures", "guard", "jobs", "groups", "launchers", "loading", "means",
-    "measuring", "order", "outcome", "planning", "preflight", "program", "pruning", "recipe", "records", "reports", "running", "status",
-    "studies", "sweep", "training", "treatments", "trials", "worklist",
+    "api", "artifacts", "cell", "cli", "commandline", "components", "exporting", "failures", "guard", "jobs", "groups", "launchers",
+    "loading", "means", "measuring", "order", "outcome", "planning", "preflight", "program", "pruning", "recipe", "records", "reports",
+    "running", "status", "studies", "sweep", "training", "treatments", "trials", "worklist",
 ]  # fmt: skip
 LONGEST_CLASS, LONGEST_FUNCTION = 150, 60
 

@@ -32,7 +32,7 @@ def contents(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def test_every_option_that_is_a_path_is_known_by_its_type() -> None:
-    assert PLACES == ("weights", "records", "data_dir", "results_dir", "report_dir")
+    assert PLACES == ("weights", "records", "data_dir", "results_dir", "report_dir", "cell", "to")
     assert not [name for name in FIELDS if name.endswith(("_dir", "path", "folder")) and name not in PLACES]
 
 

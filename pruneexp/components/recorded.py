@@ -55,7 +55,8 @@ def _imported(said: str, module: str, name: str) -> Any:
     """What a module that is imported holds by a name; not by getattr, as a module's own ``__getattr__`` may import."""
     if module not in sys.modules:
         raise UserError(
-            f"{said}, and a record imports nothing: `import {module}` first, if it is yours or you would run it, and load the cell again."
+            f"{said}, and a record imports nothing: `import {module}` first, if it is yours or you would run it, and load the cell again"
+            " (with mode=export type the model= that trained it)."
         )
     found = getattr(sys.modules[module], "__dict__", {}).get(name)
     if found is None:

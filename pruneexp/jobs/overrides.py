@@ -24,7 +24,7 @@ from pruneexp.jobs.words import GROUP_OF, opened
 
 ONCE = (  # options of the whole sweep
     "mode", "name", "title", "launcher", "measurement", "columns", "figure", "where", "records", "data_dir", "results_dir",
-    "report_dir",
+    "report_dir", "cell", "format", "to",
 )  # fmt: skip
 TEXTS = tuple(name for name, field in FIELDS.items() if field.annotation is str)  # options that are one line of text
 MOST = 100_000  # values of one option: more is a slip

@@ -18,6 +18,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     if len(set(options.columns)) < len(options.columns):
         raise UserError(f"columns names one column twice: {shown(options.columns)}.")
     _check_where(options.where)
+    _check_export(options)
     masker = components["masker"]
     if masker.about.removes_neurons and options.rounds > 1:
         raise UserError(f"masker={masker.label} removes neurons at once, and rounds={options.rounds}: set rounds=1.")
@@ -43,6 +44,23 @@ def _check_where(where: str) -> None:
     joined = isinstance(read, ast.BinOp) and isinstance(read.op, (ast.BitAnd, ast.BitOr))
     if not joined and not isinstance(read, (ast.Compare, ast.BoolOp, ast.UnaryOp, ast.Call)):
         raise no_comparison(where, "it is no comparison")
+
+
+def _check_export(options: Options) -> None:
+    """Raise UserError where mode=export does not know what to write, or what it would write is said and nothing is."""
+    said = {name: value for name in ("cell", "format", "to") if (value := getattr(options, name)) != "none"}
+    if options.mode != "export" and said:
+        words = " ".join(f"{name}={value}" for name, value in said.items())
+        raise UserError(
+            f"{words} says what mode=export writes, and this is mode={options.mode}: type mode=export, or leave it out."
+        )
+    if options.mode == "export" and not {"cell", "format"} <= said.keys():
+        raise UserError(
+            "mode=export writes the network of one cell: it needs cell=FOLDER, of a finished cell (<results_dir>/<key>), and format=onnx,"
+            f" pt2 or safetensors, got cell={options.cell} format={options.format}."
+        )
+    if "to" in said and not options.to.endswith(f".{options.format}"):
+        raise UserError(f"to={options.to} must end in .{options.format}, as format={options.format} says.")
 
 
 def no_comparison(where: str, why: str) -> UserError:

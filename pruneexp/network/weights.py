@@ -70,6 +70,17 @@ def load_weights(network: nn.Module, weights: str, architecture: str | None = No
     network.load_state_dict({**own, **{name: state[name] for name in wanted}})
 
 
+def as_built(network: nn.Module) -> State:
+    """A plain network's state dict under the names of the model before (`pruneexp.network.plain`): attention's three matrices are one."""
+    state: State = dict(network.state_dict())
+    for name, module in network.named_modules():
+        if isinstance(module, nn.MultiheadAttention) and module.kdim == module.vdim == module.embed_dim:
+            prefix = f"{name}.".removeprefix(".")
+            if f"{prefix}{PROJECTIONS[0]}" in state:
+                state[f"{prefix}in_proj_weight"] = torch.cat([state.pop(prefix + third) for third in PROJECTIONS])
+    return state
+
+
 def packed(tensors: Mapping[str, torch.Tensor]) -> bytes:
     """Tensors of any device and layout, such as a state dict, as the content of a safetensors file."""
     plain = {name: value.detach().cpu().clone(memory_format=torch.contiguous_format) for name, value in tensors.items()}

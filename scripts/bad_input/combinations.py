@@ -131,6 +131,14 @@ LINES = {  # what is wrong with the lines below it
         "from=laenen_fig3 from=laenen_fig3 mode=report", "+from=laenen_fig3 mode=report", "from=laenen_fig3 mode=check",
         "from=laenen_fig3 mode=status", "from={here} mode=report +experiment=laenen_fig3", "from=[laenen_fig3,laenen_fig3] mode=report",
     ],
+    "mode=export": [
+        "mode=export", "mode=export cell=nowhere", "mode=export format=onnx", "mode=export cell=nowhere format=onnx",
+        "mode=export cell=nowhere format=pt2 to=net.onnx", "mode=export cell=. format=safetensors", "mode=export cell=/ format=pt2",
+        "mode=export cell=/dev/null format=pt2", "mode=export cell={here} format=pt2 to=/proc/net.pt2", "mode=export cell= format=pt2",
+        "mode=export cell=http://127.0.0.1:9/a format=pt2", "mode=export cell=[a] format=pt2", "mode=export cell=a,b format=pt2",
+        "mode=export cell=nowhere format=onnx,pt2", "mode=export cell=nowhere format=ONNX", "mode=export cell=nowhere format=.onnx",
+        "cell=nowhere", "format=onnx", "to=net.onnx", "cell=nowhere format=onnx mode=plan", "from=laenen_fig3 mode=export",
+    ],
     "experiments": [
         "+experiment=nothing", "+experiment=laenen_fig3,nothing", "+experiment=laenen_fig3 +experiment=laenen_fig2_vgg11",
         "experiment=laenen_fig3 mode=plan", "+experiment=laenen_fig3 model=nothing mode=plan",
