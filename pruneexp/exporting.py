@@ -68,12 +68,11 @@ def export(folder: str | Path, path: str | Path) -> Export:
         UserError: what `load_cell` raises; another ending; something is there or cannot be written; the network cannot be exported, or
             gives other outputs afterwards.
     """
-    path = Path(path)
+    cell, path = load_cell(folder), Path(path)
     if (kind := path.suffix.removeprefix(".")) not in FORMATS:
         raise UserError(f"{path} must end in {', '.join(f'.{one}' for one in FORMATS)}: the ending says the format.")
     if kind == "onnx":
         check_onnx()
-    cell = load_cell(folder)
     _check_free(path)
     images = torch.randn(IMAGES, *input_shape_of(cell.record), generator=torch.Generator().manual_seed(0))
     content, outputs = FORMATS[kind](Path(os.path.realpath(folder)), cell)

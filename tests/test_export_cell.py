@@ -4,6 +4,7 @@ import json
 import os
 import re
 import shutil
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -180,6 +181,29 @@ def test_what_cannot_be_exported_is_one_sentence_and_nothing_is_written(
     assert ran.err.count("\n") == 1
     assert os.listdir(here) == []
     assert (beside / "there.pt2").read_bytes() == b"kept"
+
+
+def test_a_model_of_ones_own_is_named_beside_its_cell(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)
+    made = "nn.Sequential(nn.Flatten(), nn.Linear(3072, num_classes))"
+    Path("mine.py").write_text(
+        f"from torch import nn\ndef net(num_classes, input_shape):\n    return {made}\n", encoding="utf-8"
+    )
+    own = ("model._target_=mine.net", "model.name=mine")
+    pruneexp.run([*SMALL, *ONE, *own, "densities=[0.5]", f"data_dir={data}", "results_dir=runs"])
+    (cell,) = Path("runs").glob("*-s0-*")
+    words = (*ONE, "mode=export", f"cell={cell}", "format=pt2", "to=net.pt2")
+    del sys.modules["mine"]
+    ran = in_process(tmp_path, monkeypatch, capsys, *words)
+    assert (ran.code, ran.out) == (2, "")
+    assert (
+        "`import mine` first, if it is yours or you would run it, and load the cell again (with mode=export" in ran.err
+    )
+    assert in_process(tmp_path, monkeypatch, capsys, *words, *own).code == 0
+    assert torch.export.load("net.pt2").module()(torch.zeros(2, 3, 32, 32)).shape == (2, 10)
 
 
 def test_what_gives_other_outputs_is_not_written(
