@@ -12,7 +12,7 @@ from pruneexp.errors import UserError
 from pruneexp.network.constants import Held
 from pruneexp.network.operations import BY_CHANNEL, Kind
 from pruneexp.network.trace import Operation, Trace, traced
-from pruneexp.network.walk import MIXED, Map
+from pruneexp.network.walk import MIXED, Map, collapsed
 from pruneexp.network.wiring import Channels, Origin, classes
 
 Places = tuple[torch.Tensor, torch.Tensor]  # int64 indices along one dimension of a tensor, int64 the channel of each
@@ -232,8 +232,9 @@ class Coupling(Channels):
 
 def axis_of(labels: torch.Tensor) -> int | None:
     """The dimension along which the channels lie, where they differ along no other but for constants; else None."""
+    (few,) = collapsed(labels)
     for dimension in range(labels.dim()):
-        if bool(((labels == _top(labels, dimension)) | (labels <= 0)).all()):
+        if bool(((few == _top(few, dimension)) | (few <= 0)).all()):
             return dimension
     return None
 

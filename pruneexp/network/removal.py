@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -74,11 +75,31 @@ def remove(model: nn.Module, masks: Masks, input_shape: tuple[int, ...]) -> nn.M
             f"the mask of {differ[0]} is not one of whole neurons, gone from each layer that is coupled and each that reads them:"
             " take masks that masker=structured makes."
         )
-    smaller = copy.deepcopy(network)
-    _slice(smaller, groups, kept)
+    smaller = without(network, groups, kept)
     apply_masks(network, whole)
     _compare(network.double().eval(), copy.deepcopy(smaller).double().eval(), input_shape)
     return smaller
+
+
+def without(network: nn.Module, groups: Sequence[Coupled], kept: Sequence[torch.Tensor]) -> nn.Module:
+    """A copy of a plain network, on any device, in which of each group of channels these are left, bool [channels]; not compared."""
+    smaller = copy.deepcopy(network)
+    _slice(smaller, groups, kept)
+    return smaller
+
+
+def shares_left(groups: Sequence[Coupled], kept: Sequence[torch.Tensor], network: nn.Module) -> dict[str, float]:
+    """The share of each prunable weight that is left where of each group of channels these are, bool [channels]."""
+    shares = {}
+    for name, weight in turned(outputs_first, network, prunable(network)).items():
+        lines = [torch.ones(count, dtype=torch.bool) for count in weight.shape[:2]]
+        for group, stays in zip(groups, kept, strict=True):
+            for line, places in zip(lines, (group.outputs, group.inputs), strict=True):
+                if name in places:
+                    index, channels = places[name]
+                    line[index] = stays[channels]
+        shares[name] = math.prod(float(line.double().mean()) for line in lines)
+    return shares
 
 
 def _slice(network: nn.Module, groups: Sequence[Coupled], kept: Sequence[torch.Tensor]) -> None:
