@@ -124,6 +124,9 @@ class Options(BaseModel):
         " fit its files and itself; export: a cell's network as a file for other programs",
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
+    plan: Annotated[
+        dict[Literal["time"], bool], Words("{time: true} or {time: false}, typed as in plan.time=false")
+    ] = option({"time": True}, "of mode=plan: plan.time=false tells no times, and times nothing")
     records: Annotated[
         list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]"), Place()
     ] = option([], "files of finished cells, as reports leave them: their cells count as done")

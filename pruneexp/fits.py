@@ -8,6 +8,7 @@ from torch import nn
 from pruneexp.components import foreign
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.job import Job
+from pruneexp.jobs.setting import Setting
 from pruneexp.network.outputs import logits
 from pruneexp.network.plain import plain
 from pruneexp.system import memory
@@ -23,7 +24,7 @@ def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
         job: its model, trainer and recipe.
         classes, input_shape: what the model is made for; [C, H, W].
     """
-    network = _without_numbers(job, classes, input_shape)
+    network = without_numbers(job.setting, classes, input_shape)
     free = memory.available()
     if network is None or free is None:
         return
@@ -54,7 +55,7 @@ def check_runs(job: Job, network: nn.Module, classes: int, input_shape: tuple[in
     if any(isinstance(one, UNSIZED) for one in network.parameters()):
         raise UserError(f"{name} has lazy layers, whose weights have no size yet: give them their sizes.")
     if foreign.is_ours(component.target):
-        tried, where = _without_numbers(job, classes, input_shape), "meta"
+        tried, where = without_numbers(job.setting, classes, input_shape), "meta"
         if tried is None:
             return
     else:
@@ -86,11 +87,11 @@ def check_runs(job: Job, network: nn.Module, classes: int, input_shape: tuple[in
         raise UserError(f"{name} cannot be trained: its output depends on no parameter that requires a gradient.")
 
 
-def _without_numbers(job: Job, classes: int, input_shape: tuple[int, ...]) -> nn.Module | None:
+def without_numbers(setting: Setting, classes: int, input_shape: tuple[int, ...]) -> nn.Module | None:
     """The network on torch's meta device, where nothing is allocated; None where it cannot be built there."""
     try:
         with torch.random.fork_rng(devices=[]), torch.device("meta"):
-            made = job.setting.make("model", num_classes=classes, input_shape=input_shape)
+            made = setting.make("model", num_classes=classes, input_shape=input_shape)
     except UserError:
         raise
     except Exception:  # it looks at numbers

@@ -63,7 +63,7 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
         Presets(grid.folders).chosen("column", grid.jobs[0].options.columns, make=False)
     match options.mode:
         case "plan":
-            from pruneexp.planning import print_plan
+            from pruneexp.planning.plan import print_plan
 
             for grid in found:
                 print_plan(grid)

@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from pruneexp.network.masks import Masks, load_masks
-from pruneexp.planning import whole_seconds
+from pruneexp.planning.recorded import whole_training
 from pruneexp.pruning.scoring import score
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.command import SMALL, Outcome, in_process
@@ -150,18 +150,17 @@ def test_cells_that_go_on_from_different_epochs_are_trained_at_once(tmp_path: Pa
     assert {record["description"]["rewind_epoch"]: record["epochs"] for record in pruned} == {1: 2, 2: 1}
 
 
-def test_the_plan_counts_the_epochs_that_are_left(run: Command) -> None:
+def test_the_plan_counts_the_epochs_that_are_left(run: Command, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pruneexp.planning.timed.epoch_seconds", lambda *_: 15.0)
     sweep = (*NETWORK_WIDE, "recipe.epochs=4", "rewind=epoch", "rewind_epoch=1,3", "densities=[1.0,0.1]")
     rows = [row for row in run(*sweep, "mode=plan").out.splitlines() if "greedy" in row or "dense" in row]
-    whole, most, least = (float(row.split("│")[-2]) for row in rows)
-    assert whole > 0
-    assert (most, least) == pytest.approx((0.75 * whole, 0.25 * whole), rel=0.01)
+    assert [row.split("|")[-2].strip() for row in rows] == ["1 min", "45 s", "15 s"]
 
 
 def test_recorded_seconds_are_scaled_to_all_epochs() -> None:
     seconds = {"scoring": 5.0, "masking": 1.0, "training": 30.0, "measuring": 0.5}
-    assert whole_seconds({"seconds": seconds, "epochs": 3}, 4) == 46.5
-    assert whole_seconds({"seconds": seconds, "epochs": 4}, 4) == whole_seconds({"seconds": seconds}, 4) == 36.5
+    assert whole_training({"seconds": seconds, "epochs": 3}, 4) == 40
+    assert whole_training({"seconds": seconds, "epochs": 4}, 4) == whole_training({"seconds": seconds}, 4) == 30
 
 
 def test_a_network_rewound_out_of_the_dense_training_is_the_one_trained_so_far(

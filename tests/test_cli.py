@@ -205,7 +205,7 @@ def test_mode_plan_prints_the_grid_and_writes_nothing(run: Command, tmp_path: Pa
     outcome = run(*SWEEP, "mode=plan")
     assert outcome.code == 0, outcome.err
     assert "0 done, 6 missing" in outcome.out
-    for part in ("sparsify", "greedy", "dense", "60,976", "6,098", "hours left"):
+    for part in ("sparsify", "greedy", "dense", "60,976", "6,098", "left on this CPU"):
         assert part in outcome.out
     assert list(tmp_path.iterdir()) == []
 

@@ -260,5 +260,5 @@ def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     cells = len(cells_of(expand(words)))
     assert f"{name}, {cells} cells" in planned.out
     assert planned_cells(planned.out, name) == (cells, 0, cells)
-    assert "hours left" in planned.out
+    assert "left on this CPU" in planned.out
     assert list(tmp_path.iterdir()) == []

@@ -104,12 +104,13 @@ def sizes(most: int) -> list[int]:
     return [2**k for k in range(most.bit_length()) if 2**k < most] + [most]
 
 
-def seconds(network: nn.Module, members: int, recipe: Recipe, device: Device, batch: Split) -> float:
+def seconds(
+    network: nn.Module, members: int, recipe: Recipe, device: Device, batch: Split, frozen: bool = False
+) -> float:
     """Seconds of a training step for each of so many copies of the network, trained at once on one device.
 
-    It is the step that a training makes, recorded where a training records it, but under no masks and with no part of
-    the network frozen. The first ones, in which libraries choose their algorithms, do not count; of `REPEATS` times
-    after them the shortest does.
+    It is the step that a training makes, recorded where a training records it, but under no masks. The first ones, in which
+    libraries choose their algorithms, do not count; of `REPEATS` times after them the shortest does.
 
     Args:
         network: anywhere; left as it is.
@@ -117,12 +118,16 @@ def seconds(network: nn.Module, members: int, recipe: Recipe, device: Device, ba
         device: where the copies are trained, and in which precision.
         batch: images float32 [b, C, H, W], fastest in channels-last memory as `Resident.epoch` makes them, and labels
             [b], on the device.
+        frozen: only the classifier is trained.
 
     Raises:
         torch.OutOfMemoryError: there is no room for so many.
     """
     copies = [device.place(copy.deepcopy(network)).train() for _ in range(members)]
-    make_steps = few_launches([Step(one, {}, recipe, device) for one in copies], [0] * members, device)
+    steps = [Step(one, {}, recipe, device) for one in copies]
+    for step in steps if frozen else ():
+        step.freeze(True)
+    make_steps = few_launches(steps, [0] * members, device)
     cuda = device.where.type == "cuda"
     rounds = TIMED if cuda else 1
     for _ in range(WARM_UP + 1 if cuda else 1):

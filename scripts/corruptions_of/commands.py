@@ -15,7 +15,7 @@ from pathlib import Path
 Texts = tuple[Path, Path]  # where standard output and standard error go
 LIMIT = 60.0  # seconds after which a command hangs
 NEEDED = (
-    "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.running", "pruneexp.records.check", "pruneexp.planning",
+    "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.running", "pruneexp.records.check", "pruneexp.planning.plan",
     "pruneexp.reports.report", "pruneexp.topology", "sklearn.datasets",
 )  # fmt: skip
 

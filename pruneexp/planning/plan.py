@@ -1,0 +1,127 @@
+"""What a grid would do: its cells, how many are done, their size and an estimate of the time."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from pruneexp.cell import GROUPS
+from pruneexp.planning.recorded import Recorded
+from pruneexp.planning.size import Sizes
+from pruneexp.planning.timed import Timed
+from pruneexp.records.store import Store
+from pruneexp.reports.grouping import rows_of
+from pruneexp.sweep import Grid, Slot
+from pruneexp.system.console import console, visible
+from pruneexp.system.durations import in_words
+from pruneexp.system.tables import print_table
+from pruneexp.training.device import Device
+
+SETTINGS = (*GROUPS, "options", "density")  # as `rows_of` names a row
+COLUMNS = (*SETTINGS, "seeds", "done", "weights", "MACs", "a cell")
+NEEDED, ORDER = ("masker", "density", "seeds", "done", "a cell"), ("weights", "scorer", "MACs", "model", "dataset")
+PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
+
+
+@dataclass
+class Row:
+    """Cells of one setting, their seeds aside.
+
+    Attributes:
+        names: what is said of them.
+        slots: the cells.
+        done: how many of them are recorded.
+        left: weights and multiply-accumulates of one, None where it cannot be made.
+        seconds: that one takes, and None where nobody knows.
+        recorded: whether its training's time is that of recorded cells.
+    """
+
+    names: tuple[str, ...]
+    slots: list[Slot]
+    done: int
+    left: tuple[int, int | None] | None
+    seconds: float | None = None
+    recorded: bool = False
+
+    @property
+    def missing(self) -> int:
+        return len(self.slots) - self.done
+
+    def text(self) -> list[str]:
+        weights, macs = self.left or (None, None)
+        size = ["" if weights is None else f"{weights:,}", "" if macs is None else _metric(macs)]
+        time = "" if self.seconds is None else in_words(self.seconds)
+        return [*map(visible, self.names), str(len(self.slots)), str(self.done), *size, time]
+
+
+def print_plan(grid: Grid) -> None:
+    """Print the grid and run none of it.
+
+    Cells of one setting are one row. The time of a missing cell is the median training time of recorded ones, of this grid or another,
+    with the same data set, model and recipe on the same device; where there is none, that of a few training steps on random
+    images, timed now unless ``plan.time=false``. What scoring, masking and measuring take is added where cells that are
+    pruned alike are recorded. A cell that goes on from an epoch takes its share of the training.
+    """
+    options, out = grid.jobs[0].options, console()
+    device: Device = grid.jobs[0].setting.make("trainer")
+    device.prepare()
+    store = Store(options.results_dir, options.records)
+    with out.status(f"counting {options.name}", refresh_per_second=4) as status:  # seen on a terminal alone
+        sizes = Sizes()
+        rows = [_row(names, slots, store, sizes) for names, slots in rows_of(grid).items()]
+        if options.plan["time"]:
+            _estimate(rows, sizes, Recorded(store, grid, device.name), device, status.update)
+    out.print(f"{options.name}, {len(grid.slots)} cells")
+    texts = [row.text() for row in rows]
+    columns = {name: list(column) for name, column in zip(COLUMNS, zip(*texts, strict=True), strict=True)}
+    shown = {name: column for name, column in columns.items() if any(column)}
+    left_out = print_table(shown, NEEDED, ORDER, SETTINGS)
+    if left_out:
+        out.print(f"No room for {', '.join(left_out)}.")
+    out.print(_summary(rows, device, options.plan["time"]), soft_wrap=True)
+
+
+def _row(names: tuple[str, ...], slots: list[Slot], store: Store, sizes: Sizes) -> Row:
+    done = sum(any(cell.key in store for cell in slot.cells) for slot in slots)
+    return Row(names, slots, done, sizes.of(slots[0]).left(slots[0].job.setting, slots[0].density))
+
+
+def _estimate(
+    rows: Sequence[Row], sizes: Sizes, recorded: Recorded, device: Device, tell: Callable[[str], None]
+) -> None:
+    """Find out what cells take: of rows without a recorded time those that miss some are timed."""
+    trainings = [recorded.training(row.slots[0]) for row in rows]
+    wanted = [
+        known is None and row.missing > 0 and row.left is not None for row, known in zip(rows, trainings, strict=True)
+    ]
+    timed = Timed([row.slots[0] for row, asked in zip(rows, wanted, strict=True) if asked], device, tell)
+    for row, training, asked in zip(rows, trainings, wanted, strict=True):
+        slot = row.slots[0]
+        row.recorded = training is not None
+        seconds = timed.training(slot, sizes.of(slot)) if asked else training
+        if seconds is not None:
+            epochs = slot.job.setting.make("recipe").epochs
+            row.seconds = seconds * (1 - slot.job.first_epoch(slot.density) / epochs) + recorded.others(slot)
+
+
+def _summary(rows: Sequence[Row], device: Device, asked: bool) -> str:
+    """How many cells are done and missing, how long the latter take, and how that is known."""
+    missing = [row for row in rows if row.missing]
+    counts = f"{sum(row.done for row in rows)} done, {sum(row.missing for row in rows)} missing"
+    if not missing or not asked:
+        return f"{counts}."
+    left = sum(row.missing * row.seconds for row in missing if row.seconds is not None)
+    where = "this CPU" if device.where.type == "cpu" else device.name
+    ways = {row.recorded for row in missing}
+    how = " and ".join(
+        [*["recorded cells"] * (True in ways), *["timed training steps, without scores and masks"] * (False in ways)]
+    )
+    return f"{counts}; {_left(left)} left on {where}, one cell after another (from {how})."
+
+
+def _left(seconds: float) -> str:
+    return "less than a minute" if seconds < 60 else f"about {in_words(seconds)}"
+
+
+def _metric(number: float) -> str:
+    """In three digits and a metric prefix: ``40.8 M``."""
+    long, prefix = next(((long, prefix) for long, prefix in PREFIXES if number >= long), (1.0, ""))
+    return f"{number / long:.3g} {prefix}".rstrip()

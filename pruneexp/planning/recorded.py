@@ -1,0 +1,103 @@
+"""How long cells took that are recorded."""
+
+import contextlib
+import statistics
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+from pruneexp.cell import canonical
+from pruneexp.errors import UserError
+from pruneexp.records.record import Record
+from pruneexp.records.store import Store
+from pruneexp.sweep import Grid, Slot
+
+SOME = 200  # cells of one data set and model, of the grid and of others, whose records are looked at
+NOT_SCORED = (
+    "seed",
+    "density",
+    "precision",
+    "recipe",
+)  # of a description: what scoring and masking take does not hang on these
+
+
+class Recorded:
+    """Times of the cells of a folder, the grid's own and others'.
+
+    Args:
+        store: the records.
+        grid: what is planned.
+        device: name of the hardware whose times count.
+    """
+
+    def __init__(self, store: Store, grid: Grid, device: str) -> None:
+        self.store, self.device = store, device
+        self.own = {cell.key for slot in grid.slots for cell in slot.cells}
+        self.there = sorted({*store.folders(), *store.sourced})
+        self.known: dict[str, list[Record]] = {}
+
+    def training(self, slot: Slot) -> float | None:
+        """Median seconds of all the recipe's epochs, of cells of the same data set, model, recipe and precision; where neurons are
+        removed, of the same density; None where there are none."""
+        wanted, removes = slot.cell.description, slot.density < 1 and slot.job.setting.removes_neurons
+        epochs = slot.job.setting.make("recipe").epochs
+
+        def alike(record: Record) -> bool:
+            told = record["description"]
+            if removes:
+                return all(told.get(name) == wanted[name] for name in ("recipe", "precision", "masker", "density"))
+            whole = "kept_neurons" not in record.get("notes", {})
+            return whole and all(told.get(name) == wanted[name] for name in ("recipe", "precision"))
+
+        return self._median(slot, alike, lambda record: whole_training(record, epochs))
+
+    def others(self, slot: Slot) -> float:
+        """Median seconds of scoring, masking and measuring, of cells that are pruned alike, 0 where there are none."""
+        wanted = _pruned(slot.cell.description)
+        found = self._median(
+            slot,
+            lambda record: _pruned(record["description"]) == wanted,
+            lambda record: sum(record["seconds"].values()) - record["seconds"]["training"],
+        )
+        return found or 0.0
+
+    def _median(self, slot: Slot, alike: Callable[[Record], bool], seconds: Callable[[Record], float]) -> float | None:
+        times = [seconds(record) for record in self._records(slot) if alike(record)]
+        return statistics.median(times) if times else None
+
+    def _records(self, slot: Slot) -> Sequence[Record]:
+        """Those of the cell's data set and model that this device has made.
+
+        Raises:
+            UserError: one of the grid's cannot be believed.
+        """
+        components, description = slot.job.setting.components, slot.cell.description
+        pair = {name: description[name] for name in ("dataset", "model")}
+        if (known := canonical(pair).decode()) not in self.known:
+            start = "-".join(components[name].short() for name in pair) + "-"
+            keys = [key for key in self.there if key.startswith(start)]
+            own, others = [key for key in keys if key in self.own], [key for key in keys if key not in self.own]
+            records = [self.store.read(key) for key in _some(own)]
+            for key in _some(others):
+                with contextlib.suppress(UserError):  # it is nothing to this grid
+                    records.append(self.store.read(key))
+            self.known[known] = [
+                record
+                for record in records
+                if record is not None
+                and record["device"] == self.device
+                and all(record["description"].get(name) == told for name, told in pair.items())
+            ]
+        return self.known[known]
+
+
+def whole_training(record: Record, epochs: int) -> float:
+    """The seconds that a recorded cell's training would have taken in all epochs, and not in some of them."""
+    return float(record["seconds"]["training"] * epochs / (record.get("epochs") or epochs))
+
+
+def _some(keys: Sequence[str]) -> Iterable[str]:
+    return keys[:: 1 + len(keys) // SOME]
+
+
+def _pruned(description: dict[str, Any]) -> dict[str, Any]:
+    return {name: told for name, told in description.items() if name not in NOT_SCORED}
