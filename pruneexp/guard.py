@@ -56,7 +56,7 @@ class Guard:
             if self.failures.setdefault(piece.key, failure) is failure:
                 marks.failed(self.store, piece.key, failure.why)
                 piece.order.countdown.drop(piece.cell)
-                say(piece.order.countdown.title(piece.cell), f"could not be made: {failure.why}")
+                say(piece.order.countdown.titles(piece.cell), f"could not be made: {failure.why}")
 
 
 def _lies_in(error: OSError, folder: Path) -> bool:

@@ -171,7 +171,7 @@ class Maker:
             if (why := self._train(trials)) is not None:
                 left = [trial.piece for trial in trials if not trial.piece.recorded]
                 for piece in left:
-                    say(piece.order.countdown.title(piece.cell), f"is trained by itself ({why})")
+                    say(piece.order.countdown.titles(piece.cell), f"is trained by itself ({why})")
                 later = [*left, *later]
         trials.clear()
         if later:

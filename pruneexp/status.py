@@ -3,8 +3,6 @@
 from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 
-from rich.table import Table
-
 from pruneexp.cell import GROUPS
 from pruneexp.preflight import look
 from pruneexp.records.claims import FAILED, WORKING
@@ -12,9 +10,11 @@ from pruneexp.records.marks import Mark, mark_of
 from pruneexp.records.store import Store
 from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import Grid
-from pruneexp.system.console import console, say, visible
+from pruneexp.system.console import say, tell, visible
+from pruneexp.system.tables import print_table
 from pruneexp.worklist import Countdown
 
+SETTINGS = (*GROUPS, "options", "density")
 STATES = ("done", "being worked on", "failed", "missing")
 SHOWN = 20  # lines of cells of one kind
 
@@ -25,28 +25,28 @@ def print_status(grids: Sequence[Grid]) -> None:
     Raises:
         UserError: a record cannot be believed.
     """
-    options, out = grids[0].jobs[0].options, console()
+    options = grids[0].jobs[0].options
     store = Store(options.results_dir, options.records)
     left = {slot.cell.key: slot.cell for slot in look(grids, store).left}
     marks = {key: mark for key in left if (mark := mark_of(store, key)) is not None}
     for grid in grids:
-        table = Table(
-            *GROUPS, "options", "density", *STATES, title=f"{grid.jobs[0].options.name}, {len(grid.slots)} cells"
-        )
+        rows: list[list[str]] = []
         whole: Counter[str] = Counter()
         for names, slots in rows_of(grid).items():
             counts = Counter(_state(slot.cell.key, left, marks) for slot in slots)
             whole += counts
-            table.add_row(*map(visible, names), *(str(counts[state] or "") for state in STATES))
-        out.print(table)
-        out.print(", ".join(f"{whole[state]} {state}" for state in STATES) + ".")
+            rows.append([*map(visible, names), *(str(counts[state] or "") for state in STATES)])
+        columns = dict(zip((*SETTINGS, *STATES), zip(*rows, strict=True), strict=True))
+        tell(f"{grid.jobs[0].options.name}, {len(grid.slots)} cells")
+        print_table(columns, ("masker", "density", *STATES), ("scorer", "options"), SETTINGS)
+        tell(", ".join(f"{whole[state]} {state}" for state in STATES) + ".")
     for kind, verb in ((WORKING, "since"), (FAILED, FAILED)):
         some = [(Countdown.name(left[key]), mark) for key, mark in marks.items() if mark.kind == kind]
         for name, mark in some[:SHOWN]:
             why = f": {mark.why}" if mark.why else ""
             say(name, f"{verb} {mark.when}, {mark.by}{why}")
         if len(some) > SHOWN:
-            out.print(f"and {len(some) - SHOWN} others {'are being worked on' if kind == WORKING else kind}.")
+            tell(f"and {len(some) - SHOWN} others {'are being worked on' if kind == WORKING else kind}.")
 
 
 def _state(key: str, left: Collection[str], marks: Mapping[str, Mark]) -> str:

@@ -23,7 +23,7 @@ from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, Trainee, train_together
-from pruneexp.worklist import title_of_all
+from pruneexp.worklist import titles_of_all
 
 if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes lightning importable beside a CPU torch
     from lightning import Callback
@@ -68,7 +68,7 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
         checkpoints = [_checkpoint(trial, number) for number, trial in enumerate(trials)]
         snapshots = [one for number, trial in enumerate(trials) if (one := _snapshot(trial, number)) is not None]
         progress = CellProgress(
-            title_of_all([(trial.piece.order.countdown, trial.piece.cell) for trial in trials]), console()
+            titles_of_all([(trial.piece.order.countdown, trial.piece.cell) for trial in trials]), console()
         )
         callbacks: list[Callback] = [progress, *(checkpoints if shared.device.checkpoint_seconds else []), *snapshots]
 
@@ -96,7 +96,7 @@ def _trainee(trial: Trial, loggers: Sequence["Logger"]) -> Trainee:
 
 def _teller(trial: Trial) -> Callable[[str], None]:
     # it may have to go into other processes
-    return functools.partial(say, trial.piece.order.countdown.title(trial.piece.cell))
+    return functools.partial(say, trial.piece.order.countdown.titles(trial.piece.cell))
 
 
 def _checkpoint(trial: Trial, number: int) -> Checkpoint:

@@ -10,7 +10,10 @@ from pruneexp.measuring.asked import is_measured
 from pruneexp.records import marks
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store
-from pruneexp.system.console import say
+from pruneexp.system.console import fitting, tell
+from pruneexp.system.durations import in_words
+
+NAMED = ("dataset", "model", "scorer", "masker")  # in lines about a cell; a narrow one leaves out the first of them
 
 
 class Worklist:
@@ -73,8 +76,7 @@ class TimeLeft:
         made = self.total - len(self.keys)
         if not made:
             return f"{len(self.keys)} left"
-        minutes = len(self.keys) * (time.monotonic() - self.start) / made / 60
-        return f"{len(self.keys)} left, " + (f"about {minutes:.0f} min" if minutes >= 1 else "less than a minute")
+        return f"{len(self.keys)} left, about {in_words(len(self.keys) * (time.monotonic() - self.start) / made)}"
 
 
 class Countdown:
@@ -91,7 +93,7 @@ class Countdown:
 
     @staticmethod
     def name(cell: Cell) -> str:
-        names = " ".join(cell.names[group] for group in ("dataset", "model", "scorer", "masker"))
+        names = " ".join(cell.names[group] for group in NAMED)
         return f"{names} density {cell.density:g} seed {cell.seed}"
 
     def title(self, cell: Cell) -> str:
@@ -99,24 +101,40 @@ class Countdown:
             return f"cell {number} of {self.total}  {self.name(cell)}"
         return f"{'dense cell  ' if cell.density == 1 else ''}{self.name(cell)}"  # that nobody has asked for
 
+    def titles(self, cell: Cell) -> list[str]:
+        """The title, and shorter ones for narrower lines: the last but one has its masker, density and seed, the last its number alone."""
+        number = self.numbers.get(cell.density)
+        which = (
+            "dense cell"
+            if number is None and cell.density == 1
+            else "cell"
+            if number is None
+            else f"cell {number}/{self.total}"
+        )
+        names = [" ".join(dict.fromkeys(cell.names[group] for group in NAMED[k:])) for k in range(len(NAMED))]
+        return [self.title(cell), *(f"{which} {some} {cell.density:g} seed {cell.seed}" for some in names), which]
+
     def drop(self, cell: Cell) -> None:
         """It will not come."""
         if self.left is not None:
             self.left.drop([cell.key])
 
     def tell(self, cell: Cell, record: Record) -> None:
-        """One line for a cell that is recorded."""
+        """One line for a cell that is recorded; on a narrow terminal without its seconds, and with as much of its name as fits."""
         outcome = "diverged" if record["diverged"] else f"accuracy {record['accuracy']:.2f} %"
         if record["effective_density"] == 0:
             outcome += " (no input-output path is left)"
         left = "" if self.left is None else f"; {self.left()}"
-        say(self.title(cell), f"{outcome}, {sum(record['seconds'].values()):.1f} s{left}")
+        whole, *shorter = self.titles(cell)
+        seconds = f"{sum(record['seconds'].values()):.1f} s"
+        *lines, least = (f"{title}: {outcome}{left}" for title in shorter)
+        tell(fitting([f"{whole}: {outcome}, {seconds}{left}", *lines, lines[-1].replace("accuracy ", ""), least]))
 
 
-def title_of_all(cells: Sequence[tuple[Countdown, Cell]]) -> str:
-    """Of cells that are trained at once, each with its job's countdown."""
+def titles_of_all(cells: Sequence[tuple[Countdown, Cell]]) -> list[str]:
+    """Of cells that are trained at once, each with its job's countdown; each title shorter than the one before."""
     if len(cells) == 1:
         ((countdown, cell),) = cells
-        return countdown.title(cell)
-    numbers = ", ".join(str(countdown.numbers.get(cell.density, "-")) for countdown, cell in cells)
-    return f"cells {numbers} of {cells[0][0].total}"
+        return countdown.titles(cell)
+    numbers, total = [str(countdown.numbers.get(cell.density, "-")) for countdown, cell in cells], cells[0][0].total
+    return [f"cells {', '.join(numbers)} of {total}", f"{len(cells)} cells, {numbers[0]}/{total} first"]

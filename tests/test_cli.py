@@ -82,7 +82,7 @@ def test_it_prints_each_cell_the_table_and_the_paths(swept: tuple[Path, Outcome]
     assert told[: len(REPORT)] == REPORT
     assert {Path(line).name.rpartition(".")[0] for line in told} == {STEM}
     for method in ("dense", "sparsify", "greedy"):
-        assert f"│ {method}" in out
+        assert f"| {method}" in out
 
 
 def test_records_say_what_was_asked_and_what_came_out(swept: tuple[Path, Outcome]) -> None:

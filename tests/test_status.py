@@ -73,8 +73,8 @@ def state(folder: Path) -> dict[str, tuple[int, int]]:
 
 def rows(out: str) -> list[list[str]]:
     """The table's rows: masker, density and the four counts."""
-    cells = [[part.strip() for part in line.split("│")[1:-1]] for line in out.splitlines() if line.startswith("│")]
-    return [[row[3], row[6], *row[7:]] for row in cells]
+    cells = [[part.strip() for part in line.split("|")[1:-1]] for line in out.splitlines() if line.startswith("|")]
+    return [[row[3], row[6], *row[7:]] for row in cells[2:]]  # below the titles and their line
 
 
 def test_before_nothing_is_there_and_nothing_is_written(run: Run, tmp_path: Path) -> None:

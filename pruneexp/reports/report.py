@@ -2,14 +2,13 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from pydantic_core import to_json
-from rich.table import Table
 
 from pruneexp.components.component import Component
 from pruneexp.errors import UnwrittenError, UserError
@@ -22,14 +21,15 @@ from pruneexp.reports.markdown import escaped, grid_of, made_by, markdown, prose
 from pruneexp.reports.notes import notes
 from pruneexp.reports.origin import origin
 from pruneexp.reports.plain import plain_csv
-from pruneexp.reports.shown import Shown, fitting, indispensable, shown
+from pruneexp.reports.shown import FIRST, NEEDED, Shown, shown
 from pruneexp.reports.subject import Subject, narrowed, of_grid
 from pruneexp.reports.table import aggregate
 from pruneexp.sweep import Grid
 from pruneexp.system import files
-from pruneexp.system.console import console, tell, visible
+from pruneexp.system.console import console, tell, terminal_width, visible
 from pruneexp.system.locks import lock_folder
 from pruneexp.system.places import of_here
+from pruneexp.system.tables import print_table
 
 
 @dataclass(frozen=True)
@@ -118,8 +118,7 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
             f" {files.remedy(error, 'report_dir')}."
         ) from error
     _print(report, text)
-    for path in paths:
-        print(path)
+    _print_paths(paths)
 
 
 def _earlier(subject: Subject, folder: Path) -> Path:
@@ -214,15 +213,24 @@ def _write(report: Report, text: Shown, folder: Path, figures: Mapping[str, Comp
 
 def _print(report: Report, text: Shown) -> None:
     """The table on the console, as many of its columns as have room, and what there is to know of it."""
-    out = console()
-    widths = [max(map(len, [*str(column).split(), *text.rows[column]])) + 3 for column in text.rows]
-    kept = fitting(widths, out.width - 1, indispensable(text.rows))
-    rows = text.rows[list(text.rows)[:kept]]
-    named = f"{visible(report.subject.name)}, {report.count}"
-    printed = Table(*rows, title=named, title_justify="left")
-    for mark, row in zip(text.best, rows.itertuples(index=False), strict=True):
-        printed.add_row(*row, style="bold" if mark else None)
-    out.print(printed)
-    left_out = [str(column) for column in list(text.rows)[kept:]]
-    for line in [text.caption(), *report.notes, *([f"In the files also: {', '.join(left_out)}."] if left_out else [])]:
-        tell(line)
+    out = console()  # which breaks lines between words on a terminal
+    out.print(f"{visible(report.subject.name)}, {report.count}")
+    if text.constant:
+        out.print(text.caption())
+    columns = {str(column): list(text.rows[column]) for column in text.rows}
+    left_out = print_table(columns, NEEDED, FIRST, text.settings, [bool(mark) for mark in text.best])
+    for line in [*report.notes, *([f"In the files also: {', '.join(left_out)}."] if left_out else [])]:
+        out.print(line)
+
+
+def _print_paths(paths: Sequence[Path]) -> None:
+    """Each on a line of its own; on a terminal files of one name together, as bash reads it: ``tables/NAME.{csv,md}``."""
+    if terminal_width() is None:
+        for path in paths:
+            print(path)
+        return
+    endings: dict[Path, list[str]] = {}
+    for path in paths:
+        endings.setdefault(path.with_suffix(""), []).append(path.suffix.removeprefix("."))
+    for name, kinds in endings.items():
+        tell(f"{name}.{kinds[0] if len(kinds) == 1 else '{' + ','.join(kinds) + '}'}")

@@ -11,6 +11,17 @@ from pruneexp.reports.frame import METHOD, SETTING
 from pruneexp.system.console import visible
 
 ALWAYS = ["masker", "density"]
+NEEDED = (*ALWAYS, "n", "accuracy")  # on a terminal, whatever its width; a long masker's name may become a heading
+FIRST = (
+    "scorer",
+    "drop",
+    "options",
+    "published",
+    "model",
+    "dataset",
+    "recipe",
+    "precision",
+)  # as long as there is room
 
 
 @dataclass(frozen=True)

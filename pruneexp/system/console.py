@@ -5,7 +5,9 @@ import re
 import shlex
 import sys
 import unicodedata
+from collections.abc import Sequence
 
+from rich.cells import cell_len
 from rich.console import Console
 
 ENDLESS = 1 << 16  # characters of a line in a file or pipe, where there is no width to fit
@@ -21,9 +23,10 @@ def terminal_width() -> int | None:
     return console().width if sys.stdout.isatty() else None
 
 
-def say(title: str, sentence: str) -> None:
-    """One line about what has this title."""
-    tell(f"{title}: {sentence}")
+def say(title: str | Sequence[str], sentence: str) -> None:
+    """One line about what has this title; of several, each shorter than the one before, the first that fits the terminal, if any."""
+    titles = [title] if isinstance(title, str) else title
+    tell(fitting([f"{one}: {sentence}" for one in (*titles, titles[0])]))
 
 
 @functools.cache
@@ -33,8 +36,19 @@ def say_once(title: str, sentence: str) -> None:
 
 
 def tell(sentence: str) -> None:
-    """One line, however long."""
-    console().print(visible(sentence), soft_wrap=True)
+    """One line, however long; above a bar that shows how far something is, which takes over what is printed, and no console's."""
+    print(visible(sentence), flush=True)
+
+
+def fitting(texts: Sequence[str], room: int | None = None) -> str:
+    """The first of the texts that fits, or the last.
+
+    Args:
+        texts: the best first.
+        room: in characters; None: the terminal's line. A file or pipe has no end of the line.
+    """
+    room = terminal_width() if room is None else room
+    return next((text for text in texts if room is None or cell_len(text) <= room), texts[-1])
 
 
 def write_whatever() -> None:

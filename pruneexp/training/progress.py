@@ -1,38 +1,40 @@
 """What a person watching sees: which cell of how many, epoch, accuracy, time left."""
 
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import lightning
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn
 
-from pruneexp.system.console import console, visible
+from pruneexp.system.console import console, fitting, visible
+from pruneexp.system.durations import in_words
+
+LONGEST, SHORTEST = 40, 6  # characters of a bar; where there is no room for the shortest, there is none
 
 
 class CellProgress(lightning.Callback):
     """A bar for one cell, or for some trained at once, on a terminal; elsewhere one line when it is finished.
 
     Args:
-        title: the cell and its number among how many.
+        titles: of the cell, with its number among how many; each shorter than the one before, for narrower terminals.
         console: where to print.
     """
 
-    def __init__(self, title: str, console: Console) -> None:
-        self.title, self.console = visible(title), console
+    def __init__(self, titles: Sequence[str], console: Console) -> None:
+        self.titles, self.console = [visible(title) for title in titles], console
         self.start = time.perf_counter()
         self.bar: Progress | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
         if self.console.is_terminal and trainer.is_global_zero:
-            columns = (
+            self.texts = (
                 TextColumn("{task.description}", markup=False),
-                BarColumn(),
                 TextColumn("{task.fields[state]}", markup=False),
-                TimeRemainingColumn(),
             )
-            self.bar = Progress(*columns, console=self.console, transient=True)
-            self.task = self.bar.add_task(self.title, total=trainer.max_epochs, state="")
+            self.bar = Progress(*self.texts, console=self.console, transient=True)
+            self.task = self.bar.add_task(fitting(self.titles, self.console.width), total=trainer.max_epochs, state="")
             self.bar.start()
 
     def on_train_batch_end(
@@ -43,15 +45,28 @@ class CellProgress(lightning.Callback):
             behind = min(branch.epoch for branch in branches)  # others may have gone on from a later one
             done = behind + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
             last = sorted(rows[-1]["train/accuracy"] for branch in branches if (rows := branch.course.history))
-            accuracy = " to ".join(f"{value:.1f}" for value in sorted({*last[:1], *last[-1:]})) or "-"
-            state = f"epoch {behind + 1}/{trainer.max_epochs}, training accuracy {accuracy} %"
-            self.bar.update(self.task, completed=done, state=state)
+            accuracy = " to ".join(f"{value:.1f}" for value in sorted({*last[:1], *last[-1:]}))
+            self.bar.update(self.task, completed=done)
+            left = self.bar.tasks[0].time_remaining
+            told = [f"epoch {behind + 1}/{trainer.max_epochs}", *([f"training accuracy {accuracy} %"] if last else [])]
+            self._fit(", ".join([*told, *([] if left is None else [f"{in_words(left)} left"])]))
+
+    def _fit(self, state: str) -> None:
+        """Have title, bar and state fit one line: the title is the longest that leaves room for a bar, or that fits."""
+        assert self.bar is not None
+        state = fitting([state, state.replace("training ", "")], self.console.width // 2)
+        room = self.console.width - len(state) - 2  # a blank beside each column
+        title = fitting([*(title for title in self.titles if len(title) <= room - SHORTEST), *self.titles], room)
+        rest = room - len(title)
+        drawn = [BarColumn(min(LONGEST, rest))] if rest >= SHORTEST else []
+        self.bar.columns = (self.texts[0], *drawn, self.texts[1])
+        self.bar.update(self.task, description=title, state=state)
 
     def teardown(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule, stage: str) -> None:
         self.stop()
 
     def __reduce__(self) -> tuple[Any, ...]:
-        return _here, (self.title,)
+        return _here, (self.titles,)
 
     def stop(self) -> None:
         """Take the bar away, also after an exception."""
@@ -59,6 +74,6 @@ class CellProgress(lightning.Callback):
             self.bar.stop()
 
 
-def _here(title: str) -> CellProgress:
+def _here(titles: Sequence[str]) -> CellProgress:
     """The same in another process, on the terminal that it shares."""
-    return CellProgress(title, console())
+    return CellProgress(titles, console())
