@@ -6,7 +6,7 @@ import importlib
 import inspect
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from pruneexp.components import foreign
@@ -22,7 +22,7 @@ from pruneexp.components.options import (
     offered_to,
     options_of,
 )
-from pruneexp.components.values import Count, Label, Line, allowed, is_plain, shown, value_of
+from pruneexp.components.values import Count, Label, Line, allowed, content_of, is_plain, shown, value_of
 from pruneexp.errors import UserError, unknown
 
 CALLED_IN_ORDER = {kind: CONTRACT[kind] for kind in ("scorer", "masker")}  # without the arguments' names
@@ -40,6 +40,7 @@ class Component:
         named_in: the module of its ``_target_``.
         partial: whether what it configures is the function itself, called later with what only its user has, as Hydra's ``_partial_``.
         stated: the version that its file states, where it is from outside pruneexp.
+        contents: of the options that say where data lies, the digest of what lies there.
     """
 
     target: Any
@@ -49,9 +50,10 @@ class Component:
     named_in: str
     partial: bool
     stated: int | None = None
+    contents: dict[str, str] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
-        """Name, version and the options that differ from the signature's defaults, as plain JSON.
+        """Name, version and the options that differ from the signature's defaults, as plain JSON; of data its content, not its place.
 
         Raises:
             UserError: it is from outside pruneexp, and no file defines it.
@@ -60,8 +62,10 @@ class Component:
         if not foreign.is_ours(self.target):
             stated = None if self.stated is None else f"{self.named_in} version {self.stated}"
             found["code"] = stated or foreign.fingerprint(self.target, self.named_in)
+        if self.contents:
+            found["content"] = self.contents
         declared = options_of(self.target, self.about.kind)
-        options = {name: plain_json(value) for name, value in self.options.items()}
+        options = {name: plain_json(value) for name, value in self.options.items() if name not in self.contents}
         for name in options.keys() - {name for name, one in declared.items() if one.hint is not Any}:
             options[name] = without_hint(options[name])
         changed = {
@@ -156,7 +160,9 @@ def configured(group: str, node: Any, kind: str | None = None) -> Component:
     if about.together is not None:
         about.together(**{name: left.get(name, option.default) for name, option in declared.items()})
     options = {name: inner.get(name, left.get(name)) for name in given}
-    return Component(target, options, about, str(label), node["_target_"].rpartition(".")[0], partial, stated)
+    places = {name: place for name, one in declared.items() if name in left and (place := content_of(one.hint))}
+    contents = {name: place.digest(left[name]) for name, place in places.items()}
+    return Component(target, options, about, str(label), node["_target_"].rpartition(".")[0], partial, stated, contents)
 
 
 def told_in_tables(kind: str) -> dict[str, Any]:

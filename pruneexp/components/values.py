@@ -36,6 +36,17 @@ class Place:
     """Beside a type in an annotation: the value says where something lies on this machine; others are not told it."""
 
 
+@dataclass(frozen=True)
+class Content(Place):
+    """Beside a type in an annotation: the value says where data lies, and a cell's key has what lies there, not where it does.
+
+    Attributes:
+        digest: tells one content from another, of a value; raises UserError where nothing of the kind lies there.
+    """
+
+    digest: Callable[[str], str]
+
+
 LARGEST = 1_000_000_000  # nothing here is as large: a larger number is a slip, and would overflow somewhere
 Count = Annotated[int, Field(ge=1, le=LARGEST)]  # 1, 2, ...
 Natural = Annotated[int, Field(ge=0, le=LARGEST)]  # 0, 1, ...
@@ -98,6 +109,12 @@ def is_plain(hint: Any) -> bool:
     if get_origin(hint) in (*LISTS, *CHOICES, dict, Mapping):
         return all(is_plain(part) for part in get_args(hint) if part is not Ellipsis)
     return False
+
+
+def content_of(hint: Any) -> Content | None:
+    """What stands in an annotation beside the type of a value that says where data lies."""
+    beside = get_args(hint)[1:] if get_origin(hint) is Annotated else ()
+    return next((one for one in beside if isinstance(one, Content)), None)
 
 
 def allowed(hint: Any) -> str:

@@ -108,29 +108,60 @@ def load(
     Raises:
         UserError: a file is damaged or not what it should be, the folder cannot be written, or the source has nothing to give.
     """
-    for option, values in (("mean", mean), ("std", std)):
-        if len(values) != image_shape[0]:
-            raise UserError(
-                f"dataset.{option} must have one number for each of {image_shape[0]} channels, got {values}."
-            )
+    check_channels(image_shape[0], mean=mean, std=std)
     folder = Path(data_dir) / name
-    if not _complete(folder):
-        make(folder, source)
-    arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
-    for split in ("train", "test"):
-        _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, image_shape)
+    arrays = stored(folder, source, classes, image_shape)
     left_out = folder / f"{LEFT_OUT}.npy"
     if len(arrays["train_images"]) + (len(_open(left_out)) if files.kind_of(left_out) else 0) != train_count:
         raise UserError(
             f"{folder} has {len(arrays['train_images'])} training images and {name} has {train_count}: delete the folder"
             f" to have it made again, or set dataset.train_count."
         )
-    if validation >= len(arrays["train_images"]):
+    return sealed(folder, Dataset(name=name, classes=classes, mean=mean, std=std, validation=validation, **arrays))
+
+
+def check_channels(channels: int, **options: tuple[float, ...] | None) -> None:
+    """Raise UserError where one of these options of a data set has not as many numbers as there are channels."""
+    for option, values in options.items():
+        if values is not None and len(values) != channels:
+            raise UserError(f"dataset.{option} must have one number for each of {channels} channels, got {values}.")
+
+
+def stored(
+    folder: Path, source: Source, classes: int | None = None, image_shape: tuple[int, int, int] | None = None
+) -> Arrays:
+    """The four arrays in a folder, memory-mapped, made from `source` first where they are missing.
+
+    Args:
+        folder: of these arrays alone.
+        source: makes them.
+        classes, image_shape: what they must have; of None what the training arrays have.
+
+    Raises:
+        UserError: as for `load`.
+    """
+    if not _complete(folder):
+        make(folder, source)
+    arrays = {file: _open(folder / f"{file}.npy") for file in FILES}
+    images, labels = arrays["train_images"], arrays["train_labels"]
+    classes = int(labels.max(initial=0)) + 1 if classes is None else classes
+    for split in ("train", "test"):
+        shape = image_shape or images.shape[1:]
+        _check(folder, split, arrays[f"{split}_images"], arrays[f"{split}_labels"], classes, shape)
+    return arrays
+
+
+def sealed(folder: Path, dataset: Dataset) -> Dataset:
+    """The data set, whose arrays lie in this folder: they are as they were made, and leave something to train on.
+
+    Raises:
+        UserError: they are not.
+    """
+    if dataset.validation >= len(dataset.train_images):
         raise UserError(
-            f"dataset.validation must be at least 0 and below {len(arrays['train_images'])}, the training images of"
-            f" {name}, got {validation}."
+            f"dataset.validation must be at least 0 and below {len(dataset.train_images)}, the training images of"
+            f" {dataset.name}, got {dataset.validation}."
         )
-    dataset = Dataset(name=name, classes=classes, mean=mean, std=std, validation=validation, **arrays)
     _check_seal(folder, dataset.digest)
     return dataset
 

@@ -36,31 +36,36 @@ def image_folder(
     """
     train: list[Sample] = []
     test: list[Sample] = []
-    for label, name in enumerate(_classes(root, classes, ignored)):
+    for label, name in enumerate(classes_of(root, classes, ignored)):
         files = _files(root / name, strict)
         for path, for_test in zip(files, split(name, len(files)), strict=True):
             (test if for_test else train).append((path, label))
     return read_images({"train": train, "test": test}, side, strict)
 
 
-def _classes(root: Path, wanted: int | Sequence[str], ignored: Sequence[str]) -> list[str]:
+def classes_of(root: Path, wanted: int | Sequence[str] | None, ignored: Sequence[str] = ()) -> list[str]:
+    """The folders in `root` that are not hidden, in alphabetical order: so many, or these, as they are wanted.
+
+    Raises:
+        UserError: there is no such folder, none in it, or others.
+    """
     if not is_folder(root, "data_dir"):
         raise UserError(f"there is no folder of classes {root}.")
-    names = (path.name for path in _listed(root) if path.name not in ignored and not path.name.startswith("."))
+    names = (path.name for path in listed(root) if path.name not in ignored and not path.name.startswith("."))
     found = [name for name in names if is_folder(root / name, "data_dir")]
     if not found:
         raise UserError(f"{root} has no classes: each is a folder of images.")
     if isinstance(wanted, int):
         if len(found) != wanted:
             raise UserError(f"{root} has {len(found)} classes and should have {wanted}.")
-    elif found != sorted(wanted):
+    elif wanted is not None and found != sorted(wanted):
         raise UserError(f"{root} has the classes {', '.join(found)} and should have {', '.join(sorted(wanted))}.")
     return found
 
 
 def _files(folder: Path, strict: bool) -> list[Path]:
     files: list[Path] = []
-    for path in _listed(folder):
+    for path in listed(folder):
         if path.suffix.lower() in SUFFIXES and not path.name.startswith("."):
             files.append(path)
         elif not path.name.startswith("."):
@@ -70,7 +75,8 @@ def _files(folder: Path, strict: bool) -> list[Path]:
     return files
 
 
-def _listed(folder: Path) -> list[Path]:
+def listed(folder: Path) -> list[Path]:
+    """What is in a folder, in alphabetical order; raises UserError where nobody may look."""
     try:
         return sorted(folder.iterdir())
     except OSError as error:

@@ -1,8 +1,9 @@
 """Image files as uint8 arrays."""
 
+import contextlib
 import os
 import warnings
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated
 
@@ -32,30 +33,71 @@ LARGEST = 1 << 29  # bytes of a file: more than the pixels of the largest image 
 Side = Annotated[int, Field(ge=8, le=8192)]  # below, there is nothing to see
 
 
-def pixels(path: Path, side: int, how: Image.Resampling = BILINEAR) -> np.ndarray:
-    """One image as uint8 [3, side, side]: its shorter side scaled to `side` with antialiasing, and the centre cut out.
+GREY = ("1", "L", "LA", "I;16", "I;16L", "I;16B", "I;16N")  # Pillow's modes of one channel
+Size = tuple[int, int]  # height and width
 
-    Grey images are repeated over the channels, CMYK becomes RGB, transparency is dropped, of an animation the first image is taken.
+
+def pixels(path: Path, size: int | Size, how: Image.Resampling = BILINEAR, channels: int = 3) -> np.ndarray:
+    """One image as uint8 [channels, height, width]: scaled with antialiasing until it covers these, and the centre cut out.
+
+    Grey images are repeated over the channels, CMYK becomes RGB, transparency is dropped, of an animation the first image is taken, of 16
+    bits the upper 8.
+
+    Args:
+        path: of the file.
+        size: height and width, or the side of a square.
+        how: Pillow's filter.
+        channels: three of colour, or one of grey.
 
     Raises:
-        UserError: not a readable image, or one of more than 179 million pixels.
+        UserError: not a readable image, one of 32 bits a channel, or of more than 179 million pixels.
     """
+    height, width = (size, size) if isinstance(size, int) else size
+    with _image(path) as file:
+        image = _eight_bits(file).convert("RGB" if channels == 3 else "L")
+    array = np.asarray(ImageOps.fit(image, (width, height), how))
+    return array[np.newaxis] if channels == 1 else array.transpose(2, 0, 1)
+
+
+def look(path: Path) -> tuple[Size, bool]:
+    """Height and width of an image, and whether it is grey, as its file's head says.
+
+    Raises:
+        UserError: not a readable image.
+    """
+    with _image(path) as file:
+        return (file.height, file.width), file.mode in GREY
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """The image with the upper 8 of a grey value's 16 bits, which Pillow would cut off at 255."""
+    if image.mode in ("I", "F"):
+        raise ValueError("32 bits a channel: save it with 8")
+    return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8)) if image.mode.startswith("I;16") else image
+
+
+@contextlib.contextmanager
+def _image(path: Path) -> Iterator[Image.Image]:
+    """An image file, open; whatever goes wrong with it within the block is a UserError."""
     try:
         with files.opened(path) as content, warnings.catch_warnings():
             warnings.simplefilter("ignore")  # about metadata; the pixels are fine
             if os.fstat(content.fileno()).st_size > LARGEST:
                 raise ValueError(f"more than {LARGEST >> 20} MiB")
             with Image.open(content, formats=FORMATS) as file:
-                image = file.convert("RGB")
+                yield file
     except Exception as error:
         # a damaged file can make a decoder fail in any way
         reason = getattr(error, "strerror", None) or str(error).partition(" <")[0] or type(error).__name__
         raise UserError(f"{path} is not a readable image ({reason}).") from error
-    return np.asarray(ImageOps.fit(image, (side, side), how)).transpose(2, 0, 1)
 
 
 def read_images(
-    splits: Mapping[str, Sequence[Sample]], side: int, strict: bool = False, how: Image.Resampling = BILINEAR
+    splits: Mapping[str, Sequence[Sample]],
+    size: int | Size,
+    strict: bool = False,
+    how: Image.Resampling = BILINEAR,
+    channels: int = 3,
 ) -> Arrays:
     """The arrays of a training and a test split, read with `pixels`.
 
@@ -64,21 +106,22 @@ def read_images(
 
     Args:
         splits: the samples of "train" and "test".
-        side: of the square images.
+        size, how, channels: of the images, as for `pixels`.
         strict: a file that is not a readable image is an error.
-        how: Pillow's filter.
 
     Raises:
         UserError: a file cannot be read and `strict`, none of a class for training or none for testing can, or too little memory.
     """
     arrays: Arrays = {}
+    height, width = (size, size) if isinstance(size, int) else size
     for split, samples in splits.items():
         try:
-            images = np.empty((len(samples), 3, side, side), dtype=np.uint8)
+            images = np.empty((len(samples), channels, height, width), dtype=np.uint8)
         except (MemoryError, ValueError) as error:
+            needed = channels * height * width * len(samples) / 1e9
             raise UserError(
-                f"{len(samples)} images of {side}x{side} pixels need {3 * side**2 * len(samples) / 1e9:.0f} GB of memory:"
-                f" choose a smaller dataset.source.side."
+                f"{len(samples)} images of {height}x{width} pixels need {needed:.0f} GB of memory: choose a smaller side"
+                " (dataset.side=, of official data dataset.source.side=)."
             ) from error
         labels: list[int] = []
         left_out: list[str] = []
@@ -87,7 +130,7 @@ def read_images(
             samples, f"reading {split} images", console=shown, transient=True, disable=not shown.is_terminal
         ):
             try:
-                images[len(labels)] = pixels(path, side, how)
+                images[len(labels)] = pixels(path, size, how, channels)
             except UserError as error:
                 leave_out(path, str(error), strict)
                 left_out.append(short(path))

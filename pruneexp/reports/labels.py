@@ -65,6 +65,8 @@ class Labels:
 
     def _made(self, group: str, name: str, told: Mapping[str, Any]) -> str:
         preset = self.presets.component(group, name)
+        if preset is None and "content" in told:
+            return _of_content(name, told, self.presets.has(group, name))
         if preset is None:
             return _bracketed(name, _differences(told, {"name": name, "version": 1}, None))
         if differ := _differences(told, preset.identity(), preset):
@@ -90,6 +92,15 @@ def _differences(told: Mapping[str, Any], preset: Mapping[str, Any], component: 
         if ours.get(option, found) != theirs.get(option, found):  # found: a value that no option has
             found[option] = ours[option] if option in ours else _default(component, option)
     return found
+
+
+def _of_content(name: str, told: Mapping[str, Any], shared: bool) -> str:
+    """One's own data is called by the name that it was given; where it has its preset's, which others share, the digest tells which it is.
+
+    Two contents of one name are told apart where a table has both (`pruneexp.reports.frame`).
+    """
+    options = {option: value for option, value in told.get("options", {}).items() if option != "name"}
+    return _bracketed(name, (told["content"] if shared else {}) | options)
 
 
 def _default(component: Component | None, option: str) -> Any:

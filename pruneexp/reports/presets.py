@@ -35,6 +35,10 @@ class Presets:
         path = self._file(group, name)
         return None if path is None else _component(path, path.stat().st_mtime_ns, self.folders)
 
+    def has(self, group: str, name: str) -> bool:
+        """Whether a file has this name."""
+        return self._file(group, name) is not None
+
     def chosen(self, group: str, names: Sequence[str], make: bool = True) -> dict[str, Component]:
         """What is chosen of a group of which several are.
 

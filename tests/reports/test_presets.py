@@ -13,13 +13,14 @@ from pruneexp.reports.presets import Presets
 from pruneexp.reports.titles import Titles
 from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
+from tests.presets import incomplete
 
 TITLED = (*GROUPS, "treatment", "experiment")
 
 
 @pytest.mark.parametrize("group", GROUPS)
 def test_a_preset_is_what_hydra_makes_of_its_file(group: str) -> None:
-    (first, *_, last) = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
+    (first, *_, last) = sorted({path.stem for path in (conf_dir() / group).glob("*.yaml")} - incomplete(group))
     for name in (first, last):
         component = Presets().component(group, name)
         assert component is not None
