@@ -114,6 +114,15 @@ class Options(BaseModel):
     exclude: Annotated[list[Line], Words("a list of patterns of names such as [conv1,fc]")] = option(
         [], "leave these weights as they are, and count densities without them: patterns as of only", identity=True
     )
+    select: Literal["last", "best_validation"] = option(
+        "last",
+        "the epoch whose weights are tested and saved: the last, or that of the highest validation accuracy (equal: lowest loss, first)",
+        identity=True,
+        dense=True,
+    )
+    patience: Natural = option(
+        0, "training ends after so many epochs without a better one by validation; 0: never", identity=True, dense=True
+    )
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
@@ -132,8 +141,8 @@ class Options(BaseModel):
     ] = option([], "files of finished cells, as reports leave them: their cells count as done")
     columns: Annotated[list[Label], Words("a list of names of files in conf/column such as [n,accuracy,drop]")] = option(
         [
-            "n", "accuracy", "pairs", "drop", "published", "density_achieved", "effective", "neurons", "dead_filters", "collapsed",
-            "imdb", "lambda2_min", "pruning_seconds", "measured",
+            "n", "accuracy", "validation", "pairs", "drop", "published", "density_achieved", "effective", "neurons", "dead_filters",
+            "collapsed", "imdb", "lambda2_min", "pruning_seconds", "measured",
         ],
         "of a report's tables, after those that say what a row is of; those that have nothing to say are left out",
     )  # fmt: skip

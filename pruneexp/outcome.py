@@ -2,6 +2,7 @@
 
 import hashlib
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,7 +90,7 @@ def measure_later(cell: Cell, shared: Artifacts) -> Record:
 
 def record_of(trial: Trial, trained: Trained, devices: list[str]) -> Record:
     """The record of a trained cell."""
-    order, cell, last = trial.piece.order, trial.piece.cell, trained.history[-1]
+    order, cell, row = trial.piece.order, trial.piece.cell, trained.history[trained.chosen]
     shared = order.shared
     return {
         "key": cell.key,
@@ -100,8 +101,9 @@ def record_of(trial: Trial, trained: Trained, devices: list[str]) -> Record:
         **trial.fields,
         "accuracy": _finite(trained.accuracy),
         "loss": _finite(trained.loss),
-        "train_loss": _finite(last["train/loss"]),
-        "train_accuracy": _finite(last["train/accuracy"]),
+        "train_loss": _finite(row["train/loss"]),
+        "train_accuracy": _finite(row["train/accuracy"]),
+        **_held_out(row),
         "diverged": trained.diverged,
         "epochs": len(trained.history),
         "seconds": {name: round(value, 3) for name, value in trial.seconds.items()},
@@ -114,6 +116,14 @@ def record_of(trial: Trial, trained: Trained, devices: list[str]) -> Record:
         "input_shape": list(shared.dataset.input_shape),
         "config": _portable(order.job),
     }
+
+
+def _held_out(row: Mapping[str, float]) -> Record:
+    """Figures of the validation images, where there are any, and the epoch whose weights they, the test and the files are of."""
+    if "validation/loss" not in row:
+        return {}
+    figures = {f"validation_{name}": _finite(row[f"validation/{name}"]) for name in ("accuracy", "loss")}
+    return figures | {"selected_epoch": int(row["epoch"])}
 
 
 def files_of(trial: Trial) -> dict[str, bytes]:

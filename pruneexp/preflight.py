@@ -25,6 +25,7 @@ from pruneexp.sweep import Grid, Slot
 from pruneexp.system.files import check_writable, kind_of, unwritable
 from pruneexp.system.tracking import check_installed
 from pruneexp.training.device import Device
+from pruneexp.training.selection import LAST, Selection
 
 PROCESSES, THREADS = 8, 64  # that a machine with few CPUs can still start: slow, and no harm
 
@@ -92,7 +93,10 @@ def check_sweep(store: Store, found: Found, elsewhere: Callable[[], None] = lamb
         for density in job.densities:
             kept_count([layer for layer in networks[names].layers if layer.name in wanted], density)
     elsewhere()
-    for job in {str(job.setting.components["dataset"].identity()): job for job in jobs}.values():
+    selecting = sorted(
+        jobs, key=lambda job: Selection.of(job.options) != LAST
+    )  # of a data set's jobs the last is looked at
+    for job in {str(job.setting.components["dataset"].identity()): job for job in selecting}.values():
         _check_data(job, found.seen)  # last: what is missing is fetched
     with store.claim("0" * 16):
         pass  # the folder can be written
@@ -188,8 +192,9 @@ def _check_trainer(job: Job) -> None:
 
 
 def _check_data(job: Job, seen: Mapping[tuple[str, str], str]) -> None:
-    """Raise UserError where the data is not to be had, or is not what records have seen."""
+    """Raise UserError where the data is not to be had, is not what records have seen, or lacks images to select by."""
     dataset = job.setting.dataset()
+    Selection.of(job.options).check(dataset.validation)
     for (name, digest), key in seen.items():
         if name == dataset.name and digest != dataset.digest:
             raise UserError(

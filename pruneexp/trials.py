@@ -21,6 +21,7 @@ from pruneexp.system.tracking import LOGS
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
+from pruneexp.training.selection import Selection
 from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, Trainee, train_together
 from pruneexp.worklist import titles_of_all
@@ -90,8 +91,8 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
 
 def _trainee(trial: Trial, loggers: Sequence["Logger"]) -> Trainee:
     order = trial.piece.order
-    start = order.job.first_epoch(trial.piece.cell.density)
-    return Trainee(trial.network, trial.masks, order.shared.data, loggers, start)
+    start, selection = order.job.first_epoch(trial.piece.cell.density), Selection.of(order.job.options)
+    return Trainee(trial.network, trial.masks, order.shared.data, loggers, start, selection)
 
 
 def _teller(trial: Trial) -> Callable[[str], None]:

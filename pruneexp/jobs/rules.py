@@ -25,6 +25,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     for name, treatment in treatments.items():
         _check_treatment(name, treatment, options, masker)
     _check_rewind(options, components["recipe"])
+    _check_selection(options, components["dataset"])
     starts = any("batchnorm_init" in treatment.asks for treatment in treatments.values())
     if options.batchnorm_init != "ones" and options.weights != "none" and not starts:
         raise UserError(
@@ -87,4 +88,14 @@ def _check_rewind(options: Options, recipe: Component) -> None:
     if (epochs := recipe.options.get("epochs")) is not None and options.rewind_epoch >= epochs:
         raise UserError(
             f"rewind_epoch={options.rewind_epoch} leaves nothing of the recipe's {epochs} epochs to train: it must be less."
+        )
+
+
+def _check_selection(options: Options, dataset: Component) -> None:
+    asked = [f"select={options.select}"] if options.select != "last" else []
+    asked += [f"patience={options.patience}"] if options.patience else []
+    if asked and dataset.value("validation") == 0:
+        raise UserError(
+            f"{' and '.join(asked)} needs images held out of training, and dataset={dataset.label} holds out none: set"
+            " dataset.validation=N, the number of training images to hold out."
         )

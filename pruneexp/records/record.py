@@ -66,6 +66,9 @@ class Fields(Strict):
     loss: Loss | None
     train_loss: Loss | None
     train_accuracy: Percent | None = None
+    validation_accuracy: Percent | None = None
+    validation_loss: Loss | None = None
+    selected_epoch: Natural | None = None  # whose weights were tested and saved, as history.csv counts
     diverged: bool
     epochs: Natural = 0
     lambda2_min: Number

@@ -23,8 +23,9 @@ SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a 
 NETWORK = ["dataset", "model", "recipe", "precision"]  # whose accuracies can be compared
 METHOD = ["scorer", "masker", "options"]  # of a pruned network
 FIGURES = (  # of a record, as they stand there; NaN where it has none
-    "density", "accuracy", "loss", "train_accuracy", "train_loss", "lambda2_min", "imdb", "imdb_sum", "imdb_norm", "imdb_layers",
-    "effective_density", "collapsed_layers", "dead_filters", "macs", "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
+    "density", "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch",
+    "lambda2_min", "imdb", "imdb_sum", "imdb_norm", "imdb_layers", "effective_density", "collapsed_layers", "dead_filters", "macs",
+    "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
 )  # fmt: skip
 OF_ALL = ("components", "neurons", "pruning_seconds", "training_seconds")  # made of several fields
 WHOLE = ("asked_density", "seed", "diverged")

@@ -1,5 +1,6 @@
 """One network's training, epoch by epoch."""
 
+import copy
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
+from pruneexp.training.selection import LAST, Selection
 from pruneexp.training.step import Counters, Step
 
 FIGURES = ("train/loss", "train/accuracy", "validation/loss", "validation/accuracy")
@@ -21,10 +23,11 @@ FIGURES = ("train/loss", "train/accuracy", "validation/loss", "validation/accura
 
 @dataclass
 class Course:
-    """How one network's training went: a row for each epoch, and the loss and accuracy on the test images at its end."""
+    """How one network's training went: a row for each epoch, and the loss and accuracy on the test images of the weights it leaves."""
 
     history: list[dict[str, float]] = field(default_factory=list)
     diverged: bool = False  # the training loss stopped being finite, and with it the training
+    chosen: int = -1  # the row of the epoch whose weights it leaves
     tested: tuple[float, float] = (math.nan, math.nan)
     seconds: float = 0.0  # this network's share of the time
 
@@ -39,6 +42,7 @@ class Branch:
         loggers: told a row after each epoch.
         epochs: the recipe's epoch before which it ends.
         start: the one that it begins with.
+        selection: which epoch's weights it leaves, and when it ends earlier; the data has validation images where that needs some.
     """
 
     def __init__(
@@ -52,12 +56,14 @@ class Branch:
         epochs: int,
         start: int = 0,
         reduction: Reduction | None = None,
+        selection: Selection = LAST,
     ) -> None:
         self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
-        self.epochs, self.start = epochs, start
+        self.epochs, self.start, self.selection = epochs, start, selection
         self.step = Step(network, masks, recipe, device, reduction)
         self.counters, self.batches, self.steps = Counters(), 0, 0
         self.course = Course()
+        self.best: dict[str, torch.Tensor] = {}  # the state of the best epoch so far, where it is asked for
         self.closed = False  # it has ended, and somebody has taken over what it leaves
 
     @property
@@ -67,7 +73,12 @@ class Branch:
 
     @property
     def going(self) -> bool:
-        return self.epoch < self.epochs and not self.course.diverged
+        return self.epoch < self.epochs and not self.course.diverged and not self.selection.ends(self.course.history)
+
+    @property
+    def is_earlier(self) -> bool:
+        """Whether the training has ended with the weights of another epoch than its last."""
+        return 0 <= self.course.chosen < len(self.course.history) - 1
 
     @property
     def frozen(self) -> bool:
@@ -75,12 +86,17 @@ class Branch:
         return self.epoch < self.recipe.frozen_epochs
 
     def restore(
-        self, network: dict[str, torch.Tensor], optimiser: dict[str, object], history: list[dict[str, float]]
+        self,
+        network: dict[str, torch.Tensor],
+        optimiser: dict[str, object],
+        history: list[dict[str, float]],
+        best: dict[str, torch.Tensor],
     ) -> None:
         """Go on from the end of an epoch: state dicts, and the rows so far, which the loggers are told."""
         self.network.load_state_dict(network)
         # the options are its own: where steps are recorded is no matter of the training that is gone on with
         self.step.optimiser.load_state_dict(self.step.optimiser.state_dict() | {"state": optimiser["state"]})
+        self.best = best
         self.course.history[:] = history
         self.course.diverged = not math.isfinite(history[-1]["train/loss"])
         for row in history:
@@ -117,9 +133,19 @@ class Branch:
         """Add the epoch's row: loss and accuracy on the training images, and on the validation images where there are any."""
         named = dict(zip(FIGURES, figures, strict=False))
         row = {"epoch": self.epoch, **named, "learning_rate": self.recipe.learning_rate(self.epoch)}
+        if self.selection.best and self.selection.chosen([*self.course.history, row]) == len(self.course.history):
+            # where the network is, and nothing waits for it; before the row, whose epoch a signal then finds complete
+            self.best = copy.deepcopy(self.network.state_dict())
         self.course.history.append(row)
         self.course.diverged = not math.isfinite(figures[0])
         self._log(row)
+
+    def leave(self) -> None:
+        """After the last epoch: the network has the weights that are tested and saved."""
+        self.course.chosen = self.selection.chosen(self.course.history)
+        if self.is_earlier:
+            self.network.load_state_dict(self.best)
+            self.step.settle()  # a checkpoint's weights, too
 
     def _log(self, row: dict[str, float]) -> None:
         for logger in self.loggers:

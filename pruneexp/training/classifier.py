@@ -115,6 +115,8 @@ class MaskedClassifier(lightning.LightningModule):
             self.trainer.should_stop = True
         if not done:
             return
+        for number in done:
+            self.branches[number].leave()
         for number, figures in self.evaluate(done, "test").items():
             self.branches[number].course.tested = figures
         self._share_time([self.branches[number] for number in done])

@@ -22,6 +22,7 @@ from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
 from pruneexp.training.fit import fit, peak_memory
 from pruneexp.training.processes import Tell, in_processes
+from pruneexp.training.selection import Selection
 
 
 @dataclass
@@ -36,6 +37,7 @@ class Work:
     callbacks: Sequence[lightning.Callback]
     epochs: int
     start: int
+    selection: Selection
 
 
 @dataclass
@@ -112,7 +114,8 @@ def _train(rank: int, device: Device, folder: Path, tell: Tell) -> Outcome:
     _meet(rank, device.devices, where, folder)
     data = work.data.shared(rank, device.devices, where)
     loggers = [Relay(tell)] if rank == 0 else []
-    branch = Branch(work.network, work.masks, work.recipe, data, device, loggers, work.epochs, work.start, Reduction())
+    part, stretch = (data, device, loggers), (work.epochs, work.start)
+    branch = Branch(work.network, work.masks, work.recipe, *part, *stretch, Reduction(), work.selection)
     fit(MaskedClassifier([branch], device), device, work.epochs, work.callbacks, strategy=Unwrapped())
     states = [callback.state_dict() for callback in work.callbacks]
     return Outcome(work.network.state_dict(), branch.course, states, peak_memory(device))

@@ -42,11 +42,25 @@ def _fault(state: Mapping[str, Any], branch: Branch) -> str:
         return f"of its optimiser {why}"
     if why := misfit(state["network"], branch.network.state_dict()):
         return f"of its network {why}"
+    if why := _of_best(state, branch):
+        return f"of its best epoch {why}"
     if not math.isfinite(state["history"][-1]["train/loss"]):
         return ""
-    # of buffers some are not finite on purpose, such as the mask of what attention may not see
-    parameters = {name: state["network"][name] for name, _ in branch.network.named_parameters()}
-    return not_finite(parameters | _buffers(state["optimiser"]))
+    return not_finite(_parameters(state["network"], branch) | _buffers(state["optimiser"]))
+
+
+def _parameters(state: Mapping[str, torch.Tensor], branch: Branch) -> dict[str, torch.Tensor]:
+    """Of buffers some are not finite on purpose, such as the mask of what attention may not see."""
+    return {name: state[name] for name, _ in branch.network.named_parameters()}
+
+
+def _of_best(state: Mapping[str, Any], branch: Branch) -> str:
+    if not branch.selection.best:
+        return ""
+    if why := misfit(state.get("best"), branch.network.state_dict()):
+        return why
+    row = state["history"][branch.selection.chosen(state["history"])]
+    return not_finite(_parameters(state["best"], branch)) if math.isfinite(row["validation/loss"]) else ""
 
 
 def _of_history(rows: list[Any], branch: Branch) -> str:
@@ -64,6 +78,8 @@ def _of_history(rows: list[Any], branch: Branch) -> str:
             return f"has an accuracy that is none in epoch {epoch}"
     if not all(math.isfinite(row["train/loss"]) for row in rows[:-1]):
         return "goes on after its loss was not finite"
+    if any(branch.selection.ends(rows[:done]) for done in range(len(rows))):
+        return f"goes on after {branch.selection.patience} epochs that were no better"
     return ""
 
 

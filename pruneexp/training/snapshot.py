@@ -14,7 +14,8 @@ class Snapshot(lightning.Callback):
     """Writes the network's state dict when so many epochs are done: what `train(..., epochs=after)` ends with.
 
     Weights, BatchNorm's statistics and counters, on several devices those after the epoch's averaging. The file is
-    replaced at once or not at all. Nothing is written by a training that ends before, or that goes on from beyond.
+    replaced at once or not at all. Nothing is written by a training that ends before, or there with the weights of an
+    earlier epoch, or that goes on from beyond.
     A disk without room is told in a sentence, and the training goes on.
 
     Args:
@@ -37,7 +38,7 @@ class Snapshot(lightning.Callback):
     def _write_if_due(self, trainer: lightning.Trainer, module: lightning.LightningModule) -> None:
         assert isinstance(module, MaskedClassifier)
         branch = module.branches[self.number]
-        if not trainer.is_global_zero or branch.epoch != self.after or self.written:
+        if not trainer.is_global_zero or branch.epoch != self.after or self.written or branch.is_earlier:
             return
         self.written = True
         try:

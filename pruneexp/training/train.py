@@ -1,4 +1,4 @@
-"""Train masked networks and test each once, at the end."""
+"""Train masked networks and test each once, at the end, with the weights of its last epoch or of its best one."""
 
 import contextlib
 import math
@@ -21,11 +21,12 @@ from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
 from pruneexp.training.fit import fit, peak_memory
 from pruneexp.training.fit_on_devices import Work, fit_on_devices
+from pruneexp.training.selection import LAST, Selection
 
 
 @dataclass
 class Trained:
-    """What training leaves: figures of the last epoch, and one row for each epoch."""
+    """What training leaves: figures of the weights that it leaves, and one row for each epoch."""
 
     accuracy: float  # percent, of the test images
     loss: float  # mean cross-entropy of the test images
@@ -33,6 +34,7 @@ class Trained:
     seconds: float
     peak_memory_bytes: int
     history: list[dict[str, float]] = field(default_factory=list)
+    chosen: int = -1  # the row of the epoch whose weights it leaves
 
 
 @dataclass
@@ -44,6 +46,7 @@ class Trainee:
     data: Resident
     loggers: Sequence[Logger] = ()
     start: int = 0  # the recipe's epoch that its training begins with
+    selection: Selection = LAST
 
 
 def train(
@@ -56,14 +59,16 @@ def train(
     callbacks: Sequence[lightning.Callback] = (),
     epochs: int | None = None,
     start: int = 0,
+    selection: Selection = LAST,
 ) -> Trained:
-    """Train `network` in place under `masks` by `recipe`; test accuracy is the last epoch's, on the test images.
+    """Train `network` in place under `masks` by `recipe`; test accuracy is that of the last epoch or of the one that is selected, on the
+    test images, which are looked at once, at the end.
 
     With `epochs` it stops after so many of the recipe's, with `start` it begins with that one, at its learning rate and in its order
     of the images, as if the network had been trained so far; the momentum begins at zero. A loss that stops being finite ends the
     training early and is reported as diverged, with the accuracy the network then has.
     """
-    trainee = Trainee(network, masks, data, loggers, start)
+    trainee = Trainee(network, masks, data, loggers, start, selection)
     return train_together([trainee], recipe, device, callbacks, epochs=epochs)[0]
 
 
@@ -93,20 +98,19 @@ def train_together(
         torch.cuda.reset_peak_memory_stats()
     for trainee in trainees:
         check(prunable(trainee.network), trainee.masks)
+        trainee.selection.check(len(trainee.data.validation[1]))
         device.place(trainee.network)
     if device.devices > 1:
         (one,) = trainees
-        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, epochs or recipe.epochs, one.start)
+        stretch = (epochs or recipe.epochs, one.start)
+        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, *stretch, one.selection)
         outcome = fit_on_devices(work, one.loggers)
         outcome.course.seconds = time.perf_counter() - start
         trained = _trained(outcome.course, outcome.peak_memory_bytes)
         if ended is not None:
             ended(0, trained)
         return [trained]
-    branches = [
-        Branch(one.network, one.masks, recipe, one.data, device, one.loggers, epochs or recipe.epochs, one.start)
-        for one in trainees
-    ]
+    branches = [_branch(one, recipe, device, epochs or recipe.epochs) for one in trainees]
 
     def told(number: int) -> None:
         assert ended is not None
@@ -123,6 +127,11 @@ def train_together(
     return [_trained(branch.course, peak_memory(device)) for branch in branches]
 
 
+def _branch(one: Trainee, recipe: Recipe, device: Device, epochs: int) -> Branch:
+    data = (one.data, device, one.loggers)
+    return Branch(one.network, one.masks, recipe, *data, epochs, one.start, selection=one.selection)
+
+
 def _trained(course: Course, memory: int) -> Trained:
     return Trained(
         accuracy=course.tested[1],
@@ -131,4 +140,5 @@ def _trained(course: Course, memory: int) -> Trained:
         seconds=course.seconds,
         peak_memory_bytes=memory,
         history=course.history,
+        chosen=course.chosen,
     )

@@ -19,6 +19,7 @@ CONSTANT: dict[str, Any] = {
     "density": 0.01,
     "accuracy": 60.0,
     "loss": 1.0,
+    "validation_accuracy": 61.0,
     "chance": 1.0,
     "lambda2_min": 0.5,
     "imdb": 1.0,

@@ -38,6 +38,7 @@ MISSING = (
     "parameters",
     "macs",
     "density",
+    "validation_accuracy",
 )
 
 

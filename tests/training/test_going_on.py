@@ -11,6 +11,7 @@ import torch
 
 from pruneexp.system import files
 from pruneexp.training.branch import Branch
+from pruneexp.training.selection import LAST, Selection
 from pruneexp.training.train import train
 from tests.training.test_checkpoint import RECIPE, Interrupted, checkpoint, run
 from tests.training.test_train import CPU, random_masks, resident, small
@@ -73,9 +74,10 @@ FALSE: dict[str, Callable[[State], object]] = {
 }
 
 
-def branch() -> Branch:
+def branch(selection: Selection = LAST) -> Branch:
     network = small()
-    return Branch(network, random_masks(network), RECIPE, resident(RECIPE, validation=20), CPU, [], RECIPE.epochs)
+    data = resident(RECIPE, validation=20)
+    return Branch(network, random_masks(network), RECIPE, data, CPU, [], RECIPE.epochs, selection=selection)
 
 
 @pytest.mark.parametrize("why", FALSE)
@@ -119,6 +121,45 @@ def test_buffers_may_be_complex_and_not_finite_on_purpose(tmp_path: Path) -> Non
     network, told = masked(), list[str]()
     own = Branch(network, random_masks(network), RECIPE, resident(RECIPE, validation=20), CPU, [], RECIPE.epochs)
     assert checkpoint(tmp_path / "file", told)._usable(own) is not None, told
+
+
+def best(state: State, change: Callable[[torch.Tensor], object]) -> None:
+    """The best epoch's network, where the last one of the history is it."""
+    state["best"] = {name: change(value) for name, value in state["network"].items()}
+    rows(state, **{"validation/accuracy": 100.0, "validation/loss": 0.0})
+
+
+OF_BEST: dict[str, Callable[[State], object]] = {
+    "of its best epoch it is NoneType and should hold tensors by name": lambda state: None,
+    "of its best epoch it is str": lambda state: state.update(best="best"),
+    " is float64 [": lambda state: best(state, torch.Tensor.double),
+    " is not finite": lambda state: best(state, lambda old: old * math.nan if old.is_floating_point() else old),
+    "its history goes on after 1 epochs that were no better": lambda state: state["history"].append(
+        state["history"][1] | {"epoch": 2, "learning_rate": RECIPE.learning_rate(2)}
+    ),
+}
+
+
+@pytest.mark.parametrize("why", OF_BEST)
+def test_of_a_training_that_selects_the_best_epoch_is_looked_at_too(tmp_path: Path, left: bytes, why: str) -> None:
+    state, content, told = torch.load(io.BytesIO(left), weights_only=True), io.BytesIO(), list[str]()
+    state["history"][0].update({"validation/accuracy": 50.0})
+    rows(state, **{"validation/accuracy": 40.0})
+    OF_BEST[why](state)
+    torch.save(state, content)
+    files.write_sealed(tmp_path / "file", content.getvalue())
+    assert checkpoint(tmp_path / "file", told)._usable(branch(Selection(best=True, patience=1))) is None
+    assert why in told[0]
+
+
+def test_a_best_epoch_may_have_weights_that_are_not_finite_where_none_is_better(tmp_path: Path, left: bytes) -> None:
+    state, content = torch.load(io.BytesIO(left), weights_only=True), io.BytesIO()
+    best(state, lambda old: old * math.nan if old.is_floating_point() else old)
+    for row in state["history"]:
+        row["validation/loss"] = math.nan
+    torch.save(state, content)
+    files.write_sealed(tmp_path / "file", content.getvalue())
+    assert checkpoint(tmp_path / "file")._usable(branch(Selection(best=True))) is not None
 
 
 def test_a_training_beside_a_false_checkpoint_is_as_without(tmp_path: Path, left: bytes) -> None:
