@@ -24,7 +24,7 @@ class Recipe:
         batch_size: images per optimiser step; the last batch of an epoch may be smaller.
         lr: initial learning rate, after the warm-up if there is one.
         optimiser: ``sgd``, ``adam`` (Kingma & Ba 2015) or ``adamw`` (Loshchilov & Hutter 2019), with PyTorch's betas and epsilon.
-        momentum: of SGD.
+        momentum: of SGD; beside another optimiser only the default, which then means nothing.
         weight_decay: L2 penalty on every parameter, added to the gradient as in PyTorch's SGD and Adam; with ``adamw`` every parameter
             is multiplied by 1 - learning rate x weight_decay in each step instead.
         milestones: epochs at whose start the learning rate is multiplied by `gamma`.
@@ -34,7 +34,7 @@ class Recipe:
         warmup_epochs: in so many epochs, the first, the learning rate rises linearly, from lr / (warmup_epochs + 1) at their start to lr at
             their end (Goyal et al. 2017, section 2.2).
         lr_interval: the learning rate is set at the start of each ``epoch``, so that a cosine ends above zero and a warm-up has as many
-            steps as epochs, or before each ``step``, so that a cosine ends at zero.
+            steps as epochs, or before each ``step``, so that a cosine ends at zero; the history has that of each epoch's first step.
         frozen_epochs: in so many epochs, the first, only the classifier (`pruneexp.network.prunable.classifier`) is trained; the
             other weights and the BatchNorm statistics stay.
         label_smoothing: share of the training target that is spread evenly over the classes (Szegedy et al. 2016).
@@ -106,7 +106,7 @@ class Recipe:
             )
         if self.lr_interval == "step" and self.schedule == "steps" and not self.warmup_epochs:
             raise UserError(
-                "recipe.lr_interval=step is of a cosine or a warm-up: set recipe.schedule=cosine or recipe.warmup_epochs, or leave it out."
+                "recipe.lr_interval=step changes nothing without a cosine or a warm-up: set recipe.schedule=cosine or recipe.warmup_epochs."
             )
 
     def learning_rate(self, epoch: float) -> float:

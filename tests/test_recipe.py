@@ -170,7 +170,7 @@ def test_with_a_rate_for_each_step_the_cosine_ends_at_zero() -> None:
             r"^recipe\.milestones must be at least recipe\.warmup_epochs=3, when the warm-up ends, got 2\.$",
         ),
         ({"lr_interval": "batch"}, r"^Recipe's lr_interval must be epoch or step, got 'batch'\.$"),
-        ({"lr_interval": "step"}, r"^recipe\.lr_interval=step is of a cosine or a warm-up: set "),
+        ({"lr_interval": "step"}, r"^recipe\.lr_interval=step changes nothing without a cosine or a warm-up: set "),
         *[
             pair
             for name in ("mixup", "cutmix")

@@ -30,9 +30,8 @@ class Mixing:
 
         The host does not wait for the device.
         """
-        with torch.random.fork_rng(
-            []
-        ):  # torchvision draws from the CPU's global stream, which is lent this generator's numbers
+        # torchvision draws from the CPU's global stream, which is lent this generator's numbers
+        with torch.random.fork_rng([]):
             torch.set_rng_state(self.generator.get_state())
             images, labels = self.transform(images, labels)
             self.generator.set_state(torch.get_rng_state())

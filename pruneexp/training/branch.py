@@ -61,7 +61,7 @@ class Branch:
         self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
         self.epochs, self.start, self.selection = epochs, start, selection
         self.step = Step(network, masks, recipe, device, reduction)
-        self.counters, self.batches, self.steps = Counters(), 0, 0
+        self.counters, self.batches, self.begun = Counters(), 0, 0
         self.course = Course()
         self.best: dict[str, torch.Tensor] = {}  # the state of the best epoch so far, where it is asked for
         self.closed = False  # it has ended, and somebody has taken over what it leaves
@@ -108,7 +108,7 @@ class Branch:
         if self.recipe.frozen_epochs:
             self.step.freeze(self.frozen)
         self.step.settle()  # a checkpoint's weights, too
-        self.counters, self.batches, self.steps = Counters(self.network), 0, 0
+        self.counters, self.batches, self.begun = Counters(self.network), 0, 0
         share = [self.data.rank] if self.data.ranks > 1 else []
         # the global stream, which dropout draws from: a network that does is trained by itself
         torch.manual_seed(stream(self.data.seed, "dropout", self.epoch, *share).initial_seed())
@@ -116,8 +116,8 @@ class Branch:
     def begin_step(self) -> None:
         """Before each step of an epoch; of these the first has the epoch's own learning rate."""
         if self.recipe.lr_interval == "step":
-            self.step.set_learning_rate(self.recipe.learning_rate(self.epoch + self.steps / self.data.steps()))
-        self.steps += 1
+            self.step.set_learning_rate(self.recipe.learning_rate(self.epoch + self.begun / self.data.steps()))
+        self.begun += 1
 
     def end_epoch(self) -> None:
         """BatchNorm's numbers are those of the whole epoch."""
