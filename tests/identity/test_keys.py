@@ -56,6 +56,8 @@ def key(*arguments: str) -> str:
         (["trainer.accelerator=cpu", "trainer.precision=auto"], []),
         (["masker=erk", "when=trained"], ["masker=erk"]),
         (["recipe.lr=0.0001"], ["recipe.lr=1e-4"]),
+        ([], ["recipe.optimiser=sgd", "recipe.mixup=0", "recipe.cutmix=-0.0", "recipe.warmup_epochs=0", "recipe.lr_interval=epoch"]),
+        (["recipe.cutmix=1"], ["recipe.cutmix=1.0"]),
     ],
     ids=lambda part: " ".join(part) or "-",
 )  # fmt: skip
@@ -70,6 +72,7 @@ def test_two_ways_to_write_one_cell(one: list[str], other: list[str]) -> None:
         "batchnorm_init=uniform", "trainer.precision=bf16",
         "scorer=random", "masker=sparsify_tree", "shuffle=true", "dataset.mean=[0.1,0.1,0.1]",
         "dataset.name=digits2", "dataset.validation=10", "model=vgg11", "rounds=2", "when=trained", "recipe.epochs=1",
+        "recipe.optimiser=adam", "recipe.mixup=0.2", "recipe.cutmix=1", "recipe.warmup_epochs=1",
     ],
 )  # fmt: skip
 def test_what_makes_the_result_differ_is_another_cell(change: str) -> None:
