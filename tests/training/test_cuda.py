@@ -1,6 +1,7 @@
 """What only a CUDA GPU can show; skipped without one."""
 
 import copy
+import dataclasses
 from typing import Any
 
 import pytest
@@ -24,15 +25,29 @@ from tests.helpers import target_of, toy_dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, weight_decay=1e-3, milestones=(1,), flip=True, shift=2)
+MIXED = dataclasses.replace(
+    RECIPE,
+    lr=0.003,
+    optimiser="adamw",
+    milestones=(),
+    schedule="cosine",
+    warmup_epochs=1,
+    lr_interval="step",
+    mixup=0.8,
+    cutmix=1.0,
+)
+each_recipe = pytest.mark.parametrize("recipe", [RECIPE, MIXED], ids=["sgd", "adamw on mixed images"])
 
 
-def trained(device: Device, seed: int = 0) -> tuple[torch.nn.Module, dict[str, torch.Tensor], float]:
+def trained(
+    device: Device, seed: int = 0, recipe: Recipe = RECIPE
+) -> tuple[torch.nn.Module, dict[str, torch.Tensor], float]:
     device.prepare()
-    data = Resident(toy_dataset(300), RECIPE, seed, device.where)
+    data = Resident(toy_dataset(300), recipe, seed, device.where)
     network = resnet_cifar(4, (3, 16, 16), 20)
     initialise(network, "kaiming_normal", stream(seed, "initialisation"))
     masks = mask(target_of(network), score(network, magnitude, Batches(), seed), sparsify, 0.1, seed, Notes())
-    result = train(network, masks, RECIPE, data, device)
+    result = train(network, masks, recipe, data, device)
     return network.cpu(), masks, result.loss
 
 
@@ -40,9 +55,12 @@ def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
     return all(torch.equal(a, b) for a, b in zip(one.state_dict().values(), other.state_dict().values(), strict=True))
 
 
-def test_replayed_training_is_the_direct_training_bit_for_bit(capsys: pytest.CaptureFixture[str]) -> None:
-    replayed, _, loss = trained(Device("cuda"))
-    direct, _, expected = trained(Device("cuda", graphs=False))
+@each_recipe
+def test_replayed_training_is_the_direct_training_bit_for_bit(
+    recipe: Recipe, capsys: pytest.CaptureFixture[str]
+) -> None:
+    replayed, _, loss = trained(Device("cuda"), recipe=recipe)
+    direct, _, expected = trained(Device("cuda", graphs=False), recipe=recipe)
     assert loss == expected
     assert same(replayed, direct)
     assert "cannot be recorded" not in capsys.readouterr().out
@@ -101,8 +119,9 @@ def test_four_trained_side_by_side_are_each_what_one_is_alone_bit_for_bit(precis
             assert one[1:] == other[1:], f"{what}: {member}"
 
 
-def test_pruned_weights_stay_zero() -> None:
-    network, masks, _ = trained(Device("cuda"))
+@each_recipe
+def test_pruned_weights_stay_zero(recipe: Recipe) -> None:
+    network, masks, _ = trained(Device("cuda"), recipe=recipe)
     for name, kept in masks.items():
         weight = network.get_parameter(name).detach()
         assert not weight[~kept].any()
