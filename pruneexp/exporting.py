@@ -45,7 +45,7 @@ class Export:
     def __str__(self) -> str:
         return (
             f"{self.path}: {self.size:,} bytes; read back, its outputs for {IMAGES} random images are the cell's to within"
-            f" {self.difference:.1e}, where the largest is {self.largest:.3g}."
+            f" {self.difference:.2g}, where the largest is {self.largest:.3g}."
         )
 
 
