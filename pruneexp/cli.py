@@ -24,10 +24,13 @@ def main() -> None:
 
 
 def _main(words: list[str]) -> int:
+    from pruneexp import completion
+
+    if any(word.partition("=")[0] in completion.WORDS for word in words):
+        print(completion.answer(words, sys.argv[0]))
+        return 0
     with paused():
         from pruneexp.commandline import OF_HYDRA, CommandLine, hand_over
-        from pruneexp.launchers.task import spelled
-        from pruneexp.program import do
 
     if any(word.partition("=")[0] in OF_HYDRA for word in words):
         hand_over()
@@ -36,6 +39,10 @@ def _main(words: list[str]) -> int:
     if line.shows:
         print(line.text())
         return 0
+    with paused():
+        from pruneexp.launchers.task import spelled
+        from pruneexp.program import do
+
     done = do(line.overrides, line.source, spelled(words))
     if done.grids[0].jobs[0].options.mode != "run":
         not_at_the_end()

@@ -223,7 +223,7 @@ def test_the_version(run: Command, tmp_path: Path) -> None:
     ("words", "told"),
     [
         (["--info", "searchpath", *SMALL, "seed=0", "mode=run"], "Config search path"),
-        (["-sc", "install=bash"], "complete -o nospace"),
+        (["-sc", "install=bash"], "complete -o default"),
     ],
 )
 def test_what_is_hydras_own_runs_nothing(tmp_path: Path, words: list[str], told: str) -> None:

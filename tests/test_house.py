@@ -15,7 +15,7 @@ ROOMS = [
     "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
     "maskers", "treatments", "training", "records", "loading", "exporting", "measuring", "jobs", "sweep", "pruning",
     "means", "artifacts", "worklist", "order", "groups", "outcome", "failures", "guard", "trials", "running", "launchers", "fits",
-    "preflight", "reports", "planning", "status", "program", "api", "commandline", "cli", "studies",
+    "preflight", "reports", "planning", "status", "program", "api", "completion", "usage", "commandline", "cli", "studies",
 ]  # fmt: skip
 NEVER = [  # what no file of the first may import, though it lies below it
     ("graphs", "training", "they know nothing of how networks are trained"),
@@ -32,9 +32,9 @@ NEVER = [  # what no file of the first may import, though it lies below it
     ("training", "records", "training knows no folder of records"),
 ]
 TRUNK = [
-    "api", "artifacts", "cell", "cli", "commandline", "components", "exporting", "failures", "guard", "jobs", "groups", "launchers",
-    "loading", "means", "measuring", "order", "outcome", "planning", "preflight", "program", "pruning", "recipe", "records", "reports",
-    "running", "status", "studies", "sweep", "training", "treatments", "trials", "worklist",
+    "api", "artifacts", "cell", "cli", "commandline", "completion", "components", "exporting", "failures", "guard", "jobs", "groups",
+    "launchers", "loading", "means", "measuring", "order", "outcome", "planning", "preflight", "program", "pruning", "recipe", "records",
+    "reports", "running", "status", "studies", "sweep", "training", "treatments", "trials", "usage", "worklist",
 ]  # fmt: skip
 LONGEST_CLASS, LONGEST_FUNCTION = 150, 60
 
