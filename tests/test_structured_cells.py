@@ -12,6 +12,7 @@ from torch import nn
 from pruneexp.data.resident import Resident
 from pruneexp.jobs.job import Job
 from pruneexp.network.masks import load_masks
+from pruneexp.planning.size import Size
 from pruneexp.sweep import expand
 from pruneexp.training.device import Device
 from tests.command import SMALL, TABLES, in_process
@@ -63,8 +64,10 @@ def test_a_cells_record_files_and_report_by_hand_and_its_latency_added_later(
     assert (folders[1.0] / "weights.safetensors").exists()
     assert not (folders[1.0] / "network.pt2").exists()
 
-    # the file gives the recorded accuracy
+    # the file gives the recorded accuracy, and a plan knows the size before there is a cell
     (job,) = expand([*FEW, *MODEL, f"data_dir={tmp_path / 'data'}"]).jobs
+    assert Size(job.setting).left(job.setting, 0.5) == (half["kept"], half["macs"])
+    assert Size(job.setting).left(job.setting, 1.0) == (whole["kept"], whole["macs"])
     assert accuracy_of(folders[0.5] / "network.pt2", job) == pytest.approx(half["accuracy"])
 
     # latency later, with nothing trained again

@@ -21,15 +21,20 @@ class Size:
 
     Args:
         setting: of any job that has them.
+        alike: of the same model and image size: where the two networks differ in their numbers of outputs alone, as those of data sets
+            with other classes do, how often a weight is used and which channels are coupled is the same, and found once.
     """
 
-    def __init__(self, setting: Setting) -> None:
+    def __init__(self, setting: Setting, alike: "Size | None" = None) -> None:
         classes, shape, _ = setting.sizes
         ours = foreign.is_ours(setting.components["model"].target)
         bare = without_numbers(setting, classes, shape) if ours else None
         self.network = bare if bare is not None and is_plain(bare) else setting.network(classes, shape)
-        self.structure = Structure(self.network, shape)
         self.weights = {name: weight.numel() for name, weight in prunable(self.network).items()}
+        self.read = [(name, weight.shape[1:]) for name, weight in prunable(self.network).items()]
+        self.same = alike.same if alike is not None and alike.read == self.read else self
+        self.structure = Structure(self.network, shape)
+        self.known: dict[str, tuple[int, int | None] | None] = {}
 
     def left(self, setting: Setting, density: float) -> tuple[int, int | None] | None:
         """Weights and multiply-accumulates (None of a network that cannot be traced) of a cell.
@@ -40,19 +45,34 @@ class Size:
         Returns:
             None where no neuron of the network can be removed.
         """
-        chosen = chosen_weights(self.network, setting.options.only, setting.options.exclude)
-        macs = self.structure.macs
+        options = setting.options
+        known = canonical([density, setting.removes_neurons, options.only, options.exclude]).decode()
+        if known not in self.known:
+            self.known[known] = self._left(setting, density)
+        return self.known[known]
+
+    def _left(self, setting: Setting, density: float) -> tuple[int, int | None] | None:
         if density < 1 and setting.removes_neurons:
             try:
-                shares = shares_left(self.structure.coupled, self._stay(setting, density), self.network)
+                groups, stay = self.same.structure.coupled, self._stay(setting, density)
             except UserError:
                 return None
+            shares = shares_left(groups, stay, self.same.network)
             weights = sum(round(shares[name] * count) for name, count in self.weights.items())
         else:
+            chosen = self._chosen(setting)
             shares = {name: density if name in chosen else 1.0 for name in self.weights}
             pruned = sum(self.weights[name] for name in chosen)
             weights = sum(self.weights.values()) - pruned + round(density * pruned)
-        return weights, None if macs is None else round(sum(shares[name] * count for name, count in macs.items()))
+        return weights, self._macs(shares)
+
+    def _macs(self, shares: dict[str, float]) -> int | None:
+        """Multiply-accumulates where this share of each layer's weights is left."""
+        macs = self.same.structure.macs
+        if macs is None:
+            return None
+        uses = {name: count // self.same.weights[name] for name, count in macs.items()}
+        return round(sum(shares[name] * uses[name] * count for name, count in self.weights.items()))
 
     def smaller(self, whole: nn.Module, setting: Setting, density: float) -> nn.Module:
         """A copy of the network with its numbers, `whole`, without the neurons that a cell removes; itself where it removes none.
@@ -62,7 +82,10 @@ class Size:
         """
         if density == 1 or not setting.removes_neurons:
             return whole
-        return without(whole, self.structure.coupled, self._stay(setting, density))
+        return without(whole, self.same.structure.coupled, self._stay(setting, density))
+
+    def _chosen(self, setting: Setting) -> set[str]:
+        return {*chosen_weights(self.network, setting.options.only, setting.options.exclude)}
 
     def _stay(self, setting: Setting, density: float) -> list[torch.Tensor]:
         """Which neurons of each group of coupled ones stay, bool [channels]: a share of each, though which ones nobody knows yet.
@@ -70,9 +93,8 @@ class Size:
         Raises:
             UserError: none can be removed.
         """
-        chosen = {*chosen_weights(self.network, setting.options.only, setting.options.exclude)}
-        stay = []
-        for group in self.structure.coupled:
+        chosen, stay = self._chosen(setting), []
+        for group in self.same.structure.coupled:
             share = density if group.outputs.keys() <= chosen else 1.0
             stay.append(torch.arange(group.channels) < max(1, round(share * group.channels)))
         return stay
@@ -83,10 +105,13 @@ class Sizes:
 
     def __init__(self) -> None:
         self.known: dict[str, Size] = {}
+        self.alike: dict[str, Size] = {}
 
     def of(self, slot: Slot) -> Size:
-        components = slot.job.setting.components
-        name = canonical([components[group].identity() for group in ("dataset", "model")]).decode()
-        if name not in self.known:
-            self.known[name] = Size(slot.job.setting)
-        return self.known[name]
+        setting = slot.job.setting
+        model, sizes = setting.components["model"].identity(), setting.sizes
+        whole, part = (canonical([model, *told]).decode() for told in (sizes[:2], sizes[1:2]))
+        if whole not in self.known:
+            self.known[whole] = Size(setting, self.alike.get(part))
+            self.alike.setdefault(part, self.known[whole])
+        return self.known[whole]

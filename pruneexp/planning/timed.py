@@ -12,7 +12,7 @@ from pruneexp.sweep import Slot
 from pruneexp.training.device import Device
 from pruneexp.training.pace import epoch_seconds
 
-ALL, EACH = 30.0, 5.0  # seconds that the timing of all kinds of networks may take together, and that of one
+ALL, EACH = 20.0, 5.0  # seconds that the timing of all kinds of networks may take together, and that of one
 FROZEN = 1 / 3  # of an epoch's time where only the classifier is trained: the forward pass's share
 
 
@@ -62,9 +62,10 @@ class Timed:
 
 def _kind(slot: Slot) -> str:
     setting = slot.job.setting
-    density = slot.density if setting.removes_neurons else 1.0
+    options, smaller = setting.options, setting.removes_neurons and slot.density < 1
+    left = [slot.density, options.only, options.exclude] if smaller else []
     recipe = setting.components["recipe"].identity()
-    return canonical([_model(setting), setting.sizes.input_shape, recipe, density]).decode()
+    return canonical([_model(setting), setting.sizes.input_shape, recipe, left]).decode()
 
 
 def _model(setting: Setting) -> object:
