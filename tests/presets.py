@@ -29,6 +29,8 @@ def needed() -> dict[tuple[str, str], dict[str, str]]:
     return {
         ("dataset", "folder"): {"root": str(places() / "birds")},
         ("dataset", "arrays"): {"root": str(places() / "birds.npz")},
+        ("model", "timm"): {"architecture": "resnet18"},
+        ("model", "torchvision"): {"architecture": "mobilenet_v2"},
     }
 
 

@@ -96,7 +96,9 @@ class Setting:
             UserError: there are none such, or they are another network's.
         """
         if self.options.weights != "none":
-            load_weights(network, self.options.weights, self.components["model"].options.get("architecture"))
+            model = self.components["model"]
+            known = model.value("architecture") if model.about.name == "torchvision" else None
+            load_weights(network, self.options.weights, known)
 
     def dataset(self) -> Dataset:
         """The job's data set, made first where it is missing.

@@ -1,28 +1,35 @@
 """Networks as torchvision defines them, whose ImageNet weights it offers."""
 
-from typing import Literal
-
 from torch import nn
 
 from pruneexp.components.options import component
+from pruneexp.components.values import Label
 from pruneexp.errors import UserError
+from pruneexp.models.library import from_library
 
-Architecture = Literal["vgg16", "efficientnet_b0", "resnet18", "resnet50"]
+ALONE = {
+    "aux_logits": False,
+    "init_weights": False,
+}  # nothing trains further classifiers, and `initialise` draws weights
 
 
 @component("model", name="torchvision")
-def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Architecture) -> nn.Module:
+def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Label) -> nn.Module:
     """`torchvision.models.<architecture>` with a classifier for `num_classes`; no weights are loaded (see `load_weights`).
 
-    VGG-16 without BatchNorm (Simonyan & Zisserman 2015), EfficientNet-B0 (Tan & Le 2019), ResNet-18 and -50 (He et al. 2016),
-    made for 224x224 images; any size from 32x32 on works.
+    Any architecture for classification, VGG-16 without BatchNorm (``vgg16``, Simonyan & Zisserman 2015), EfficientNet-B0
+    (``efficientnet_b0``, Tan & Le 2019), ResNet-18 and -50 (He et al. 2016) among them, made for 224x224 images; those take any size from
+    32x32 on, of others docs/zoo.md says which they take. Vision transformers and MaxViT are made for the images' size; GoogLeNet and
+    Inception have no auxiliary classifiers.
 
     Args:
         num_classes: outputs of the last linear layer.
         input_shape: [C, H, W] of the images.
+        architecture: torchvision's name of it.
 
     Raises:
-        UserError: not three channels, or images smaller than 32x32.
+        UserError: torchvision has none of this name, not three channels, images smaller than 32x32, or of a size that it cannot be made
+            for.
     """
     if input_shape[0] != 3 or min(input_shape[1:]) < 32:
         raise UserError(
@@ -30,5 +37,16 @@ def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], archi
         )
     from torchvision import models
 
-    network: nn.Module = models.get_model(architecture, weights=None, num_classes=num_classes)
-    return network
+    height, width = input_shape[1:]
+    family = architecture.partition("_")[0]
+    own = {"maxvit": {"input_size": (height, width)}, "googlenet": ALONE, "inception": ALONE}.get(family, {})
+    if family == "vit":
+        if height != width:
+            raise UserError(f"{architecture} takes square images, got {list(input_shape)}: set dataset.side=.")
+        own = {"image_size": height}
+
+    def make() -> nn.Module:
+        network: nn.Module = models.get_model(architecture, weights=None, num_classes=num_classes, **own)
+        return network
+
+    return from_library("torchvision", models.list_models(module=models), architecture, input_shape, make)

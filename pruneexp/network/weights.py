@@ -226,8 +226,16 @@ def _imagenet(architecture: str | None) -> State:
     from torchvision import models
 
     if architecture is None:
-        raise UserError("weights=imagenet are torchvision's and go with model=torchvision_resnet18 and its like.")
-    url = models.get_model_weights(architecture)["IMAGENET1K_V1"].url
+        raise UserError(
+            "weights=imagenet are torchvision's and go with model=torchvision_resnet18 and its like, or model=torchvision: of another"
+            " network take weights=PATH, a state dict."
+        )
+    offered = models.get_model_weights(architecture).__members__
+    if "IMAGENET1K_V1" not in offered:
+        raise UserError(
+            f"torchvision has no weights IMAGENET1K_V1 of {architecture}: take weights=PATH, or weights=none."
+        )
+    url = offered["IMAGENET1K_V1"].url
     folder = Path(torch.hub.get_dir()) / "checkpoints"
     name = url.rpartition("/")[2]
     try:

@@ -1,5 +1,8 @@
 """Every model in conf/model: it can be built from its file, runs on its input, and is as large as it should be."""
 
+import sys
+from typing import Any
+
 import pytest
 import torch
 from omegaconf import OmegaConf
@@ -8,12 +11,14 @@ from torch import nn
 from pruneexp.components.component import configured
 from pruneexp.components.options import options_of
 from pruneexp.errors import UserError
+from pruneexp.models.timm_model import timm_model
 from pruneexp.models.torchvision_model import torchvision_model
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import wiring_of
 from pruneexp.seeding import stream
 from pruneexp.system.shipped import conf_dir
+from tests.presets import completed
 
 NAMES = sorted(path.stem for path in (conf_dir() / "model").glob("*.yaml"))
 every_model = pytest.mark.parametrize("name", NAMES)
@@ -21,7 +26,7 @@ every_model = pytest.mark.parametrize("name", NAMES)
 BASES = [name for name in NAMES if name.endswith(("_base", "_2448")) or name == "alexnet"]
 TRANSFORMERS = ["vit_small"]
 # three channels only, and a bias in each layer of the VGG and none but the last's elsewhere
-TORCHVISION = [name for name in NAMES if name.startswith("torchvision_")]
+TORCHVISION = [name for name in NAMES if name.startswith("torchvision")]
 PRODUCTS = ["torchvision_efficientnet_b0"]  # squeeze and excitation, which has biases
 LARGE = ["torchvision_vgg16", "torchvision_resnet50"]  # too slow for a CPU
 BIASED = [*BASES, *TRANSFORMERS, "torchvision_vgg16"]
@@ -29,7 +34,8 @@ BIASED = [*BASES, *TRANSFORMERS, "torchvision_vgg16"]
 
 def build(name: str, num_classes: int, side: int, channels: int = 3, device: str = "meta") -> nn.Module:
     """The model of a file; on a CPU with 64 neurons for thousands."""
-    chosen = configured("model", OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml")))
+    said: Any = OmegaConf.to_container(OmegaConf.load(conf_dir() / "model" / f"{name}.yaml"))
+    chosen = configured("model", completed("model", name, said))
     if device == "cpu" and "hidden" in options_of(chosen.target, "model"):
         chosen.options["hidden"] = 64
     with torch.device(device):
@@ -165,19 +171,65 @@ def test_torchvisions_networks_have_the_parameters_that_it_documents(name: str, 
     assert sum(parameter.numel() for parameter in build(name, 1000, 224).parameters()) == count
 
 
-@pytest.mark.parametrize("name", TORCHVISION)
+@pytest.mark.parametrize("name", [name for name in TORCHVISION if name != "torchvision"])
 @pytest.mark.parametrize(("channels", "side"), [(1, 32), (4, 64), (3, 31)])
 def test_torchvisions_networks_refuse_images_that_they_were_not_made_for(name: str, channels: int, side: int) -> None:
     with pytest.raises(UserError) as caught:
-        torchvision_model(10, (channels, side, side), name.removeprefix("torchvision_"))  # type: ignore[arg-type]
+        torchvision_model(10, (channels, side, side), name.removeprefix("torchvision_"))
     assert str(caught.value) == (
         f"{name.removeprefix('torchvision_')} takes images of 3 channels and at least 32x32 pixels, got {[channels, side, side]}."
     )
 
 
-def test_an_architecture_that_is_not_offered_is_refused_with_those_that_are() -> None:
-    with pytest.raises(UserError, match="architecture must be vgg16, efficientnet_b0, resnet18 or resnet50"):
-        torchvision_model(10, (3, 32, 32), "resnet19")  # type: ignore[arg-type]
+def test_an_architecture_that_is_not_offered_is_refused_with_those_that_are_like_it() -> None:
+    with pytest.raises(
+        UserError, match=r"torchvision has no architecture 'resnet19' .* the nearest are resnet\d+, resnet\d+"
+    ):
+        torchvision_model(10, (3, 32, 32), "resnet19")
+    with pytest.raises(UserError, match=r"timm has no architecture 'resnet50.a1_in1k' .* the nearest are resnet50, "):
+        timm_model(10, (3, 32, 32), "resnet50.a1_in1k")
+    with pytest.raises(
+        UserError, match=r"torchvision has no architecture 'fasterrcnn_resnet50_fpn' for classification"
+    ):
+        torchvision_model(10, (3, 32, 32), "fasterrcnn_resnet50_fpn")
+    with pytest.raises(UserError, match="none is like it"):
+        timm_model(10, (3, 32, 32), "XXXX")
+
+
+@pytest.mark.parametrize(
+    ("function", "architecture", "shape"),
+    [
+        (torchvision_model, "vit_b_16", (3, 48, 48)),
+        (torchvision_model, "inception_v3", (3, 96, 96)),
+        (torchvision_model, "googlenet", (3, 32, 32)),
+        (torchvision_model, "maxvit_t", (3, 224, 224)),
+        (timm_model, "vit_tiny_patch16_224", (1, 48, 32)),
+        (timm_model, "swin_tiny_patch4_window7_224", (3, 64, 64)),
+        (timm_model, "convnextv2_atto", (4, 40, 32)),
+    ],
+)
+def test_an_architecture_is_made_for_the_images(function: Any, architecture: str, shape: tuple[int, int, int]) -> None:
+    with torch.device("meta"):
+        model = function(5, shape, architecture)
+    for train in (False, True):
+        assert model.train(train)(torch.empty(2, *shape, device="meta")).shape == (2, 5)
+
+
+def test_images_that_an_architecture_is_not_made_for() -> None:
+    with torch.device("meta"):
+        for architecture, shape in (("maxvit_t", (3, 64, 64)), ("vit_h_14", (3, 64, 64))):
+            with pytest.raises(UserError, match=f"torchvision's {architecture} cannot be made for images"):
+                torchvision_model(5, shape, architecture)
+        with pytest.raises(UserError, match="vit_b_16 takes square images"):
+            torchvision_model(5, (3, 64, 48), "vit_b_16")
+
+
+def test_without_timm_there_is_a_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "timm", None)
+    with pytest.raises(
+        UserError, match=r"^model=timm needs timm, which is not installed: pip install 'pruneexp\[timm\]'\.$"
+    ):
+        timm_model(5, (3, 32, 32), "resnet18")
 
 
 @pytest.mark.parametrize("name", BASES)
