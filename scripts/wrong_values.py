@@ -29,7 +29,7 @@ from typing import Any
 from omegaconf import OmegaConf
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Logger, Options, hint
-from pruneexp.components.component import Component, configured, told_in_tables
+from pruneexp.components.component import Component, configured, locate, told_in_tables
 from pruneexp.components.options import options_of
 from pruneexp.components.values import Label, allowed
 from pruneexp.errors import UserError
@@ -109,12 +109,23 @@ def _inside(group: str, where: str, path: Path) -> Iterator[tuple[str, Place]]:
             words = allowed(hint(Logger, name)) if group == "logger" else "local"
             yield f"{name} without _target_", Place(f"{where}.{name}", words, chosen)
         return
+    if lacking := _lacking(group, node):
+        target = locate(group, node["_target_"])
+        for name in lacking:  # without it nothing else is looked at
+            yield f"{target.__module__}.{target.__qualname__} {name}", Place(f"{where}.{name}", lacking[name], chosen)
+        return
     yield from _of_component(where, configured(group, node), chosen)
     for told, what in told_in_tables(group).items():
         if told in node:
             yield told, Place(f"{where}.{told}", allowed(what), chosen)
     if group not in ("dataset", *SEVERAL):  # whose name is an option of its own, or stands in no file
         yield "name", Place(f"{where}.name", allowed(Label), chosen)
+
+
+def _lacking(group: str, node: dict[str, Any]) -> dict[str, str]:
+    """The options that a file leaves to whoever chooses it, and what is allowed there."""
+    options = options_of(locate(group, node["_target_"]), group)
+    return {name: allowed(one.hint) for name, one in options.items() if one.required and name not in node}
 
 
 def _of_component(where: str, found: Component, chosen: str) -> Iterator[tuple[str, Place]]:

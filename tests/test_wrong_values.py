@@ -38,6 +38,13 @@ ASKED = {  # command line -> what its sentence says
     "masker._partial_=false": "masker._partial_ must be true: the program calls it, with layers, density, generator",
     "dataset.source._partial_=false": "dataset.source._partial_ must be true: the program calls it, with data_dir, name",
     "model._partial_=true": "model._partial_ must be false: the program takes what it returns",
+    # data and models of one's own
+    "dataset=folder": "dataset.root is missing: it must be the path of a folder of images",
+    "dataset=folder dataset.root=nowhere": "must be the path of a folder of images, and there is no folder nowhere",
+    "dataset=folder dataset.root=. dataset.classes=3": "there is no option 'dataset.classes'",
+    "dataset=arrays dataset.root=.": "train_images.npy is missing",
+    "dataset=arrays dataset.root=/dev/zero": "dataset.root must be the path of a folder of {train,test}_{images,labels}.npy",
+    "model=timm": "model.architecture is missing: it must be the name of one of timm's architectures, such as resnet26d",
     # groups
     "masker=null": "masker must be the name of a file in conf/masker, got null",
     "masker=greedy,[1]": "masker must be the name of a file in conf/masker, got [1]",

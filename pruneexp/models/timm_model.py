@@ -1,17 +1,19 @@
 """Networks as timm defines them."""
 
-from typing import Any
+from typing import Annotated, Any
 
 from torch import nn
 
 from pruneexp.components.options import component
-from pruneexp.components.values import Label
+from pruneexp.components.values import Label, Words
 from pruneexp.errors import UserError
 from pruneexp.models.library import from_library
 
+Architecture = Annotated[Label, Words("the name of one of timm's architectures, such as resnet26d")]
+
 
 @component("model", name="timm")
-def timm_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Label) -> nn.Module:
+def timm_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Architecture) -> nn.Module:
     """`timm.create_model(architecture)` (Wightman 2019) with a classifier for `num_classes`, for images of these channels; not pretrained.
 
     What timm says takes one size of images alone, most transformers, is made for this one; of others docs/zoo.md says which size they

@@ -1,12 +1,15 @@
 """Networks as torchvision defines them, whose ImageNet weights it offers."""
 
+from typing import Annotated
+
 from torch import nn
 
 from pruneexp.components.options import component
-from pruneexp.components.values import Label
+from pruneexp.components.values import Label, Words
 from pruneexp.errors import UserError
 from pruneexp.models.library import from_library
 
+Architecture = Annotated[Label, Words("the name of one of torchvision's architectures, such as mobilenet_v2")]
 ALONE = {
     "aux_logits": False,
     "init_weights": False,
@@ -14,7 +17,7 @@ ALONE = {
 
 
 @component("model", name="torchvision")
-def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Label) -> nn.Module:
+def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], architecture: Architecture) -> nn.Module:
     """`torchvision.models.<architecture>` with a classifier for `num_classes`; no weights are loaded (see `load_weights`).
 
     Any architecture for classification, VGG-16 without BatchNorm (``vgg16``, Simonyan & Zisserman 2015), EfficientNet-B0
