@@ -118,7 +118,8 @@ class Artifacts:
 
     @functools.cached_property
     def dense(self) -> nn.Module:
-        """The dense network after training, from the dense cell's folder: all jobs that need it share it.
+        """The dense network after training, with the epoch's weights that were selected, from the dense cell's folder: all jobs that need
+        it share it.
 
         Raises:
             UserError: damaged, trained on other data, or of another network.

@@ -58,6 +58,13 @@ LINES = {  # what is wrong with the lines below it
         "when=trained rewind=epoch rewind_epoch=1.5 recipe.epochs=3", "rounds=2 round_masker=erk", "rounds=1.0", "rounds=[1,2]",
         "when=trained treatment=reinit rewind=none recipe.epochs=0",
     ],
+    "the selection of an epoch": [
+        "select=best_validation", "patience=3", "select=best_validation patience=3", "select=best_validation dataset.validation=0",
+        "patience=1 dataset.validation=0", "select=best_validation dataset.validation=1438", "select=best dataset.validation=100",
+        "select=test dataset.validation=100", "select=last,best_validation", "patience=-1 dataset.validation=100",
+        "patience=0,2", "patience=1.5 dataset.validation=100", "select=null dataset.validation=100", "patience=null",
+        "select=best_validation dataset.validation=-1", "when=trained select=best_validation",
+    ],
     "treatments": [
         "treatment=[repair,repair]", "treatment=repair,repair", "treatment=invert masker=uniform",
         "treatment=[invert] masker=ramanujan densities=[0.9]", "treatment=[]x", "treatment=[nothing]",

@@ -80,6 +80,13 @@ def test_what_makes_the_result_differ_is_another_cell(change: str) -> None:
     assert key(*changes) != key()
 
 
+@pytest.mark.parametrize("change", ["select=best_validation", "patience=3"])
+def test_the_selection_of_an_epoch_is_part_of_dense_and_pruned_cells(change: str) -> None:
+    for density in ("densities=[1.0]", "densities=[0.2]"):
+        held_out = (density, "dataset.validation=10")
+        assert key(*held_out, change) != key(*held_out) == key(*held_out, "select=last", "patience=0")
+
+
 def test_auto_precision_may_be_either() -> None:
     both = cells("trainer.precision=auto")
     assert [cell.precision for cell in both] == ["float32", "bf16"]

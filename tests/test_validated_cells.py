@@ -1,0 +1,129 @@
+"""Cells whose epoch is selected by held-out images: what is recorded, saved, reported, pruned after training, and refused."""
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import pytest
+import safetensors.torch
+import torch
+
+import pruneexp
+from pruneexp.data.dataset import Dataset
+from pruneexp.data.resident import Resident
+from pruneexp.loading import LoadedCell
+from pruneexp.pruning.prune import pruned
+from pruneexp.reports.table import aggregate
+from pruneexp.sweep import expand
+from pruneexp.training.device import Device
+from tests.command import SMALL, TABLES, files, in_process, refused
+from tests.helpers import toy_dataset
+from tests.test_structured_cells import MODEL
+from tests.training.test_selection import HUMP, scripted
+
+ASKED = (
+    *SMALL,
+    *MODEL,
+    "recipe.epochs=6",
+    "recipe.lr=0.01",
+    "seed=0",
+    "densities=[1.0,0.5]",
+    "when=trained",
+    "rewind=none",
+)
+SELECTED = ("dataset.validation=200", "select=best_validation", "patience=2")  # by HUMP epoch 2 of five
+
+
+def accuracy_of(cell: LoadedCell, data: Path) -> float:
+    """Percent of the test images that the saved network gets right."""
+    (job,) = expand([*ASKED, "masker=greedy", f"data_dir={data}"]).jobs
+    images = Resident(job.setting.dataset(), job.setting.make("recipe"), 0, Device("cpu").where)
+    with torch.no_grad():
+        hits = [cell.model(shown).argmax(dim=1) == labels for shown, labels in images.batches(images.test)]
+    return 100 * float(torch.cat(hits).double().mean())
+
+
+def test_what_counts_is_the_best_epoch_in_record_files_and_report(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], data: Path
+) -> None:
+    scripted(monkeypatch, {0: HUMP})
+    seen: list[dict[str, torch.Tensor]] = []  # the networks that are masked
+
+    def watched(method: object, network: torch.nn.Module, *rest: object, **others: object) -> object:
+        seen.append({name: value.clone() for name, value in network.state_dict().items()})
+        return pruned(method, network, *rest, **others)  # type: ignore[arg-type]
+
+    monkeypatch.setattr("pruneexp.artifacts.pruned", watched)
+    for words in (("masker=structured,greedy", "scorer=l2", *SELECTED), ("masker=greedy", "scorer=l2")):
+        ran = in_process(tmp_path, monkeypatch, capsys, *ASKED, *words, f"data_dir={data}")
+        assert ran.code == 0, ran.err
+    runs = tmp_path / "results" / "runs"
+    results = pruneexp.load_results(runs).set_index("key")
+    selected, last = (results[results["selected_epoch"].isna() == plain] for plain in (False, True))
+    assert (len(selected), len(last)) == (3, 2)
+    assert (
+        selected[["selected_epoch", "validation_accuracy", "validation_loss", "epochs"]].values.tolist()
+        == [[2, 60.0, 0.7, 5]] * 3
+    )
+    assert last[["validation_accuracy", "validation_loss"]].isna().all(axis=None)
+    assert last["epochs"].tolist() == [6, 6]
+    for key, row in results.iterrows():
+        folder, counts = runs / str(key), 2 if key in selected.index else 5
+        history = pd.read_csv(folder / "history.csv")
+        assert len(history) == row["epochs"]
+        assert row["train_loss"] == pytest.approx(history["train/loss"][counts])
+        assert accuracy_of(pruneexp.load_cell(folder), data) == pytest.approx(row["accuracy"])
+    # what is pruned after training are the selected weights
+    (dense,) = selected.index[selected["masker"] == "dense"]
+    saved = safetensors.torch.load_file(runs / dense / "weights.safetensors")
+    assert len(seen) == 3
+    assert [all(torch.equal(saved[name], value) for name, value in one.items()) for one in seen] == [True, True, False]
+    # a table tells the two ways apart, and shows the figure where there is one
+    table = aggregate(results.reset_index())
+    assert len(table) == 5
+    assert set(zip(table["dataset"], table["options"], strict=True)) == {
+        ("digits", ""), ("digits", "when=trained, rewind=none"), ("digits[validation=200]", "select=best_validation, patience=2"),
+        ("digits[validation=200]", "when=trained, rewind=none, select=best_validation, patience=2"),
+    }  # fmt: skip
+    assert table["drop"].notna().sum() == 3  # each from the dense network of its own way
+    shown = {path.name: path.read_text() for path in (tmp_path / TABLES).glob("*.md")}
+    assert sorted("| validation" in text for text in shown.values()) == [False, True]
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("select=best_validation",), "select=best_validation needs images held out of training, and dataset=digits holds"),
+        (("patience=3",), "patience=3 needs images held out of training, and dataset=digits holds out none: set dataset.validation=N"),
+        (("select=best_validation", "patience=3", "dataset.validation=0"), "select=best_validation and patience=3 needs"),
+        (("select=best", "dataset.validation=100"), "select must be last or best_validation, got 'best'"),
+        (("patience=-1", "dataset.validation=100"), "patience must be a whole number, at least 0"),
+        (("patience=1.5", "dataset.validation=100"), "patience must be a whole number, at least 0"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_selected_by_is_refused_in_one_sentence(
+    words: tuple[str, ...],
+    sentence: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    refused(in_process(tmp_path, monkeypatch, capsys, *ASKED, "masker=greedy", *words), sentence, tmp_path)
+
+
+def none_held_out(
+    data_dir: str, name: str, source: Any, classes: int, train_count: int, image_shape: Any, mean: Any, std: Any
+) -> Dataset:
+    """A data set of somebody's own, which has the digits' options but for the validation images."""
+    return toy_dataset(70, side=32)
+
+
+def test_a_data_set_of_ones_own_without_held_out_images_is_refused_before_anything_is_trained(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    own = "dataset._target_=tests.test_validated_cells.none_held_out"
+    ran = in_process(tmp_path, monkeypatch, capsys, *ASKED, "masker=greedy", own, "patience=0,1")
+    assert ran.code == 2
+    assert "this data set holds out none: give it validation=N" in ran.err
+    assert ran.err.count("\n") == 1
+    assert files(tmp_path) in ([], ["results/runs"])
