@@ -96,6 +96,6 @@ def _check_selection(options: Options, dataset: Component) -> None:
     asked += [f"patience={options.patience}"] if options.patience else []
     if asked and dataset.value("validation") == 0:
         raise UserError(
-            f"{' and '.join(asked)} needs images held out of training, and dataset={dataset.label} holds out none: set"
-            " dataset.validation=N, the number of training images to hold out."
+            f"dataset={dataset.label} holds out no training images for {' and '.join(asked)} to go by: set dataset.validation=N, their"
+            " number."
         )

@@ -211,11 +211,12 @@ def test_test_images_have_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
     poisoned = dataclasses.replace(data, test_images=255 - data.test_images, test_labels=(data.test_labels + 1) % 4)
     looks: list[str] = []
     whole = MaskedClassifier.evaluate
-    monkeypatch.setattr(
-        MaskedClassifier,
-        "evaluate",
-        lambda self, numbers, split: (looks.append(split), whole(self, numbers, split))[1],
-    )
+
+    def watched(self: MaskedClassifier, numbers: Sequence[int], split: str) -> dict[int, tuple[float, float]]:
+        looks.append(split)
+        return whole(self, numbers, split)
+
+    monkeypatch.setattr(MaskedClassifier, "evaluate", watched)
     networks, results = (network(), network()), []
     for made, its in zip(networks, (data, poisoned), strict=True):
         results.append(run(made, BOTH, recipe=RUINED, data=images(RUINED, data=its)))
@@ -263,7 +264,12 @@ def test_without_validation_images_nothing_is_trained(selection: Selection) -> N
 def test_a_branch_keeps_a_copy_of_no_epoch_that_is_not_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
     kept: list[bool] = []
     leave = Branch.leave
-    monkeypatch.setattr(Branch, "leave", lambda self: (kept.append(bool(self.best)), leave(self))[1])
+
+    def watched(self: Branch) -> None:
+        kept.append(bool(self.best))
+        leave(self)
+
+    monkeypatch.setattr(Branch, "leave", watched)
     for selection in (LAST, Selection(patience=5), BEST):
         run(network(), selection, epochs=1)
     assert kept == [False, False, True]
