@@ -1,5 +1,6 @@
 """What a command does: it plans, tells how far a sweep is, runs it, reports, checks or exports."""
 
+import functools
 import os
 import sys
 from collections.abc import Sequence
@@ -17,7 +18,7 @@ from pruneexp.sweep import Grid, expand, grids
 from pruneexp.system.collecting import paused
 from pruneexp.system.console import say, tell
 from pruneexp.system.files import kind_of
-from pruneexp.system.tracking import LOGS, asking
+from pruneexp.system.tracking import LOGS, asking, has_runs
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,9 @@ def do(overrides: Sequence[str], source: Source, command: str) -> Done:
         case "report":
             store = Store(options.results_dir, options.records)
             recorded = _recorded(found, store)
-            _report(recorded or found[:1], command, store)  # which says that nothing is recorded
+            with asking(any(map(_is_tracked, found))) as answered:
+                answered(_logs(found[0]))
+                _report(recorded or found[:1], command, store)  # which says that nothing is recorded
         case "run":
             return _run(found, command)
     return Done(0, found, [])
@@ -97,21 +100,43 @@ def _run(found: list[Grid], command: str) -> Done:
     store = Store(options.results_dir, options.records)
     there = look(found, store)
     report = Report()
-    if there.left:
-        launcher = found[0].jobs[0].setting.make("launcher")
-        with asking(any(slot.job.setting.logger["name"] == "wandb" for slot in there.left)) as answered:
-            check_sweep(store, there, lambda: answered(Path(options.results_dir) / LOGS))
+    new = any(slot.job.setting.logger["name"] == "wandb" for slot in there.left)
+    with asking(new or any(map(_is_tracked, found))) as answered:
+        if there.left:
+            launcher = found[0].jobs[0].setting.make("launcher")
+            check_sweep(store, there, lambda: answered(_logs(found[0])))
             report = launcher.launch(tasks(found, there.left), options.results_dir)
-    store.forget_finished()
-    if report.stopped:
-        raise UserError(report.stopped)
-    done = Done(1 if report.failures else 0, found, list(report.failures.values()))
-    try:
-        missing = _report(_recorded(found, store), command, store, all_there=not there.left)
-    finally:
-        if done.failures:
-            print(f"pruneexp: {done.summary()}", file=sys.stderr)
-    return replace(done, code=1) if missing else done
+        else:
+            answered(_logs(found[0]))
+        store.forget_finished()
+        if report.stopped:
+            raise UserError(report.stopped)
+        done = Done(1 if report.failures else 0, found, list(report.failures.values()))
+        try:
+            missing = _report(_recorded(found, store), command, store, all_there=not there.left)
+        finally:
+            if done.failures:
+                print(f"pruneexp: {done.summary()}", file=sys.stderr)
+        return replace(done, code=1) if missing else done
+
+
+def _logs(grid: Grid) -> Path:
+    """Where the loggers of a grid's cells write."""
+    return Path(grid.jobs[0].options.results_dir) / LOGS
+
+
+def _is_tracked(grid: Grid) -> bool:
+    """Whether a grid's report goes to W&B, as those of its cells did that were trained here."""
+    return grid.jobs[0].setting.logger["name"] == "wandb" and has_runs(_logs(grid))
+
+
+def _track(grid: Grid, stem: str, paths: Sequence[Path]) -> None:
+    """Log a report where it goes to W&B."""
+    if _is_tracked(grid):
+        from pruneexp.training.wandb_report import log_report
+
+        job = grid.jobs[0]
+        log_report(job.setting.logger["project"], _logs(grid), job.options.name, stem, paths)
 
 
 def _recorded(found: list[Grid], store: Store) -> list[Grid]:
@@ -139,7 +164,7 @@ def _report(found: list[Grid], command: str, store: Store, all_there: bool = Fal
         for grid in found:
             options = grid.jobs[0].options
             try:
-                missing += write_report(grid, command, store)
+                missing += write_report(grid, command, store, functools.partial(_track, grid))
             except UnwrittenError as error:
                 if not all_there or Path(options.results_dir) not in Path(options.report_dir).parents:
                     raise
@@ -165,7 +190,9 @@ def _report_from(sources: Sequence[str], overrides: Sequence[str], source: Sourc
     store = Store(options.results_dir, options.records)
     typed = {word.partition("=")[0] for word in overrides}
     own = options.name if "name" in typed else None
-    with paused():
+    with asking(_is_tracked(asked)) as answered, paused():
+        answered(_logs(asked))
         subject = together([of_grid(one, store) if isinstance(one, Grid) else of_file(one, own) for one in found])
-        write(replace(subject, title=options.title) if "title" in typed else subject, asked, command)
+        subject = replace(subject, title=options.title) if "title" in typed else subject
+        _track(asked, *write(subject, asked, command))
     return Done(0, named or [asked], [], tuple(found))

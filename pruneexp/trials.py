@@ -14,11 +14,13 @@ from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
 from pruneexp.order import Piece
-from pruneexp.outcome import Trial, last_figures, measure, trainee_of
+from pruneexp.outcome import Trial, last_figures, measure, record_of, trainee_of
 from pruneexp.pruning.rounds import Pruned
 from pruneexp.system.console import console, say
 from pruneexp.system.tracking import LOGS
+from pruneexp.tracked import about, conclusion
 from pruneexp.training.checkpoint import Checkpoint
+from pruneexp.training.lenient import Lenient
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.selection import Selection
@@ -63,9 +65,8 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
     shared = trials[0].piece.order.shared
     with contextlib.ExitStack() as stack:
         runs = [stack.enter_context(contextlib.ExitStack()) for _ in trials]
-        trainees = [
-            _trainee(trial, run.enter_context(_loggers(trial))) for trial, run in zip(trials, runs, strict=True)
-        ]
+        loggers = [run.enter_context(_loggers(trial)) for trial, run in zip(trials, runs, strict=True)]
+        trainees = [_trainee(trial, own) for trial, own in zip(trials, loggers, strict=True)]
         checkpoints = [_checkpoint(trial, number) for number, trial in enumerate(trials)]
         snapshots = [one for number, trial in enumerate(trials) if (one := _snapshot(trial, number)) is not None]
         progress = CellProgress(
@@ -78,8 +79,9 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
             trial.seconds["training"] = trained.seconds + checkpoints[number].seconds_before
             if len(trials) > 1:
                 trial.notes["members"] = len(trials)
-            for logger in trainees[number].loggers:
+            for logger in loggers[number]:
                 logger.log_metrics(last_figures(trial, trained), step=shared.recipe.epochs)
+                logger.conclude(conclusion(record_of(trial, trained, checkpoints[number].devices)))
             runs[number].close()
             ended(trial, trained, checkpoints[number].devices)
 
@@ -115,7 +117,6 @@ def _snapshot(trial: Trial, number: int) -> Snapshot | None:
     return Snapshot(shared.job.options.rewind_epoch, shared.rewound_path, _teller(trial), number)
 
 
-def _loggers(trial: Trial) -> contextlib.AbstractContextManager[list["Logger"]]:
-    cell, job = trial.piece.cell, trial.piece.order.job
-    folder, about = Path(job.options.results_dir) / LOGS, {**cell.names, **cell.description}
-    return logging_to(job.setting.logger, folder, job.options.name, cell.key, about)
+def _loggers(trial: Trial) -> contextlib.AbstractContextManager[list[Lenient]]:
+    job = trial.piece.order.job
+    return logging_to(job.setting.logger, Path(job.options.results_dir) / LOGS, about(job, trial.piece.cell))

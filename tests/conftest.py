@@ -3,6 +3,7 @@
 import gc
 import os
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,6 +22,16 @@ def pytest_collection_finish() -> None:
     """What is imported by now stays: the collector, which would go through it time after time, leaves it alone and comes less often."""
     gc.freeze()
     gc.set_threshold(5_000, 10, 20)
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
+    """No W&B key anywhere, and nothing of W&B's outside `tmp_path`."""
+    from tests.wandb_runs import take_offline
+
+    take_offline(monkeypatch, tmp_path)
+    yield
+    monkeypatch.delenv("WANDB_SERVICE", raising=False)
 
 
 @pytest.fixture(scope="session")

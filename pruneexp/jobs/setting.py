@@ -67,6 +67,16 @@ class Setting:
         return self.known[key]
 
     @property
+    def resolved(self) -> dict[str, Any]:
+        """Every option with its value, given or not, nested as configurations are."""
+        several = {"treatment": self.treatments, "measurement": self.measurements, "figure": self.figures}
+        return {
+            **self.options.model_dump(),
+            **{group: one.resolved() for group, one in self.components.items()},
+            **{kind: {name: one.resolved() for name, one in chosen.items()} for kind, chosen in several.items()},
+        }
+
+    @property
     def needs_scores(self) -> bool:
         """Whether the masker looks at scores: where it does not, neither scorer nor rounds are part of a cell."""
         return self.components["masker"].about.needs_scores

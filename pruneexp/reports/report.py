@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -61,7 +61,12 @@ class Report:
         return f"{len(there)} of {self.subject.asked} cells"
 
 
-def write_report(grid: Grid, command: str, store: Store | None = None) -> int:
+Publish = Callable[[str, Sequence[Path]], None]  # told what a report's files are called, and where they are
+
+
+def write_report(
+    grid: Grid, command: str, store: Store | None = None, publish: Publish = lambda stem, paths: None
+) -> int:
     """Report the whole that a grid is a part of; see `write`.
 
     Returns:
@@ -75,13 +80,13 @@ def write_report(grid: Grid, command: str, store: Store | None = None) -> int:
     subject = of_grid(grid, store)
     there = {record["key"] for record, _ in subject.records}
     missing = sum(not any(cell.key in there for cell in slot.cells) for slot in grid.slots)
-    write(subject, grid, command)
+    publish(*write(subject, grid, command))
     if missing:
         print(f"{missing} of {len(grid.slots)} cells are missing; the same command with mode=run makes them.")
     return missing
 
 
-def write(subject: Subject, grid: Grid, command: str) -> None:
+def write(subject: Subject, grid: Grid, command: str) -> tuple[str, list[Path]]:
     """Aggregate what is recorded, print it, and write it under ``report_dir``.
 
     ``tables/<stem>.{csv,md,tex,json}``, ``figures/<stem>*.{png,svg,pdf}`` and ``records/<stem>.jsonl`` (every record the table
@@ -91,6 +96,9 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
         subject: what is reported.
         grid: whose columns, figures and folder are taken.
         command: that asked for it.
+
+    Returns:
+        What the files are called, and where they are.
 
     Raises:
         UserError: nothing is recorded yet, or `where` is true for no row.
@@ -119,6 +127,7 @@ def write(subject: Subject, grid: Grid, command: str) -> None:
         ) from error
     _print(report, text)
     _print_paths(paths)
+    return report.subject.stem, paths
 
 
 def _earlier(subject: Subject, folder: Path) -> Path:

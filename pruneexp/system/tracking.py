@@ -122,6 +122,15 @@ def home(folder: Path) -> Path:
     return Path(os.environ.get("WANDB_DIR") or folder)
 
 
+def has_runs(folder: Path) -> bool:
+    """Whether runs of W&B's lie where it writes, and more may be put beside them.
+
+    Args:
+        folder: the loggers'.
+    """
+    return os.access(home(folder) / "wandb", os.W_OK)
+
+
 def _answer(process: "subprocess.Popen[bytes]") -> tuple[str, str]:
     try:
         mode, why = json.loads(process.communicate(timeout=LIMIT)[0])

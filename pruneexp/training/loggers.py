@@ -10,11 +10,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from lightning.pytorch.loggers import CSVLogger, Logger, TensorBoardLogger
+from lightning.pytorch.loggers import CSVLogger, TensorBoardLogger
 
 from pruneexp.errors import UserError, reason
 from pruneexp.system.console import say_once
 from pruneexp.system.tracking import MODE, NEEDS, check_installed, home, offline
+from pruneexp.training.about import About, flat
 from pruneexp.training.lenient import Lenient
 from pruneexp.training.wandb_run import WandbRun, abandon
 
@@ -33,17 +34,13 @@ def hush() -> None:
 
 
 @contextlib.contextmanager
-def logging_to(
-    kind: dict[str, Any], folder: Path, group: str, key: str, config: dict[str, Any]
-) -> Iterator[list[Logger]]:
+def logging_to(kind: dict[str, Any], folder: Path, about: About) -> Iterator[list[Lenient]]:
     """The loggers of one cell, finished when the block ends; one that fails says so once, and logs no more.
 
     Args:
         kind: ``name`` none, csv, tensorboard or wandb; wandb takes ``project``.
         folder: under which they write, in a folder of their own.
-        group: the experiment, W&B's group.
-        key: the cell, the run's name.
-        config: logged as hyper-parameters.
+        about: the cell.
 
     Raises:
         UserError: unknown name, or its package is missing.
@@ -56,12 +53,15 @@ def logging_to(
         return
     hush()
     if name == "csv":
-        logger = Lenient(lambda: _csv(folder, key), lambda made, _: made.save(), failed)
+        logger = Lenient(lambda: _csv(folder, about.key), lambda made, _: made.save(), failed)
     elif name == "tensorboard":
-        logger = Lenient(lambda: _tensorboard(folder, key), lambda made, _: made.finalize("success"), failed)
+        logger = Lenient(
+            lambda: _tensorboard(folder, about), lambda made, whole: _close_tensorboard(made, about, whole), failed
+        )
     elif name == "wandb":
-        run = functools.partial(WandbRun, kind["project"], folder, group, key, config)
-        logger = Lenient(run, WandbRun.finish, functools.partial(_lowered, os.environ.get(MODE), folder))
+        run = functools.partial(WandbRun, kind["project"], folder, about)
+        failed = functools.partial(_lowered, os.environ.get(MODE), folder)
+        logger = Lenient(run, WandbRun.finish, failed, WandbRun.conclude)
     else:
         raise UserError(f"logger must be none, csv, tensorboard or wandb, got {name!r}.")
     try:
@@ -77,9 +77,28 @@ def _csv(folder: Path, key: str) -> CSVLogger:
     return CSVLogger(folder, name="csv", version=key)
 
 
-def _tensorboard(folder: Path, key: str) -> TensorBoardLogger:
-    shutil.rmtree(folder / "tensorboard" / key, ignore_errors=True)
-    return TensorBoardLogger(str(folder), name="tensorboard", version=key)
+def _tensorboard(folder: Path, about: About) -> TensorBoardLogger:
+    shutil.rmtree(folder / "tensorboard" / about.key, ignore_errors=True)
+    made = TensorBoardLogger(str(folder), name="tensorboard", version=about.key)
+    made.hparams = dict(about.config)  # which it leaves as YAML
+    _add_hparams(made, about, 1)
+    return made
+
+
+def _close_tensorboard(made: TensorBoardLogger, about: About, whole: bool) -> None:
+    if whole:
+        _add_hparams(made, about, 2)
+    made.finalize("success")
+
+
+def _add_hparams(made: TensorBoardLogger, about: About, part: int) -> None:
+    """Tell the run's own file for TensorBoard's table of hyper-parameters how the run begins (1) or that it has ended well (2).
+
+    The first part, by which one run would choose the columns for all, is left out: TensorBoard then takes them from all runs.
+    """
+    from torch.utils.tensorboard.summary import hparams
+
+    made.experiment.file_writer.add_summary(hparams(flat(about.config), {})[part])
 
 
 def _root(error: BaseException) -> BaseException:

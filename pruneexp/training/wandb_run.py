@@ -10,13 +10,12 @@ import os
 import shutil
 import signal
 import threading
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
-from lightning.pytorch.loggers import Logger
-
 from pruneexp.system.tracking import MODE, home
+from pruneexp.training.about import About
 
 Result = TypeVar("Result")
 
@@ -47,23 +46,20 @@ QUIET: dict[str, Any] = {
 }  # W&B's own names; what the user has set is left as it is
 
 
-class WandbRun(Logger):
+class WandbRun:
     """A run beside others that may be open, in the mode that W&B's settings and `pruneexp.system.tracking` say.
 
     Args:
-        project, group: W&B's.
+        project: W&B's.
         folder: under which its files go, unless the user has W&B write elsewhere.
-        key: the run's name.
-        config: its hyper-parameters.
+        about: the run.
 
     Raises:
         Exception: whatever wandb raises.
         TimeoutError: it hangs.
     """
 
-    name = version = None
-
-    def __init__(self, project: str, folder: Path, group: str, key: str, config: dict[str, Any]) -> None:
+    def __init__(self, project: str, folder: Path, about: About) -> None:
         os.environ.setdefault("WANDB_SILENT", "true")
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
         import wandb
@@ -75,20 +71,22 @@ class WandbRun(Logger):
         folder.mkdir(parents=True, exist_ok=True)
         if not os.access(folder, os.W_OK):  # wandb would take the machine's folder for temporary files
             raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), str(folder))
-        number = hashlib.sha256(key.encode()).hexdigest()[:16]
+        number = hashlib.sha256(about.key.encode()).hexdigest()[:16]
         for left in folder.glob(f"wandb/offline-run-*-{number}"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         # not WandbLogger's, which would have a second cell go on with the first one's run
         self.run = within(
             START + HUNG,
             lambda: wandb.init(
-                name=key,
+                name=about.name,
                 id=number,
                 dir=str(folder),
                 project=project,
-                group=group,
+                group=about.group,
+                job_type=about.kind,
+                tags=[*about.tags, *filter(None, os.environ.get("WANDB_TAGS", "").split(","))],
                 mode=os.environ.get(MODE) or None,  # type: ignore[arg-type]  # checked by wandb
-                config=config,
+                config=dict(about.config),
                 resume="allow",
                 reinit="create_new",
                 settings=wandb.Settings(**_quiet(wandb.Settings.model_fields)),
@@ -104,8 +102,9 @@ class WandbRun(Logger):
     def log_metrics(self, metrics: dict[str, float], step: int | None = None) -> None:
         within(HUNG, lambda: self.run.log({**metrics, **({} if step is None else {STEP: step})}))
 
-    def log_hyperparams(self, *_: Any, **__: Any) -> None:
-        pass
+    def conclude(self, figures: Mapping[str, Any]) -> None:
+        """Put figures beside the last row's into its summary."""
+        within(HUNG, lambda: self.run.summary.update(dict(figures)))
 
     def finish(self, whole: bool) -> None:
         """End it, as failed unless it is whole.

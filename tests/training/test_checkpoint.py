@@ -18,6 +18,7 @@ from pruneexp.network.initialise import initialise
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.system.signals import Stopped, heeded
+from pruneexp.training.about import About
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.device import Device
 from pruneexp.training.loggers import logging_to
@@ -48,7 +49,7 @@ def run(
 
     network.register_forward_pre_hook(interrupt)
     kind = {"name": "csv" if logs else "none"}
-    with logging_to(kind, logs or Path(), "group", "cell", {}) as loggers:
+    with logging_to(kind, logs or Path(), About("cell", "cell", "group", "pruned")) as loggers:
         data = resident(RECIPE, validation=20)
         return train(network, random_masks(network), RECIPE, data, CPU, loggers, callbacks, start=start)
 

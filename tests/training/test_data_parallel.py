@@ -20,6 +20,7 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
+from pruneexp.training.about import About
 from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.device import Device
@@ -137,7 +138,8 @@ def run(
 ) -> tuple[Trained, Masks]:
     masks = random_masks(network, 0.5)
     data = resident(recipe, count, validation=20)
-    with logging_to({"name": "csv" if logs else "none"}, logs or Path(), "group", "cell", {}) as loggers:
+    about = About("cell", "cell", "group", "pruned")
+    with logging_to({"name": "csv" if logs else "none"}, logs or Path(), about) as loggers:
         whole = train(network, masks, recipe, data, device, loggers, callbacks, start=start, selection=selection)
         return whole, masks
 

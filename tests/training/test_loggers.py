@@ -11,7 +11,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -27,11 +27,13 @@ from pruneexp.seeding import stream
 from pruneexp.system.console import say_once
 from pruneexp.system.tracking import MODE, check_installed
 from pruneexp.training import loggers, wandb_run
+from pruneexp.training.about import About
 from pruneexp.training.device import Device
 from pruneexp.training.lenient import Lenient
 from pruneexp.training.loggers import logging_to
 from pruneexp.training.train import train
 from tests.helpers import toy_dataset
+from tests.wandb_runs import offline_runs
 
 RECIPE = Recipe(epochs=2, batch_size=16, lr=0.05)
 FIGURES = {"test/accuracy": 50.0, "graph/lambda2/fc.weight": 0.5}
@@ -47,27 +49,19 @@ def cell(loggers: list[Any]) -> None:
         logger.log_metrics(FIGURES, step=RECIPE.epochs)
 
 
+def about(key: str = "cell", **config: Any) -> About:
+    """A run of the experiment "group"."""
+    return About(key, f"name of {key}", "group", "pruned", ("group", "digits"), config)
+
+
 def logged(kind: dict[str, Any], folder: Path, keys: tuple[str, ...] = ("cell",)) -> None:
     for key in keys:
-        with logging_to(kind, folder, "group", key, {"density": 0.1}) as loggers:
+        with logging_to(kind, folder, about(key, density=0.1)) as loggers:
             cell(loggers)
 
 
-@pytest.fixture
-def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
-    """No W&B key anywhere, and nothing of W&B's outside `tmp_path`."""
-    for name in ("WANDB_API_KEY", "WANDB_DIR"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv(MODE, "offline")  # as a sweep finds out, ahead of its cells
-    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
-    monkeypatch.setenv("HOME", str(tmp_path))
-    say_once.cache_clear()
-    yield
-    monkeypatch.delenv("WANDB_SERVICE", raising=False)
-
-
 def test_none_writes_nothing(tmp_path: Path) -> None:
-    with logging_to({"name": "none"}, tmp_path, "group", "cell", {}) as loggers:
+    with logging_to({"name": "none"}, tmp_path, about()) as loggers:
         assert loggers == []
     assert list(tmp_path.iterdir()) == []
 
@@ -75,7 +69,7 @@ def test_none_writes_nothing(tmp_path: Path) -> None:
 def test_an_unknown_logger_is_named_with_the_known_ones(tmp_path: Path) -> None:
     with (
         pytest.raises(UserError, match=r"none, csv, tensorboard or wandb, got 'mlflow'"),
-        logging_to({"name": "mlflow"}, tmp_path, "group", "cell", {}),
+        logging_to({"name": "mlflow"}, tmp_path, about()),
     ):
         pytest.fail("there is no such logger")
 
@@ -103,36 +97,60 @@ def test_tensorboard_has_every_figure(tmp_path: Path) -> None:
     accumulator = pytest.importorskip("tensorboard.backend.event_processing.event_accumulator")
     logged({"name": "tensorboard"}, tmp_path, ("first", "second"))
     for key in ("first", "second"):
+        assert len(list((tmp_path / "tensorboard" / key).glob("events.*"))) == 1
         events = accumulator.EventAccumulator(str(tmp_path / "tensorboard" / key))
         events.Reload()
         assert {name: events.Scalars(name)[-1].value for name in FIGURES} == FIGURES
         assert len(events.Scalars("train/loss")) == 2
 
 
-def offline_runs(folder: Path) -> list[list[Any]]:
-    """The records of each offline run, once W&B's background process has written its last."""
-    import wandb
+def test_tensorboards_table_has_the_options_of_all_runs_with_their_accuracies(tmp_path: Path) -> None:
+    pytest.importorskip("tensorboard")
+    runs: dict[str, dict[str, Any]] = {
+        "a": {"masker": "dense"},
+        "b": {"masker": "greedy", "options": {"scope": "global"}},
+    }
+    with contextlib.suppress(RuntimeError):
+        for key, config in (runs | {"c": {}}).items():
+            with logging_to({"name": "tensorboard"}, tmp_path, about(key, **config)) as loggers:
+                loggers[0].log_metrics({"test/accuracy": 50.0, "density": 0.5}, step=1)
+                if key == "c":
+                    raise RuntimeError
+    experiment, sessions = hparams_tab(tmp_path / "tensorboard")
+    assert {one.name for one in experiment.hparam_infos} == {"masker", "options/scope"}
+    assert {one.name.tag for one in experiment.metric_infos} == {"test/accuracy", "density"}
+    told = {
+        key: {name: value.string_value for name, value in start.hparams.items()} for key, (start, _) in sessions.items()
+    }
+    assert told == {"a": {"masker": "dense"}, "b": {"masker": "greedy", "options/scope": "global"}, "c": {}}
+    assert {key for key, (_, end) in sessions.items() if end is not None} == {"a", "b"}
 
-    wandb.teardown()
-    return [wandb_records(path) for path in sorted(folder.glob("wandb/offline-run-*/run-*.wandb"))]
 
-
-def wandb_records(path: Path) -> list[Any]:
-    """The records of an offline run's file: LevelDB's log format (blocks of 32 KiB) of protocol buffers."""
-    Record = importlib.import_module("wandb.proto.wandb_internal_pb2").Record  # noqa: N806
-    data, at, part, found = path.read_bytes(), 7, b"", []
-    while at + 7 <= len(data):
-        if (rest := 32768 - at % 32768) < 7:
-            at += rest
-            continue
-        length, kind = int.from_bytes(data[at + 4 : at + 6], "little"), data[at + 6]
-        part += data[at + 7 : at + 7 + length]
-        at += 7 + length
-        if kind in (1, 4):  # whole, or the last part
-            found.append(Record())
-            found[-1].ParseFromString(part)
-            part = b""
-    return found
+def hparams_tab(folder: Path) -> tuple[Any, dict[str, tuple[Any, Any]]]:
+    """The columns of TensorBoard's HParams tab, and how each run began and ended."""
+    processing = "backend.event_processing"
+    data_provider, multiplexer, context, plugin, backend, metadata = (
+        importlib.import_module(f"tensorboard.{name}")
+        for name in (
+            f"{processing}.data_provider", f"{processing}.plugin_event_multiplexer", "context", "plugins.base_plugin",
+            "plugins.hparams.backend_context", "plugins.hparams.metadata",
+        )
+    )  # fmt: skip
+    runs = multiplexer.EventMultiplexer().AddRunsFromDirectory(str(folder)).Reload()
+    provider = data_provider.MultiplexerDataProvider(runs, str(folder))
+    tab, request = backend.Context(plugin.TBContext(data_provider=provider)), context.RequestContext()
+    found = tab.hparams_metadata(request, "")
+    none = tab.hparams_from_data_provider(request, "", None)
+    sessions = {
+        run: (
+            metadata.parse_session_start_info_plugin_data(tags[metadata.SESSION_START_INFO_TAG]),
+            metadata.parse_session_end_info_plugin_data(tags[metadata.SESSION_END_INFO_TAG])
+            if metadata.SESSION_END_INFO_TAG in tags
+            else None,
+        )
+        for run, tags in found.items()
+    }
+    return tab.experiment_from_metadata(request, "", True, found, none), sessions
 
 
 def test_wandb_without_a_key_leaves_one_finished_offline_run_for_each_cell(tmp_path: Path, offline: None) -> None:
@@ -152,14 +170,14 @@ def test_wandb_without_a_key_leaves_one_finished_offline_run_for_each_cell(tmp_p
         values = {item.key or item.nested_key[0]: json.loads(item.value_json) for item in items}
         assert {name: values[name] for name in FIGURES} == FIGURES
         assert values["train/loss"] > 0
-    assert names == {"first", "second"}
+    assert names == {"name of first", "name of second"}
 
 
 def test_wandb_runs_that_are_open_at_once_keep_their_figures_apart(tmp_path: Path, offline: None) -> None:
     with contextlib.ExitStack() as stack:
         kind = {"name": "wandb", "project": "pruneexp"}
         open_ = {
-            key: stack.enter_context(logging_to(kind, tmp_path, "group", key, {"which": key}))
+            key: stack.enter_context(logging_to(kind, tmp_path, about(key, which=key)))
             for key in ("first", "second", "third")
         }
         for step in range(3):
@@ -171,12 +189,15 @@ def test_wandb_runs_that_are_open_at_once_keep_their_figures_apart(tmp_path: Pat
         items = [item for record in records if record.HasField("history") for item in record.history.item]
         values = [(item.key or "/".join(item.nested_key), json.loads(item.value_json)) for item in items]
         found[name] = [value for key, value in values if key == "train/loss"]
-    assert found == {"first": [0, 1, 2], "second": [10, 11, 12], "third": [20, 21, 22]}
+    assert found == {
+        f"name of {key}": rows
+        for key, rows in {"first": [0, 1, 2], "second": [10, 11, 12], "third": [20, 21, 22]}.items()
+    }
 
 
 def test_a_run_that_fails_is_finished_too(tmp_path: Path, offline: None) -> None:
     def broken() -> None:
-        with logging_to({"name": "wandb", "project": "pruneexp"}, tmp_path, "group", "broken", {}) as loggers:
+        with logging_to({"name": "wandb", "project": "pruneexp"}, tmp_path, about("broken")) as loggers:
             loggers[0].log_metrics(FIGURES)
             raise RuntimeError("the cell fails")
 
@@ -187,11 +208,11 @@ def test_a_run_that_fails_is_finished_too(tmp_path: Path, offline: None) -> None
 
 
 def test_hyper_parameters_reach_the_wandb_run(tmp_path: Path, offline: None) -> None:
-    with logging_to({"name": "wandb", "project": "p"}, tmp_path, "grouped", "named", {"density": 0.25}) as loggers:
+    with logging_to({"name": "wandb", "project": "p"}, tmp_path, about("named", density=0.25)) as loggers:
         loggers[0].log_metrics(FIGURES)
     (records,) = offline_runs(tmp_path)
     run = next(record.run for record in records if record.HasField("run"))
-    assert (run.display_name, run.run_group, run.project) == ("named", "grouped", "p")
+    assert (run.display_name, run.run_group, run.project) == ("name of named", "group", "p")
     assert {item.key: json.loads(item.value_json) for item in run.config.update}["density"] == 0.25
 
 
@@ -199,7 +220,7 @@ def test_wandb_is_told_nothing_of_the_machine_and_says_nothing(
     tmp_path: Path, offline: None, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setattr("socket.gethostname", lambda: "host-of-the-test")
-    with logging_to({"name": "wandb", "project": "p"}, tmp_path / "logs", "group", "cell", {"a": 1}) as loggers:
+    with logging_to({"name": "wandb", "project": "p"}, tmp_path / "logs", about(a=1)) as loggers:
         loggers[0].log_metrics(FIGURES)
         print("a line of the program's own")
     assert capfd.readouterr() == ("a line of the program's own\n", "")
@@ -243,7 +264,7 @@ def test_wandb_writes_where_and_as_the_user_says(
     monkeypatch.setenv("WANDB_DIR", str(tmp_path / "own"))
     for mode in ("offline", "disabled"):
         monkeypatch.setenv("WANDB_MODE", mode)
-        with logging_to(kind, tmp_path / "logs", "group", mode, {}) as loggers:
+        with logging_to(kind, tmp_path / "logs", about(mode)) as loggers:
             loggers[0].log_metrics(FIGURES)
     assert len(offline_runs(tmp_path / "logs")) == 0
     ((first, *_),) = offline_runs(tmp_path / "own")
@@ -254,7 +275,7 @@ def without_trouble(folder: Path, kinds: Sequence[str], during: Callable[[], obj
     """Two cells, each logged twice."""
     for kind in kinds:
         for key in ("first", "second"):
-            with logging_to({"name": kind, "project": "p"}, folder, "group", key, {}) as loggers:
+            with logging_to({"name": kind, "project": "p"}, folder, about(key)) as loggers:
                 loggers[0].log_metrics({"train/loss": 1.0}, step=0)
                 during()
                 loggers[0].log_metrics({"train/loss": 0.5}, step=1)
@@ -442,3 +463,14 @@ def test_a_logger_gives_up_after_its_first_error(where: str, rows: int, ends: in
     lenient.log_metrics({"x": 1.0}, 3)
     assert list(map(str, errors)) == [where] * bool(where)
     assert (sum(one.rows for one in made), sum(one.ends for one in made)) == (rows, ends)
+
+
+def test_a_logger_that_fails_at_the_end_logs_no_more() -> None:
+    made, errors = Breaks("conclusion"), list[Exception]()
+    lenient = Lenient(lambda: made, Breaks.close, errors.append, lambda one, figures: one.fail(*figures))
+    for _ in range(2):
+        lenient.conclude({"conclusion": 1.0})
+        lenient.log_metrics({"x": 1.0}, 1)
+    lenient.close(whole=True)
+    assert list(map(str, errors)) == ["conclusion"]
+    assert (made.rows, made.ends) == (0, 1)

@@ -1,0 +1,59 @@
+"""What trackers, W&B and TensorBoard, are told of a cell: what it is, when it begins, and what its record says, when it ends."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from pruneexp.cell import PLACES, Cell
+from pruneexp.jobs.job import Job
+from pruneexp.records.record import Record
+from pruneexp.system.places import told
+from pruneexp.training.about import About
+
+OF_THE_COMMAND = (*PLACES, "name", "title", "mode", "where", "columns", "figure", "launcher", "seed", "densities")
+OF_PRUNING = ("scorer", "masker", "treatment", "rounds", "round_masker", "round_counts")
+FIGURES = (
+    "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch", "epochs", "diverged",
+    "density", "kept", "prunable", "parameters", "macs", "dead_filters", "collapsed_layers", "effective_density", "lambda2_min", "imdb",
+    "imdb_norm", "peak_memory_bytes",
+)  # fmt: skip
+
+
+def about(job: Job, cell: Cell) -> About:
+    """What a cell is: its names, numbers and every option, but for what belongs to one command or says where things lie.
+
+    Names, density and seed stand by themselves, to group runs by; options are nested under ``options`` as in a configuration. Of a
+    dense cell there are none of scoring and masking, of one whose masker needs no scores none of a scorer.
+    """
+    left_out = OF_PRUNING if cell.density == 1 else () if job.setting.needs_scores else ("scorer",)
+    options = {name: value for name, value in job.setting.resolved.items() if name not in (*OF_THE_COMMAND, *left_out)}
+    options["weights"] = cell.description.get("weights", "none")
+    experiment = job.options.name
+    config = {
+        "experiment": experiment,
+        **cell.names,
+        "density": cell.density,
+        "seed": cell.seed,
+        "precision": cell.precision,
+        "key": cell.key,
+        "options": told(_plain(options)),
+    }
+    tags = dict.fromkeys([experiment, *(cell.names[group] for group in ("dataset", "model", "masker"))])
+    name = f"{cell.short}-d{cell.density:g}-s{cell.seed}"
+    return About(cell.key, name, experiment, "dense" if cell.density == 1 else "pruned", tuple(tags), config)
+
+
+def conclusion(record: Record) -> dict[str, Any]:
+    """What a cell's record says in numbers, under the names that `pruneexp.load_results` has for them; what it lacks is left out."""
+    found = {name: record[name] for name in FIGURES if record.get(name) is not None}
+    seconds = record["seconds"]
+    found["pruning_seconds"] = seconds["scoring"] + seconds["masking"]
+    return found | {"training_seconds": seconds["training"], "seconds": sum(seconds.values())}
+
+
+def _plain(value: Any) -> Any:
+    """Numbers, truth, text and nothing, in mappings and lists; of anything else, as of a default in somebody's own code, the text."""
+    if isinstance(value, Mapping):
+        return {str(name): _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    return value if value is None or isinstance(value, (bool, int, float, str)) else str(value)
