@@ -74,6 +74,8 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
         )
         callbacks: list[Callback] = [progress, *(checkpoints if shared.device.checkpoint_seconds else []), *snapshots]
 
+        going = set(range(len(trials)))
+
         def told(number: int, trained: Trained) -> None:
             trial = trials[number]
             trial.seconds["training"] = trained.seconds + checkpoints[number].seconds_before
@@ -83,6 +85,9 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
                 logger.log_metrics(last_figures(trial, trained), step=shared.recipe.epochs)
                 logger.conclude(conclusion(record_of(trial, trained, checkpoints[number].devices)))
             runs[number].close()
+            going.discard(number)
+            if not going:
+                progress.stop()  # what is told from now on has the terminal to itself
             ended(trial, trained, checkpoints[number].devices)
 
         try:

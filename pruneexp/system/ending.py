@@ -26,11 +26,11 @@ def told_at_the_end(program: str) -> Iterator[None]:
         print(visible(shortened(f"{program}: {unwritable(error.filename, error)}")), file=sys.stderr)
         sys.exit(2)
     except KeyboardInterrupt:  # of code that is called: a signal's is `Stopped`
-        print(f"{program}: interrupted; finished cells are kept, the same command goes on from there.", file=sys.stderr)
+        print(f"{program}: interrupted; finished cells are kept, the same command goes on.", file=sys.stderr)
         sys.exit(130)
     except Stopped as stopped:
         print(
-            f"{program}: ended by {stopped}; finished cells are kept, the same command goes on from there.",
+            f"{program}: ended by {stopped}; finished cells are kept, the same command goes on.",
             file=sys.stderr,
         )
         sys.exit(stopped.code)

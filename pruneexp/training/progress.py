@@ -52,11 +52,15 @@ class CellProgress(lightning.Callback):
             self._fit(", ".join([*told, *([] if left is None else [f"{in_words(left)} left"])]))
 
     def _fit(self, state: str) -> None:
-        """Have title, bar and state fit one line: the title is the longest that leaves room for a bar, or that fits."""
+        """Have title, bar and state fit one line: the title is the longest that leaves room for a bar, or, where only the last would,
+        that fits without."""
         assert self.bar is not None
+        most = f"epoch {self.bar.tasks[0].total:g}/{self.bar.tasks[0].total:g}, accuracy 100.0 %, 59 min left"
         state = fitting([state, state.replace("training ", "")], self.console.width // 2)
+        state = state.ljust(len(most))  # so that nothing moves as it grows
         room = self.console.width - len(state) - 2  # a blank beside each column
-        title = fitting([*(title for title in self.titles if len(title) <= room - SHORTEST), *self.titles], room)
+        with_bar = [title for title in self.titles[:-1] if len(title) <= room - SHORTEST]
+        title = fitting([*with_bar, *self.titles], room)
         rest = room - len(title)
         drawn = [BarColumn(min(LONGEST, rest))] if rest >= SHORTEST else []
         self.bar.columns = (self.texts[0], *drawn, self.texts[1])

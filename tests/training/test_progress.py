@@ -67,6 +67,8 @@ def test_one_line_says_it_all(monkeypatch: pytest.MonkeyPatch, width: int, title
     (line,) = drawn(monkeypatch, width, 3)[0].splitlines()
     assert line.startswith(title + " ")
     assert line.rstrip().endswith(state)
+    early = drawn(monkeypatch, width, 0)[0]
+    assert early.index("epoch") == line.index("epoch") or width > 100
     assert "…" not in line
     assert set(line[len(title) : line.index("epoch")]) <= set(" ━╸╺")
     assert len(line) <= width
