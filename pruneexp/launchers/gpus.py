@@ -20,6 +20,7 @@ from pruneexp.failures import Failure
 from pruneexp.launchers.bundle import Bundle, bundles
 from pruneexp.launchers.task import Outcome, Report, Task
 from pruneexp.records.store import Store
+from pruneexp.system.console import PASSED_ON, terminal_width
 from pruneexp.system.signals import Stopped, end_in_order
 from pruneexp.worklist import TimeLeft
 
@@ -40,6 +41,9 @@ class Worker:
         cores = len(os.sched_getaffinity(0))
         environment = dict.fromkeys(THREADS, str(max(1, cores // workers))) | os.environ | {"PYTHONIOENCODING": "utf-8"}
         environment["CUDA_VISIBLE_DEVICES"] = visible
+        prefix = f"[{number}] "
+        if (width := terminal_width()) is not None:
+            environment[PASSED_ON] = str(width - len(prefix))
         incoming, outgoing = os.pipe()
         # a session of its own: Ctrl-C reaches this process alone, which ends its workers
         self.process = subprocess.Popen(
@@ -57,7 +61,7 @@ class Worker:
         os.close(outgoing)
         self.replies = os.fdopen(incoming, encoding="utf-8")
         assert self.process.stdout is not None
-        self.output = threading.Thread(target=_pass_on, args=(self.process.stdout, f"[{number}] "), daemon=True)
+        self.output = threading.Thread(target=_pass_on, args=(self.process.stdout, prefix), daemon=True)
         self.output.start()
 
     def run(self, bundle: Bundle) -> Outcome | None:

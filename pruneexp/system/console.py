@@ -1,6 +1,7 @@
 """Where people are told things, and how: whatever is in a text, it fits the terminal and does nothing to it."""
 
 import functools
+import os
 import re
 import shlex
 import sys
@@ -10,17 +11,25 @@ from collections.abc import Sequence
 from rich.cells import cell_len
 from rich.console import Console
 
+PASSED_ON = "PRUNEEXP_COLUMNS"  # a variable of the environment
 ENDLESS = 1 << 16  # characters of a line in a file or pipe, where there is no width to fit
 
 
 def console() -> Console:
     """Standard output, in a file or pipe without an end of the line. What stands in brackets is no markup."""
-    return Console(highlight=False, markup=False, emoji=False, width=None if sys.stdout.isatty() else ENDLESS)
+    width = None if sys.stdout.isatty() else ENDLESS
+    return Console(
+        highlight=False, markup=False, emoji=False, width=width, force_jupyter=False
+    )  # notebooks have plain lines too
 
 
 def terminal_width() -> int | None:
-    """The characters of a line of the terminal; None in a file or pipe."""
-    return console().width if sys.stdout.isatty() else None
+    """The characters of a line of the terminal, also of one to which another process passes on what this one says, and has said so in
+    `PASSED_ON`; None in a file or pipe."""
+    if sys.stdout.isatty():
+        return console().width
+    told = os.environ.get(PASSED_ON, "")
+    return int(told) if told.isdecimal() else None
 
 
 def say(title: str | Sequence[str], sentence: str) -> None:

@@ -292,6 +292,30 @@ def test_what_a_killed_report_left_is_cleaned_up(runs: Path, monkeypatch: pytest
     assert sorted(path.suffix for path in tables.iterdir()) == [".csv", ".json", ".md", ".tex"]
 
 
+@pytest.mark.parametrize("width", [40, 80])
+def test_a_narrow_terminal_has_what_counts_whole(
+    runs: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], width: int
+) -> None:
+    made = grid(runs, "seed=0,1,2")
+    fill(made, runs, lambda cell: record(cell, 50 + cell.seed))
+    for module in ("reports.report", "system.tables"):
+        monkeypatch.setattr(f"pruneexp.{module}.terminal_width", lambda: width)
+    write_report(made, "command")
+    out = capsys.readouterr().out.splitlines()
+    rule = next(k for k, line in enumerate(out) if set(line.strip()) == {"─"})
+    rows = [line for line in out[rule + 1 :] if "51.0 ± 2.5" in line]
+    assert len(rows) == len(table(runs)) == 5
+    assert all(len(line.rstrip()) <= width for line in [*rows, *out[rule - 1 : rule + 1]])
+    assert {"density", "n", "accuracy"} <= set(out[rule - 1].split())
+    assert {word for row in rows for word in row.split()} >= {"dense", "sparsify", "greedy", "2", "10", "100"}
+    left_out = next(line for line in out if line.startswith("In the files also: "))
+    assert "IMDB" in left_out
+    assert ("drop" in left_out) == (width < 60)
+    (paths,) = [line for line in out if "/tables/" in line]
+    name, braces = paths.split("{")
+    assert {path.suffix[1:] for path in Path(name).parent.iterdir()} == set(braces.removesuffix("}").split(","))
+
+
 def test_options_in_brackets_are_shown_on_the_console_too(runs: Path, capsys: pytest.CaptureFixture[str]) -> None:
     made = grid(runs, "seed=0", "scorer=synflow", "masker=greedy", "round_masker=masker,greedy", "densities=[0.1]")
     fill(made, runs, lambda cell: record(cell, 50))

@@ -1,11 +1,13 @@
 """What is told fits every terminal: characters that its encoding lacks stand there as their escapes."""
 
+import io
 import os
 import subprocess
 import sys
 
 import pytest
 
+from pruneexp.system.console import PASSED_ON, terminal_width
 from tests.command import ROOT
 
 TELLS = """
@@ -42,3 +44,13 @@ def test_no_text_is_too_much_for_an_encoding(locale: dict[str, str]) -> None:
     assert first in ("é→中".encode(), b"\\xe9\\u2192\\u4e2d", b"\xe9\\u2192\\u4e2d")
     assert second.startswith(b"cell [1]: ")
     assert second.endswith(b"\\x1b[31m")
+
+
+def test_a_process_may_be_told_how_wide_the_terminal_is_that_shows_its_lines(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "stdout", io.StringIO())
+    monkeypatch.delenv(PASSED_ON, raising=False)
+    assert terminal_width() is None
+    monkeypatch.setenv(PASSED_ON, "76")
+    assert terminal_width() == 76
+    monkeypatch.setenv(PASSED_ON, "wide")
+    assert terminal_width() is None
