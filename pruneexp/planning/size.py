@@ -32,7 +32,7 @@ class Size:
         self.network = bare if bare is not None and is_plain(bare) else setting.network(classes, shape)
         self.weights = {name: weight.numel() for name, weight in prunable(self.network).items()}
         self.read = [(name, weight.shape[1:]) for name, weight in prunable(self.network).items()]
-        self.same = alike.same if alike is not None and alike.read == self.read else self
+        self.same: Size = alike.same if alike is not None and alike.read == self.read else self
         self.structure = Structure(self.network, shape)
         self.known: dict[str, tuple[int, int | None] | None] = {}
 

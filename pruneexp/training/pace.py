@@ -4,7 +4,8 @@ import copy
 import itertools
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from torch import nn
@@ -16,10 +17,10 @@ from pruneexp.training.device import Device
 from pruneexp.training.members import seconds as seconds_on_gpu
 from pruneexp.training.step import Step
 
-FEWEST, MOST = 3, 50  # times that a piece of work is repeated
+ENOUGH, MOST = 6, 50  # times that a piece of work is repeated, if there is time
 SETTLED = 0.03  # of the median: its standard error
 FEW = 2  # images of the first step, since BatchNorm may need two
-SPENT = 4  # steps, at least, that the time which may be spent has room for
+ROOM = 8  # steps of so many images, of which there has to be time where a step of twice as many is tried
 
 
 def epoch_seconds(
@@ -49,25 +50,36 @@ def epoch_seconds(
     return (making + step) * images / min(recipe.batch_size, images)
 
 
-def median_seconds(work: Callable[[], object], most: float) -> float:
-    """Median seconds of a piece of work after a first time, which does not count.
+def median_seconds(work: Callable[[], object], most: float, known: Sequence[float] = ()) -> float:
+    """Median seconds of a piece of work, repeated until it has settled or `most` seconds are over, and once in any case.
 
-    It is repeated until the median's standard error, 1.25 sigma / sqrt(n) with sigma from the quartiles as of a normal distribution
-    (IQR / 1.35), is below `SETTLED` of it, or until `most` seconds are over; `FEWEST` times in any case.
+    It has settled where, of at least `ENOUGH` times, the standard error of the median, 1.25 sigma / sqrt(n) with sigma = IQR / 1.35 as of
+    a normal distribution, is below `SETTLED` of it.
+
+    Args:
+        work: to be timed; a first time, in which libraries choose their algorithms, does not count.
+        most: seconds; of those known too.
+        known: what it took already, where the first time is over.
     """
-    work()
-    times: list[float] = []
-    end = time.perf_counter() + most
-    while len(times) < FEWEST or (time.perf_counter() < end and len(times) < MOST and not _settled(times)):
-        start = time.perf_counter()
+    if not known:
         work()
-        times.append(time.perf_counter() - start)
+    times, end = list(known), time.perf_counter() + most - sum(known)
+    while not times or (time.perf_counter() < end and len(times) < MOST and not _settled(times)):
+        times.append(_seconds_of(work))
     return statistics.median(times)
 
 
 def _settled(times: list[float]) -> bool:
+    if len(times) < ENOUGH:
+        return False
     low, middle, high = statistics.quantiles(times)
-    return len(times) >= 2 * FEWEST and 1.25 * (high - low) / 1.35 / len(times) ** 0.5 < SETTLED * middle
+    return 1.25 * (high - low) / 1.35 / len(times) ** 0.5 < SETTLED * middle
+
+
+def _seconds_of(work: Callable[[], object]) -> float:
+    start = time.perf_counter()
+    work()
+    return time.perf_counter() - start
 
 
 def _step_seconds(network: nn.Module, recipe: Recipe, device: Device, batch: Split, most: float, frozen: bool) -> float:
@@ -75,26 +87,20 @@ def _step_seconds(network: nn.Module, recipe: Recipe, device: Device, batch: Spl
     step = Step(device.place(copy.deepcopy(network)).train(), {}, recipe, device)
     if frozen:
         step.freeze(True)
+
+    def make(count: int) -> None:
+        step(batch[0][:count], batch[1][:count])
+
     whole = len(batch[1])
     count = min(FEW, whole)
-    step(*_first(batch, count))  # libraries choose their algorithms
-    while count < whole:
-        start = time.perf_counter()
-        step(*_first(batch, count))
-        if 2 * SPENT * (time.perf_counter() - start) > most:
-            break
+    make(count)  # libraries choose their algorithms
+    while ROOM * (once := _seconds_of(partial(make, count))) < most and count < whole:
         count = min(2 * count, whole)
-    some = _first(batch, count)
-    seconds = median_seconds(lambda: step(*some), most / 2)
+    seconds = median_seconds(partial(make, count), most / 2, [once])
     if count == whole:
         return seconds
     fixed = min(median_seconds(step.optimiser.step, most / 6), seconds)
     return fixed + (seconds - fixed) * whole / count
-
-
-def _first(batch: Split, count: int) -> Split:
-    images, labels = batch
-    return images[:count], labels[:count]
 
 
 def _random(sizes: Sizes, count: int, recipe: Recipe, device: Device) -> Resident:
