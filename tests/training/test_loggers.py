@@ -353,6 +353,8 @@ def test_nothing_waits_at_the_end_for_wandbs_process(
     ends[-1]()
     assert len(services) == 1
     assert time.monotonic() - begin < 3
+    while list(wandb_run._services()) and time.monotonic() - begin < 5:  # on a busy machine it dies a little later
+        time.sleep(0.01)
     assert list(wandb_run._services()) == []
 
 
