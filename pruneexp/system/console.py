@@ -46,7 +46,7 @@ def say_once(title: str, sentence: str) -> None:
 
 def tell(sentence: str) -> None:
     """One line, however long; above a bar that shows how far something is, which takes over what is printed, and no console's."""
-    print(visible(sentence), flush=True)
+    print(f"{visible(sentence)}\n", end="", flush=True)  # at once, whoever else writes
 
 
 def fitting(texts: Sequence[str], room: int | None = None) -> str:

@@ -1,6 +1,5 @@
 """What a person watching sees: which cell of how many, epoch, accuracy, time left."""
 
-import time
 from collections.abc import Sequence
 from typing import Any
 
@@ -11,6 +10,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from pruneexp.system.console import console, fitting, visible
 from pruneexp.system.durations import in_words
 
+EVERY = 0.1  # seconds: steps may be a thousand times as fast as eyes
 LONGEST, SHORTEST = 40, 6  # characters of a bar; where there is no room for the shortest, there is none
 
 
@@ -24,7 +24,7 @@ class CellProgress(lightning.Callback):
 
     def __init__(self, titles: Sequence[str], console: Console) -> None:
         self.titles, self.console = [visible(title) for title in titles], console
-        self.start = time.perf_counter()
+        self.shown = -EVERY
         self.bar: Progress | None = None
 
     def on_train_start(self, trainer: lightning.Trainer, pl_module: lightning.LightningModule) -> None:
@@ -40,7 +40,8 @@ class CellProgress(lightning.Callback):
     def on_train_batch_end(
         self, trainer: lightning.Trainer, pl_module: Any, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        if self.bar is not None:
+        if self.bar is not None and self.console.get_time() - self.shown >= EVERY:
+            self.shown = self.console.get_time()
             branches = [pl_module.branches[number] for number in pl_module.going]
             behind = min(branch.epoch for branch in branches)  # others may have gone on from a later one
             done = behind + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
