@@ -38,7 +38,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	method-options ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-busy bad-input damaged-files full-disks soak \
+	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-plans bench-busy bad-input damaged-files full-disks soak \
 	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page audit clean
 
 help: ## list the targets
@@ -178,6 +178,9 @@ bench-centrality: .venv/tested ## seconds of similarity graph and centrality for
 
 bench-sweep: .venv/tested ## processor time of status, plan, report and a restart of 18,000 finished cells
 	.venv/bin/python -m scripts.bench_sweep $(ARGS)
+
+bench-plans: .venv/tested ## what mode=plan says of every experiment, and how long it takes to say it; half an hour
+	.venv/bin/python -m scripts.bench_plans $(ARGS)
 
 bench-busy: .venv/tested ## seconds a cell of the default experiment beside busy processes, by how waiting threads wait
 	.venv/bin/python -m scripts.bench_busy $(ARGS)

@@ -157,6 +157,11 @@ LINES = {  # what is wrong with the lines below it
         "+experiment=laenen_fig3 data_dir=a,b mode=plan", "+experiment@nothing=laenen_fig3 mode=plan",
         "+experiment=laenen_fig3 launcher=local,gpus mode=plan",
     ],
+    "a plan": [
+        "mode=plan plan.time=maybe", "mode=plan plan.time=1", "mode=plan plan.time=", "mode=plan plan=false", "mode=plan plan=time",
+        "mode=plan plan.tim=false", "mode=plan plan.time.x=1", "mode=plan +plan.x=true", "mode=plan ~plan", "mode=plan ~plan.time",
+        "mode=plan plan=[time]", "mode=plan plan=null",
+    ],
     "what one command has but once, swept": [
         "mode=plan,status", "results_dir=a,b", "data_dir=a,b", "report_dir=a,b", "name=a,b", "title=a,b", "launcher=local,gpus",
         "records=[],[a]", "columns=[n],[accuracy]", "where=none,x", "logger=none,csv", "figure=[],[accuracy]", "trainer.threads=1,2",

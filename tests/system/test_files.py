@@ -364,6 +364,7 @@ EXCEPTIONS = {
     ("pruneexp/training/processes.py", "(folder / 'error').open"): "in a private temporary folder",
     ("pruneexp/training/processes.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_busy.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
+    ("scripts/bench_plans.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_sweep.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_sweep.py", "tempfile.TemporaryFile"): "a private temporary file",
     ("scripts/kill_and_restart.py", "(self.folder / 'output.txt').open"): "the log that a started process appends to",
