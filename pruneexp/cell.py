@@ -134,7 +134,9 @@ class Options(BaseModel):
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     plan: Annotated[
-        dict[Literal["time"], bool], Words("{time: true} or {time: false}, typed as in plan.time=false")
+        dict[Literal["time"], bool],
+        Field(min_length=1),
+        Words("{time: true} or {time: false}, typed as in plan.time=false"),
     ] = option({"time": True}, "of mode=plan: plan.time=false tells no times, and times nothing")
     records: Annotated[
         list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]"), Place()

@@ -15,8 +15,8 @@ from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
-from pruneexp.components.values import shown
+from pruneexp.cell import FIELDS, GROUPS, OTHERS, ROOT, SEVERAL, Options, hint
+from pruneexp.components.values import shown, value_of
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.combining import SEED, Dimension
 from pruneexp.jobs.composing import check_files, contents_of
@@ -24,8 +24,11 @@ from pruneexp.jobs.words import GROUP_OF, opened
 
 ONCE = (  # options of the whole sweep
     "mode", "name", "title", "launcher", "measurement", "columns", "figure", "where", "records", "data_dir", "results_dir",
-    "report_dir", "cell", "format", "to",
+    "report_dir", "cell", "format", "to", "plan",
 )  # fmt: skip
+MAPPINGS = tuple(
+    name for name in FIELDS if isinstance(ROOT[name], dict)
+)  # options whose parts are typed NAME.PART=VALUE
 TEXTS = tuple(name for name, field in FIELDS.items() if field.annotation is str)  # options that are one line of text
 MOST = 100_000  # values of one option: more is a slip
 LONGEST = 100_000  # letters of a word: Hydra's parser takes seconds for more
@@ -182,6 +185,8 @@ def _refuse(override: Override) -> None:
     if override.is_sweep_override() and GROUP_OF.get(name, name.split(".")[0]) in ONCE:
         comma = f"; if that is one, {_put_quotes(name, _quoted(typed))}" if name in TEXTS else "."
         raise UserError(f"{name} has one value for all jobs of a sweep, got several{comma}")
+    if name in MAPPINGS and not override.is_delete():
+        value_of(name, hint(Options, name), override.value())  # Hydra would merge it into the default
     if name in TEXTS and not override.is_delete() and not override.is_sweep_override():
         value = override.value()
         if not isinstance(value, (str, QuotedString)) or (isinstance(value, str) and typed != typed.strip()):

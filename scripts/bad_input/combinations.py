@@ -160,7 +160,7 @@ LINES = {  # what is wrong with the lines below it
     "a plan": [
         "mode=plan plan.time=maybe", "mode=plan plan.time=1", "mode=plan plan.time=", "mode=plan plan=false", "mode=plan plan=time",
         "mode=plan plan.tim=false", "mode=plan plan.time.x=1", "mode=plan +plan.x=true", "mode=plan ~plan", "mode=plan ~plan.time",
-        "mode=plan plan=[time]", "mode=plan plan=null",
+        "mode=plan plan=[time]", "mode=plan plan=null", "mode=plan plan={a: 1}", "mode=plan plan={}", "mode=plan plan.time=true,false",
     ],
     "what one command has but once, swept": [
         "mode=plan,status", "results_dir=a,b", "data_dir=a,b", "report_dir=a,b", "name=a,b", "title=a,b", "launcher=local,gpus",
