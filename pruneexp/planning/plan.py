@@ -76,7 +76,7 @@ def print_plan(grid: Grid) -> None:
     left_out = print_table(shown, NEEDED, ORDER, SETTINGS)
     if left_out:
         out.print(f"No room for {', '.join(left_out)}.")
-    out.print(_summary(rows, device, options.plan["time"]), soft_wrap=True)
+    out.print(_summary(rows, device, options.plan["time"]))
 
 
 def _row(names: tuple[str, ...], slots: list[Slot], store: Store, sizes: Sizes) -> Row:

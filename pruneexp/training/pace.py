@@ -29,7 +29,8 @@ def epoch_seconds(
     """Seconds of an epoch of training, on random images; the batches are made, and the steps, as a training makes them.
 
     On a CPU a step has a whole batch where there is time for it. Else it has fewer images, and what it takes beyond the optimiser's
-    part, which is timed by itself and is the same for any number, is counted for each. What an epoch's end takes is not there.
+    part, which is timed by itself and is the same for any number, is counted for each. What an epoch's end takes is not there, and
+    neither is what other programs take from this one.
 
     Args:
         network: anywhere; left as it is.
@@ -77,9 +78,10 @@ def _settled(times: list[float]) -> bool:
 
 
 def _seconds_of(work: Callable[[], object]) -> float:
-    start = time.perf_counter()
+    """What passes, or the processor's share of it where that is less: time in which other programs have the processor is not the work's."""
+    start, used = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - start
+    return min(time.perf_counter() - start, time.process_time() - used)
 
 
 def _step_seconds(network: nn.Module, recipe: Recipe, device: Device, batch: Split, most: float, frozen: bool) -> float:

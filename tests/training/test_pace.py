@@ -19,10 +19,13 @@ CPU = Device("cpu")
 
 
 class Clock:
-    """Time goes on by what is done."""
+    """Time goes on by what is done, and the processor's part of it."""
 
     def __init__(self) -> None:
-        self.now = 0.0
+        self.now, self.share = 0.0, 1.0
+
+    def processor(self) -> float:
+        return self.now * self.share
 
     def __call__(self) -> float:
         return self.now
@@ -31,7 +34,7 @@ class Clock:
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     made = Clock()
-    monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=made))
+    monkeypatch.setattr(pace, "time", SimpleNamespace(perf_counter=made, process_time=made.processor))
     return made
 
 
@@ -77,6 +80,15 @@ def test_work_is_repeated_until_its_median_has_settled(clock: Clock) -> None:
     assert median([9.0, 1.0, 5.0, *[2.0, 3.0] * 60], 8.5) == (2.5, 1 + 4)  # the time is over
     assert median([9.0, 4.0, 4.0, 5.0, 6.0], 0.0) == (4.0, 1 + 1)  # once in any case
     assert median([9.0, 1.0, *[2.0] * 60], 100) == (2.0, 1 + 7)  # one that is otherwise does not move it
+
+
+@pytest.mark.parametrize(("share", "counted"), [(0.25, 0.5), (1.9, 2.0)])
+def test_time_that_others_have_the_processor_does_not_count(clock: Clock, share: float, counted: float) -> None:
+    def work() -> None:
+        clock.now += 2.0
+
+    clock.share = share  # of a processor, or of several
+    assert median_seconds(work, 100) == pytest.approx(counted)
 
 
 @pytest.mark.parametrize(
