@@ -6,7 +6,7 @@ import hashlib
 import importlib.util
 import sys
 import sysconfig
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from importlib.metadata import packages_distributions, version
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,16 @@ from pruneexp.errors import UserError
 from pruneexp.system import files
 
 OURS = Path(__file__).resolve().parents[1]
-INSTALLED = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")})
+
+
+def folders_of_installed(path: Iterable[str]) -> tuple[Path, ...]:
+    """Where packages are installed: this environment's folders, and those on a search path of the user, the system or the environment
+    that this one lies over."""
+    others = (folder for folder in path if Path(folder).name in ("site-packages", "dist-packages"))
+    return tuple({Path(folder).resolve() for folder in (*map(sysconfig.get_path, ("purelib", "platlib")), *others)})
+
+
+INSTALLED = folders_of_installed(sys.path)
 STANDARD = Path(sysconfig.get_path("stdlib")).resolve()
 
 

@@ -225,3 +225,11 @@ def test_options_of_the_users_are_checked_too(write: Write) -> None:
         configured("scorer", node | {"share": "much"})
     with pytest.raises(UserError, match=r"there is no option 'scorer\.shore'\. Did you mean 'scorer\.share'"):
         configured("scorer", node | {"shore": 1})
+
+
+def test_packages_of_the_environment_below_are_installed_ones(tmp_path: Path) -> None:
+    """Of an environment made with --system-site-packages, and of a user's own folder."""
+    below = tmp_path / "lib" / "site-packages"
+    found = foreign.folders_of_installed([str(below), str(tmp_path / "dist-packages"), str(tmp_path)])
+    assert {below.resolve(), (tmp_path / "dist-packages").resolve()} <= set(found)
+    assert tmp_path.resolve() not in found
