@@ -25,7 +25,7 @@ def _rank(row: Mapping[str, float]) -> tuple[bool, float, float]:
 
 @dataclass(frozen=True)
 class Selection:
-    """Early stopping (Prechelt 1998, "Early stopping - but when?") and the choice of an epoch, each by itself or both together.
+    """Early stopping (Goodfellow, Bengio & Courville 2016, section 7.8) in its two parts, each by itself or both, as its Algorithm 7.1.
 
     Attributes:
         best: the weights that are tested and saved are those of the best epoch (`best_epoch`) rather than of the last.

@@ -16,6 +16,7 @@ from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.cuda_graph import Replayed, few_launches
 from pruneexp.training.device import Device
 from pruneexp.training.round import Round
+from pruneexp.training.selection import Selection
 from pruneexp.training.step import Step
 from pruneexp.training.train import train_together
 from tests.stub import small
@@ -53,22 +54,27 @@ class Watch:
 
 
 def trained(networks: int, graphs: bool, validation: int, crop: bool, epochs: int, folder: str) -> dict[str, Any]:
-    """A training of networks of different seeds that leaves checkpoints."""
+    """A training of networks of different seeds that leaves checkpoints; with validation images each epoch is better than the one before,
+    and kept."""
     device = Device("cuda", graphs=graphs)
     device.prepare()
     recipe = dataclasses.replace(small.RECIPE, epochs=epochs, resized_crop=crop, shift=0 if crop else 2)
     residents = [small.data(device, recipe, seed, validation) for seed in range(networks)]
     trainees, watch = small.trainees("vgg", residents), Watch()
     for trainee in trainees:
+        trainee.selection = Selection(best=validation > 0)
         watch.look(trainee.network)
     checkpoints = [
         Checkpoint(Path(folder) / str(number), {}, "stub", 3600, print, number) for number in range(networks)
     ]
     cuda_stub.reset()
-    with watch.here():
-        train_together(trainees, recipe, device, checkpoints)
+    falling = ((float(loss), 50.0) for loss in itertools.count(10**6, -1))
+    better = unittest.mock.patch("pruneexp.training.tally._means", side_effect=falling)
+    with watch.here(), better:
+        results = train_together(trainees, recipe, device, checkpoints)
     return {
         **cuda_stub.counts(),
+        "kept": sum(result.chosen == epochs - 1 for result in results),
         "replayed": watch.replayed,
         "autocast": {name: sorted(seen) for name, seen in watch.autocast.items()},
     }
@@ -79,6 +85,7 @@ def an_epoch(networks: int, graphs: bool, validation: int, crop: bool) -> dict[s
     with tempfile.TemporaryDirectory() as folder:
         fewer, more = (trained(networks, graphs, validation, crop, epochs, folder) for epochs in (FEWER, MORE))
     return {
+        "kept": more["kept"],
         "waits": (more["synchronisations"] - fewer["synchronisations"]) / (MORE - FEWER),
         "launches": (more["launches"] - fewer["launches"]) / (MORE - FEWER),
         "replayed": more["replayed"][len(fewer["replayed"]) :],

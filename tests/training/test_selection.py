@@ -187,6 +187,29 @@ def test_an_interrupted_training_ends_as_one_that_was_not(
     assert same(resumed, whole)
 
 
+def test_an_error_when_the_last_and_best_epoch_has_its_row_loses_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scripted(monkeypatch, {0: [(1.0, 10.0 + epoch) for epoch in range(6)]})
+    whole, resumed, told = network(), network(), list[str]()
+    expected = run(whole, BEST)
+    log = Branch._log
+
+    def raising(self: Branch, row: dict[str, float]) -> None:
+        log(self, row)
+        if row["epoch"] == 5:
+            raise Interrupted
+
+    with monkeypatch.context() as patched:
+        patched.setattr(Branch, "_log", raising)
+        with pytest.raises(Interrupted):
+            run(network(), BEST, checkpoint(tmp_path / "file", told, every=3600))
+    found = run(resumed, BEST, checkpoint(tmp_path / "file", told))
+    assert told == ["goes on after epoch 6 of 6"]
+    assert (found.history, found.loss, found.chosen) == (expected.history, expected.loss, 5)
+    assert same(resumed, whole)
+
+
 def test_beside_others_each_is_what_it_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     scripted(monkeypatch, {0: HUMP, 1: HUMP[::-1]})
     asked = [(0, BEST), (1, BOTH), (0, Selection(patience=1)), (1, LAST)]

@@ -165,8 +165,10 @@ def test_the_host_waits_for_no_step() -> None:
 
 
 def test_the_host_waits_once_an_epoch_and_once_more_for_validation_images() -> None:
-    """For one network and for three of three seeds, in several chunks, shifted or cropped, with a checkpoint kept each epoch."""
+    """For one network and for three of three seeds, in several chunks, shifted or cropped, with a checkpoint kept each epoch; and with the
+    best network so far, which is each epoch's, where there are validation images."""
     epochs = said("epochs")["epochs"]
+    assert [found["kept"] for _, found in epochs] == [networks for (networks, *_), _ in epochs]
     assert [found["waits"] for _, found in epochs] == [2 if validation else 1 for (_, _, validation, _), _ in epochs]
     assert {tuple(case[:1]) for case, _ in epochs} == {(1,), (3,)}
 
