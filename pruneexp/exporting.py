@@ -88,7 +88,7 @@ def _check_free(path: Path) -> None:
     """Raise UserError where a file cannot be made without harm."""
     if os.path.lexists(path):
         raise UserError(
-            f"{path} is there already, and nothing is written over it: delete it, or choose another name with to=FILE."
+            f"{path} is there already, and nothing is written over it: delete it, or choose another name (to=FILE)."
         )
     try:
         if not files.is_folder(path.parent):
