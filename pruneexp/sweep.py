@@ -10,14 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from hydra.core.override_parser.types import Override
-from omegaconf import DictConfig, open_dict
+from omegaconf import DictConfig
 
 from pruneexp.cell import Cell, Options, hint
 from pruneexp.components.component import Component
 from pruneexp.components.values import value_of
 from pruneexp.errors import UserError
 from pruneexp.jobs.combining import SEED, Combinations
-from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, plain
+from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, in_full, plain
 from pruneexp.jobs.declared import Declared, declared
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.overrides import MOST, Parser, by_experiment
@@ -169,7 +169,7 @@ def first_config(arguments: Sequence[str], source: Source) -> Any:
         UserError: as `grids`.
     """
     with hydra(source) as loader:
-        return composed(source.name, _first_words(Parser(loader), arguments, source), whole=True)
+        return in_full(source.name, _first_words(Parser(loader), arguments, source))
 
 
 def _first_words(parser: Parser, arguments: Sequence[str], source: Source) -> list[str]:
@@ -186,7 +186,7 @@ def _grid(parser: Parser, source: Source, overrides: Sequence[Override]) -> Grid
     said, followed = _said(parser, name, experiment, overrides), choosers(parser.loader, name, experiment)
 
     def compose(words: list[str]) -> DictConfig:
-        return start if words == fixed else composed(name, words)
+        return start if words == fixed else composed(name, words).config
 
     count = math.prod(len(one.words) for one in dimensions)
     if count > MOST:
@@ -229,12 +229,9 @@ def _split(parser: Parser, name: str, overrides: Sequence[Override]) -> tuple[li
     fixed = [str(override.input_line) for override in overrides if not override.is_sweep_override()]
     given = {override.key_or_group for override in overrides}
     given |= {GROUP_OF[name] for name in given & GROUP_OF.keys()}
-    config = composed(name, fixed, whole=True)
-    sweeper = config.hydra.sweeper.get("params") or {}
-    own = parser.parse([f"{key!s}={value!s}" for key, value in sweeper.items() if key not in given])
-    with open_dict(config):
-        del config["hydra"]
-    return fixed, own + [override for override in overrides if override.is_sweep_override()], config
+    found = composed(name, fixed)
+    own = parser.parse([f"{key!s}={value!s}" for key, value in found.params.items() if key not in given])
+    return fixed, own + [override for override in overrides if override.is_sweep_override()], found.config
 
 
 def _check_at_once(found: Sequence[Grid]) -> None:
@@ -265,7 +262,7 @@ def setting_of(*overrides: str) -> Setting:
 def _setting_of(overrides: tuple[str, ...], state: int, folder: str) -> Setting:
     with hydra(Source()):
         words = ["figure=[]", *(opened(override) for override in overrides)]  # no report is made of it
-        return Setting(plain(composed("config", words)))
+        return Setting(plain(composed("config", words).config))
 
 
 def named(group: str, name: str, *overrides: str) -> Component:

@@ -13,12 +13,12 @@ from hydra import compose as hydra_compose
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import Phase, example, given, settings
 from hypothesis import strategies as st
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict
 
 from pruneexp import sweep
 from pruneexp.errors import UserError
 from pruneexp.jobs import composing
-from pruneexp.jobs.composing import Source, composed, hydra, plain
+from pruneexp.jobs.composing import Composed, Source, composed, hydra, plain
 from pruneexp.jobs.overrides import Parser
 from pruneexp.jobs.words import GROUP_OF, opened
 from pruneexp.sweep import expand, grids
@@ -48,7 +48,7 @@ def in_full(arguments: Sequence[str], source: Source | None = None) -> list[dict
         parser = OverridesParser.create(config_loader=loader)
         typed = parser.parse_overrides([opened(argument) for argument in arguments])
         fixed = [str(one.input_line) for one in typed if not one.is_sweep_override()]
-        params = composed(source.name, fixed, whole=True).hydra.sweeper.get("params") or {}
+        params = composing.in_full(source.name, fixed).hydra.sweeper.get("params") or {}
         names = {GROUP_OF.get(one.key_or_group, one.key_or_group) for one in typed}
         own = parser.parse_overrides([opened(f"{name}={value}") for name, value in params.items() if name not in names])
         each = [
@@ -57,7 +57,15 @@ def in_full(arguments: Sequence[str], source: Source | None = None) -> list[dict
             else [str(one.input_line)]
             for one in [*own, *(one for one in typed if one.is_sweep_override())]
         ]
-        return [plain(composed(source.name, [*fixed, *words])) for words in itertools.product(*each)]
+        return [by_hydra(source.name, [*fixed, *words]) for words in itertools.product(*each)]
+
+
+def by_hydra(name: str, words: Sequence[str]) -> dict[str, Any]:
+    """What Hydra alone makes of the words."""
+    config = composing.in_full(name, words)
+    with open_dict(config):
+        del config["hydra"]
+    return plain(config)
 
 
 def put_together(arguments: Sequence[str], source: Source | None = None) -> list[dict[str, Any]]:
@@ -386,9 +394,9 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Callable[[], int]:
     """How often Hydra has composed."""
     calls: list[Sequence[str]] = []
 
-    def counting(name: str, overrides: Sequence[str], whole: bool = False) -> Any:
+    def counting(name: str, overrides: Sequence[str]) -> Composed:
         calls.append(overrides)
-        return composed(name, overrides, whole)
+        return composed(name, overrides)
 
     monkeypatch.setattr(sweep, "composed", counting)
     return lambda: len(calls)

@@ -9,7 +9,7 @@ import os
 import re
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -33,6 +34,9 @@ from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
 
 LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
+# an override that sets an option, and one that chooses files and nothing else
+OPTION = re.compile(rf"(({'|'.join(FIELDS)})|(\+\+)?({'|'.join((*GROUPS, *OTHERS, *SEVERAL))})(\.\w+)+)=")
+CHOICE = re.compile(rf"\+?({'|'.join((*GROUPS, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
 
@@ -176,31 +180,63 @@ def _yaml(folder: Path) -> list[Path]:
     return sorted(path for path in found if path.suffix == ".yaml" and os.path.isfile(path))
 
 
-def composed(name: str, overrides: Sequence[str], whole: bool = False) -> DictConfig:
+@dataclass(frozen=True)
+class Composed:
+    """What overrides make of the primary configuration.
+
+    Attributes:
+        config: without Hydra's own node.
+        params: what is swept beside the overrides, as Hydra's sweeper has it: values by option.
+        choices: the file that is chosen of each group.
+    """
+
+    config: DictConfig
+    params: dict[str, Any]
+    choices: dict[str, Any]
+
+
+def composed(name: str, overrides: Sequence[str]) -> Composed:
     """What the overrides, in the words of today or of earlier versions, make of the primary configuration.
 
-    Of pruneexp's own files it is composed once in a process, and anew when one of them has changed.
+    Of pruneexp's own files a choice of files is composed once in a process, and anew when one of them has changed; options are then
+    set in it, as Hydra sets them after it has put the files together. Where one cannot be, Hydra says why.
 
     Args:
         name: the primary configuration's.
         overrides: none of which sweeps.
-        whole: with Hydra's own node.
     """
     words = tuple(today(overrides))
-    if BESIDE.get() is not None or any("hydra.searchpath" in word for word in words):
-        return _compose(name, words, whole)
-    config = copy.deepcopy(_of_own_files(name, words, _state_of(conf_dir())))
-    with open_dict(config):
-        if whole:
-            config.hydra.runtime.cwd = os.getcwd()
-        else:
-            del config["hydra"]
+    options = [word for word in words if OPTION.match(word)]
+    files_alone = tuple(word for word in words if not OPTION.match(word))
+    if BESIDE.get() is None and all(map(CHOICE.match, files_alone)):
+        found = _of_own_files(name, files_alone, _state_of(conf_dir()))
+        with contextlib.suppress(Exception):  # whatever it is: composed in full it ends in a sentence
+            return replace(found, config=_with_options(copy.deepcopy(found.config), options))
+    return _taken_apart(_compose(name, words, True))
+
+
+def _with_options(config: DictConfig, words: Sequence[str]) -> DictConfig:
+    for one in OverridesParser.create().parse_overrides(list(words)):
+        OmegaConf.update(config, one.key_or_group, one.value(), merge=True, force_add=one.is_force_add())
     return config
 
 
+def in_full(name: str, overrides: Sequence[str]) -> DictConfig:
+    """The same as Hydra composes it, with its own node; for people to look at."""
+    return _compose(name, today(overrides), True)
+
+
 @functools.lru_cache(maxsize=128)
-def _of_own_files(name: str, words: tuple[str, ...], state: int) -> DictConfig:
-    return _compose(name, words, True)
+def _of_own_files(name: str, words: tuple[str, ...], state: int) -> Composed:
+    return _taken_apart(_compose(name, words, True))
+
+
+def _taken_apart(config: DictConfig) -> Composed:
+    params = dict(config.hydra.sweeper.get("params") or {})
+    choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
+    with open_dict(config):
+        del config["hydra"]
+    return Composed(config, params, choices)
 
 
 def _state_of(folder: Path) -> int:

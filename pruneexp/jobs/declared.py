@@ -14,7 +14,7 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from pruneexp.cell import GROUPS, SEVERAL, digest, marked
-from pruneexp.jobs.composing import composed
+from pruneexp.jobs.composing import Composed, composed
 from pruneexp.jobs.overrides import Parser
 from pruneexp.jobs.places import without_places
 from pruneexp.jobs.words import GROUP_OF, typed
@@ -82,7 +82,7 @@ def declared(parser: Parser, primary: str, overrides: Sequence[Override], name: 
     left = [one for one in overrides if one not in kept]
     found: dict[str, list[str]] = {"changes": [], "narrows": [], "others": [str(one.input_line) for one in kept]}
     if any(not _is_beside(one.key_or_group) or one.is_sweep_override() for one in left):
-        experiment = Experiment(parser, composed(primary, [str(one.input_line) for one in kept], whole=True))
+        experiment = Experiment(parser, composed(primary, [str(one.input_line) for one in kept]))
         for one in left:
             if (kind := experiment.kind(one)) is not None:
                 found[kind].append(str(one.input_line))
@@ -96,16 +96,14 @@ class Experiment:
 
     Args:
         parser: of overrides.
-        config: composed of the experiment alone, with Hydra's own node.
+        own: composed of the experiment alone.
     """
 
-    def __init__(self, parser: Parser, config: Any) -> None:
-        self.config = config
-        params = config.hydra.sweeper.get("params") or {}
+    def __init__(self, parser: Parser, own: Composed) -> None:
+        self.config, self.chosen, params = own.config, own.choices, own.params
         self.swept = {
             one.key_or_group: set(_values(one)) for one in parser.parse([f"{k!s}={v!s}" for k, v in params.items()])
         }
-        self.chosen = config.hydra.runtime.choices
 
     def kind(self, override: Override) -> str | None:
         """``changes``, ``narrows`` or ``others``; None for a word that says what the experiment says."""
