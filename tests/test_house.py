@@ -2,7 +2,7 @@
 
 import ast
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -51,8 +51,13 @@ def room(module: str) -> str:
 
 def imported(path: Path) -> set[str]:
     """The modules of pruneexp that a file imports, wherever in it, by their names within the package."""
+    return within(named(path, ast.walk(ast.parse(path.read_text()))))
+
+
+def named(path: Path, nodes: Iterable[ast.AST]) -> set[str]:
+    """The modules that some of a file's nodes import."""
     found = set()
-    for node in ast.walk(ast.parse(path.read_text())):
+    for node in nodes:
         if isinstance(node, ast.Import):
             found |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -61,7 +66,12 @@ def imported(path: Path) -> set[str]:
             found |= {
                 whole if _is_no_module(f"{whole}.{alias.name}") else f"{whole}.{alias.name}" for alias in node.names
             }
-    return {name.removeprefix("pruneexp.") for name in found if name.startswith("pruneexp.")}
+    return found
+
+
+def within(names: Iterable[str]) -> set[str]:
+    """Those of pruneexp, by their names within the package."""
+    return {name.removeprefix("pruneexp.") for name in names if name.startswith("pruneexp.")}
 
 
 def _is_no_module(name: str) -> bool:
@@ -96,6 +106,18 @@ def test_no_two_files_import_each_other() -> None:
             reach[name] |= reach[middle]
     circles = sorted(name for name in reach if name in reach[name])
     assert circles == []
+
+
+def test_lightning_is_imported_where_something_is_trained_and_not_before() -> None:
+    """It takes longer to import than all else; a plan, a status, a report and a refusal wait for none of it."""
+    at_once = {name: named(path, ast.parse(path.read_text()).body) for name, path in files()}
+    reached = ["cli", "commandline", "program", "preflight", "planning", "status", "reports.report", "launchers.local"]
+    for one in reached:  # grows on the way
+        reached += sorted(within(at_once.get(one, ())).difference(reached))
+    heavy = {"lightning", "torchmetrics", "torchvision", "sklearn", "wandb"}
+    waited = {one for one in reached if heavy & {other.partition(".")[0] for other in at_once.get(one, ())}}
+    assert waited == set()
+    assert "training.step" in reached  # without which nothing would be timed
 
 
 def definitions(kind: type | tuple[type, ...]) -> Iterator[tuple[str, int]]:
