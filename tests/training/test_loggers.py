@@ -24,7 +24,6 @@ from pruneexp.models.vgg import vgg_small
 from pruneexp.network.initialise import initialise
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
-from pruneexp.system.console import say_once
 from pruneexp.system.tracking import MODE, check_installed
 from pruneexp.training import loggers, wandb_run
 from pruneexp.training.about import About
