@@ -103,14 +103,9 @@ class Countdown:
 
     def titles(self, cell: Cell) -> list[str]:
         """The title, and shorter ones for narrower lines: the last but one has its masker, density and seed, the last its number alone."""
-        number = self.numbers.get(cell.density)
-        which = (
-            "dense cell"
-            if number is None and cell.density == 1
-            else "cell"
-            if number is None
-            else f"cell {number}/{self.total}"
-        )
+        which = "dense cell" if cell.density == 1 else "cell"
+        if (number := self.numbers.get(cell.density)) is not None:
+            which = f"cell {number}/{self.total}"
         names = [" ".join(dict.fromkeys(cell.names[group] for group in NAMED[k:])) for k in range(len(NAMED))]
         return [self.title(cell), *(f"{which} {some} {cell.density:g} seed {cell.seed}" for some in names), which]
 

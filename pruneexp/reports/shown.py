@@ -12,16 +12,8 @@ from pruneexp.system.console import visible
 
 ALWAYS = ["masker", "density"]
 NEEDED = (*ALWAYS, "n", "accuracy")  # on a terminal, whatever its width; a long masker's name may become a heading
-FIRST = (
-    "scorer",
-    "drop",
-    "options",
-    "published",
-    "model",
-    "dataset",
-    "recipe",
-    "precision",
-)  # as long as there is room
+# then, as long as there is room, these, and the others in their own order
+FIRST = ("scorer", "drop", "options", "published", "model", "dataset", "recipe", "precision")
 
 
 @dataclass(frozen=True)
