@@ -10,7 +10,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Literal, get_args, get_origin
+from typing import Any, Literal, get_args, get_origin
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
 from pruneexp.errors import UserError
@@ -90,11 +90,22 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
         head = word[: len(word) - len(re.split(r"[,\[]", value)[-1])]
         found = (head + one for one in _values(name.lstrip("+"), folders))
     elif "." in word:
-        found = _options_of(word.partition(".")[0].lstrip("+"), folders)
+        found = [*_options_of(word.partition(".")[0].lstrip("+"), folders), *(f"{one}=" for one in typed_options())]
     else:
-        found = ["+experiment=", "from=", *(f"{one}=" for one in (*FIELDS, *GROUPS, *SEVERAL, *OTHERS))]
+        found = ["+experiment=", "from=", *(f"{one}=" for one in (*typed_options(), *GROUPS, *SEVERAL, *OTHERS))]
         found += [f"{group}." for group in (*GROUPS, *OTHERS) if group == word]
     return sorted({one for one in found if one.startswith(word)})
+
+
+def typed_options() -> dict[str, Any]:
+    """The schema's options as they are typed, with their defaults: of a mapping each of its values, as in ``plan.time``."""
+    found: dict[str, Any] = {}
+    for name, field in FIELDS.items():
+        default = field.default
+        found |= (
+            {f"{name}.{key}": one for key, one in default.items()} if isinstance(default, dict) else {name: default}
+        )
+    return found
 
 
 def _own_folders(before: Sequence[str]) -> list[Path]:
@@ -109,6 +120,8 @@ def _values(name: str, folders: Sequence[Path]) -> list[str]:
     group = "experiment" if name in OF_EXPERIMENT else "column" if name == "columns" else name
     if group in ("experiment", "column", *GROUPS, *SEVERAL, *OTHERS):
         return [path.stem for folder in folders for path in (folder / group).glob("*.yaml")]
+    if isinstance(typed_options().get(name), bool):
+        return ["true", "false"]
     hint = FIELDS[name].annotation if name in FIELDS else None
     return [str(one) for one in get_args(hint)] if get_origin(hint) is Literal else [*OTHER_VALUES.get(name, ())]
 

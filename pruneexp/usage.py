@@ -5,6 +5,7 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Options, hint
+from pruneexp.completion import typed_options
 from pruneexp.components.values import allowed
 from pruneexp.jobs.composing import Source, hydra
 from pruneexp.system.arguments import parser
@@ -66,10 +67,12 @@ def _lines(source: Source, width: int | None) -> Iterator[str]:
     )
     yield from ("", "Options, their defaults, meanings and values:")
     for name, field in FIELDS.items():
-        default = _typed(field.default)
-        short = width is None or len(default) <= SHORT
-        yield f"  {name}={default if short else ''}"
-        yield from [] if short else _wrapped(f"default: {default.replace(',', ', ')}", 6, width)
+        for typed, value in typed_options().items():
+            if typed.partition(".")[0] == name:
+                default = _typed(value)
+                short = width is None or len(default) <= SHORT
+                yield f"  {typed}={default if short else ''}"
+                yield from [] if short else _wrapped(f"default: {default.replace(',', ', ')}", 6, width)
         yield from _wrapped(field.description or "", 6, width)
         yield from _wrapped(f"values: {allowed(hint(Options, name))}", 6, width)
     yield ""
@@ -93,4 +96,6 @@ def _wrapped(text: str, indent: int, width: int | None, end: str = "") -> Iterab
 
 
 def _typed(value: Any) -> str:
+    if isinstance(value, bool):
+        return str(value).lower()
     return f"[{','.join(map(str, value))}]" if isinstance(value, list) else str(value)

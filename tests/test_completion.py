@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import get_args
 
 import pytest
+from pydantic import Field
 
 from pruneexp import cli
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
@@ -31,9 +32,13 @@ printf '%s\\n' "${COMPREPLY[@]}"
 """
 
 
-def test_every_option_and_group_is_offered() -> None:
+def test_every_option_and_group_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     found = candidates([], "")
-    assert {f"{name}=" for name in (*FIELDS, *GROUPS, *SEVERAL, *OTHERS)} | {"+experiment=", "from="} == set(found)
+    names = {one.partition(".")[0] + "=" if "." in one else one for one in found}
+    assert {f"{name}=" for name in (*FIELDS, *GROUPS, *SEVERAL, *OTHERS)} | {"+experiment=", "from="} == names
+    monkeypatch.setitem(FIELDS, "nested", Field({"part": True, "other": 1}))  # which has values of its own
+    assert candidates([], "nes") == candidates([], "nested.") == ["nested.other=", "nested.part="]
+    assert candidates([], "nested.part=") == ["nested.part=false", "nested.part=true"]
     assert candidates(["seed=0"], "mod") == ["mode=", "model="]
     assert candidates([], "model") == ["model.", "model="]
     assert candidates([], "+") == ["+experiment="]
