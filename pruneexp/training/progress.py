@@ -11,6 +11,7 @@ from pruneexp.system.console import console, fitting, visible
 from pruneexp.system.durations import in_words
 
 EVERY = 0.1  # seconds: steps may be a thousand times as fast as eyes
+BEHIND = 3  # characters that stay free: a ^C that the terminal shows there would begin a line
 LONGEST, SHORTEST = 40, 6  # characters of a bar; where there is no room for the shortest, there is none
 
 
@@ -59,7 +60,7 @@ class CellProgress(lightning.Callback):
         most = f"epoch {self.bar.tasks[0].total:g}/{self.bar.tasks[0].total:g}, accuracy 100.0 %, 59 min left"
         state = fitting([state, state.replace("training ", "")], self.console.width // 2)
         state = state.ljust(len(most))  # so that nothing moves as it grows
-        room = self.console.width - len(state) - 2  # a blank beside each column
+        room = self.console.width - BEHIND - len(state) - 2  # a blank beside each column
         with_bar = [title for title in self.titles[:-1] if len(title) <= room - SHORTEST]
         title = fitting([*with_bar, *self.titles], room)
         rest = room - len(title)
