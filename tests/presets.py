@@ -20,7 +20,9 @@ def places() -> Path:
     atexit.register(shutil.rmtree, folder)
     folder_of_classes(folder / "birds", {"hawk": 4, "owl": 4}, side=28)
     images, labels = np.arange(4 * 3 * 32 * 32, dtype=np.uint8).reshape(4, 3, 32, 32), np.array([0, 1, 0, 1])
-    np.savez(folder / "birds.npz", **dict(zip(FILES, (images, labels, images, labels), strict=True)))
+    np.savez(
+        folder / "birds.npz", allow_pickle=False, **dict(zip(FILES, (images, labels, images, labels), strict=True))
+    )
     return folder
 
 

@@ -1,6 +1,7 @@
 """Networks as torchvision defines them, whose ImageNet weights it offers."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 from torch import nn
 
@@ -42,7 +43,12 @@ def torchvision_model(num_classes: int, input_shape: tuple[int, int, int], archi
 
     height, width = input_shape[1:]
     family = architecture.partition("_")[0]
-    own = {"maxvit": {"input_size": (height, width)}, "googlenet": ALONE, "inception": ALONE}.get(family, {})
+    families: Mapping[str, Mapping[str, Any]] = {
+        "maxvit": {"input_size": (height, width)},
+        "googlenet": ALONE,
+        "inception": ALONE,
+    }
+    own = families.get(family, {})
     if family == "vit":
         if height != width:
             raise UserError(f"{architecture} takes square images, got {list(input_shape)}: set dataset.side=.")

@@ -29,7 +29,7 @@ def written(folder: Path, arrays: Arrays, kind: str = "npy") -> Path:
         return folder / "mine"
     path = folder / f"mine.{kind}"
     if kind == "npz":
-        np.savez_compressed(path, **arrays)
+        np.savez_compressed(path, allow_pickle=False, **arrays)
     else:
         torch.save({name: torch.from_numpy(array) for name, array in arrays.items()}, path)
     return path
@@ -132,7 +132,7 @@ def test_nothing_is_unpickled(tmp_path: Path, arrays: Arrays, kind: str, monkeyp
     monkeypatch.chdir(tmp_path)
     path = tmp_path / f"mine.{kind}"
     if kind == "npz":
-        np.savez(path, **arrays | {"test_labels": np.array([Harm()], dtype=object)})
+        np.savez(path, allow_pickle=True, **arrays | {"test_labels": np.array([Harm()], dtype=object)})
     else:
         torch.save({**arrays, "test_labels": Harm()}, path)
     assert "cannot be read" in sentence(tmp_path, path)

@@ -10,9 +10,9 @@ import pytest
 from PIL import Image
 
 from pruneexp.components.component import Component, configured
-from pruneexp.data import folder
-from pruneexp.data.dataset import Dataset
+from pruneexp.data.dataset import Arrays, Dataset
 from pruneexp.data.folder import image_folders
+from pruneexp.data.images import read_images
 from pruneexp.data.own import statistics
 from pruneexp.errors import UserError
 from tests.data.pictures import folder_of_classes, picture
@@ -150,6 +150,11 @@ def only(here: Path, **counts: int) -> None:
     folder_of_classes(here / "few", counts)
 
 
+def parts(here: Path) -> None:
+    for part, name in (("train", "bee"), ("val", "fly")):
+        folder_of_classes(here / "few" / part, {"ant": 1, name: 1, "cat": 1})
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (lambda here: None, "dataset.root must be the path of a folder of images, and there is no folder"),
     "a file": (lambda here: (here / "few").write_text("x"), "there is no folder"),
@@ -158,11 +163,7 @@ WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "a part alone": (lambda here: folder_of_classes(here / "few" / "train", COUNTS), "if it is a part, name"),
     "an empty class": (lambda here: only(here, ant=3, bee=0), "the class bee has no images"),
     "one image of a class": (lambda here: only(here, ant=3, bee=1), "the class bee has one image and must have two"),
-    "other classes to test": (
-        lambda here: [folder_of_classes(here / "few" / part, {"ant": 1, name: 1, "cat": 1}) for part, name in
-                      (("train", "bee"), ("val", "fly"))],
-        "has the class bee in train/ and not in val/ (2 such classes)",
-    ),
+    "other classes to test": (lambda here: parts(here), "has the class bee in train/ and not in val/ (2 such classes)"),
     "nothing but damaged files": (
         lambda here: [picture(here / "few" / name / f"{k}.png").write_bytes(b"x") for name in COUNTS for k in (0, 1)],
         "there is no readable image, of 4 files",
@@ -218,12 +219,11 @@ def test_changed_pictures_are_noticed_and_share_no_arrays(here: Path, capsys: py
 
 
 def test_pictures_that_change_while_they_are_read(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    real = folder.read_images
-    monkeypatch.setattr(
-        folder,
-        "read_images",
-        lambda *arguments, **options: [real(*arguments, **options), picture(here / "insects" / "ant" / "new.png")][0],
-    )
+    def read(*arguments: Any, **options: Any) -> Arrays:
+        picture(here / "insects" / "ant" / "new.png")
+        return read_images(*arguments, **options)
+
+    monkeypatch.setattr("pruneexp.data.folder.read_images", read)
     assert "was changed while it was read" in sentence(here)
 
 
