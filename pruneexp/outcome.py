@@ -155,4 +155,7 @@ def _finite(value: float) -> float | None:
 def _portable(job: Job) -> dict[str, Any]:
     """The job's configuration without what belongs to one run, and to one machine."""
     config: dict[str, Any] = told({name: value for name, value in job.config.items() if name not in OF_THIS_RUN})
+    for group, component in job.setting.components.items():
+        if component.contents:  # the description has the digest of what lies there
+            config[group] = {name: value for name, value in config[group].items() if name not in component.contents}
     return config

@@ -41,6 +41,7 @@ def test_a_folder_of_images_from_plan_to_report(run: Run, tmp_path: Path) -> Non
         assert record["data"]["name"] == "birds"
         assert (record["classes"], record["input_shape"]) == (2, [3, 16, 16])
         assert record["description"]["model"]["options"] == {"architecture": "test_resnet"}
+        assert "root" not in record["config"]["dataset"]
         assert "somebody" not in text
         assert str(tmp_path) not in text
     (table,) = (tmp_path / TABLES).glob("*.csv")

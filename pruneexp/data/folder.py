@@ -80,7 +80,7 @@ def image_folders(
         root: where the images are; a cell's key has the digest of what lies there.
         side: of square images; null: as found.
         colours: one channel of grey, three of red, green and blue, or as found.
-        test_share, split_seed: of the images that are drawn for testing.
+        test_share, split_seed: of the images that are drawn for testing, where there is no part for it.
         strict: a file that is not a readable image is an error; otherwise it is named and left out.
         mean, std: per channel, of pixel values in [0, 1]; null: those of the training images.
         validation: training images held out for model selection.
