@@ -367,6 +367,7 @@ EXCEPTIONS = {
     ("scripts/bench_plans.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_sweep.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_sweep.py", "tempfile.TemporaryFile"): "a private temporary file",
+    ("scripts/notebook.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/kill_and_restart.py", "(self.folder / 'output.txt').open"): "the log that a started process appends to",
     ("scripts/slurm_here.py", "(folder / f'{name}.out').open"): "the log that a started process appends to",
     ("scripts/soak.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
