@@ -16,6 +16,7 @@ LONG = "/".join(["y" * 200] * 30)  # 6,000 characters, each part short enough
 WRITTEN = ("results_dir", "report_dir")
 READ = {
     "data_dir": ("data_dir={}",), "weights": ("weights={}", "exclude=[classifier]"), "records": ("records=[{}]",),
+    "cell": ("cell={}", "format=pt2", "mode=export"),
     "from": ("from=[{}]", "mode=report"), "hydra.searchpath": ("hydra.searchpath=['file://{}']", "recipe=nothing"),
     "--config-dir": ("--config-dir={}", "recipe=nothing"),
 }  # fmt: skip
