@@ -156,6 +156,7 @@ TRUSTED = {
     "pruneexp/training/fit_on_devices.py": {"torch.load"},
     "pruneexp/training/processes.py": {"torch.load"},
     "pruneexp/studies/architectures/questions.py": {"torch.export.load"},  # of what it has just written
+    "pruneexp/exporting.py": {"torch.export.load"},  # the same
     "pruneexp/components/component.py": {
         "importlib.import_module"
     },  # what a command or, looked at before, a record names
