@@ -11,10 +11,10 @@ import torch
 from omegaconf import OmegaConf
 from torch import nn
 
-from pruneexp.jobs.composing import Source
+from pruneexp.jobs.composing import Source, composed, hydra
 from pruneexp.maskers.layer import Layer
 from pruneexp.network.prunable import prunable
-from pruneexp.sweep import expand, first_config
+from pruneexp.sweep import expand, first_words
 from pruneexp.system.shipped import conf_dir
 from tests.command import TABLES, in_process
 from tests.helpers import cells_of
@@ -83,15 +83,11 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert len(cells_of(grid)) == 9 * len([density for density in densities if density < 1]) + dense
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_batch_normalisation_starts_as_openlth_has_it_where_laenen_is_repeated(name: str) -> None:
-    laenen = name.startswith("laenen_") or (name.endswith("_sweep") and name not in CENTRALITY)
-    assert config_of(f"+experiment={name}").get("batchnorm_init", "ones") == ("uniform" if laenen else "ones")
-
-
 def config_of(*words: str) -> Any:
     """What the first of the jobs that these words ask for is configured by."""
-    return first_config(words, Source())
+    first = first_words(words, Source())
+    with hydra(Source()):
+        return composed("config", first).config
 
 
 def planned_cells(printed: str, name: str) -> tuple[int, int, int]:
@@ -248,8 +244,13 @@ def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     words += ["dataset=tf_flowers", "dataset.image_shape=[3,32,32]"] if name.startswith("centrality_table") else []
     planned = in_process(tmp_path, monkeypatch, capsys, *words)
     assert planned.code == 0, planned.err
-    cells = len(cells_of(expand(words)))
+    grid = expand(words)
+    cells = len(cells_of(grid))
     assert f"{name}, {cells} cells" in planned.out
     assert planned_cells(planned.out, name) == (cells, 0, cells)
     assert "a cell" not in planned.out
     assert list(tmp_path.iterdir()) == []
+    # batch normalisation starts as OpenLTH has it where Laenen is repeated
+    laenen = name.startswith("laenen_") or (name.endswith("_sweep") and name not in CENTRALITY)
+    starts = {job.config.get("batchnorm_init", "ones") for job in grid.jobs}
+    assert starts == {"uniform" if laenen else "ones"}

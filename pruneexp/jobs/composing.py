@@ -21,6 +21,7 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
+from hydra.plugins.config_source import ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -288,13 +289,22 @@ def _only_overrides(default: Any) -> bool:
 
 
 def _file(loader: ConfigLoader, path: str) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
-    """What a file says, its list of defaults among it, and its header; None where there is none."""
+    """What a file says, its list of defaults among it, and its header; None where there is none. It is read anew when it has changed."""
     for source in loader.get_sources():
         if source.scheme() in ("file", "pkg") and source.is_config(path):
-            found = source.load_config(path)
-            said: Any = OmegaConf.to_container(found.config) if isinstance(found.config, DictConfig) else None
-            return said, found.header
+            name = f"{path.removesuffix('.yaml')}.yaml"
+            state = os.stat(os.path.join(source.path, name)).st_mtime_ns if source.scheme() == "file" else 0
+            return copy.deepcopy(_said(type(source), source.full_path(), name, state))
     return None, {}
+
+
+@functools.lru_cache(maxsize=512)
+def _said(
+    kind: type[ConfigSource], place: str, path: str, state: int
+) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
+    found = kind("main", place).load_config(path)
+    said: Any = OmegaConf.to_container(found.config) if isinstance(found.config, DictConfig) else None
+    return said, found.header
 
 
 def _sentence(error: Exception) -> str:

@@ -47,7 +47,7 @@ class Setting:
             if group in words
         }
         self.treatments, self.measurements, self.figures = (
-            _side_by_side(kind, words.pop(kind, {})) for kind in SEVERAL
+            self._side_by_side(kind, words.pop(kind, {})) for kind in SEVERAL
         )
         for name in words:
             if name not in FIELDS:
@@ -57,14 +57,32 @@ class Setting:
         identity.weights_of(self.options)
         check_together(self.options, self.components, self.treatments)
 
-    def _configured(self, group: str, node: Any) -> Component:
+    def _configured(self, group: str, node: Any, kind: str | None = None) -> Component:
         try:
             key = f"{group} {json.dumps(node, sort_keys=True, default=str)}"
         except TypeError as error:  # which cannot be sorted
             raise UserError(f"{group} must have text for the names of its options, got {shown(node)}.") from error
         if key not in self.known:
-            self.known[key] = configured(group, node)
+            self.known[key] = configured(group, node, kind)
         return self.known[key]
+
+    def _side_by_side(self, kind: str, nodes: Any) -> dict[str, Component]:
+        """The components of a group of which several are chosen, by name."""
+        if not isinstance(nodes, Mapping):
+            raise UserError(f"{kind} must be names of files in conf/{kind}, got {shown(nodes)}.")
+        for name in nodes:
+            value_of(f"{kind}'s name", Label, name)
+            if kind == "treatment" and name in (*FIELDS, *GROUPS, "density", "precision", "devices", "trainer"):
+                raise UserError(
+                    f"treatment.{name} cannot be told from the option {name} in a cell's description: name it otherwise."
+                )
+        found = {str(name): self._configured(f"{kind}.{name}", node, kind) for name, node in nodes.items()}
+        for name, one in found.items():
+            if kind == "treatment" and treats(one) not in ("scores", "masks", "network"):
+                raise UserError(
+                    f"treatment.{name}'s first argument must be scores, masks or network: it says what is treated."
+                )
+        return found
 
     @property
     def resolved(self) -> dict[str, Any]:
@@ -150,25 +168,6 @@ class Setting:
     def digests(self) -> dict[bool, Callable[[Mapping[str, Any]], str]]:
         """Of descriptions with what a cell adds to them: of dense cells (True) and of pruned ones."""
         return {dense: digests(description) for dense, (_, description, _) in self.described.items()}
-
-
-def _side_by_side(kind: str, nodes: Any) -> dict[str, Component]:
-    """The components of a group of which several are chosen, by name."""
-    if not isinstance(nodes, Mapping):
-        raise UserError(f"{kind} must be names of files in conf/{kind}, got {shown(nodes)}.")
-    for name in nodes:
-        value_of(f"{kind}'s name", Label, name)
-        if kind == "treatment" and name in (*FIELDS, *GROUPS, "density", "precision", "devices", "trainer"):
-            raise UserError(
-                f"treatment.{name} cannot be told from the option {name} in a cell's description: name it otherwise."
-            )
-    found = {str(name): configured(f"{kind}.{name}", node, kind) for name, node in nodes.items()}
-    for name, one in found.items():
-        if kind == "treatment" and treats(one) not in ("scores", "masks", "network"):
-            raise UserError(
-                f"treatment.{name}'s first argument must be scores, masks or network: it says what is treated."
-            )
-    return found
 
 
 def _logger(node: Any) -> dict[str, Any]:
