@@ -269,6 +269,11 @@ def test_an_experiment_named_twice_is_one() -> None:
         (["+experiment=glob(none_such*)"], "names no experiment"),
         (["experiment=vgg16_c100_sweep,topology_controls"], "with a plus: type \\+experiment="),
         (["+experiment=vgg16_c100_sweep,topology_controls", "mode=plan,run"], "mode has one value"),
+        (["mode=plan", "plan.time=maybe"], "plan must be {time: true} or {time: false}, typed as in plan.time=false"),
+        (["mode=plan", "plan=[time]"], "plan must be"),
+        (["mode=plan", "plan={a: 1}"], "plan must be"),
+        (["mode=plan", "~plan.time"], "plan must be"),
+        (["mode=plan", "plan.time=true,false"], "plan.time has one value"),
     ],
 )
 def test_what_several_experiments_cannot_be(arguments: list[str], told: str) -> None:
