@@ -112,7 +112,7 @@ def _summary(rows: Sequence[Row], device: Device, asked: bool) -> str:
     where = "this CPU" if device.where.type == "cpu" else device.name
     ways = {row.recorded for row in missing}
     how = " and ".join(
-        [*["recorded cells"] * (True in ways), *["timed training steps, without scores and masks"] * (False in ways)]
+        [*["recorded cells"] * (True in ways), *["timed training steps, without scores, masks and tests"] * (False in ways)]
     )
     return f"{counts}; {_left(left)} left on {where}, one cell after another (from {how})."
 

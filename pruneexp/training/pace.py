@@ -29,8 +29,8 @@ def epoch_seconds(
     """Seconds of an epoch of training, on random images; the batches are made, and the steps, as a training makes them.
 
     On a CPU a step has a whole batch where there is time for it. Else it has fewer images, and what it takes beyond the optimiser's
-    part, which is timed by itself and is the same for any number, is counted for each. What an epoch's end and a test take is left out, and
-    neither is what other programs take from this one.
+    part, which is timed by itself and is the same for any number, is counted for each.
+    Left out is what an epoch's end, a test and other programs take.
 
     Args:
         network: anywhere; left as it is.

@@ -59,7 +59,7 @@ def test_times_are_told_in_words_and_one_network_is_timed_once(
     ]
     assert last == (
         "0 done, 6 missing; about 9 hours left on this CPU, one cell after another"
-        " (from timed training steps, without scores and masks)."
+        " (from timed training steps, without scores, masks and tests)."
     )
     assert [images for _, images in asked] == [1438]
     assert not list(tmp_path.iterdir())
@@ -135,7 +135,7 @@ def test_recorded_cells_without_neurons_are_those_of_their_density_alone(
     rows, last = told(grid_in(tmp_path, *words), capsys)
     assert [row["a cell"] for row in rows[:2]] == ["29 s", "29 s"]
     assert len(asked) == 1
-    assert "(from recorded cells and timed training steps, without scores and masks)" in last
+    assert "(from recorded cells and timed training steps, without scores, masks and tests)" in last
 
 
 def test_networks_that_differ_in_their_classes_share_what_is_found_of_them() -> None:
