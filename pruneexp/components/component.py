@@ -53,7 +53,8 @@ class Component:
     contents: dict[str, str] = field(default_factory=dict)
 
     def identity(self) -> dict[str, Any]:
-        """Name, version and the options that differ from the signature's defaults, as plain JSON; of data its content, not its place.
+        """Name, version and the options that differ from the signature's defaults, as plain JSON; of data its content, not its place or
+        what people call it.
 
         Raises:
             UserError: it is from outside pruneexp, and no file defines it.
@@ -65,7 +66,8 @@ class Component:
         if self.contents:
             found["content"] = self.contents
         declared = options_of(self.target, self.about.kind)
-        options = {name: plain_json(value) for name, value in self.options.items() if name not in self.contents}
+        told = {*self.contents, "name"} if self.contents else set()
+        options = {name: plain_json(value) for name, value in self.options.items() if name not in told}
         for name in options.keys() - {name for name, one in declared.items() if one.hint is not Any}:
             options[name] = without_hint(options[name])
         changed = {
@@ -116,7 +118,10 @@ class Component:
         return self.make()(**{name: offered[name] for name in self.asks if name in offered})
 
     def short(self) -> str:
-        """For the key's readable part: the label that is an option of its own, or the name with the values it cannot do without."""
+        """For the key's readable part: the label that is an option of its own, or the name with the values it cannot do without; of data
+        that its content tells, the name alone."""
+        if self.contents:
+            return self.about.name
         if "name" in self.options:
             return str(self.options["name"])
         declared = options_of(self.target, self.about.kind)

@@ -99,8 +99,7 @@ def _of_content(name: str, told: Mapping[str, Any], shared: bool) -> str:
 
     Two contents of one name are told apart where a table has both (`pruneexp.reports.frame`).
     """
-    options = {option: value for option, value in told.get("options", {}).items() if option != "name"}
-    return _bracketed(name, (told["content"] if shared else {}) | options)
+    return _bracketed(name, (told["content"] if shared else {}) | told.get("options", {}))
 
 
 def _default(component: Component | None, option: str) -> Any:
