@@ -20,7 +20,7 @@ from pruneexp.measuring.asked import is_measured
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.prunable import prunable
 from pruneexp.records.provenance import git_commit
-from pruneexp.records.store import Store
+from pruneexp.records.store import Store, data_set
 from pruneexp.sweep import Grid, Slot
 from pruneexp.system.files import check_writable, kind_of, unwritable
 from pruneexp.system.tracking import check_installed
@@ -36,7 +36,7 @@ class Found:
 
     Attributes:
         left: the cells that have no record with all that is to be measured, each once.
-        seen: by name and digest of the data that records have seen, the key of one of them.
+        seen: by data set (`pruneexp.records.store.data_set`) and digest of the arrays that records have seen, the key of one of them.
     """
 
     left: list[Slot]
@@ -55,7 +55,8 @@ def look(grids: Sequence[Grid], store: Store) -> Found:
         for slot in grid.slots:
             key, wanted = slot.cell.key, slot.job.setting.measurements
             if (data := store.data_of(key)) is not None:
-                seen.setdefault(data, key)
+                name, arrays = data
+                seen.setdefault((_data_set(slot.job, name), arrays), key)
             if key not in store or (wanted and not is_measured(store.read(key) or {}, wanted)):
                 left.setdefault(key, slot)
     store.seen.save()
@@ -141,7 +142,8 @@ def _check_weights(weights: Path) -> None:
     if kind_of(cell / "record.json", "weights"):
         store = Store(cell.parent)
         store.file(cell.name, "weights.safetensors")
-        if (store.read(cell.name) or {})["asked_density"] < 1:
+        record = store.read(cell.name)
+        if record is not None and record["asked_density"] < 1:
             store.file(cell.name, "masks.safetensors")
 
 
@@ -191,12 +193,18 @@ def _check_trainer(job: Job) -> None:
         )
 
 
+def _data_set(job: Job, name: str) -> str:
+    """Which data set a job's is, called by this name."""
+    return data_set(job.setting.components["dataset"].identity(), name)
+
+
 def _check_data(job: Job, seen: Mapping[tuple[str, str], str]) -> None:
     """Raise UserError where the data is not to be had, is not what records have seen, or lacks images to select by."""
     dataset = job.setting.dataset()
     Selection.of(job.options).check(dataset.validation)
-    for (name, digest), key in seen.items():
-        if name == dataset.name and digest != dataset.digest:
+    own = _data_set(job, dataset.name)
+    for (data, digest), key in seen.items():
+        if data == own and digest != dataset.digest:
             raise UserError(
                 f"the arrays of {dataset.name} are not those that {key} was trained and tested on (sha256"
                 f" {dataset.digest[:16]} and {digest[:16]}): bring those back, or take another results_dir for the new ones."

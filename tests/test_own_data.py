@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 import pruneexp
+from pruneexp.data.dataset import FILES
 from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import expand
 from tests.command import SMALL, TABLES, Run, in_process
@@ -74,6 +75,36 @@ def test_two_folders_are_never_one_data_set(run: Run, tmp_path: Path, monkeypatc
     assert first.digest != second.digest
     assert len(list((tmp_path / "data").iterdir())) == 2
     assert not np.array_equal(np.bincount(first.train_labels), np.bincount(second.train_labels))
+
+
+def test_a_sweep_over_two_roots_goes_on_with_each(run: Run, tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    for root in ("first", "second"):
+        labels = np.arange(24) % 2
+        images = random.integers(0, 256, (24, 1, 8, 8), dtype=np.uint8)
+        arrays = dict(zip(FILES, (images, labels, images[:8], labels[:8]), strict=True))
+        np.savez(tmp_path / f"{root}.npz", allow_pickle=False, **arrays)
+    words = [*SMALL, "dataset=arrays", "dataset.root=first.npz,second.npz", "model=conv6", "masker=greedy", "seed=0"]
+    for densities in ("[0.5]", "[0.5,0.4]"):
+        done = run(*words, f"densities={densities}")
+        assert done.code == 0, done.err
+    assert "4 done" in run(*words, "densities=[0.5,0.4]", "mode=status").out
+    checked = run("mode=check")
+    assert (checked.code, "states of" in checked.out) == (0, False), checked.out
+    # what one content became is another state of that content, and refused
+    (changed,) = {path.parent for path in (tmp_path / "data").glob("*/train_labels.npy")
+                  if np.load(path.with_name("train_images.npy"))[0, 0, 0, 0] == images[0, 0, 0, 0]}  # fmt: skip
+    np.save(changed / "train_labels.npy", 1 - labels)
+    (changed / "sha256").unlink()
+    refused = run(*words, "densities=[0.5,0.3]")
+    assert refused.code == 2
+    assert "the arrays of arrays are not those that" in refused.err
+
+
+def test_a_cell_is_the_same_whatever_its_data_is_called(run: Run, tmp_path: Path) -> None:
+    words = [*OWN, f"dataset.root={tmp_path}/somebody/birds"]
+    one, other = (expand([*words, *name]).slots[0].cell for name in ((), ("dataset.name=birds",)))
+    assert (one.key, one.names["dataset"], other.names["dataset"]) == (other.key, "folder", "birds")
 
 
 def test_devices_that_share_a_batch_make_another_cell_whatever_the_images(run: Run, tmp_path: Path) -> None:

@@ -9,12 +9,13 @@ from safetensors import SafetensorError
 
 from pruneexp.errors import UserError
 from pruneexp.records.record import Record
-from pruneexp.records.store import Store, same_result
+from pruneexp.records.store import Store, data_set, same_result
 from pruneexp.system import files
 from pruneexp.system.console import say, tell
 
 KEY = re.compile(r"^[^.].*-s\d+-[0-9a-f]{16}$")
 MASKS = "masks.safetensors"
+States = dict[tuple[str, str], dict[str, list[str]]]  # data set and its name, digest, keys
 
 
 def check(results_dir: str, sources: Sequence[str] = ()) -> int:
@@ -36,7 +37,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     if not sources and not files.is_folder(store.folder, "results_dir"):
         raise UserError(f"results_dir={results_dir} is no folder: name one that holds finished cells.")
     told = 0
-    states: dict[str, dict[str, list[str]]] = {}  # data set, digest, keys
+    states: States = {}
     for key in keys:
         try:
             for what in _problems(store, key, states):
@@ -45,7 +46,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
         except UserError as error:
             say(key, str(error))
             told += 1
-    for name, seen in states.items():
+    for (_, name), seen in states.items():
         if len(seen) > 1:
             told += 1
             counts = ", ".join(f"{len(some)} of {digest[:16]} such as {some[0]}" for digest, some in seen.items())
@@ -55,7 +56,7 @@ def check(results_dir: str, sources: Sequence[str] = ()) -> int:
     return 1 if told else 0
 
 
-def _problems(store: Store, key: str, states: dict[str, dict[str, list[str]]]) -> Iterator[str]:
+def _problems(store: Store, key: str, states: States) -> Iterator[str]:
     """What does not fit of one cell; its data's digest is noted.
 
     Raises:
@@ -70,7 +71,9 @@ def _problems(store: Store, key: str, states: dict[str, dict[str, list[str]]]) -
     if not same_result(store.sourced.get(key, record), record):
         yield "a file of records= has another result of it; tables take the one of the folder."
     if record["data"] is not None:
-        states.setdefault(record["data"]["name"], {}).setdefault(record["data"]["sha256"], []).append(key)
+        name, digest = record["data"]["name"], record["data"]["sha256"]
+        which = data_set(record["description"]["dataset"], name), name
+        states.setdefault(which, {}).setdefault(digest, []).append(key)
     for name in record["files"]:
         try:
             content = store.file(key, name)

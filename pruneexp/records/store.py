@@ -20,9 +20,11 @@ import os
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from pydantic_core import from_json  # three times as fast as Python's own
 
+from pruneexp.cell import canonical
 from pruneexp.errors import UnwritableError, UserError, reason
 from pruneexp.records.claims import Claims, ends_sweep
 from pruneexp.records.record import Record, problem, sealed
@@ -182,6 +184,18 @@ class Store(Claims):
             raise kind(
                 f"the record of {key} could not be amended ({error.strerror or error}): {disk.remedy(error)}."
             ) from error
+
+
+def data_set(told: Mapping[str, Any], name: str) -> str:
+    """What tells the data set of a record from others: its name, or, of data of one's own, what the description says of it.
+
+    Data sets of one's own that nobody named are all called as their preset is.
+
+    Args:
+        told: the description's, a component's identity.
+        name: as the record calls it.
+    """
+    return canonical(told).decode() if "content" in told else name
 
 
 def read_records(path: Path, known: Collection[str] = ()) -> dict[str, Record]:
