@@ -15,6 +15,7 @@ from pruneexp.system.tracking import MODE
 from pruneexp.tracked import about
 from pruneexp.training import wandb_report
 from tests.command import SMALL
+from tests.data.pictures import folder_of_classes
 from tests.wandb_runs import Run, offline_runs, take_offline, told
 
 SWEEP = (
@@ -159,6 +160,18 @@ def test_options_of_what_is_chosen_are_nested_under_it(words: tuple[str, ...]) -
         "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts",
     }  # fmt: skip
     assert (pruned.kind, dense.kind, dense.config["seed"]) == ("pruned", "dense", 3)
+
+
+def test_of_ones_own_data_the_content_is_told_and_not_the_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder_of_classes(tmp_path / "somewhere" / "birds", {"hawk": 2, "owl": 2})
+    monkeypatch.chdir(tmp_path)
+    job = expand([*SMALL, "seed=0", "dataset=folder", "dataset.root=somewhere/birds"]).jobs[0]
+    cell = job.cell(0.1, "float32")
+    told = about(job, cell)
+    assert told.config["options"]["dataset"]["root"] == cell.description["dataset"]["content"]["root"]
+    assert "somewhere" not in str(told)
 
 
 def test_no_place_of_this_machine_is_told(tmp_path: Path) -> None:

@@ -83,11 +83,12 @@ class Component:
         return self.options[name] if name in self.options else declared[name].default if name in declared else None
 
     def resolved(self) -> dict[str, Any]:
-        """The name and every option's value, the signature's default where it is not given; a component among them likewise."""
+        """The name and every option's value, the signature's default where it is not given; a component among them likewise.
+        Of data its content, not its place."""
         declared = options_of(self.target, self.about.kind)
         values = {name: one.default for name, one in declared.items() if not one.required} | self.options
         told = {name: value.resolved() if isinstance(value, Component) else value for name, value in values.items()}
-        return {"name": self.label} | told
+        return {"name": self.label} | told | self.contents
 
     def make(self, **arguments: Any) -> Any:
         """What it configures: the function with its options, or what the function or class returns.
