@@ -95,7 +95,7 @@ def modules_by_name(model: nn.Module) -> dict[str, nn.Module]:
     return found
 
 
-def is_plain(model: nn.Module) -> bool:
+def is_ordinary(model: nn.Module) -> bool:
     """Whether its modules are ordinary ones with parameters of their own, wherever these are."""
     return not any(
         unwrapped(module) is not module or computed(module) or _holds_one_matrix(module) for module in model.modules()
@@ -106,7 +106,7 @@ def reference(model: nn.Module) -> nn.Module:
     """The plain network for looking only: the model's own modules where they are plain already, which spares a copy."""
     _check(model)
     model = unwrapped(model)
-    return model if is_plain(model) else plain(model)
+    return model if is_ordinary(model) else plain(model)
 
 
 def owners(network: nn.Module) -> dict[str, list[tuple[str, str]]]:

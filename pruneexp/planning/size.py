@@ -9,7 +9,7 @@ from pruneexp.errors import UserError
 from pruneexp.fits import without_numbers
 from pruneexp.jobs.setting import Setting
 from pruneexp.network.chosen import chosen_weights
-from pruneexp.network.plain import is_plain
+from pruneexp.network.plain import is_ordinary
 from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import shares_left, without
 from pruneexp.network.structure import Structure
@@ -29,7 +29,7 @@ class Size:
         classes, shape, _ = setting.sizes
         ours = foreign.is_ours(setting.components["model"].target)
         bare = without_numbers(setting, classes, shape) if ours else None
-        self.network = bare if bare is not None and is_plain(bare) else setting.network(classes, shape)
+        self.network = bare if bare is not None and is_ordinary(bare) else setting.network(classes, shape)
         self.weights = {name: weight.numel() for name, weight in prunable(self.network).items()}
         self.read = [(name, weight.shape[1:]) for name, weight in prunable(self.network).items()]
         self.same: Size = alike.same if alike is not None and alike.read == self.read else self
