@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import pruneexp
-from pruneexp.data.dataset import FILES
+from pruneexp.data.dataset import FILES, Arrays
 from pruneexp.reports.grouping import rows_of
 from pruneexp.sweep import expand
 from tests.command import SMALL, TABLES, Run, in_process
@@ -82,7 +82,7 @@ def test_a_sweep_over_two_roots_goes_on_with_each(run: Run, tmp_path: Path) -> N
     for root in ("first", "second"):
         labels = np.arange(24) % 2
         images = random.integers(0, 256, (24, 1, 8, 8), dtype=np.uint8)
-        arrays = dict(zip(FILES, (images, labels, images[:8], labels[:8]), strict=True))
+        arrays: Arrays = dict(zip(FILES, (images, labels, images[:8], labels[:8]), strict=True))
         np.savez(tmp_path / f"{root}.npz", allow_pickle=False, **arrays)
     words = [*SMALL, "dataset=arrays", "dataset.root=first.npz,second.npz", "model=conv6", "masker=greedy", "seed=0"]
     for densities in ("[0.5]", "[0.5,0.4]"):

@@ -10,8 +10,8 @@ import torch
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Content, Label, Line, Natural, Words
-from pruneexp.data.dataset import FILES, Arrays, Dataset
-from pruneexp.data.own import Deviations, Means, digest_of_files, own
+from pruneexp.data.dataset import FILES, Arrays, Dataset, Deviations, Means
+from pruneexp.data.own import digest_of_files, own
 from pruneexp.errors import UserError, reason
 from pruneexp.system import files
 
@@ -31,8 +31,8 @@ def fingerprint(root: str) -> str:
 Root = Annotated[Line, Content(fingerprint), Words(f"the path of {KINDS}")]
 
 
-@component("dataset", name="array_files")
-def array_files(
+@component("dataset")
+def own_arrays(
     data_dir: str | Path,
     name: Label,
     root: Root,

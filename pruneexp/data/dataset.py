@@ -25,6 +25,8 @@ SEAL = "sha256"  # beside them where pruneexp made them: their digest
 LEFT_OUT = "left_out"  # beside them where training files could not be read: their names
 Arrays = dict[str, np.ndarray]
 Side = Annotated[int, Field(ge=1, le=8192)]
+Means = tuple[Annotated[float, Field(ge=0, le=1)], ...]  # of each channel, of pixel values in [0, 1]
+Deviations = tuple[Annotated[float, Field(gt=0, le=1)], ...]
 Source = Callable[[Path, str], Arrays]  # (data_dir, name) -> the arrays, downloaded if need be
 
 
@@ -41,7 +43,7 @@ class Dataset:
     """Images uint8 [N, C, H, W] and labels int64 [N] of both splits, read-only.
 
     Attributes:
-        name: the folder under the data directory.
+        name: that people call it by; of official data the folder under the data directory too.
         classes: number of classes; labels are 0 ... classes-1.
         mean, std: per channel, of pixel values in [0, 1] over the training images, or those a pretrained network expects.
         validation: how many training images are held out for model selection (drawn by the job's seed).
@@ -89,8 +91,8 @@ def load(
     classes: Annotated[int, Field(ge=1, le=1_000_000)],
     train_count: Count,
     image_shape: tuple[Side, Side, Side],
-    mean: tuple[Annotated[float, Field(ge=0, le=1)], ...],
-    std: tuple[Annotated[float, Field(gt=0, le=1)], ...],
+    mean: Means,
+    std: Deviations,
     validation: Natural = 0,
 ) -> Dataset:
     """Open ``<data_dir>/<name>/{train,test}_{images,labels}.npy``, made from `source` first where they are missing.

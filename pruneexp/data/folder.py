@@ -10,15 +10,16 @@ from pydantic import Field
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Content, Label, Line, Natural, Words
-from pruneexp.data.dataset import Arrays, Dataset
+from pruneexp.data.dataset import Arrays, Dataset, Deviations, Means
 from pruneexp.data.image_folder import SUFFIXES, classes_of, listed
 from pruneexp.data.images import SIDE, Sample, Side, Size, leave_out, look, read_images
-from pruneexp.data.own import Deviations, Means, digest_of_files, own
+from pruneexp.data.own import digest_of_files, own
 from pruneexp.errors import UserError
 from pruneexp.seeding import stream
 from pruneexp.system.files import is_folder
 
-TRAIN, TEST = "train", ("test", "val", "validation")
+TRAIN, TEST = "train", ("test", "val", "valid", "validation")
+PARTS = (TRAIN, "training", *TEST, "testing")  # names that are hardly a class's
 Share = Annotated[float, Field(gt=0, lt=1), Words("above 0 and below 1, the share of each class's images")]
 
 
@@ -49,8 +50,8 @@ def fingerprint(root: str) -> str:
 Root = Annotated[Line, Content(fingerprint), Words("the path of a folder of images")]
 
 
-@component("dataset", name="folder")
-def image_folders(
+@component("dataset")
+def own_images(
     data_dir: str | Path,
     name: Label,
     root: Root,
@@ -65,11 +66,11 @@ def image_folders(
 ) -> Dataset:
     """One's own images: ``<root>/train/<class>/*`` and ``<root>/test/<class>/*``, or ``<root>/<class>/*`` alone, which is then split.
 
-    Class k is the k-th in alphabetical order. The part for testing may be called ``val`` or ``validation`` instead, and is the test set
-    all the same: accuracies are of it, and nothing is chosen by it (`validation` holds images out of the training part); of several the
-    first of ``test``, ``val``, ``validation`` counts. Without such a part round(`test_share` n) of each class's n images, at least one and
-    not all, are drawn for testing by the streams (`split_seed`, "folder split", class). A class's images may lie in folders of its own;
-    hidden files and folders are passed over.
+    Class k is the k-th in alphabetical order. The part for testing may be called ``val``, ``valid`` or ``validation`` instead, and is the
+    test set all the same: accuracies are of it, and nothing is chosen by it (`validation` holds images out of the training part); of
+    several the first of ``test``, ``val``, ``valid``, ``validation`` counts, in capitals or not. Without such a part
+    round(`test_share` n) of each class's n images, at least one and not all, are drawn for testing by the streams (`split_seed`,
+    "folder split", class). A class's images may lie in folders of its own; hidden files and folders are passed over.
 
     Where all pictures have one size of at most 224 pixels a side, they keep it; otherwise they are scaled and cut to squares of the
     median of their shorter sides, at most 224, as networks pretrained on ImageNet expect. Where all are grey there is one channel.
@@ -80,14 +81,14 @@ def image_folders(
         root: where the images are; a cell's key has the digest of what lies there.
         side: of square images; null: as found.
         colours: one channel of grey, three of red, green and blue, or as found.
-        test_share, split_seed: of the images that are drawn for testing, where there is no part for it.
+        test_share, split_seed: of the images that are drawn for testing, where there is no part for it; in a cell's key all the same.
         strict: a file that is not a readable image is an error; otherwise it is named and left out.
         mean, std: per channel, of pixel values in [0, 1]; null: those of the training images.
         validation: training images held out for model selection.
 
     Raises:
-        UserError: no such folder, no two classes, one without images, other classes to train than to test, no readable image, or a file
-            that cannot be read and `strict`.
+        UserError: no such folder, one part without the other, no two classes, one without images, other classes to train than to test, no
+            readable image, or a file that cannot be read and `strict`.
     """
     options = {"side": side, "colours": colours, "test_share": test_share, "split_seed": split_seed, "strict": strict}
 
@@ -106,17 +107,17 @@ def layout(root: str) -> Layout:
     """What a folder of images holds.
 
     Raises:
-        UserError: it is none, has no two classes, one of them has no images, or those to test are others than those to train.
+        UserError: it is none, has a part alone, no two classes, one of them has no images, or those to test are others than those to train.
     """
     place, others = Path(root), list[Path]()
     if not is_folder(place, "dataset.root"):
         raise UserError(f"dataset.root must be the path of a folder of images, and there is no folder {root}.")
-    part = next((name for name in TEST if is_folder(place / name, "dataset.root")), None)
-    if part is None or not is_folder(place / TRAIN, "dataset.root"):
+    parts = _parts(place)
+    if parts is None:
         return Layout(_by_class(place, others), None, others)
-    train, test = _by_class(place / TRAIN, others), _by_class(place / part, others)
+    train, test = (_by_class(part, others) for part in parts)
     if differ := sorted(train.keys() ^ test.keys()):
-        there, missing = (TRAIN, part) if differ[0] in train else (part, TRAIN)
+        there, missing = (part.name for part in (parts if differ[0] in train else reversed(parts)))
         raise UserError(
             f"dataset.root={root} has the class {differ[0]} in {there}/ and not in {missing}/ ({len(differ)} such classes): both must have"
             " the same."
@@ -124,13 +125,31 @@ def layout(root: str) -> Layout:
     return Layout(train, test, others)
 
 
-def _by_class(place: Path, others: list[Path]) -> dict[str, list[Path]]:
-    classes = classes_of(place, None)
-    if len(classes) < 2:
-        hint = f"; if it is a part, name {place / TRAIN} itself" if classes[0] == TRAIN else ""
+def _parts(place: Path) -> tuple[Path, Path] | None:
+    """The folders of what is to train and to test; None where there are classes alone.
+
+    Raises:
+        UserError: there is one of the two without the other, which would be taken for a class.
+    """
+    named = [path.name for path in listed(place) if path.name[0] != "." and is_folder(path, "dataset.root")]
+    train = [name for name in named if name.lower() == TRAIN]
+    test = [name for part in TEST for name in named if name.lower() == part]
+    if len(train) == 1 and test:
+        return place / train[0], place / test[0]
+    found = [name for name in named if name.lower() in PARTS]
+    if found:
+        there = ", ".join([*found, *(name for name in named if name not in found)][:5])
         raise UserError(
-            f"{place} has one class, {classes[0]}, and must have two or more, each a folder of images{hint}."
+            f"dataset.root={place} has the folders {there}, and of parts it must have two, {TRAIN} and {' or '.join(TEST)}: rename what is"
+            f" meant for them, name a part itself, as {place / found[0]}, to have that split, or call a class otherwise."
         )
+    return None
+
+
+def _by_class(place: Path, others: list[Path]) -> dict[str, list[Path]]:
+    classes = classes_of(place, None, option="dataset.root")
+    if len(classes) < 2:
+        raise UserError(f"{place} has one class, {classes[0]}, and must have two or more, each a folder of images.")
     found = {name: list(_within(place / name, others)) for name in classes}
     for name, files in found.items():
         if not files:

@@ -43,16 +43,24 @@ def image_folder(
     return read_images({"train": train, "test": test}, side, strict)
 
 
-def classes_of(root: Path, wanted: int | Sequence[str] | None, ignored: Sequence[str] = ()) -> list[str]:
+def classes_of(
+    root: Path, wanted: int | Sequence[str] | None, ignored: Sequence[str] = (), option: str = "data_dir"
+) -> list[str]:
     """The folders in `root` that are not hidden, in alphabetical order: so many, or these, as they are wanted.
+
+    Args:
+        root: the folder.
+        wanted: how many there must be, or which; None: any.
+        ignored: folders that are no classes.
+        option: that says where the folder lies.
 
     Raises:
         UserError: there is no such folder, none in it, or others.
     """
-    if not is_folder(root, "data_dir"):
+    if not is_folder(root, option):
         raise UserError(f"there is no folder of classes {root}.")
     names = (path.name for path in listed(root) if path.name not in ignored and not path.name.startswith("."))
-    found = [name for name in names if is_folder(root / name, "data_dir")]
+    found = [name for name in names if is_folder(root / name, option)]
     if not found:
         raise UserError(f"{root} has no classes: each is a folder of images.")
     if isinstance(wanted, int):

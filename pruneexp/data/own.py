@@ -5,19 +5,15 @@ import hashlib
 import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
-from typing import Annotated
 
 import numpy as np
-from pydantic import Field
 
 from pruneexp.cell import digest
-from pruneexp.data.dataset import Arrays, Dataset, check_channels, sealed, stored
+from pruneexp.data.dataset import Arrays, Dataset, Deviations, Means, check_channels, sealed, stored
 from pruneexp.errors import UserError
 from pruneexp.system import files
 from pruneexp.system.console import say
 
-Means = tuple[Annotated[float, Field(ge=0, le=1)], ...]
-Deviations = tuple[Annotated[float, Field(gt=0, le=1)], ...]
 CHUNK = 1 << 24  # numbers that are summed at once
 
 
@@ -80,9 +76,7 @@ def _tell(folder: Path, name: str, arrays: Arrays) -> None:
     say(name, f"{counts} of {channels}x{height}x{width}, kept in {folder}.")
     own = re.compile(re.escape(name) + r"-[0-9a-f]{16}")
     if others := sorted(path for path in folder.parent.iterdir() if own.fullmatch(path.name) and path != folder):
-        say(
-            name, f"what {others[-1]} was made of was another content or had other options: its cells are others, and it may be deleted.",
-        )  # fmt: skip
+        say(name, f"what {others[-1]} was made of was another content or had other options: its cells are others.")
 
 
 def statistics(images: np.ndarray) -> tuple[Means, Deviations]:

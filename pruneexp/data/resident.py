@@ -15,7 +15,8 @@ from pruneexp.data.upload import upload
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 
-Split = tuple[torch.Tensor, torch.Tensor]  # uint8 [N, H, W, C], int64 [N]
+# uint8 [N, H, W, C], int64 [N]; of a batch float32 [b, C, H, W] and int64 [b], or of a mixed one float32 [b, classes]
+Split = tuple[torch.Tensor, torch.Tensor]
 CHUNK = 8192 * 32 * 32  # pixels prepared at a time: enough for a GPU, and 100 MB of float32 in three channels
 EVALUATED = 1000 * 64 * 64  # pixels evaluated at a time: a GB of float32 in each of a VGG-16's largest layers
 SCORING = 5000 * 32 * 32  # pixels that scorers may look at

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from pruneexp.components.component import configured
-from pruneexp.data.array_files import array_files
+from pruneexp.data.array_files import own_arrays
 from pruneexp.data.dataset import FILES, Arrays, Dataset
 from pruneexp.errors import UserError
 
@@ -36,7 +36,7 @@ def written(folder: Path, arrays: Arrays, kind: str = "npy") -> Path:
 
 
 def opened(folder: Path, root: Path, **options: Any) -> Dataset:
-    return array_files(folder / "data", "mine", str(root), **options)
+    return own_arrays(folder / "data", "mine", str(root), **options)
 
 
 def sentence(folder: Path, root: Path) -> str:
@@ -141,7 +141,7 @@ def test_nothing_is_unpickled(tmp_path: Path, arrays: Arrays, kind: str, monkeyp
 
 def test_the_key_has_the_content_and_never_the_place(tmp_path: Path, arrays: Arrays) -> None:
     def identity(root: Path) -> dict[str, Any]:
-        target = "pruneexp.data.array_files.array_files"
+        target = "pruneexp.data.array_files.own_arrays"
         return configured("dataset", {"_target_": target, "name": "mine", "root": str(root)}).identity()
 
     root = written(tmp_path, arrays)

@@ -11,7 +11,7 @@ from PIL import Image
 
 from pruneexp.components.component import Component, configured
 from pruneexp.data.dataset import Arrays, Dataset
-from pruneexp.data.folder import image_folders
+from pruneexp.data.folder import own_images
 from pruneexp.data.images import read_images
 from pruneexp.data.own import statistics
 from pruneexp.errors import UserError
@@ -27,7 +27,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def opened(here: Path, root: str = "insects", name: str = "mine", **options: Any) -> Dataset:
-    return image_folders(here / "data", name, str(here / root), **options)
+    return own_images(here / "data", name, str(here / root), **options)
 
 
 def sentence(here: Path, root: str = "insects", **options: Any) -> str:
@@ -39,7 +39,7 @@ def sentence(here: Path, root: str = "insects", **options: Any) -> str:
 
 
 def of(root: Path, **options: Any) -> Component:
-    target = "pruneexp.data.folder.image_folders"
+    target = "pruneexp.data.folder.own_images"
     return configured("dataset", {"_target_": target, "name": "mine", "root": str(root), **options})
 
 
@@ -79,9 +79,11 @@ def test_statistics_are_exact_and_a_constant_channel_is_divided_by_one(monkeypat
     assert std == pytest.approx((images[:, 0].astype(float).std() / 255, 1.0), abs=1e-12)
 
 
-@pytest.mark.parametrize("part", ["test", "val", "validation"])
-def test_parts_for_training_and_testing(here: Path, part: str) -> None:
-    folder_of_classes(here / "parts" / "train", {"ant": 3, "bee": 2})
+@pytest.mark.parametrize(
+    ("train", "part"), [("train", "test"), ("train", "val"), ("Train", "Valid"), ("TRAIN", "validation")]
+)
+def test_parts_for_training_and_testing(here: Path, train: str, part: str) -> None:
+    folder_of_classes(here / "parts" / train, {"ant": 3, "bee": 2})
     folder_of_classes(here / "parts" / part, {"ant": 1, "bee": 4})
     dataset = opened(here, "parts")
     assert dataset.train_labels.tolist() == [0, 0, 0, 1, 1]
@@ -155,12 +157,32 @@ def parts(here: Path) -> None:
         folder_of_classes(here / "few" / part, {"ant": 1, name: 1, "cat": 1})
 
 
+def both(here: Path, *names: str) -> None:
+    for name in names:
+        folder_of_classes(here / "few" / name, COUNTS)
+
+
 WRONG: dict[str, tuple[Callable[[Path], object], str]] = {
     "no folder": (lambda here: None, "dataset.root must be the path of a folder of images, and there is no folder"),
     "a file": (lambda here: (here / "few").write_text("x"), "there is no folder"),
     "nothing in it": (lambda here: (here / "few").mkdir(), "has no classes"),
     "one class": (lambda here: only(here, ant=3), "has one class, ant, and must have two"),
-    "a part alone": (lambda here: folder_of_classes(here / "few" / "train", COUNTS), "if it is a part, name"),
+    "a part alone": (
+        lambda here: folder_of_classes(here / "few" / "train", COUNTS),
+        "has the folders train, and of parts it must have two, train and test or val or valid or validation",
+    ),
+    "a part called otherwise": (
+        lambda here: both(here, "Train", "eval"),
+        "has the folders Train, eval, and of parts it must have two",
+    ),
+    "pictures of no class to test": (
+        lambda here: [picture(here / "few" / part / f"{k}.png") for part in ("train", "test1") for k in range(2)],
+        "has the folders train, test1, and of parts",
+    ),
+    "no part to train": (
+        lambda here: both(here, "training", "testing"),
+        "has the folders testing, training, and of parts",
+    ),
     "an empty class": (lambda here: only(here, ant=3, bee=0), "the class bee has no images"),
     "one image of a class": (lambda here: only(here, ant=3, bee=1), "the class bee has one image and must have two"),
     "other classes to test": (lambda here: parts(here), "has the class bee in train/ and not in val/ (2 such classes)"),
