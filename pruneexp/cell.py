@@ -56,7 +56,7 @@ SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side 
 OTHERS = ("trainer", "launcher", "logger")
 
 
-def option(default: Any, meaning: str, identity: bool = False, dense: bool = False) -> Any:
+def option(default: Any, meaning: str, identity: bool = False, dense: bool = False, command: bool = False) -> Any:
     """An option of the schema.
 
     Args:
@@ -64,8 +64,11 @@ def option(default: Any, meaning: str, identity: bool = False, dense: bool = Fal
         meaning: one line.
         identity: whether it is part of a cell's key.
         dense: whether it concerns a dense network too.
+        command: whether it is one for a whole command and says nothing of its cells, so that neither records nor trackers are told it.
     """
-    return Field(default, description=meaning, json_schema_extra={"identity": identity, "dense": dense})
+    return Field(
+        default, description=meaning, json_schema_extra={"identity": identity, "dense": dense, "command": command}
+    )
 
 
 class Options(BaseModel):
@@ -126,41 +129,49 @@ class Options(BaseModel):
 
     # what a sweep is
     name: Label = option("quickstart", "of the report's files and the W&B group")
-    title: Line = option("none", "of the report, for people; none: the name")
+    title: Line = option("none", "of the report, for people; none: the name", command=True)
     mode: Literal["run", "plan", "status", "report", "check", "export"] = option(
         "run",
         "run; plan: the grid and its cost; status: what is done, worked on, failed; report: from the records; check: does each record"
         " fit its files and itself; export: a cell's network as a file for other programs",
+        command=True,
     )
     densities: Densities = option([1.0, 0.2, 0.1, 0.05, 0.02], "kept / prunable weights; 1.0 is the dense network")
     plan: Annotated[
         dict[Literal["time"], bool],
         Field(min_length=1),
         Words("{time: true} or {time: false}, typed as in plan.time=false"),
-    ] = option({"time": True}, "of mode=plan: plan.time=false tells no times, and times nothing")
+    ] = option({"time": True}, "of mode=plan: plan.time=false tells no times, and times nothing", command=True)
     records: Annotated[
         list[Line], Words("a list of files of records such as [results/records/NAME.jsonl]"), Place()
-    ] = option([], "files of finished cells, as reports leave them: their cells count as done")
+    ] = option([], "files of finished cells, as reports leave them: their cells count as done", command=True)
     columns: Annotated[list[Label], Words("a list of names of files in conf/column such as [n,accuracy,drop]")] = option(
         [
             "n", "accuracy", "validation", "pairs", "drop", "published", "density_achieved", "effective", "neurons", "dead_filters",
             "collapsed", "imdb", "lambda2_min", "pruning_seconds", "measured",
         ],
         "of a report's tables, after those that say what a row is of; those that have nothing to say are left out",
+        command=True,
     )  # fmt: skip
     where: Annotated[Line, Words("none, or a comparison of columns such as \"masker == 'greedy'\"")] = option(
-        "none", "which rows a report shows, as in \"masker == 'greedy' and asked_density < 0.1\"; none: all"
+        "none",
+        "which rows a report shows, as in \"masker == 'greedy' and asked_density < 0.1\"; none: all",
+        command=True,
     )
-    data_dir: Folder = option("data", "<data_dir>/<dataset>/{train,test}_{images,labels}.npy, or the official files")
-    results_dir: Folder = option("results/runs", "one folder for each finished cell")
-    report_dir: Folder = option("${results_dir}/reports", "tables/, figures/ and records/ go here")
+    data_dir: Folder = option(
+        "data", "<data_dir>/<dataset>/{train,test}_{images,labels}.npy, or the official files", command=True
+    )
+    results_dir: Folder = option("results/runs", "one folder for each finished cell", command=True)
+    report_dir: Folder = option("${results_dir}/reports", "tables/, figures/ and records/ go here", command=True)
 
     # what mode=export writes
-    cell: Folder = option("none", "mode=export: the folder of a finished cell, <results_dir>/<key>")
+    cell: Folder = option("none", "mode=export: the folder of a finished cell, <results_dir>/<key>", command=True)
     format: Literal["none", "onnx", "pt2", "safetensors"] = option(
-        "none", "mode=export: ONNX, torch.export's or the state dict with its zeros"
+        "none", "mode=export: ONNX, torch.export's or the state dict with its zeros", command=True
     )
-    to: Folder = option("none", "mode=export: the file, which must end as the format does; none: <key>.<format> here")
+    to: Folder = option(
+        "none", "mode=export: the file, which must end as the format does; none: <key>.<format> here", command=True
+    )
 
 
 class Logger(BaseModel):
@@ -193,7 +204,7 @@ def hint(schema: type[BaseModel], name: str) -> Any:
 
 
 def marked(mark: str) -> list[str]:
-    """The options with a mark, in the schema's order: ``identity``, ``dense``."""
+    """The options with a mark, in the schema's order: ``identity``, ``dense``, ``command``."""
     return [name for name, field in FIELDS.items() if isinstance(e := field.json_schema_extra, dict) and e.get(mark)]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from torch import nn
 
 from pruneexp.artifacts import Artifacts
-from pruneexp.cell import PLACES, Cell
+from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.job import Job
 from pruneexp.maskers.layer import Notes
 from pruneexp.measuring.asked import measured, with_names
@@ -27,7 +27,7 @@ from pruneexp.system.places import told
 from pruneexp.training.device import TEST_PRECISION
 from pruneexp.training.train import Trained
 
-OF_THIS_RUN = (*PLACES, "launcher", "logger", "mode", "format", "title", "where", "columns", "figure", "measurement")
+OF_THIS_RUN = (*PLACES, *marked("command"), "launcher", "logger", "figure", "measurement")
 
 
 @dataclass

@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pruneexp.cell import PLACES, Cell
+from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.job import Job
 from pruneexp.records.record import Record
 from pruneexp.system.places import told
 from pruneexp.training.about import About
 
-OF_THE_COMMAND = (*PLACES, "name", "title", "mode", "where", "columns", "figure", "launcher", "seed", "densities")
+OF_THE_COMMAND = (*PLACES, *marked("command"), "name", "figure", "launcher", "seed", "densities")
 OF_PRUNING = ("scorer", "masker", "treatment", "rounds", "round_masker", "round_counts")
 FIGURES = (
     "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch", "epochs", "diverged",

@@ -13,6 +13,7 @@ import pytest
 import torch
 from torch import nn
 
+from pruneexp.cell import GROUPS, marked
 from pruneexp.errors import UserError
 from pruneexp.network.initialise import initialise
 from pruneexp.records.store import Store
@@ -87,6 +88,8 @@ def test_each_cell_has_its_own_command_and_configuration(tmp_path: Path, run: Co
     for record in records(tmp_path / "results" / "runs").values():
         assert f"seed={record['seed']} " in record["command"] + " "
         assert record["config"]["seed"] == record["seed"]
+        assert not record["config"].keys() & {*marked("command"), "launcher", "logger", "figure"}
+        assert record["config"].keys() >= {"name", "densities", *GROUPS}
 
 
 def test_cells_that_another_process_works_on_are_made_together_if_it_leaves_them(

@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import pruneexp
+from pruneexp.cell import marked
 from pruneexp.jobs.job import Job
 from pruneexp.sweep import expand
 from pruneexp.system.tracking import MODE
@@ -159,6 +160,7 @@ def test_options_of_what_is_chosen_are_nested_under_it(words: tuple[str, ...]) -
     assert dense.config["options"].keys() == pruned.config["options"].keys() - {
         "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts",
     }  # fmt: skip
+    assert not pruned.config["options"].keys() & {*marked("command"), "name", "seed", "densities"}
     assert (pruned.kind, dense.kind, dense.config["seed"]) == ("pruned", "dense", 3)
 
 

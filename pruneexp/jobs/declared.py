@@ -19,10 +19,8 @@ from pruneexp.jobs.overrides import Parser
 from pruneexp.jobs.places import without_places
 from pruneexp.jobs.words import GROUP_OF, typed
 
-BESIDE = (  # what has no part in which cells there are
-    "name", "title", "mode", "where", "records", "data_dir", "results_dir", "report_dir", "launcher", "logger", "measurement", "columns",
-    "figure", "hydra",
-)  # fmt: skip
+# what has no part in which cells there are
+BESIDE = (*marked("command"), "name", "launcher", "logger", "measurement", "figure", "hydra")
 OF_TRAINER = ("trainer", "trainer.devices")  # its other options have none either: a report has rows of either precision
 PRECISION = ("trainer.precision", "trainer.accelerator")
 ORDER = [*GROUPS, "treatment", *marked("identity"), "trainer", "densities", "seed"]

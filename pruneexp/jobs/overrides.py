@@ -15,17 +15,14 @@ from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, ROOT, SEVERAL, Options, hint
+from pruneexp.cell import FIELDS, GROUPS, OTHERS, ROOT, SEVERAL, Options, hint, marked
 from pruneexp.components.values import shown, value_of
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.combining import SEED, Dimension
 from pruneexp.jobs.composing import check_files, contents_of
 from pruneexp.jobs.words import GROUP_OF, opened
 
-ONCE = (  # options of the whole sweep
-    "mode", "name", "title", "launcher", "measurement", "columns", "figure", "where", "records", "data_dir", "results_dir",
-    "report_dir", "cell", "format", "to", "plan",
-)  # fmt: skip
+ONCE = (*marked("command"), "name", "launcher", "measurement", "figure")  # options of the whole sweep
 MAPPINGS = tuple(
     name for name in FIELDS if isinstance(ROOT[name], dict)
 )  # options whose parts are typed NAME.PART=VALUE

@@ -34,7 +34,8 @@ def stands(*words: str) -> Declared:
     [
         "mode=report", "report_dir=elsewhere", "results_dir=there", "data_dir=d", "logger=none", "launcher=gpus", "where=\"seed == 0\"",
         "columns=[n]", "figure=[]", "figures=[lambda2]", "measurement=[latency]", "topology=full", "latency=true", "trainer.threads=1",
-        "title=Mine", "records=[]", "trainer.precision=auto", "trainer.precision=float32", "trainer.accelerator=cpu",
+        "title=Mine", "records=[]", "plan.time=false", "format=onnx", "trainer.precision=auto", "trainer.precision=float32",
+        "trainer.accelerator=cpu",
     ],
 )  # fmt: skip
 def test_words_that_make_no_other_cells_are_no_part_of_the_name(word: str) -> None:
