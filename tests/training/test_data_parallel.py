@@ -49,6 +49,8 @@ MIXED = Recipe(
     cutmix=1.0,
     shift=2,
 )
+# the last epoch ruins the network, so that one of before is selected, from the checkpoint
+RUINED = dataclasses.replace(RECIPE, milestones=(2,), gamma=1000.0)
 PATIENCE = (
     240  # seconds, in which the slowest machine has long finished; the processes are ended with their parent's test
 )
@@ -166,20 +168,21 @@ def test_two_processes_train_what_one_does(tmp_path: Path, count: int, start: in
     pd.testing.assert_frame_equal(logs[1], logs[0], rtol=1e-6)  # Lightning logs float32
 
 
-def test_a_network_with_batchnorm_and_dropout_goes_on_from_its_checkpoint(tmp_path: Path) -> None:
+@pytest.mark.parametrize(("recipe", "selection", "chosen"), [(RECIPE, LAST, 2), (RUINED, Selection(best=True), 1)])
+def test_a_network_with_batchnorm_and_dropout_goes_on_from_its_checkpoint(
+    tmp_path: Path, recipe: Recipe, selection: Selection, chosen: int
+) -> None:
     def network() -> nn.Module:
         return nn.Sequential(nn.Dropout(0.1), small())
 
     def checkpoint(device: str) -> Checkpoint:
         return Checkpoint(tmp_path / "file", {"cell": "a"}, device, 1e-9, print)
 
-    # the last epoch ruins the network, and that of before is selected, from the checkpoint
-    ruined = dataclasses.replace(RECIPE, schedule="steps", milestones=(2,), gamma=1000.0)
-    how: Any = {"recipe": ruined, "selection": Selection(best=True)}
+    how: Any = {"recipe": recipe, "selection": selection}
     whole, resumed = network(), network()
     expected, masks = run(whole, TWO, Equal(), **how)
-    assert expected.history[1]["train/loss"] < expected.history[0]["train/loss"]
-    assert expected.chosen < 2
+    assert expected.history[chosen]["train/loss"] < expected.history[0]["train/loss"]
+    assert (expected.chosen < 2) == selection.best
     with pytest.raises(RankFailed, match=r"of 2 processes that train a network, process 1 failed:\n(.*\n)*.*is broken"):
         run(network(), TWO, checkpoint("one"), Ends(2, broken), **how)
     last = checkpoint("two")
