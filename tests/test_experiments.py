@@ -64,7 +64,8 @@ def fake_data(data_dir: Path, dataset: Any) -> tuple[int, int]:
 
 def test_there_are_experiments() -> None:
     assert {"vgg16_c100_sweep", "vgg11_c10_sweep", "resnet20_c10_sweep", "resnet18_tiny_sweep"} <= set(EXPERIMENTS)
-    assert {"ramanujan_table4", "ramanujan_table5_resnet34", "ramanujan_compare"} <= set(RAMANUJAN)
+    assert {"ramanujan_table4", "ramanujan_table4_unpruned", "ramanujan_compare"} <= set(RAMANUJAN)
+    assert {f"ramanujan_table5_{end}" for end in ("unpruned", "vgg", "resnet34")} <= set(RAMANUJAN)
     assert {"centrality_table", "centrality_table_vgg", "centrality_sweep", "centrality_small"} <= set(CENTRALITY)
     assert "pretrain_cifar100" in PRETRAIN
 
@@ -254,3 +255,16 @@ def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     laenen = name.startswith("laenen_") or (name.endswith("_sweep") and name not in CENTRALITY)
     starts = {job.config.get("batchnorm_init", "ones") for job in grid.jobs}
     assert starts == {"uniform" if laenen else "ones"}
+
+
+@pytest.mark.parametrize("name", ["resnet20_c10_sweep", "centrality_small", "centrality_small_linear"])
+def test_the_time_of_an_experiment_as_published_is_planned_without_data(
+    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Of masked weights, of removed neurons, and where the classifier alone is trained."""
+    monkeypatch.setattr("pruneexp.planning.timed.ALL", 0.2)  # seconds
+    planned = in_process(tmp_path, monkeypatch, capsys, f"+experiment={name}", "mode=plan", "trainer.threads=1")
+    assert planned.code == 0, planned.err
+    assert "a cell" in planned.out
+    assert re.search(r"; about [\d.]+ \w+ left on this CPU, .* \(from timed training steps,", planned.out)
+    assert list(tmp_path.iterdir()) == []
