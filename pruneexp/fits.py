@@ -14,7 +14,9 @@ from pruneexp.network.plain import plain
 from pruneexp.system import memory
 
 UNSIZED = nn.parameter.UninitializedParameter  # of a lazy layer, which `check_runs` refuses
-COPIES = 4  # of each parameter, float32: where it starts, where it is, its gradient, its momentum; Adam has its mean square too
+# of each parameter, float32: where it starts, where it is, its gradient, its momentum; Adam has its mean square too, and a training whose
+# best epoch is selected where it was then
+COPIES = 4
 
 
 def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
@@ -31,7 +33,8 @@ def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
     trainer = job.setting.components["trainer"]
     on_cpu = trainer.value("accelerator") == "cpu" or not torch.cuda.is_available()
     adam = job.setting.components["recipe"].value("optimiser") in ("adam", "adamw")
-    copies = (COPIES + adam) * (trainer.value("devices") or 1) if on_cpu else 1  # others are the GPU's
+    selects = job.options.select == "best_validation"
+    copies = (COPIES + adam + selects) * (trainer.value("devices") or 1) if on_cpu else 1  # others are the GPU's
     count = sum(math.prod(parameter.shape) for parameter in network.parameters() if not isinstance(parameter, UNSIZED))
     if (needed := 4 * copies * count) > free:
         raise UserError(
