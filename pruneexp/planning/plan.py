@@ -32,6 +32,7 @@ class Row:
         left: weights and multiply-accumulates of one, None where it cannot be made.
         seconds: that one takes, and None where nobody knows.
         recorded: whether its training's time is that of recorded cells.
+        most: whether that is the time of all epochs, though the training may end earlier.
     """
 
     names: tuple[str, ...]
@@ -40,6 +41,7 @@ class Row:
     left: tuple[int, int | None] | None
     seconds: float | None = None
     recorded: bool = False
+    most: bool = False
 
     @property
     def missing(self) -> int:
@@ -48,7 +50,7 @@ class Row:
     def text(self) -> list[str]:
         weights, macs = self.left or (None, None)
         size = ["" if weights is None else f"{weights:,}", "" if macs is None else _metric(macs)]
-        time = "" if self.seconds is None else in_words(self.seconds)
+        time = "" if self.seconds is None else f"{'at most ' * self.most}{in_words(self.seconds)}"
         return [*map(visible, self.names), str(len(self.slots)), str(self.done), *size, time]
 
 
@@ -58,7 +60,8 @@ def print_plan(grid: Grid) -> None:
     Cells of one setting are one row. The time of a missing cell is the median training time of recorded ones, of this grid or another,
     with the same data set, model and recipe on the same device; where there is none, that of a few training steps on random
     images, timed now unless ``plan.time=false``. What scoring, masking and measuring take is added where cells that are
-    pruned alike are recorded. A cell that goes on from an epoch takes its share of the training.
+    pruned alike are recorded. A cell that goes on from an epoch takes its share of the training. One that may end early by its patience
+    takes what such cells took that are recorded; where there are none, at most the time of all epochs.
     """
     options, out = grid.jobs[0].options, console()
     device: Device = grid.jobs[0].setting.make("trainer")
@@ -98,8 +101,10 @@ def _estimate(
         row.recorded = training is not None
         seconds = timed.training(slot, sizes.of(slot)) if asked else training
         if seconds is not None:
-            epochs = slot.job.setting.make("recipe").epochs
-            row.seconds = seconds * (1 - slot.job.first_epoch(slot.density) / epochs) + recorded.others(slot)
+            epochs, early = slot.job.setting.make("recipe").epochs, recorded.ended_early(slot)
+            row.most = early is None and slot.job.options.patience > 0
+            share = seconds * (1 - slot.job.first_epoch(slot.density) / epochs)
+            row.seconds = (share if early is None else early) + recorded.others(slot)
 
 
 def _summary(rows: Sequence[Row], device: Device, asked: bool) -> str:
@@ -112,13 +117,16 @@ def _summary(rows: Sequence[Row], device: Device, asked: bool) -> str:
     where = "this CPU" if device.where.type == "cpu" else device.name
     ways = {row.recorded for row in missing}
     how = " and ".join(
-        [*["recorded cells"] * (True in ways), *["timed training steps, without scores, masks and tests"] * (False in ways)]
+        [
+            *["recorded cells"] * (True in ways),
+            *["timed training steps, without scores, masks and tests"] * (False in ways),
+        ]
     )
-    return f"{counts}; {_left(left)} left on {where}, one cell after another (from {how})."
+    return f"{counts}; {_left(left, any(row.most for row in missing))} left on {where}, one cell after another (from {how})."
 
 
-def _left(seconds: float) -> str:
-    return "less than a minute" if seconds < 60 else f"about {in_words(seconds)}"
+def _left(seconds: float, most: bool) -> str:
+    return "less than a minute" if seconds < 60 else f"{'at most ' * most}about {in_words(seconds)}"
 
 
 def _metric(number: float) -> str:

@@ -18,6 +18,10 @@ NOT_SCORED = (
     "precision",
     "recipe",
 )  # of a description: what scoring and masking take does not hang on these
+ENDING = (
+    "patience",
+    "rewind_epoch",
+)  # of a description: which epochs are made hangs on these; on `select` only which of them counts
 
 
 class Recorded:
@@ -38,17 +42,18 @@ class Recorded:
     def training(self, slot: Slot) -> float | None:
         """Median seconds of all the recipe's epochs, of cells of the same data set, model, recipe and precision; where neurons are
         removed, of the same density; None where there are none."""
-        wanted, removes = slot.cell.description, slot.density < 1 and slot.job.setting.removes_neurons
         epochs = slot.job.setting.make("recipe").epochs
+        return self._median(slot, _trained(slot), lambda record: whole_training(record, epochs))
+
+    def ended_early(self, slot: Slot) -> float | None:
+        """Median seconds of those epochs that such cells made before their training ended by the same patience, of cells that go on from
+        the same epoch; None where there are none, and of a cell without patience."""
+        wanted, trained = slot.cell.description, _trained(slot)
 
         def alike(record: Record) -> bool:
-            told = record["description"]
-            if removes:
-                return all(told.get(name) == wanted[name] for name in ("recipe", "precision", "masker", "density"))
-            whole = "kept_neurons" not in record.get("notes", {})
-            return whole and all(told.get(name) == wanted[name] for name in ("recipe", "precision"))
+            return trained(record) and all(record["description"].get(name) == wanted.get(name) for name in ENDING)
 
-        return self._median(slot, alike, lambda record: whole_training(record, epochs))
+        return self._median(slot, alike, _training) if slot.job.options.patience else None
 
     def others(self, slot: Slot) -> float:
         """Median seconds of scoring, masking and measuring, of cells that are pruned alike, 0 where there are none."""
@@ -56,7 +61,7 @@ class Recorded:
         found = self._median(
             slot,
             lambda record: _pruned(record["description"]) == wanted,
-            lambda record: sum(record["seconds"].values()) - record["seconds"]["training"],
+            lambda record: sum(record["seconds"].values()) - _training(record),
         )
         return found or 0.0
 
@@ -92,7 +97,23 @@ class Recorded:
 
 def whole_training(record: Record, epochs: int) -> float:
     """The seconds that a recorded cell's training would have taken in all epochs, and not in some of them."""
-    return float(record["seconds"]["training"] * epochs / (record.get("epochs") or epochs))
+    return _training(record) * epochs / (record.get("epochs") or epochs)
+
+
+def _training(record: Record) -> float:
+    return float(record["seconds"]["training"])
+
+
+def _trained(slot: Slot) -> Callable[[Record], bool]:
+    """Whether a recorded cell of the same data set and model is trained at the cell's pace."""
+    wanted, removes = slot.cell.description, slot.density < 1 and slot.job.setting.removes_neurons
+    names = ("recipe", "precision", *(("masker", "density") if removes else ()))
+
+    def alike(record: Record) -> bool:
+        whole = "kept_neurons" not in record.get("notes", {})
+        return (whole or removes) and all(record["description"].get(name) == wanted[name] for name in names)
+
+    return alike
 
 
 def _some(keys: Sequence[str]) -> Iterable[str]:

@@ -112,6 +112,48 @@ def test_recorded_cells_of_any_grid_are_believed_first(
     assert all(elsewhere.training(slot) is None for slot in grid_in(tmp_path, *small).slots)
 
 
+def test_a_training_that_may_end_early_takes_what_such_took_and_at_most_all_epochs(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[tuple[int, int]]
+) -> None:
+    small = ("masker=greedy", "densities=[1.0,0.1]", "recipe.epochs=160", "dataset.validation=100")
+    early = ("select=best_validation", "patience=5", "when=trained")
+    goes_on = ("rewind=epoch", "rewind_epoch=40")
+
+    def times(*words: str) -> tuple[list[str], str]:
+        rows, last = told(grid_in(tmp_path, *small, *words), capsys)
+        return [row["a cell"] for row in rows], last
+
+    def fill_with(seconds: float, epochs: int, *words: str) -> None:
+        def made(cell: Any) -> dict[str, Any]:
+            taken = {
+                "scoring": 0.0,
+                "masking": 0.0,
+                "measuring": 0.0,
+                "training": seconds * (1 + 0.5 * (cell.seed == 8)),
+            }
+            return record(cell, 50.0, seconds=taken, epochs=epochs, device=CPU.name)
+
+        fill(grid_in(tmp_path, *small, *words, "seed=7,8,9"), tmp_path / "runs", made)
+
+    assert times(*early)[0] == ["at most 4.4 hours"] * 2
+    assert "; at most about 18 hours left on" in times(*early)[1]
+    assert times()[0] == ["4.4 hours"] * 2
+    fill_with(36000, 160)  # of those that end after the last epoch the seconds of an epoch are taken
+    assert times(*early)[0] == ["at most 10 hours"] * 2
+    assert times(*early, *goes_on)[0] == ["at most 10 hours", "at most 7.5 hours"]
+    fill_with(3600, 12, *early)
+    assert times(*early) == (
+        ["1 hour"] * 2,
+        "0 done, 4 missing; about 4 hours left on this CPU, one cell after another (from recorded cells).",
+    )
+    assert times("patience=5")[0] == ["1 hour"] * 2  # whichever epoch is selected
+    # of those that ended early, too, where another patience or none is asked for
+    assert times(*early, "patience=6")[0] == ["at most 13 hours"] * 2
+    assert times()[0] == ["13 hours"] * 2
+    assert times(*early, *goes_on)[0] == ["1 hour", "at most 10 hours"]
+    assert "; at most about 22 hours left" in times(*early, *goes_on)[1]
+
+
 def test_a_damaged_record_of_another_grid_is_no_trouble(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[tuple[int, int]]
 ) -> None:
