@@ -23,7 +23,7 @@ from pruneexp.means import Means
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.network.structure import Structure
-from pruneexp.network.weights import misfit, not_finite
+from pruneexp.network.weights import WEIGHTS, misfit, not_finite
 from pruneexp.network.wiring import Wiring
 from pruneexp.pruning.method import Method
 from pruneexp.pruning.prune import pruned
@@ -126,7 +126,7 @@ class Artifacts:
         """
         key = self.dense_cell.key
         _check_data(key, self.store, self.dataset)
-        return self._filled(tensors(self.store, key, "weights.safetensors", lambda found: _no_state(self, found)))
+        return self._filled(tensors(self.store, key, WEIGHTS, lambda found: _no_state(self, found)))
 
     @property
     def rewound_path(self) -> Path | None:
@@ -233,5 +233,5 @@ def _scores_path(shared: Artifacts) -> Path:
     described = job.setting.described[False][1] | {"seed": job.seed}
     identity = {name: value for name, value in described.items() if name not in later}
     if shared.scored is not shared.initial:  # a dense network that was made again may be another one
-        identity["dense"] = (shared.store.read(shared.dense_cell.key) or {})["files"]["weights.safetensors"]
+        identity["dense"] = (shared.store.read(shared.dense_cell.key) or {})["files"][WEIGHTS]
     return shared.stored.path("scores", identity)

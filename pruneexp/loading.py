@@ -16,6 +16,7 @@ from pruneexp.network.compaction import restore
 from pruneexp.network.exported import load_exported
 from pruneexp.network.masks import Masks
 from pruneexp.network.plain import plain
+from pruneexp.network.weights import MASKS, SMALLER, WEIGHTS
 from pruneexp.records.artifact_store import tensors
 from pruneexp.records.claims import CHECKPOINT
 from pruneexp.records.record import Record
@@ -60,15 +61,15 @@ def load_cell(folder: str | Path) -> LoadedCell:
     if record is None:
         raise _no_cell(folder, path, there)
     masks = _masks(store, key, record)
-    if "network.pt2" in record["files"]:
-        name = f"the network.pt2 of {key}, of torch {record['versions'].get('torch')},"
-        return LoadedCell(load_exported(store.file(key, "network.pt2"), name), masks, record)
-    if "weights.safetensors" not in record["files"] or "config" not in record:
+    if SMALLER in record["files"]:
+        name = f"the {SMALLER} of {key}, of torch {record['versions'].get('torch')},"
+        return LoadedCell(load_exported(store.file(key, SMALLER), name), masks, record)
+    if WEIGHTS not in record["files"] or "config" not in record:
         raise UserError(
             f"{folder} is of an earlier version, which kept too little to build its trained network from: delete the folder and run the"
-            " command that made it to have the cell made again, or take load_masks of its masks.safetensors."
+            f" command that made it to have the cell made again, or take load_masks of its {MASKS}."
         )
-    model, content = plain(built(record)), tensors(store, key, "weights.safetensors")
+    model, content = plain(built(record)), tensors(store, key, WEIGHTS)
     try:
         model.load_state_dict(restore(content, {} if record["asked_density"] == 1 else masks))
     except RuntimeError as error:  # other names or shapes
@@ -84,7 +85,7 @@ def _masks(store: Store, key: str, record: Record) -> Masks:
         whole = set(names) <= found.keys() and all(mask.dtype == torch.bool for mask in found.values())
         return "" if whole else "it has no mask of each layer that the record tells of"
 
-    found = tensors(store, key, "masks.safetensors", fault)  # in no fixed order
+    found = tensors(store, key, MASKS, fault)  # in no fixed order
     return {name: found[name] for name in names}
 
 

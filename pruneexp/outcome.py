@@ -18,7 +18,7 @@ from pruneexp.network.export import exported
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import freeze_biases, prunable
 from pruneexp.network.removal import remove
-from pruneexp.network.weights import misfit, packed
+from pruneexp.network.weights import MASKS, SMALLER, WEIGHTS, misfit, packed
 from pruneexp.order import Piece
 from pruneexp.records.artifact_store import tensors
 from pruneexp.records.provenance import provenance
@@ -78,7 +78,7 @@ def measure_later(cell: Cell, shared: Artifacts) -> Record:
     """What `measure` gives, of a cell that is finished: of its stored masks and the network that its training started from."""
     network = shared.start(cell)
     wanted = everything(prunable(network))
-    found = tensors(shared.store, cell.key, "masks.safetensors", lambda found: misfit(found, wanted))
+    found = tensors(shared.store, cell.key, MASKS, lambda found: misfit(found, wanted))
     masks = {name: found[name] for name in wanted}  # in no fixed order there
     record = shared.store.read(cell.key) or {}
     fields = measure(shared, network, masks, trainee_of(cell, shared, network, masks))
@@ -130,10 +130,10 @@ def files_of(trial: Trial) -> dict[str, bytes]:
     """What the folder of a trained cell holds besides its record: masks and trained network; see `pruneexp.loading`."""
     shared = trial.piece.order.shared
     if shared.job.setting.removes_neurons and trial.piece.cell.density < 1:
-        network = {"network.pt2": exported(trial.network, shared.data.input_shape)}
+        network = {SMALLER: exported(trial.network, shared.data.input_shape)}
     else:
-        network = {"weights.safetensors": packed(compact(trial.network.state_dict(), trial.masks))}
-    return {"masks.safetensors": trial.pruned, **network}
+        network = {WEIGHTS: packed(compact(trial.network.state_dict(), trial.masks))}
+    return {MASKS: trial.pruned, **network}
 
 
 def last_figures(trial: Trial, trained: Trained) -> dict[str, float]:

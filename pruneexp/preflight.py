@@ -19,6 +19,7 @@ from pruneexp.maskers.layer import Layer, kept_count
 from pruneexp.measuring.asked import is_measured
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.prunable import prunable
+from pruneexp.network.weights import MASKS, WEIGHTS
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store, data_set
 from pruneexp.sweep import Grid, Slot
@@ -138,13 +139,13 @@ def _check_reports(found: Found) -> None:
 
 def _check_weights(weights: Path) -> None:
     """Raise UserError where weights lie in a finished cell's folder and are not those that it trained, or nobody may look."""
-    cell = weights.parent if weights.name == "weights.safetensors" else weights
+    cell = weights.parent if weights.name == WEIGHTS else weights
     if kind_of(cell / "record.json", "weights"):
         store = Store(cell.parent)
-        store.file(cell.name, "weights.safetensors")
+        store.file(cell.name, WEIGHTS)
         record = store.read(cell.name)
         if record is not None and record["asked_density"] < 1:
-            store.file(cell.name, "masks.safetensors")
+            store.file(cell.name, MASKS)
 
 
 def _check_parts(job: Job) -> None:

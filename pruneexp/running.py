@@ -12,6 +12,7 @@ from pruneexp.groups import groups
 from pruneexp.guard import Guard
 from pruneexp.jobs.job import Job
 from pruneexp.means import Means
+from pruneexp.network.weights import WEIGHTS
 from pruneexp.order import Order, Part, Piece
 from pruneexp.outcome import Trial, files_of, measure_later, record_of
 from pruneexp.records.provenance import git_commit
@@ -200,4 +201,4 @@ class Maker:
                 self.store.write(piece.key, record, files_of(trial), trained.history)
             piece.order.countdown.tell(piece.cell, record)
             if piece.order.job.densities == [1.0]:  # its weights are what the job is for
-                say("its weights", f"{self.store.folder / piece.key / 'weights.safetensors'}")
+                say("its weights", f"{self.store.folder / piece.key / WEIGHTS}")

@@ -12,6 +12,7 @@ from torch import fx, nn
 
 from pruneexp.errors import UserError, reason
 from pruneexp.network.rebuilt import DTYPES, UnknownOperatorError, graph_of
+from pruneexp.network.weights import SMALLER
 
 FORMAT = 8  # the major version of the schema of torch 2.10 to 2.13
 # of tensors, as modules have them; neither quotes nor backslashes, which would end a name in the source text that fx writes
@@ -28,7 +29,7 @@ class Exported(fx.GraphModule):
         return super().train(False)
 
 
-def load_exported(content: bytes, name: str = "network.pt2") -> nn.Module:
+def load_exported(content: bytes, name: str = SMALLER) -> nn.Module:
     """The network that `pruneexp.network.export.exported` has written, built anew on the CPU from what the file says of it.
 
     `torch.export.load` is for files of people whose programs one would run: it looks operators up from ``torch`` on (``torch.os.system``),

@@ -17,7 +17,7 @@ from pruneexp.network.masks import load_masks
 from pruneexp.network.prunable import PROJECTIONS, classifier, prunable
 from pruneexp.system import files
 
-OF_CELL, MASKS, SMALLER = "weights.safetensors", "masks.safetensors", "network.pt2"  # in a finished cell's folder
+WEIGHTS, MASKS, SMALLER = "weights.safetensors", "masks.safetensors", "network.pt2"  # in a finished cell's folder
 COUNTER = ".num_batches_tracked"
 
 
@@ -139,9 +139,9 @@ def _shape(shapes: dict[str, torch.Size], name: str) -> str:
 
 def _file(weights: str) -> Path:
     path = Path(weights)
-    path = path / OF_CELL if os.path.isdir(path) else path  # pathlib raises for a name that is too long
+    path = path / WEIGHTS if os.path.isdir(path) else path  # pathlib raises for a name that is too long
     there = os.path.isfile(path)
-    if path.name == SMALLER or (not there and path.name == OF_CELL and os.path.isfile(path.with_name(SMALLER))):
+    if path.name == SMALLER or (not there and path.name == WEIGHTS and os.path.isfile(path.with_name(SMALLER))):
         raise UserError(
             f"weights={weights} are of a cell whose neurons were removed, and its network is smaller than any model of conf/model: take a"
             " cell of the whole network; the smaller one itself pruneexp.load_cell and mode=export give."
@@ -157,7 +157,7 @@ def _file(weights: str) -> Path:
 def _masks_of(path: Path) -> Path | None:
     """The masks of the cell whose weights these are; None where they say nothing, as the weights are there with their zeros."""
     masks = path.with_name(MASKS)
-    if path.name != OF_CELL or not os.path.isfile(masks):
+    if path.name != WEIGHTS or not os.path.isfile(masks):
         return None
     return masks if _compacted(*_stat(path), *_stat(masks)) else None
 

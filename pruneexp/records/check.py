@@ -8,13 +8,13 @@ import safetensors.torch
 from safetensors import SafetensorError
 
 from pruneexp.errors import UserError
+from pruneexp.network.weights import MASKS
 from pruneexp.records.record import Record
 from pruneexp.records.store import Store, data_set, same_result
 from pruneexp.system import files
 from pruneexp.system.console import say, tell
 
 KEY = re.compile(r"^[^.].*-s\d+-[0-9a-f]{16}$")
-MASKS = "masks.safetensors"
 States = dict[tuple[str, str], dict[str, list[str]]]  # data set and its name, digest, keys
 
 
