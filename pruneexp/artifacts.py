@@ -110,12 +110,6 @@ class Artifacts:
         """The cell of the dense network, in the precision that this job trains in."""
         return self.job.cell(1.0, self.device.resolved_precision)
 
-    @property
-    def needs_dense(self) -> bool:
-        """Whether pruned cells need the trained dense network, which must lie in its cell's folder before `dense` is asked for."""
-        options = self.job.options
-        return options.when == "trained" and (self.job.setting.needs_scores or options.rewind == "none")
-
     @functools.cached_property
     def dense(self) -> nn.Module:
         """The dense network after training, with the epoch's weights that were selected, from the dense cell's folder: all jobs that need

@@ -82,7 +82,7 @@ class Maker:
 
     def make(self, pieces: Sequence[Piece]) -> None:
         """Make those of the cells that are left, in their order, but dense networks that others need first."""
-        needing = [order for order in self.orders if order.shared.needs_dense]
+        needing = [order for order in self.orders if order.job.needs_dense]
         started = [(order, starts) for order in needing if (starts := self._starting_from_dense(order))]
         dense = {order.shared.dense_cell.key: Piece(order, order.shared.dense_cell) for order, _ in started}
         self.go_through(list(dense.values()), here=True)

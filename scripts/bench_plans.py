@@ -25,7 +25,7 @@ from pruneexp.system.durations import MONTH, YEAR
 from pruneexp.system.shipped import conf_dir
 from scripts.bench_sweep import OUT, ROOT
 
-LEFT = re.compile(r"(\d+) done, (\d+) missing; (.*) left on ")
+LEFT = re.compile(r"(\d+) done, (\d+) missing(?:, [^;]*)?; (.*) left on ")
 SECONDS = {"s": 1.0, "min": 60.0, "hour": 3600.0, "day": 86400.0, "month": MONTH, "year": YEAR}
 ONE = ["mode=plan", "seed=0", "trainer.accelerator=cpu", "trainer.threads=1", "logger=none", "figure=[]"]
 SHORT = ["dataset=cifar10", "model=resnet20", "recipe=topology_cifar", "recipe.epochs=2", "recipe.train_images=5000"]

@@ -58,6 +58,12 @@ class Job:
         vars(cell)["key"] = cell.key_with(self.setting.digests[density == 1](own))  # the property's value, made faster
         return cell
 
+    @property
+    def needs_dense(self) -> bool:
+        """Whether its pruned cells need the trained dense network, which must lie in its cell's folder before they are made."""
+        options = self.options
+        return options.when == "trained" and (self.setting.needs_scores or options.rewind == "none")
+
     def first_epoch(self, density: float) -> int:
         """The recipe's epoch that a cell's training begins with: weights rewound to epoch K go on with it (Renda et al. 2020)."""
         return self.options.rewind_epoch if density < 1 else 0  # it is 0 unless rewind=epoch

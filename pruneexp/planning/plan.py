@@ -61,7 +61,8 @@ def print_plan(grid: Grid) -> None:
     with the same data set, model and recipe on the same device; where there is none, that of a few training steps on random
     images, timed now unless ``plan.time=false``. What scoring, masking and measuring take is added where cells that are
     pruned alike are recorded. A cell that goes on from an epoch takes its share of the training. One that may end early by its patience
-    takes what such cells took that are recorded; where there are none, at most the time of all epochs.
+    takes what such cells took that are recorded; where there are none, at most the time of all epochs. Dense networks that missing
+    cells start from are made too where they are not there: they are counted beside the grid, whose cells they are not.
     """
     options, out = grid.jobs[0].options, console()
     device: Device = grid.jobs[0].setting.make("trainer")
@@ -70,8 +71,9 @@ def print_plan(grid: Grid) -> None:
     with out.status(f"counting {options.name}", refresh_per_second=4) as status:  # seen on a terminal alone
         sizes = Sizes()
         rows = [_row(names, slots, store, sizes) for names, slots in rows_of(grid).items()]
+        dense = [_row((), [slot], store, sizes) for slot in _dense_besides(grid, store)]
         if options.plan["time"]:
-            _estimate(rows, sizes, Recorded(store, grid, device.name), device, status.update)
+            _estimate([*rows, *dense], sizes, Recorded(store, grid, device.name), device, status.update)
     out.print(f"{options.name}, {len(grid.slots)} cells")
     texts = [row.text() for row in rows]
     columns = {name: list(column) for name, column in zip(COLUMNS, zip(*texts, strict=True), strict=True)}
@@ -79,12 +81,26 @@ def print_plan(grid: Grid) -> None:
     left_out = print_table(shown, NEEDED, ORDER, SETTINGS)
     if left_out:
         out.print(f"No room for {', '.join(left_out)}.")
-    out.print(_summary(rows, device, options.plan["time"]))
+    out.print(_summary(rows, dense, device, options.plan["time"]))
 
 
 def _row(names: tuple[str, ...], slots: list[Slot], store: Store, sizes: Sizes) -> Row:
     done = sum(any(cell.key in store for cell in slot.cells) for slot in slots)
     return Row(names, slots, done, sizes.of(slots[0]).left(slots[0].job.setting, slots[0].density))
+
+
+def _dense_besides(grid: Grid, store: Store) -> list[Slot]:
+    """The dense networks, each once, that missing cells of the grid start from, and that neither lie there nor are missing cells
+    themselves: a record from elsewhere has no network."""
+    missing = [slot for slot in grid.slots if not any(cell.key in store for cell in slot.cells)]
+    counted, found = {slot.cells[0].key for slot in missing}, dict[str, Slot]()
+    for slot in missing:
+        job = slot.job
+        if slot.density < 1 and job.needs_dense:
+            dense = Slot(job, 1.0, [job.cell(1.0, precision) for precision in job.precisions()])
+            if not any(cell.key in counted or store.has_folder(cell.key) for cell in dense.cells):
+                found.setdefault(dense.cells[0].key, dense)
+    return list(found.values())
 
 
 def _estimate(
@@ -107,22 +123,24 @@ def _estimate(
             row.seconds = (share if early is None else early) + recorded.others(slot)
 
 
-def _summary(rows: Sequence[Row], device: Device, asked: bool) -> str:
-    """How many cells are done and missing, how long the latter take, and how that is known."""
-    missing = [row for row in rows if row.missing]
+def _summary(rows: Sequence[Row], dense: Sequence[Row], device: Device, asked: bool) -> str:
+    """How many cells are done and missing, how long the latter and the dense networks besides take, and how that is known."""
     counts = f"{sum(row.done for row in rows)} done, {sum(row.missing for row in rows)} missing"
-    if not missing or not asked:
+    if dense:
+        counts += f", and {len(dense)} dense network{'s' * (len(dense) > 1)} that others start from"
+    timed = [row for row in (*rows, *dense) if row.missing and row.seconds is not None]
+    if not timed or not asked:
         return f"{counts}."
-    left = sum(row.missing * row.seconds for row in missing if row.seconds is not None)
+    left = sum(row.missing * row.seconds for row in timed if row.seconds is not None)
     where = "this CPU" if device.where.type == "cpu" else device.name
-    ways = {row.recorded for row in missing}
+    ways = {row.recorded for row in timed}
     how = " and ".join(
         [
             *["recorded cells"] * (True in ways),
             *["timed training steps, without scores, masks and tests"] * (False in ways),
         ]
     )
-    return f"{counts}; {_left(left, any(row.most for row in missing))} left on {where}, one cell after another (from {how})."
+    return f"{counts}; {_left(left, any(row.most for row in timed))} left on {where}, one cell after another (from {how})."
 
 
 def _left(seconds: float, most: bool) -> str:

@@ -217,6 +217,37 @@ def test_frozen_epochs_count_as_the_forward_pass(asked: list[tuple[int, int]], t
 
 
 @pytest.mark.parametrize(
+    ("words", "counts", "networks"),
+    [
+        ("densities=[0.1]", "4 missing, and 2 dense networks that others start from", 6),
+        ("densities=[0.1] seed=0", "2 missing, and 1 dense network that others start from", 3),
+        ("densities=[1.0,0.1]", "6 missing", 6),  # which has them already
+        ("densities=[0.1] when=init", "4 missing", 4),
+        ("densities=[0.1] masker=erk", "2 missing", 2),  # nothing looks at the trained network
+        ("densities=[0.1] masker=erk rewind=none", "2 missing, and 2 dense networks that others start from", 4),
+    ],
+)
+def test_dense_networks_that_cells_start_from_are_counted_once(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[Any], words: str, counts: str, networks: int
+) -> None:
+    grid = grid_in(
+        tmp_path, "when=trained", "masker=greedy", "scorer=magnitude,snip", "recipe.epochs=60", *words.split()
+    )
+    _, last = told(grid, capsys)
+    hours = f"{networks * 60 * 100 / 3600:.2g}".removesuffix(".0")
+    assert last.startswith(f"0 done, {counts}; about {hours} hours left on this CPU")
+
+
+def test_a_dense_network_that_lies_there_is_not_made_again(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[Any]
+) -> None:
+    words = ("when=trained", "masker=greedy", "plan.time=false")
+    fill(grid_in(tmp_path, *words, "seed=0", "densities=[1.0]"), tmp_path / "runs", lambda cell: record(cell, 50.0))
+    last = told(grid_in(tmp_path, *words, "densities=[0.1]"), capsys)[1]
+    assert last == "0 done, 2 missing, and 1 dense network that others start from."
+
+
+@pytest.mark.parametrize(
     ("number", "text"), [(0, "0"), (999, "999"), (1234, "1.23 k"), (4.1e7, "41 M"), (1.81e9, "1.81 G"), (2e12, "2 T")]
 )
 def test_operations_are_told_with_a_prefix(number: float, text: str) -> None:
