@@ -124,8 +124,11 @@ def _estimate(
 
 
 def _summary(rows: Sequence[Row], dense: Sequence[Row], device: Device, asked: bool) -> str:
-    """How many cells are done and missing, how long the latter and the dense networks besides take, and how that is known."""
+    """How many cells are done and missing, how long the latter and the dense networks besides take, and how that is known; of cells that
+    cannot be made there is no time."""
     counts = f"{sum(row.done for row in rows)} done, {sum(row.missing for row in rows)} missing"
+    if hopeless := sum(row.missing for row in rows if row.left is None):
+        counts += f", {hopeless} of which cannot be made, since no neuron of the network can be removed"
     if dense:
         counts += f", and {len(dense)} dense network{'s' * (len(dense) > 1)} that others start from"
     timed = [row for row in (*rows, *dense) if row.missing and row.seconds is not None]

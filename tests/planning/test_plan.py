@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from pruneexp.errors import UserError
 from pruneexp.planning import plan
 from pruneexp.planning.plan import print_plan
 from pruneexp.planning.recorded import Recorded, whole_training
@@ -190,6 +191,32 @@ def test_networks_that_differ_in_their_classes_share_what_is_found_of_them() -> 
         assert shared.left(hundred, density) == alone.left(hundred, density) != first.left(ten, density)
     assert "trace" not in vars(shared.structure)
     assert Size(setting_of("dataset=cifar10", "model=resnet32"), first).same is not first
+
+
+@pytest.mark.parametrize(
+    ("densities", "last"),
+    [
+        ("[1.0,0.5,0.2]", "0 done, 6 missing, 4 of which cannot be made, since {}; about 1 hour left on this CPU"),
+        ("[0.5]", "0 done, 2 missing, 2 of which cannot be made, since {}."),
+    ],
+)
+def test_cells_that_cannot_be_made_have_no_time(
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    asked: list[Any],
+    monkeypatch: pytest.MonkeyPatch,
+    densities: str,
+    last: str,
+) -> None:
+    def fixed(_: Any) -> None:
+        raise UserError("no channel of this network can be removed.")
+
+    monkeypatch.setattr("pruneexp.network.structure.coupled_in", fixed)
+    grid = grid_in(tmp_path, "masker=structured", "scorer=l2", "recipe.epochs=18", f"densities={densities}")
+    rows, said = told(grid, capsys)
+    assert said.startswith(last.format("no neuron of the network can be removed"))
+    assert [row["density"] for row in rows if row.get("a cell") or row.get("weights")] == ["1"] * ("1.0" in densities)
+    assert len(asked) == ("1.0" in densities)
 
 
 def test_weights_that_are_not_pruned_stay() -> None:
