@@ -1,6 +1,6 @@
 """What a person watching sees: which cell of how many, epoch, accuracy, time left."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import lightning
@@ -12,6 +12,7 @@ from pruneexp.system.durations import in_words
 
 EVERY = 0.1  # seconds: steps may be a thousand times as fast as eyes
 BEHIND = 3  # characters that stay free: a ^C that the terminal shows there would begin a line
+ACCURACIES = ("train/accuracy", "validation/accuracy")  # the test's is another one, and told at the end
 LONGEST, SHORTEST = 40, 6  # characters of a bar; where there is no room for the shortest, there is none
 
 
@@ -46,19 +47,18 @@ class CellProgress(lightning.Callback):
             branches = [pl_module.branches[number] for number in pl_module.going]
             behind = min(branch.epoch for branch in branches)  # others may have gone on from a later one
             done = behind + (batch_idx + 1) / max(int(trainer.num_training_batches), 1)
-            last = sorted(rows[-1]["train/accuracy"] for branch in branches if (rows := branch.course.history))
-            accuracy = " to ".join(f"{value:.1f}" for value in sorted({*last[:1], *last[-1:]}))
             self.bar.update(self.task, completed=done)
             left = self.bar.tasks[0].time_remaining
-            told = [f"epoch {behind + 1}/{trainer.max_epochs}", *([f"training accuracy {accuracy} %"] if last else [])]
-            self._fit(", ".join([*told, *([] if left is None else [f"{in_words(left)} left"])]))
+            told = _accuracies([history[-1] for branch in branches if (history := branch.course.history)])
+            first, end = f"epoch {behind + 1}/{trainer.max_epochs}", [] if left is None else [f"{in_words(left)} left"]
+            self._fit([", ".join([first, *filter(None, [accuracy]), *end]) for accuracy in told])
 
-    def _fit(self, state: str) -> None:
-        """Have title, bar and state fit one line: the title is the longest that leaves room for a bar, or, where only the last would,
-        that fits without."""
+    def _fit(self, states: Sequence[str]) -> None:
+        """Have title, bar and state fit one line: the state is the first that leaves half of it, the title the longest that leaves room
+        for a bar, or, where only the last would, that fits without."""
         assert self.bar is not None
-        most = f"epoch {self.bar.tasks[0].total:g}/{self.bar.tasks[0].total:g}, accuracy 100.0 %, 59 min left"
-        state = fitting([state, state.replace("training ", "")], self.console.width // 2)
+        most = f"epoch {self.bar.tasks[0].total:g}/{self.bar.tasks[0].total:g}, train 100.0 %, 59 min left"
+        state = fitting(states, self.console.width // 2)
         state = state.ljust(len(most))  # so that nothing moves as it grows
         room = self.console.width - BEHIND - len(state) - 2  # a blank beside each column
         with_bar = [title for title in self.titles[:-1] if len(title) <= room - SHORTEST]
@@ -78,6 +78,20 @@ class CellProgress(lightning.Callback):
         """Take the bar away, also after an exception."""
         if self.bar is not None:
             self.bar.stop()
+
+
+def _accuracies(rows: Sequence[Mapping[str, float]]) -> list[str]:
+    """What the networks' last epochs say, the longest first; of several the range."""
+    train, validation = (_range(row[name] for row in rows if name in row) for name in ACCURACIES)
+    if not train:
+        return [""]
+    both = [f"training accuracy {train}, validation {validation}"] if validation else []
+    return [*both, f"training accuracy {train}", f"train {train}"]
+
+
+def _range(percentages: Iterable[float]) -> str:
+    found = sorted(percentages)
+    return f"{' to '.join(dict.fromkeys(f'{value:.1f}' for value in (found[0], found[-1])))} %" if found else ""
 
 
 def _here(titles: Sequence[str]) -> CellProgress:

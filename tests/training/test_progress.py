@@ -20,9 +20,10 @@ TITLES = [
 TRAINER: Any = SimpleNamespace(is_global_zero=True, max_epochs=160, num_training_batches=10)
 
 
-def module(*epochs: int) -> Any:
+def module(*epochs: int, **more: float) -> Any:
     branches = [
-        SimpleNamespace(epoch=k, course=SimpleNamespace(history=[{"train/accuracy": 84.123 + k}] * k)) for k in epochs
+        SimpleNamespace(epoch=k, course=SimpleNamespace(history=[{"train/accuracy": 84.123 + k} | more] * k))
+        for k in epochs
     ]
     return SimpleNamespace(branches=branches, going=range(len(branches)))
 
@@ -36,7 +37,7 @@ class Clock:
         return self.now
 
 
-def drawn(monkeypatch: pytest.MonkeyPatch, width: int, *epochs: int) -> tuple[str, str]:
+def drawn(monkeypatch: pytest.MonkeyPatch, width: int, *epochs: int, **more: float) -> tuple[str, str]:
     """The line after some batches, and all that the terminal was given; a sentence is told at the first."""
     terminal, clock = io.StringIO(), Clock()
     screen = Console(file=terminal, force_terminal=True, width=width, color_system=None)
@@ -48,7 +49,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, width: int, *epochs: int) -> tuple[st
     say("cell 2 of 9", "goes on after epoch 3 of 160")
     for batch in (0, 4, 9):
         clock.now = 5.0 + batch
-        progress.on_train_batch_end(TRAINER, module(*epochs), None, None, batch)
+        progress.on_train_batch_end(TRAINER, module(*epochs, **more), None, None, batch)
     line = io.StringIO()
     Console(file=line, width=width).print(progress.bar.get_renderable())
     progress.teardown(TRAINER, module(*epochs), "fit")
@@ -59,8 +60,8 @@ def drawn(monkeypatch: pytest.MonkeyPatch, width: int, *epochs: int) -> tuple[st
     ("width", "title", "state"),
     [
         (140, TITLES[0], "epoch 4/160, training accuracy 87.1 %, 26 min left"),
-        (80, TITLES[1], "epoch 4/160, accuracy 87.1 %, 26 min left"),
-        (56, TITLES[2], "epoch 4/160, accuracy 87.1 %, 26 min left"),
+        (80, TITLES[1], "epoch 4/160, train 87.1 %, 26 min left"),
+        (56, TITLES[2], "epoch 4/160, train 87.1 %, 26 min left"),
     ],
 )
 def test_one_line_says_it_all(monkeypatch: pytest.MonkeyPatch, width: int, title: str, state: str) -> None:
@@ -77,6 +78,18 @@ def test_one_line_says_it_all(monkeypatch: pytest.MonkeyPatch, width: int, title
 def test_of_several_cells_the_range_of_accuracies_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "epoch 3/160, training accuracy 86.1 to 88.1 %, " in drawn(monkeypatch, 140, 2, 4)[0]
     assert "accuracy" not in drawn(monkeypatch, 140, 0)[0]
+
+
+@pytest.mark.parametrize(
+    ("width", "state"),
+    [(140, "training accuracy 87.1 %, validation 71.2 %, 26 min left"), (80, "train 87.1 %, 26 min left")],
+)
+def test_held_out_images_have_an_accuracy_where_there_is_room(
+    monkeypatch: pytest.MonkeyPatch, width: int, state: str
+) -> None:
+    (line,) = drawn(monkeypatch, width, 3, **{"validation/accuracy": 71.23})[0].splitlines()
+    assert line.rstrip().endswith(f" epoch 4/160, {state}")
+    assert len(line.rstrip()) <= width - 3
 
 
 def test_what_is_told_meanwhile_stands_above_the_bar(monkeypatch: pytest.MonkeyPatch) -> None:
