@@ -4,7 +4,6 @@
 ``python -m pruneexp``. Nothing here imports torch or composes a configuration: an answer takes half a second.
 """
 
-import ast
 import os
 import re
 import sys
@@ -12,13 +11,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args, get_origin
 
+import yaml
+
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
+from pruneexp.components.written import written_options
 from pruneexp.errors import UserError
 from pruneexp.system.arguments import parser
-from pruneexp.system.shipped import PACKAGE, conf_dir
+from pruneexp.system.shipped import conf_dir
 
 WORDS = ("-sc", "--shell-completion")
 OF_EXPERIMENT = ("experiment", "from")  # options whose values are names of experiments
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in a tenth of the time, where it is there
 OTHER_VALUES = {"weights": ("none", "imagenet")}  # beside paths
 BASH = """\
 _pruneexp() {
@@ -122,31 +125,38 @@ def _values(name: str, folders: Sequence[Path]) -> list[str]:
         return [path.stem for folder in folders for path in (folder / group).glob("*.yaml")]
     if isinstance(typed_options().get(name), bool):
         return ["true", "false"]
+    within, dot, option = name.partition(".")
+    if dot:
+        declared = (written_options(target, within).get(option) for target in components_of(within, folders))
+        return [value for one in declared if one is not None for value in one.values]
     hint = FIELDS[name].annotation if name in FIELDS else None
     return [str(one) for one in get_args(hint)] if get_origin(hint) is Literal else [*OTHER_VALUES.get(name, ())]
 
 
+def components_of(group: str, folders: Sequence[Path]) -> dict[str, list[str]]:
+    """The functions and classes that a group's files configure, by dotted name, each with the names of these files."""
+    found: dict[str, list[str]] = {}
+    for name, node in _files(group, folders):
+        if isinstance(target := node.get("_target_"), str):
+            found.setdefault(target, []).append(name)
+    return found
+
+
 def _options_of(group: str, folders: Sequence[Path]) -> list[str]:
-    """Those that a group's files set, and that the signatures of their functions have defaults of, which are read and not imported."""
-    paths = [path for folder in folders for path in (folder / group).glob("*.yaml")]
-    texts = [path.read_text(encoding="utf-8") for path in paths]
-    found = [name for text in texts for name in re.findall(r"^([a-z]\w*):", text, re.M)]
-    targets = {target for text in texts for target in re.findall(r"^_target_: pruneexp\.(\S+)$", text, re.M)}
-    return [f"{group}.{name}=" for name in (*found, *(name for target in targets for name in _with_defaults(target)))]
+    """Those that a group's files set, and that the signatures of their functions have."""
+    found = {str(name) for _, node in _files(group, folders) for name in node if not str(name).startswith("_")}
+    declared = (written_options(target, group) for target in components_of(group, folders))
+    return [f"{group}.{name}=" for name in found.union(*declared)]
 
 
-def _with_defaults(target: str) -> Iterator[str]:
-    """The arguments that have a default, of a function or class of pruneexp, named within the package."""
-    module, _, name = target.rpartition(".")
-    path = PACKAGE.joinpath(*module.split(".")).with_suffix(".py")
-    body = ast.parse(path.read_text(encoding="utf-8")).body if path.is_file() else []
-    made = [node for node in body if isinstance(node, (ast.FunctionDef, ast.ClassDef)) and node.name == name]
-    made += [one for node in made if isinstance(node, ast.ClassDef) for one in node.body]  # type: ignore[misc]
-    for node in made:
-        if isinstance(node, ast.FunctionDef) and node.name in (name, "__init__"):
-            given = node.args
-            count = len(given.args) - len(given.defaults)
-            yield from (one.arg for one in given.args[count:])
-            yield from (one.arg for one, default in zip(given.kwonlyargs, given.kw_defaults, strict=True) if default)
-        elif isinstance(node, ast.AnnAssign) and node.value is not None and isinstance(node.target, ast.Name):
-            yield node.target.id  # of a dataclass
+def _files(group: str, folders: Sequence[Path]) -> Iterator[tuple[str, dict[str, Any]]]:
+    """Name and content of a group's files: of what one says of the group alone."""
+    for folder in folders:
+        for path in sorted((folder / group).glob("*.yaml")):
+            try:
+                content = yaml.load(path.read_text(encoding="utf-8"), LOADER)
+            except (OSError, ValueError, yaml.YAMLError):
+                continue
+            node = content.get(group, content) if isinstance(content, dict) else None
+            if isinstance(node, dict):
+                yield path.stem, {name: value for name, value in node.items() if name != "defaults"}

@@ -4,14 +4,17 @@ import subprocess
 import sys
 import tomllib
 from pathlib import Path
-from typing import get_args
+from typing import Any, Literal, get_args, get_origin
 
 import pytest
 from pydantic import Field
 
 from pruneexp import cli
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
-from pruneexp.completion import SHELLS, answer, candidates
+from pruneexp.completion import SHELLS, answer, candidates, components_of
+from pruneexp.components.component import locate
+from pruneexp.components.options import options_of
+from pruneexp.components.written import typed, written_options
 from pruneexp.errors import UserError
 from pruneexp.system.shipped import conf_dir
 from tests.command import ROOT, environment
@@ -64,7 +67,18 @@ def test_a_groups_values_are_its_files(group: str) -> None:
         ("recipe.mom", ["recipe.momentum="]),  # which no file sets
         ("model.drop", ["model.dropout="]),
         ("scorer.samp", ["scorer.samples="]),
-        ("scorer.batches", []),  # no option
+        ("dataset.r", ["dataset.root="]),  # which has no default
+        ("model.arch", ["model.architecture="]),
+        ("dataset.data", []),  # no option, nor are the next ones
+        ("scorer.batches", []),
+        ("scorer.rounds", []),
+        ("recipe.optimiser=", ["recipe.optimiser=adam", "recipe.optimiser=adamw", "recipe.optimiser=sgd"]),
+        ("recipe.schedule=co", ["recipe.schedule=cosine"]),
+        ("recipe.flip=", ["recipe.flip=false", "recipe.flip=true"]),
+        ("masker.allocation=er", ["masker.allocation=er", "masker.allocation=er_published", "masker.allocation=erk"]),
+        ("recipe.lr=", []),
+        ("recipe.nothing=", []),
+        ("dataset.root=", []),
         ("trainer.mem", ["trainer.members="]),
         ("--cf", ["--cfg"]),
         ("--config", ["--config-dir", "--config-name"]),
@@ -76,6 +90,28 @@ def test_a_groups_values_are_its_files(group: str) -> None:
 )
 def test_a_words_end(word: str, found: list[str]) -> None:
     assert candidates(["seed=0,1"], word) == found
+
+
+@pytest.mark.parametrize("group", [*GROUPS, *OTHERS])
+def test_what_is_read_of_a_component_is_what_it_declares(group: str) -> None:
+    for target in components_of(group, [conf_dir()]):
+        declared = options_of(locate(group, target), group)
+        read = written_options(target, group)
+        assert {name: one.default for name, one in read.items()} == {
+            name: None if one.required else typed(one.default) for name, one in declared.items()
+        }
+        for name, one in read.items():
+            values = [
+                value for part in (declared[name].hint, *get_args(declared[name].hint)) for value in in_words(part)
+            ]
+            assert list(one.values) == values, f"{target} {name}"
+
+
+def in_words(hint: Any) -> list[str]:
+    """The values that an annotation names."""
+    if get_origin(hint) is Literal:
+        return [typed(value) for value in get_args(hint)]
+    return ["true", "false"] if hint is bool else []
 
 
 @pytest.mark.parametrize("words", [("-cd", "{}"), ("--config-dir={}", "seed=0")])
