@@ -21,9 +21,10 @@ def folders_of_installed(path: Iterable[str]) -> tuple[Path, ...]:
     """Where packages are installed: this environment's folders, and those on a search path of the user, the system or the environment
     that this one lies over."""
     others = (folder for folder in path if Path(folder).name in ("site-packages", "dist-packages"))
-    return tuple({Path(folder).resolve() for folder in (*map(sysconfig.get_path, ("purelib", "platlib")), *others)})
+    return tuple({*OWN, *(Path(folder).resolve() for folder in others)})
 
 
+OWN = tuple({Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib")})  # this environment's
 INSTALLED = folders_of_installed(sys.path)
 STANDARD = Path(sysconfig.get_path("stdlib")).resolve()
 
@@ -94,7 +95,13 @@ def _file(module: str) -> Path | None:
 
 
 def _installed(path: Path) -> bool:
-    return any(folder in path.parents for folder in INSTALLED)
+    """Whether a file is some distribution's, whose version tells it: in this environment's folders any, and in others, where people put
+    files by hand too, one of a module that a distribution has."""
+    return any(
+        folder in path.parents
+        and (folder in OWN or path.relative_to(folder).parts[0].partition(".")[0] in _distributions())
+        for folder in INSTALLED
+    )
 
 
 def _distribution(module: str) -> str:

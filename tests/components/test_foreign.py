@@ -233,3 +233,36 @@ def test_packages_of_the_environment_below_are_installed_ones(tmp_path: Path) ->
     found = foreign.folders_of_installed([str(below), str(tmp_path / "dist-packages"), str(tmp_path)])
     assert {below.resolve(), (tmp_path / "dist-packages").resolve()} <= set(found)
     assert tmp_path.resolve() not in found
+
+
+def test_what_lies_among_them_and_came_with_no_distribution_is_known_by_its_files(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    below = tmp_path / "site-packages"
+    files = {
+        "by_hand/__init__.py": SCORER, "brought/__init__.py": SCORER, "brought-1.dist-info/top_level.txt": "brought",
+        "brought-1.dist-info/METADATA": "Name: brought\nVersion: 1\n",
+    }  # fmt: skip
+    for name, text in files.items():
+        (below / name).parent.mkdir(parents=True, exist_ok=True)
+        (below / name).write_text(text)
+    monkeypatch.syspath_prepend(str(below))
+    monkeypatch.setattr(foreign, "INSTALLED", foreign.folders_of_installed([str(below)]))
+    for cached in (foreign._distributions, foreign._origin):
+        cached.cache_clear()
+
+    def found(name: str) -> str:
+        monkeypatch.delitem(sys.modules, name, raising=False)
+        return of(importlib.import_module(name).mine)
+
+    try:
+        before = found("by_hand")
+        assert before.startswith("sha256:")
+        (below / "by_hand" / "__init__.py").write_text(f"{SCORER}# another\n")
+        assert found("by_hand") != before
+        assert found("brought") == "brought 1"
+    finally:
+        for name in ("by_hand", "brought"):
+            sys.modules.pop(name, None)
+        for cached in (foreign._distributions, foreign._origin):
+            cached.cache_clear()
