@@ -19,6 +19,10 @@ from pruneexp.system import files
 
 WEIGHTS, MASKS, SMALLER = "weights.safetensors", "masks.safetensors", "network.pt2"  # in a finished cell's folder
 COUNTER = ".num_batches_tracked"
+OTHERWISE = (
+    "googlenet",
+    "inception",
+)  # torchvision makes them with aux_logits and transform_input where it loads weights
 
 
 def fingerprint(weights: str) -> str:
@@ -229,6 +233,11 @@ def _imagenet(architecture: str | None) -> State:
         raise UserError(
             "weights=imagenet are torchvision's and go with model=torchvision_resnet18 and its like, or model=torchvision: of another"
             " network take weights=PATH, a state dict."
+        )
+    if architecture.partition("_")[0] in OTHERWISE:
+        raise UserError(
+            f"torchvision's ImageNet weights of {architecture} are of a network with auxiliary classifiers that normalises its images anew,"
+            " and the network here does neither: take another architecture, or weights=none."
         )
     offered = models.get_model_weights(architecture).__members__
     if "IMAGENET1K_V1" not in offered:

@@ -1,5 +1,6 @@
 """Pretrained weights: what is loaded, what is refused and how it says so, and what they do to a cell's key."""
 
+import inspect
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -198,6 +199,18 @@ def test_without_a_network_one_sentence_says_where_to_put_the_file(
     )
     assert said.endswith("put the file there, or take weights=PATH, or weights=none.")
     assert "\n" not in said
+
+
+@pytest.mark.parametrize("architecture", ["googlenet", "inception_v3"])
+def test_imagenets_weights_of_what_torchvision_makes_otherwise_for_them_are_refused(architecture: str) -> None:
+    from torchvision import models
+
+    made = getattr(models, architecture)
+    assert "transform_input" in inspect.getsource(inspect.unwrap(made))
+    with pytest.raises(
+        UserError, match=f"ImageNet weights of {architecture} are of a network with auxiliary classifiers"
+    ):
+        load_weights(network(), "imagenet", architecture)
 
 
 def test_imagenets_weights_of_a_network_that_is_not_torchvisions_are_refused() -> None:
