@@ -132,7 +132,7 @@ class Artifacts:
 
     @functools.cached_property
     def rewound(self) -> nn.Module:
-        """The dense network after `rewind_epoch` epochs, out of its training; trained so far where that left none."""
+        """The dense network after `rewind_epoch` epochs, out of its training; trained so far where that left none or ended before."""
         path = self.rewound_path
         assert path is not None
         with self.stored.claimed(path, lambda found: _no_state(self, found)) as found:

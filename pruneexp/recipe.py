@@ -33,8 +33,9 @@ class Recipe:
             from the warm-up's end.
         warmup_epochs: in so many epochs, the first, the learning rate rises linearly, from lr / (warmup_epochs + 1) at their start to lr at
             their end (Goyal et al. 2017, section 2.2).
-        lr_interval: the learning rate is set at the start of each ``epoch``, so that a cosine ends above zero and a warm-up has as many
-            steps as epochs, or before each ``step``, so that a cosine ends at zero; the history has that of each epoch's first step.
+        lr_interval: the learning rate is set at the start of each ``epoch``, so that a warm-up has as many steps as epochs and the last
+            epoch the cosine's rate at its start, or before each ``step``, so that a cosine falls to zero at the end of the last epoch;
+            the history has that of each epoch's first step.
         frozen_epochs: in so many epochs, the first, only the classifier (`pruneexp.network.prunable.classifier`) is trained; the
             other weights and the BatchNorm statistics stay.
         label_smoothing: share of the training target that is spread evenly over the classes (Szegedy et al. 2016).

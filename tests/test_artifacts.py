@@ -18,6 +18,7 @@ from pruneexp.planning.recorded import whole_training
 from pruneexp.pruning.scoring import score
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.command import SMALL, Outcome, in_process
+from tests.training.test_selection import scripted
 
 State = dict[str, torch.Tensor]
 Command = Callable[..., Outcome]
@@ -178,6 +179,22 @@ def test_a_network_rewound_out_of_the_dense_training_is_the_one_trained_so_far(
     assert spy.epochs == [None, None, 1, None, 1, None]
     assert same(spy.starts[5], spy.starts[1])
     assert f"{path.name}: cannot be used" in ran.out
+
+
+def test_early_stopping_does_not_change_the_weights_that_are_rewound_to(
+    tmp_path: Path, run: Command, spy: Spy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    falling = [(1.0, 50.0 - epoch) for epoch in range(4)]
+    scripted(monkeypatch, {0: falling})
+    rewound = (*NETWORK_WIDE, "recipe.epochs=4", "dataset.validation=100", "rewind=epoch", "rewind_epoch=3")
+    run(*rewound)
+    assert spy.epochs == [None, None]  # out of the dense training, of four epochs
+    run(*rewound, "patience=1", "select=best_validation")
+    assert spy.epochs == [None, None, None, 3, None]  # which ended after two, and is made again
+    assert spy.first == [0, 3, 0, 0, 3]
+    assert same(spy.starts[4], spy.starts[1])
+    records = [json.loads((path / "record.json").read_text()) for path in folders(tmp_path, "dense-dense")]
+    assert sorted((record["epochs"], record["selected_epoch"]) for record in records) == [(2, 0), (4, 3)]
 
 
 def test_scores_are_made_once_for_all_maskers_and_densities(

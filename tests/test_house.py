@@ -111,7 +111,16 @@ def test_no_two_files_import_each_other() -> None:
 def test_lightning_is_imported_where_something_is_trained_and_not_before() -> None:
     """It takes longer to import than all else; a plan, a status, a report and a refusal wait for none of it."""
     at_once = {name: named(path, ast.parse(path.read_text()).body) for name, path in files()}
-    reached = ["cli", "commandline", "program", "preflight", "planning.plan", "status", "reports.report", "launchers.local"]
+    reached = [
+        "cli",
+        "commandline",
+        "program",
+        "preflight",
+        "planning.plan",
+        "status",
+        "reports.report",
+        "launchers.local",
+    ]
     for one in reached:  # grows on the way
         reached += sorted(within(at_once.get(one, ())).difference(reached))
     heavy = {"lightning", "torchmetrics", "torchvision", "sklearn", "wandb"}

@@ -1,7 +1,7 @@
 """The training of one network that was interrupted goes on from its last checkpoint, or its last epoch's end after a signal or an error.
 
 A checkpoint holds what the rest of the training depends on at the end of an epoch: weights and BatchNorm statistics,
-those of the best epoch where it is to be selected, the optimiser's momentum, the epoch and the history. Learning
+those of the best epoch where it is to be selected, the optimiser's state, the epoch and the history. Learning
 rate, data order, augmentation and dropout follow from (seed, epoch) alone, so no state of a random generator is part of
 it, and a training that goes on ends in the very numbers of one that was never interrupted (bit for bit on a CPU).
 """

@@ -108,7 +108,7 @@ class Replayed:
     """Calls of `steps`, recorded after the first few and replayed from then on.
 
     Every call is one step of each network. A recorded one copies its inputs into fixed tensors and its results out of others. What
-    the steps change must stay in place: parameters, momentum, running statistics, learning rates, masks. The first
+    the steps change must stay in place: parameters, the optimiser's state, running statistics, learning rates, masks. The first
     shapes of batches are recorded each for itself; further ones are made as they are, and so is everything where a
     recording fails, after one sentence.
     """

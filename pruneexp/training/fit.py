@@ -55,7 +55,7 @@ def fit(
 def _release(trainer: lightning.Trainer) -> None:
     """Have the trainer, its strategy and its callbacks let go of the module.
 
-    They and their parts hold one another, and the module with its network, gradients and momentum: all would take up memory until
+    They and their parts hold one another, and the module with its network, gradients and the optimiser: all would take up memory until
     Python looks for such circles, which may be several networks later.
     """
     for callback in trainer.callbacks:  # type: ignore[attr-defined]

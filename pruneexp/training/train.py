@@ -65,7 +65,7 @@ def train(
     test images, which are looked at once, at the end.
 
     With `epochs` it stops after so many of the recipe's, with `start` it begins with that one, at its learning rate and in its order
-    of the images, as if the network had been trained so far; the momentum begins at zero. A loss that stops being finite ends the
+    of the images, as if the network had been trained so far; the optimiser's state begins at zero. A loss that stops being finite ends the
     training early and is reported as diverged, with the accuracy the network then has.
     """
     trainee = Trainee(network, masks, data, loggers, start, selection)
