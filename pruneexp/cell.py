@@ -216,7 +216,7 @@ class Cell:
     """One network to train.
 
     Attributes:
-        names: the label of each group's choice; scorer and masker are "dense" at density 1, where they do not matter.
+        names: what each group's choice is called; scorer and masker are "dense" at density 1, where they do not matter.
         description: everything that makes the result differ.
         short: of data set, model, scorer and masker: the key's readable part.
     """

@@ -13,6 +13,7 @@ from pruneexp.components.values import Label, shown, value_of
 from pruneexp.data.dataset import Dataset, Sizes
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
+from pruneexp.jobs.called import called
 from pruneexp.jobs.rules import check_together
 from pruneexp.network.plain import plain
 from pruneexp.network.weights import load_weights
@@ -151,8 +152,8 @@ class Setting:
         return Sizes(classes, tuple(shape), count)
 
     def names(self, dense: bool = False) -> dict[str, str]:
-        """The label of each group's choice; scorer "none" where the masker needs none, both "dense" of a dense cell."""
-        names = {group: self.components[group].label for group in GROUPS}
+        """What each group's choice is called; scorer "none" where the masker needs none, both "dense" of a dense cell."""
+        names = {group: called(self.components[group]) for group in GROUPS}
         return identity.as_cell(names, self.needs_scores, dense)
 
     @functools.cached_property

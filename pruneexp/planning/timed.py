@@ -44,7 +44,7 @@ class Timed:
         recipe: Recipe = setting.make("recipe")
         frozen = recipe.frozen_epochs == recipe.epochs
         if (kind := _kind(slot)) not in self.known:
-            self.tell(f"timing {setting.components['model'].label} at density {slot.density:g}")
+            self.tell(f"timing {setting.names()['model']} at density {slot.density:g}")
             network = size.smaller(self._whole(setting), setting, slot.density)
             images = _images(setting, recipe)
             self.known[kind] = (

@@ -5,14 +5,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pruneexp.cell import GROUPS, ROOT, digest, marked
+from pruneexp.cell import GROUPS, ROOT, marked
 from pruneexp.components.component import Component, plain_json
 from pruneexp.components.options import options_of
+from pruneexp.jobs.called import as_typed, bracketed, preset_of
 from pruneexp.jobs.identity import IN_ROUNDS
 from pruneexp.reports.presets import Presets
 
-LONG = 40  # characters of a value; of a longer one a table has the digest
-HASHED = "sha256:"  # of files
 OWN = ("density", "seed", "precision")  # columns of their own
 
 
@@ -36,14 +35,14 @@ class Labels:
 
         Args:
             group: dataset, model, scorer, masker or recipe.
-            name: the preset's, as the cell was asked for.
+            name: the preset's, as the cell was asked for, with what it leaves open (`pruneexp.jobs.called`).
             told: what the description says of the group: a component's identity, ``dense`` or ``none``.
         """
         if not isinstance(told, Mapping):
             return str(told)
         key = json.dumps([group, name, told], sort_keys=True)
         if key not in self.known:
-            self.known[key] = self._made(group, name, told)
+            self.known[key] = self._made(group, preset_of(name), told)
         return self.known[key]
 
     def options(self, description: Mapping[str, Any], names: Mapping[str, str]) -> str:
@@ -54,7 +53,7 @@ class Labels:
         expected = dict(ROOT)
         for group in GROUPS:
             if isinstance(description[group], Mapping):
-                expected |= self.presets.implied(group, names[group])
+                expected |= self.presets.implied(group, preset_of(names[group]))
         schema = marked("identity")
         said = {name: description.get(name, ROOT[name]) for name in schema}
         if said["rounds"] == 1:  # there is no round before the last, which the others are about
@@ -68,10 +67,10 @@ class Labels:
         if preset is None and "content" in told:
             return _of_content(name, told, self.presets.has(group, name))
         if preset is None:
-            return _bracketed(name, _differences(told, {"name": name, "version": 1}, None))
+            return bracketed(name, _differences(told, {"name": name, "version": 1}, None))
         if differ := _differences(told, preset.identity(), preset):
             same = (one.label for one in self.presets.of_group(group) if one.identity() == told)
-            return next(same, _bracketed(name, differ))
+            return next(same, bracketed(name, differ))
         return name
 
 
@@ -99,7 +98,7 @@ def _of_content(name: str, told: Mapping[str, Any], shared: bool) -> str:
 
     Two contents of one name are told apart where a table has both (`pruneexp.reports.frame`).
     """
-    return _bracketed(name, (told["content"] if shared else {}) | told.get("options", {}))
+    return bracketed(name, (told["content"] if shared else {}) | told.get("options", {}))
 
 
 def _default(component: Component | None, option: str) -> Any:
@@ -107,20 +106,5 @@ def _default(component: Component | None, option: str) -> Any:
     return plain_json(declared[option].default) if option in declared else None
 
 
-def _bracketed(name: str, differ: Mapping[str, Any]) -> str:
-    return f"{name}[{','.join(f'{one}={_value(value)}' for one, value in differ.items())}]" if differ else name
-
-
 def _told(name: str, value: Any) -> str:
-    return name if value is True else f"{name}={_value(value)}"
-
-
-def _value(value: Any) -> str:
-    """A value as it is typed; of a component its name, its version but for the first, and its options, of what is too long the digest."""
-    if isinstance(value, Mapping):
-        version = {"version": value["version"]} if value.get("version", 1) != 1 else {}
-        return _bracketed(str(value.get("name", "")), version | dict(value.get("options", {})))
-    if isinstance(value, str) and value.startswith(HASHED):
-        return value.removeprefix(HASHED)[:8]
-    text = value if isinstance(value, str) else json.dumps(value, separators=(",", ":"))
-    return text if len(text) <= LONG else digest(value)[:8]
+    return name if value is True else f"{name}={as_typed(value)}"

@@ -9,7 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pruneexp.cell import GROUPS, Cell, digest
-from pruneexp.reports.labels import LONG, Labels
+from pruneexp.jobs.called import LONG
+from pruneexp.reports.labels import Labels
 from pruneexp.reports.presets import Presets
 from pruneexp.system.shipped import conf_dir
 from tests.presets import incomplete
