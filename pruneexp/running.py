@@ -14,8 +14,9 @@ from pruneexp.jobs.job import Job
 from pruneexp.means import Means
 from pruneexp.network.weights import WEIGHTS
 from pruneexp.order import Order, Part, Piece
-from pruneexp.outcome import Trial, files_of, measure_later, record_of
+from pruneexp.outcome import Trial, files_of, measure_later
 from pruneexp.records.provenance import git_commit
+from pruneexp.records.record import Record
 from pruneexp.records.store import Store
 from pruneexp.system.console import say
 from pruneexp.system.signals import check, shielded
@@ -192,11 +193,10 @@ class Maker:
             return first_line(error)
         return None
 
-    def record(self, trial: Trial, trained: Trained, devices: list[str]) -> None:
+    def record(self, trial: Trial, trained: Trained, record: Record) -> None:
         """Leave a trained cell behind."""
         piece = trial.piece
         with self.guard.guarded([piece]):
-            record = record_of(trial, trained, devices)
             with shielded():
                 self.store.write(piece.key, record, files_of(trial), trained.history)
             piece.order.countdown.tell(piece.cell, record)

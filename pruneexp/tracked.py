@@ -42,9 +42,14 @@ def about(job: Job, cell: Cell) -> About:
     return About(cell.key, name, experiment, "dense" if cell.density == 1 else "pruned", tuple(tags), config)
 
 
-def conclusion(record: Record) -> dict[str, Any]:
-    """What a cell's record says in numbers, under the names that `pruneexp.load_results` has for them; what it lacks is left out."""
-    found = {name: record[name] for name in FIGURES if record.get(name) is not None}
+def conclusion(record: Record, row: Mapping[str, float]) -> dict[str, Any]:
+    """What a cell's record says in numbers, under the names that `pruneexp.load_results` has for them; what it lacks is left out.
+
+    Args:
+        record: the cell's.
+        row: of the epoch whose weights it leaves, for the curves' names too, under which a tracker would keep the last row.
+    """
+    found = dict(row) | {name: record[name] for name in FIGURES if record.get(name) is not None}
     seconds = record["seconds"]
     found["pruning_seconds"] = seconds["scoring"] + seconds["masking"]
     return found | {"training_seconds": seconds["training"], "seconds": sum(seconds.values())}

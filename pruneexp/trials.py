@@ -16,6 +16,7 @@ from pruneexp.network.structure import Structure
 from pruneexp.order import Piece
 from pruneexp.outcome import Trial, last_figures, measure, record_of, trainee_of
 from pruneexp.pruning.rounds import Pruned
+from pruneexp.records.record import Record
 from pruneexp.system.console import console, say
 from pruneexp.system.tracking import LOGS
 from pruneexp.tracked import about, conclusion
@@ -32,7 +33,7 @@ if TYPE_CHECKING:  # at run time pruneexp.training comes first, which makes ligh
     from lightning import Callback
     from lightning.pytorch.loggers import Logger
 
-Ended = Callable[[Trial, Trained, list[str]], None]  # and the hardware that it ran on
+Ended = Callable[[Trial, Trained, Record], None]
 
 
 def prepared(piece: Piece) -> Trial:
@@ -81,14 +82,15 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
             trial.seconds["training"] = trained.seconds + checkpoints[number].seconds_before
             if len(trials) > 1:
                 trial.notes["members"] = len(trials)
+            record, after = record_of(trial, trained, checkpoints[number].devices), trained.history[-1]["epoch"] + 1
             for logger in loggers[number]:
-                logger.log_metrics(last_figures(trial, trained), step=shared.recipe.epochs)
-                logger.conclude(conclusion(record_of(trial, trained, checkpoints[number].devices)))
+                logger.log_metrics(last_figures(trial, trained), step=int(after))
+                logger.conclude(conclusion(record, trained.history[trained.chosen]))
             runs[number].close()
             going.discard(number)
             if not going:
                 progress.stop()  # what is told from now on has the terminal to itself
-            ended(trial, trained, checkpoints[number].devices)
+            ended(trial, trained, record)
 
         try:
             train_together(trainees, shared.recipe, shared.device, callbacks, told)

@@ -1,5 +1,8 @@
 """Cells whose epoch is selected by held-out images: what is recorded, saved, reported, pruned after training, and refused."""
 
+import contextlib
+from collections import defaultdict
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +37,21 @@ ASKED = (
 SELECTED = ("dataset.validation=200", "select=best_validation", "patience=2")  # by HUMP epoch 2 of five
 
 
+class Log:
+    """A tracker's run."""
+
+    def __init__(self) -> None:
+        self.steps: list[int] = []
+        self.summary: dict[str, Any] = {}
+
+    def log_metrics(self, row: Mapping[str, float], step: int) -> None:
+        self.steps.append(step)
+        self.summary |= row
+
+    def conclude(self, figures: Mapping[str, Any]) -> None:
+        self.summary |= figures
+
+
 def accuracy_of(cell: LoadedCell, images: Resident) -> float:
     """Percent of the test images that the saved network gets right."""
     with torch.no_grad():
@@ -52,6 +70,10 @@ def test_what_counts_is_the_best_epoch_in_record_files_and_report(
         return pruned(method, network, *rest, **others)  # type: ignore[arg-type]
 
     monkeypatch.setattr("pruneexp.artifacts.pruned", watched)
+    logs = defaultdict[str, Log](Log)
+    monkeypatch.setattr(
+        "pruneexp.trials.logging_to", lambda kind, folder, about: contextlib.nullcontext([logs[about.key]])
+    )
     words = ["scorer=l2", f"data_dir={data}"]
     for more in (
         ("masker=structured,greedy", *SELECTED), ("masker=greedy", "dataset.validation=200"), ("masker=greedy", "densities=[1.0]"),
@@ -72,6 +94,10 @@ def test_what_counts_is_the_best_epoch_in_record_files_and_report(
         history = pd.read_csv(folder / "history.csv")
         assert len(history) == row["epochs"]
         assert row["train_loss"] == pytest.approx(history["train/loss"][counts])
+        # a tracker's last row comes after the last epoch, and its summary is of the epoch that counts
+        assert logs[str(key)].steps == [*range(len(history)), len(history)]
+        assert {name: logs[str(key)].summary[str(name)] for name in history} == pytest.approx(dict(history.loc[counts]))
+        assert logs[str(key)].summary["accuracy"] == row["accuracy"]
         assert accuracy_of(pruneexp.load_cell(folder), images) == pytest.approx(row["accuracy"])
     # what is pruned after training are the selected weights
     (dense,) = selected.index[selected["masker"] == "dense"]
