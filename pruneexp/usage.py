@@ -1,14 +1,17 @@
-"""What ``--help`` says: three examples, the files of each group, the options of the schema, and the words with dashes."""
+"""What ``--help`` says: three examples, the files of each group and their options, the options of the schema, words with dashes."""
 
 import textwrap
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Options, hint
-from pruneexp.completion import typed_options
+from pruneexp.completion import components_of, typed_options
 from pruneexp.components.values import allowed
+from pruneexp.components.written import FLAGS, Written, written_options
 from pruneexp.jobs.composing import Source, hydra
 from pruneexp.system.arguments import parser
+from pruneexp.system.shipped import conf_dir
 
 EXAMPLES = {
     "seed=0,1,2 masker=sparsify,greedy densities=[1.0,0.1]": "two methods on handwritten digits, three seeds each, and the dense"
@@ -62,9 +65,18 @@ def _lines(source: Source, width: int | None) -> Iterator[str]:
             plus = "+" if group == "experiment" else ""
             yield from _wrapped(f"{plus}{group}=  {GROUP_MEANINGS[group]}", 2, width)
             yield from _wrapped(", ".join(loader.get_group_options(group)), 6, width)
+    yield from ("", "Options of groups, typed as in recipe.lr=0.1:")
     yield from _wrapped(
-        "Options of a group's file are typed as in recipe.lr=0.1; --cfg job shows those of a command.", 2, width
-    )
+        "Each with its default and, in brackets, its other values; one without a default is in the file, or must be given. The file may say"
+        " otherwise than the default: --cfg job shows what files and command line say.", 2, width,
+    )  # fmt: skip
+    folders = [conf_dir(), *([Path(source.folder)] if source.folder else [])]
+    for group in (*GROUPS, *OTHERS):
+        found = components_of(group, folders)
+        for target, names in found.items():
+            if told := [_option(group, name, one) for name, one in written_options(target, group).items()]:
+                yield from _wrapped(f"{group}={', '.join(names) if len(found) > 1 else ''}", 2, width)
+                yield from _wrapped(", ".join(told), 6, width)
     yield from ("", "Options, their defaults, meanings and values:")
     for name, field in FIELDS.items():
         for typed, value in typed_options().items():
@@ -77,6 +89,13 @@ def _lines(source: Source, width: int | None) -> Iterator[str]:
         yield from _wrapped(f"values: {allowed(hint(Options, name))}", 6, width)
     yield ""
     yield parser(width or 140).format_help().strip()
+
+
+def _option(group: str, name: str, written: Written) -> str:
+    """``recipe.optimiser=sgd [adam adamw]``."""
+    default = written.default or ""
+    others = [value for value in written.values if value != default and written.values != FLAGS]
+    return f"{group}.{name}={default}" + (f" [{' '.join(others)}]" if others else "")
 
 
 def _wrapped(text: str, indent: int, width: int | None, end: str = "") -> Iterable[str]:
