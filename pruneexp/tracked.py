@@ -4,13 +4,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from pruneexp.cell import PLACES, Cell, marked
+from pruneexp.jobs.identity import IN_ROUNDS
 from pruneexp.jobs.job import Job
 from pruneexp.records.record import Record
 from pruneexp.system.places import told
 from pruneexp.training.about import About
 
 OF_THE_COMMAND = (*PLACES, *marked("command"), "name", "figure", "launcher", "seed", "densities")
-OF_PRUNING = ("scorer", "masker", "treatment", "rounds", "round_masker", "round_counts")
+OF_PRUNING = ("scorer", "masker", "treatment", *(name for name in marked("identity") if name not in marked("dense")))
 FIGURES = (
     "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch", "epochs", "diverged",
     "density", "kept", "prunable", "parameters", "macs", "dead_filters", "collapsed_layers", "effective_density", "lambda2_min", "imdb",
@@ -22,9 +23,11 @@ def about(job: Job, cell: Cell) -> About:
     """What a cell is: its names, numbers and every option, but for what belongs to one command or says where things lie.
 
     Names, density and seed stand by themselves, to group runs by; options are nested under ``options`` as in a configuration. Of a
-    dense cell there are none of scoring and masking, of one whose masker needs no scores none of a scorer.
+    dense cell there are none of pruning, of one whose masker needs no scores none of a scorer and of rounds: other jobs, where they
+    differ, have the same cell.
     """
-    left_out = OF_PRUNING if cell.density == 1 else () if job.setting.needs_scores else ("scorer",)
+    without_scores = () if job.setting.needs_scores else ("scorer", *IN_ROUNDS)
+    left_out = OF_PRUNING if cell.density == 1 else without_scores
     options = {name: value for name, value in job.setting.resolved.items() if name not in (*OF_THE_COMMAND, *left_out)}
     options["weights"] = cell.description.get("weights", "none")
     experiment = job.options.name

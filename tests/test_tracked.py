@@ -158,7 +158,8 @@ def test_options_of_what_is_chosen_are_nested_under_it(words: tuple[str, ...]) -
     )
     assert pruned.config["options"]["masker"]["name"] == pruned.config["masker"] == pruned.tags[-1]
     assert dense.config["options"].keys() == pruned.config["options"].keys() - {
-        "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts",
+        "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts", "when", "rewind", "rewind_epoch", "biases", "only",
+        "exclude",
     }  # fmt: skip
     assert not pruned.config["options"].keys() & {*marked("command"), "name", "seed", "densities"}
     assert (pruned.kind, dense.kind, dense.config["seed"]) == ("pruned", "dense", 3)
@@ -174,6 +175,26 @@ def test_of_ones_own_data_the_content_is_told_and_not_the_place(
     told = about(job, cell)
     assert told.config["options"]["dataset"]["root"] == cell.description["dataset"]["content"]["root"]
     assert "somewhere" not in str(told)
+
+
+def told_of(density: float, *words: str) -> str:
+    job = expand([*SMALL, "seed=0", "densities=[1.0,0.5]", *words]).jobs[0]
+    return str(about(job, job.cell(density, "float32")).config["options"])
+
+
+def test_one_cell_is_told_alike_whichever_job_makes_it() -> None:
+    trained = (
+        "masker=greedy",
+        "when=trained",
+        "rewind=none",
+        "biases=frozen",
+        "only=[Conv2d]",
+        "exclude=[fc]",
+        "rounds=3",
+    )
+    assert told_of(1.0, *trained) == told_of(1.0, "masker=structured") != told_of(1.0, "initialisation=kaiming_uniform")
+    assert told_of(0.5, "masker=erk", "rounds=3") == told_of(0.5, "masker=erk", "round_masker=greedy", "scorer=snip")
+    assert told_of(0.5, "masker=greedy", "rounds=3") != told_of(0.5, "masker=greedy")
 
 
 def test_no_place_of_this_machine_is_told(tmp_path: Path) -> None:
