@@ -13,6 +13,7 @@ import os
 import platform
 import re
 import resource
+import shlex
 import subprocess
 import sys
 import tempfile
@@ -92,7 +93,9 @@ def main() -> None:
     every = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
     parser.add_argument("experiments", nargs="*", default=every, metavar="EXPERIMENT")
     arguments = parser.parse_args()
-    made = f"made by: python -m scripts.bench_plans {' '.join(sys.argv[1:])}; commit {git_commit()};"
+    words = [f"--repeats={arguments.repeats}", *["--data-dir=data"] * bool(arguments.data_dir)]  # wherever it lies here
+    words += [] if arguments.experiments == every else arguments.experiments
+    made = f"made by: python -m scripts.bench_plans {shlex.join(words)}; commit {git_commit()};"
     lines = [f"<!-- {made} {platform.machine()}, {os.cpu_count()} cores -->"]
     lines += [
         "What the plan of each experiment says where nothing is recorded, and the most seconds that the command takes:",
