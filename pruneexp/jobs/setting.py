@@ -7,7 +7,7 @@ from typing import Any
 
 from torch import nn
 
-from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, digests, hint
+from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, canonical, digests, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.values import Label, shown, value_of
 from pruneexp.data.dataset import Dataset, Sizes
@@ -18,6 +18,8 @@ from pruneexp.jobs.rules import check_together
 from pruneexp.network.plain import plain
 from pruneexp.network.weights import load_weights
 from pruneexp.treatments.treat import treats
+
+SIZES: dict[bytes, Sizes] = {}  # of data of one's own, by their identity and the folder of their arrays
 
 
 class Setting:
@@ -148,7 +150,7 @@ class Setting:
         options = self.components["dataset"]
         classes, shape, count = (options.value(name) for name in ("classes", "image_shape", "train_count"))
         if classes is None or shape is None or count is None:
-            return self.dataset().sizes
+            return _sizes_of(self)
         return Sizes(classes, tuple(shape), count)
 
     def names(self, dense: bool = False) -> dict[str, str]:
@@ -169,6 +171,17 @@ class Setting:
     def digests(self) -> dict[bool, Callable[[Mapping[str, Any]], str]]:
         """Of descriptions with what a cell adds to them: of dense cells (True) and of pruned ones."""
         return {dense: digests(description) for dense, (_, description, _) in self.described.items()}
+
+
+def _sizes_of(setting: Setting) -> Sizes:
+    """As the data set is found, once in a process of data whose identity tells their content: to look at them takes a while."""
+    options = setting.components["dataset"]
+    if not options.contents:  # they may have changed since
+        return setting.dataset().sizes
+    known = canonical([options.identity(), setting.options.data_dir])
+    if known not in SIZES:
+        SIZES[known] = setting.dataset().sizes
+    return SIZES[known]
 
 
 def _logger(node: Any) -> dict[str, Any]:
