@@ -143,7 +143,9 @@ def _summary(rows: Sequence[Row], dense: Sequence[Row], device: Device, asked: b
             *["timed training steps, without scores, masks and tests"] * (False in ways),
         ]
     )
-    return f"{counts}; {_left(left, any(row.most for row in timed))} left on {where}, one cell after another (from {how})."
+    return (
+        f"{counts}; {_left(left, any(row.most for row in timed))} left on {where}, one cell after another (from {how})."
+    )
 
 
 def _left(seconds: float, most: bool) -> str:
