@@ -270,7 +270,7 @@ MISTAKES = {
     "misspelt experiment": (("+experiment=vgg16_c10_sweep",), "Did you mean 'vgg16_c100_sweep'?"),
     "not an override": (("digits",), "digits"),
     "a bracket missing": (("densities=[0.1",), "[0.1"),
-    "unknown mode": (("mode=trian",), "mode must be run, plan, status, report or check, got 'trian'"),
+    "unknown mode": (("mode=trian",), "mode must be run, plan, status, report, check or export, got 'trian'"),
     "negative seed": (("seed=-1",), "seed must be a whole number"),
     "fractional seed": (("seed=0,1.5",), "seed must be a whole number"),
     "no epochs": (("recipe.epochs=0",), "recipe.epochs must be a whole number, at least 1"),

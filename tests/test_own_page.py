@@ -23,7 +23,10 @@ def test_the_pages_scorer_and_model_are_trained_with(tmp_path: Path, monkeypatch
     monkeypatch.delitem(sys.modules, "mine", raising=False)
     typed = next(line for line in PAGE.splitlines() if "scorer=spread,magnitude" in line).split()
     assert typed[:4] == ["python", "-m", "pruneexp", "--config-dir=conf"]
-    table = pruneexp.run([*typed[4:], *SMALL, "densities=[0.5]"], config_dir=str(tmp_path / "conf"))
+    try:
+        table = pruneexp.run([*typed[4:], *SMALL, "densities=[0.5]"], config_dir=str(tmp_path / "conf"))
+    finally:
+        sys.modules.pop("mine", None)  # others have one of that name
     assert table["scorer"].tolist() == ["spread", "magnitude"]
     assert set(table["model"]) == {"tiny"}
     assert set(table["kept"]) == {round(0.5 * (3 * 16 * 9 + 16 * 10))}

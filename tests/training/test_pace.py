@@ -46,7 +46,7 @@ class FakeStep:
     frozen = False
 
     def __init__(self, network: nn.Module, *_: Any) -> None:
-        self.sgd = SimpleNamespace(step=lambda: self._pass(0.5))
+        self.optimiser = SimpleNamespace(step=lambda: self._pass(0.5))
 
     def _pass(self, seconds: float) -> None:
         self.clock.now += seconds
