@@ -6,17 +6,12 @@ from typing import Any
 from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.identity import IN_ROUNDS
 from pruneexp.jobs.job import Job
-from pruneexp.records.record import Record
+from pruneexp.records.record import FIGURES, Record
 from pruneexp.system.places import told
 from pruneexp.training.about import About
 
 OF_THE_COMMAND = (*PLACES, *marked("command"), "name", "figure", "launcher", "seed", "densities")
 OF_PRUNING = ("scorer", "masker", "treatment", *(name for name in marked("identity") if name not in marked("dense")))
-FIGURES = (
-    "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch", "epochs", "diverged",
-    "density", "kept", "prunable", "parameters", "macs", "dead_filters", "collapsed_layers", "effective_density", "lambda2_min", "imdb",
-    "imdb_norm", "peak_memory_bytes",
-)  # fmt: skip
 
 
 def about(job: Job, cell: Cell) -> About:
@@ -52,7 +47,7 @@ def conclusion(record: Record, row: Mapping[str, float]) -> dict[str, Any]:
         record: the cell's.
         row: of the epoch whose weights it leaves, for the curves' names too, under which a tracker would keep the last row.
     """
-    found = dict(row) | {name: record[name] for name in FIGURES if record.get(name) is not None}
+    found = dict(row) | {name: record[name] for name in (*FIGURES, "diverged") if record.get(name) is not None}
     seconds = record["seconds"]
     found["pruning_seconds"] = seconds["scoring"] + seconds["masking"]
     return found | {"training_seconds": seconds["training"], "seconds": sum(seconds.values())}

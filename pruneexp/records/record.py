@@ -18,6 +18,11 @@ Seconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Loss = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Sha256 = Annotated[str, Field(pattern=r"^[0-9a-f]{64}$")]
 Number = float | None  # of a graph that may have none: an empty layer's lambda_2
+FIGURES = (  # that tables and trackers have under the names that they have here; a record may lack some
+    "density", "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch",
+    "lambda2_min", "imdb", "imdb_sum", "imdb_norm", "imdb_layers", "effective_density", "collapsed_layers", "dead_filters", "macs",
+    "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
+)  # fmt: skip
 
 
 class Strict(BaseModel):

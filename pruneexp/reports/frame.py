@@ -11,7 +11,7 @@ import pandas as pd
 from pruneexp.cell import GROUPS
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.rules import no_comparison
-from pruneexp.records.record import Record, precision_of_test, shown_of
+from pruneexp.records.record import FIGURES, Record, precision_of_test, shown_of
 from pruneexp.records.store import Store, read_records
 from pruneexp.reports.grouping import Facts
 from pruneexp.reports.labels import Labels
@@ -22,11 +22,6 @@ from pruneexp.system.files import kind_of
 SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a table is of
 NETWORK = ["dataset", "model", "recipe", "precision"]  # whose accuracies can be compared
 METHOD = ["scorer", "masker", "options"]  # of a pruned network
-FIGURES = (  # of a record, as they stand there; NaN where it has none
-    "density", "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch",
-    "lambda2_min", "imdb", "imdb_sum", "imdb_norm", "imdb_layers", "effective_density", "collapsed_layers", "dead_filters", "macs",
-    "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
-)  # fmt: skip
 OF_ALL = ("components", "neurons", "pruning_seconds", "training_seconds")  # made of several fields
 WHOLE = ("asked_density", "seed", "diverged")
 ABOUT = ("device", "git_commit", "command", "key", "digest")

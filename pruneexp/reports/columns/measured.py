@@ -3,7 +3,8 @@
 import pandas as pd
 
 from pruneexp.components.options import component
-from pruneexp.reports.frame import FIGURES, OF_ALL
+from pruneexp.records.record import FIGURES
+from pruneexp.reports.frame import OF_ALL
 from pruneexp.reports.table import AGGREGATED
 from pruneexp.reports.text import number
 
