@@ -19,10 +19,7 @@ from pruneexp.system import files
 
 WEIGHTS, MASKS, SMALLER = "weights.safetensors", "masks.safetensors", "network.pt2"  # in a finished cell's folder
 COUNTER = ".num_batches_tracked"
-OTHERWISE = (
-    "googlenet",
-    "inception",
-)  # torchvision makes them with aux_logits and transform_input where it loads weights
+OTHERWISE = ("googlenet", "inception")  # made with aux_logits and transform_input where torchvision loads weights
 
 
 def fingerprint(weights: str) -> str:

@@ -72,7 +72,7 @@ def _problems(store: Store, key: str, states: States) -> Iterator[str]:
         yield "a file of records= has another result of it; tables take the one of the folder."
     if record["data"] is not None:
         name, digest = record["data"]["name"], record["data"]["sha256"]
-        which = data_set(record["description"]["dataset"], name), name
+        which = data_set(record["description"].get("dataset", {}), name), name
         states.setdefault(which, {}).setdefault(digest, []).append(key)
     for name in record["files"]:
         try:
