@@ -9,7 +9,7 @@ import pytest
 from pruneexp.errors import UserError
 from pruneexp.planning import plan
 from pruneexp.planning.plan import print_plan
-from pruneexp.planning.recorded import Recorded, whole_training
+from pruneexp.planning.recorded import Recorded, _some, whole_training
 from pruneexp.planning.size import Size, Sizes
 from pruneexp.planning.timed import Timed
 from pruneexp.records.store import Store
@@ -19,6 +19,10 @@ from tests.reports.made_records import fill, record
 
 CPU = Device("cpu")
 DIGITS = ("model=vgg_small", "logger=none", "figure=[]", "trainer.accelerator=cpu", "seed=0,1")
+
+
+QUICK = {"0.8": "25 min", "0.5": "40 min", "0.2": "1.7 hours"}  # of a cell
+SLOW = {"0.8": "1.2 hours", "0.5": "1.5 hours", "0.2": "2.5 hours"}  # the same after 50 minutes
 
 
 def grid_in(folder: Path, *words: str) -> Grid:
@@ -163,6 +167,31 @@ def test_a_damaged_record_of_another_grid_is_no_trouble(
         path.write_text(path.read_text().replace("50.0", "60.0"))
     assert "0 done, 2 missing" in told(grid_in(tmp_path, "masker=greedy", "densities=[0.1]"), capsys)[1]
     assert len(asked) == 1
+
+
+def test_few_cells_that_are_alike_are_found_among_many_that_are_not(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("pruneexp.planning.recorded.SOME", 2)
+    assert [len(_some(["key"] * count)) for count in (0, 1, 2, 3, 4, 5)] == [0, 1, 2, 2, 2, 2]
+
+    def made(cell: Any) -> dict[str, Any]:
+        slow = 3000.0 * (cell.names["scorer"] == "taylor")
+        seconds = {"scoring": slow, "masking": 0.0, "measuring": 0.0, "training": 1200.0 / cell.density}
+        notes = {"neurons": 4, "kept_neurons": 2} if cell.density < 1 else {}
+        return record(cell, 50.0, seconds=seconds, device=CPU.name, notes=notes)
+
+    words = ("masker=structured", "scorer=l2,bn_scale,taylor", "densities=[1.0,0.8,0.5,0.2]")
+    fill(grid_in(tmp_path, *words, "seed=7,8"), tmp_path / "runs", made)
+    rows, last = told(grid_in(tmp_path, *words), capsys)
+    times = {(row["scorer"], row["density"]): row["a cell"] for row in rows}
+    assert times == {
+        ("dense", "1"): "20 min",
+        **{(scorer, density): time for scorer in ("l2", "bn_scale") for density, time in QUICK.items()},
+        **{("taylor", density): time for density, time in SLOW.items()},
+    }
+    assert "(from recorded cells)" in last
+    assert asked == []
 
 
 def test_recorded_cells_without_neurons_are_those_of_their_density_alone(
