@@ -4,8 +4,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
+from pruneexp.data.dataset import FILES
 from pruneexp.errors import UserError
 from pruneexp.planning import plan
 from pruneexp.planning.plan import print_plan
@@ -301,6 +303,37 @@ def test_a_dense_network_that_lies_there_is_not_made_again(
     fill(grid_in(tmp_path, *words, "seed=0", "densities=[1.0]"), tmp_path / "runs", lambda cell: record(cell, 50.0))
     last = told(grid_in(tmp_path, *words, "densities=[0.1]"), capsys)[1]
     assert last == "0 done, 2 missing, and 1 dense network that others start from."
+
+
+@pytest.mark.parametrize(
+    ("words", "images"),
+    [
+        ("dataset.validation=438 select=best_validation", 1000),  # which are not trained on
+        ("recipe.mixup=0.2 recipe.warmup_epochs=3", 1438),
+        ("model=timm model.architecture=test_resnet", 1438),
+        ("dataset=arrays dataset.root={mine} dataset.validation=5", 15),
+        ("dataset=arrays dataset.root={mine} recipe.train_images=10", 10),
+    ],
+)
+def test_what_is_trained_is_what_is_timed(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[tuple[int, int]], words: str, images: int
+) -> None:
+    if "timm" in words:
+        pytest.importorskip("timm")
+    (mine := tmp_path / "mine").mkdir()
+    for name in FILES:
+        array = np.zeros((20, 3, 32, 32), dtype=np.uint8) if "images" in name else np.arange(20) % 2
+        np.save(mine / f"{name}.npy", array)
+    typed = [word.format(mine=mine) for word in words.split()]
+    data = [f"data_dir={tmp_path}/data"] * ("arrays" in words)
+    grid = grid_in(tmp_path, "masker=greedy", "densities=[1.0,0.1]", "recipe.epochs=10", *data, *typed)
+    assert grid.jobs[0].setting.sizes.input_shape == (3, 32, 32)  # which has the arrays made, and told
+    rows, last = told(grid, capsys)
+    ((parameters, counted),) = asked  # one network for both densities
+    assert counted == images
+    assert parameters >= int(rows[0]["weights"].replace(",", "")) > int(rows[1]["weights"].replace(",", "")) > 0
+    assert [row["a cell"] for row in rows] == ["17 min", "17 min"]
+    assert last.startswith("0 done, 4 missing; about ")
 
 
 @pytest.mark.parametrize(
