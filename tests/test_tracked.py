@@ -69,7 +69,9 @@ def test_wandbs_summary_is_what_results_say(swept: Swept) -> None:
         row = results.loc[run.config["key"]]
         named = {name: value for name, value in run.summary.items() if name in row}
         assert named == pytest.approx({name: row[name] for name in named})
-        assert named.keys() == {*FIGURES, *WHOLE, *OF_ALL} & {name for name in results if pd.notna(row[name])} - NOT_TOLD
+        assert (
+            named.keys() == {*FIGURES, *WHOLE, *OF_ALL} & {name for name in results if pd.notna(row[name])} - NOT_TOLD
+        )
         assert run.summary["train/loss"] == pytest.approx(row["train_loss"])
         assert ("imdb" in run.summary) == (run.kind == "pruned")
         assert run.summary["seconds"] >= run.summary["training_seconds"] > 0
