@@ -11,6 +11,7 @@ from pruneexp.system.places import told
 from pruneexp.training.about import About
 
 OF_THE_COMMAND = (*PLACES, *marked("command"), "name", "figure", "launcher", "seed", "densities")
+LONGEST_TAG = 64  # letters that W&B takes
 OF_PRUNING = ("scorer", "masker", "treatment", *(name for name in marked("identity") if name not in marked("dense")))
 
 
@@ -35,7 +36,8 @@ def about(job: Job, cell: Cell) -> About:
         "key": cell.key,
         "options": told(_plain(options)),
     }
-    tags = dict.fromkeys([experiment, *(cell.names[group] for group in ("dataset", "model", "masker"))])
+    named = [experiment, *(cell.names[group] for group in ("dataset", "model", "masker"))]
+    tags = dict.fromkeys(name[:LONGEST_TAG] for name in named)
     name = f"{cell.short}-d{cell.density:g}-s{cell.seed}"
     return About(cell.key, name, experiment, "dense" if cell.density == 1 else "pruned", tuple(tags), config)
 

@@ -2,7 +2,7 @@
 
 import contextlib
 import os
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -192,6 +192,14 @@ def test_one_cell_is_told_alike_whichever_job_makes_it() -> None:
     assert told_of(1.0, *trained) == told_of(1.0, "masker=structured") != told_of(1.0, "initialisation=kaiming_uniform")
     assert told_of(0.5, "masker=erk", "rounds=3") == told_of(0.5, "masker=erk", "round_masker=greedy", "scorer=snip")
     assert told_of(0.5, "masker=greedy", "rounds=3") != told_of(0.5, "masker=greedy")
+
+
+def test_no_tag_is_longer_than_wandb_takes() -> None:
+    job = expand([*SMALL, "seed=0"]).jobs[0]
+    cell = job.cell(0.1, "float32")
+    told = about(job, replace(cell, names=cell.names | {"model": f"timm[architecture={'a' * 60}]"}))
+    assert max(map(len, told.tags)) == 64
+    assert told.config["model"] == f"timm[architecture={'a' * 60}]"
 
 
 def test_no_place_of_this_machine_is_told(tmp_path: Path) -> None:
