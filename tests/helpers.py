@@ -1,6 +1,10 @@
 """Small things that several tests need."""
 
 import copy
+import dataclasses
+import itertools
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -33,6 +37,29 @@ def toy_dataset(count: int = 200, side: int = 16, classes: int = 4, seed: int = 
         mean=(0.35,) * 3,
         std=(0.2,) * 3,
     )
+
+
+def modern(recipe: Recipe, **others: Any) -> Recipe:
+    """The recipe by AdamW on mixed images, its learning rate set for each step."""
+    new: dict[str, Any] = {
+        "optimiser": "adamw",
+        "lr": 0.003,
+        "milestones": (),
+        "schedule": "cosine",
+        "warmup_epochs": 1,
+    }
+    return dataclasses.replace(recipe, **new | {"lr_interval": "step", "mixup": 0.8, "cutmix": 1.0} | others)
+
+
+def at_forward_pass(network: nn.Module, number: int, act: Callable[[], None]) -> None:
+    """Have something done at the network's forward pass of this number, from 1 on; 0: never."""
+    left = itertools.count(number, -1)
+
+    def passed(*_: object) -> None:
+        if next(left) == 1:
+            act()
+
+    network.register_forward_pre_hook(passed)
 
 
 def cells_of(grid: Grid) -> dict[str, tuple[Job, Cell]]:

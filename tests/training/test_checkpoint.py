@@ -1,6 +1,5 @@
 """A training that is interrupted goes on to the very numbers of one that is not."""
 
-import itertools
 import os
 import signal
 import time
@@ -25,6 +24,7 @@ from pruneexp.training.loggers import logging_to
 from pruneexp.training.train import Trained, train
 from scripts.kill_and_restart import without_seconds
 from tests.command import TABLES, ended, files, in_process, started
+from tests.helpers import at_forward_pass
 from tests.training.test_train import CPU, random_masks, resident, small
 
 RECIPE = Recipe(
@@ -37,17 +37,15 @@ class Interrupted(Exception):  # noqa: N818
     """Stands for whatever ends a process."""
 
 
+def interrupt() -> None:
+    raise Interrupted
+
+
 def run(
     network: nn.Module, *callbacks: Checkpoint, passes: int = 0, logs: Path | None = None, start: int = 0
 ) -> Trained:
     """Train; with `passes` interrupted at that forward pass (an epoch has five), with `logs` Lightning's CSV log there."""
-    left = itertools.count(passes, -1)
-
-    def interrupt(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if next(left) == 1:
-            raise Interrupted
-
-    network.register_forward_pre_hook(interrupt)
+    at_forward_pass(network, passes, interrupt)
     kind = {"name": "csv" if logs else "none"}
     with logging_to(kind, logs or Path(), About("cell", "cell", "group", "pruned")) as loggers:
         data = resident(RECIPE, validation=20)
@@ -189,13 +187,7 @@ def signalled(
     network: nn.Module, path: Path, told: list[str], passes: int = 0, number: int = signal.SIGTERM
 ) -> Trained:
     """Train with a checkpoint every hour; with `passes` this process is sent the signal at that forward pass."""
-    left = itertools.count(passes, -1)
-
-    def send(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if next(left) == 1:
-            os.kill(os.getpid(), number)
-
-    network.register_forward_pre_hook(send)
+    at_forward_pass(network, passes, lambda: os.kill(os.getpid(), number))
     with heeded():
         return run(network, checkpoint(path, told, every=3600))
 

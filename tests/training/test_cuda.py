@@ -1,7 +1,6 @@
 """What only a CUDA GPU can show; skipped without one."""
 
 import copy
-import dataclasses
 from typing import Any
 
 import pytest
@@ -21,21 +20,11 @@ from pruneexp.scorers.magnitude import magnitude
 from pruneexp.seeding import stream
 from pruneexp.training.device import Device
 from pruneexp.training.train import Trainee, train, train_together
-from tests.helpers import target_of, toy_dataset
+from tests.helpers import modern, target_of, toy_dataset
 
 pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA GPU")
 RECIPE = Recipe(epochs=3, batch_size=32, lr=0.05, weight_decay=1e-3, milestones=(1,), flip=True, shift=2)
-MIXED = dataclasses.replace(
-    RECIPE,
-    lr=0.003,
-    optimiser="adamw",
-    milestones=(),
-    schedule="cosine",
-    warmup_epochs=1,
-    lr_interval="step",
-    mixup=0.8,
-    cutmix=1.0,
-)
+MIXED = modern(RECIPE)
 each_recipe = pytest.mark.parametrize("recipe", [RECIPE, MIXED], ids=["sgd", "adamw on mixed images"])
 
 

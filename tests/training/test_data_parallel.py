@@ -29,26 +29,14 @@ from pruneexp.training.processes import RankFailed
 from pruneexp.training.selection import LAST, Selection
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.command import SMALL, in_process
-from tests.helpers import diverging
+from tests.helpers import diverging, modern
 from tests.training.test_train import CPU, random_masks, resident, small
 
 TWO = Device("cpu", devices=2)
 RECIPE = Recipe(
     epochs=3, batch_size=16, lr=0.05, weight_decay=5e-3, milestones=(2,), flip=True, shift=2, label_smoothing=0.1
 )
-MIXED = Recipe(
-    epochs=3,
-    batch_size=16,
-    lr=0.003,
-    optimiser="adamw",
-    weight_decay=0.1,
-    schedule="cosine",
-    warmup_epochs=1,
-    lr_interval="step",
-    mixup=0.8,
-    cutmix=1.0,
-    shift=2,
-)
+MIXED = modern(RECIPE, weight_decay=0.1, flip=False, label_smoothing=0.0)
 # the last epoch ruins the network, so that one of before is selected, from the checkpoint
 RUINED = dataclasses.replace(RECIPE, milestones=(2,), gamma=1000.0)
 PATIENCE = (

@@ -23,6 +23,7 @@ from pruneexp.training.optimiser import make_optimiser
 from pruneexp.training.step import Step
 from pruneexp.training.tally import Tally
 from pruneexp.training.train import train
+from tests.helpers import modern
 from tests.properties import PROPERTY
 from tests.training import test_branches as branches
 from tests.training.test_branches import Member
@@ -35,17 +36,7 @@ ADAM = Recipe(
     epochs=3, batch_size=16, lr=0.003, optimiser="adam", weight_decay=5e-3, milestones=(2,), flip=True, shift=2
 )
 ADAMW = dataclasses.replace(ADAM, optimiser="adamw", weight_decay=0.1)
-MODERN = dataclasses.replace(
-    ADAMW,
-    epochs=4,
-    milestones=(),
-    schedule="cosine",
-    warmup_epochs=1,
-    lr_interval="step",
-    label_smoothing=0.1,
-    mixup=0.8,
-    cutmix=1.0,
-)
+MODERN = modern(ADAMW, epochs=4, label_smoothing=0.1)
 
 
 def by_hand(recipe: Recipe) -> nn.Module:

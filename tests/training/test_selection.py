@@ -2,7 +2,6 @@
 
 import copy
 import dataclasses
-import itertools
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -30,8 +29,8 @@ from pruneexp.training.device import Device
 from pruneexp.training.selection import LAST, Selection, best_epoch
 from pruneexp.training.snapshot import Snapshot
 from pruneexp.training.train import Trained, Trainee, train, train_together
-from tests.helpers import toy_dataset
-from tests.training.test_checkpoint import Interrupted, checkpoint
+from tests.helpers import at_forward_pass, toy_dataset
+from tests.training.test_checkpoint import Interrupted, checkpoint, interrupt
 
 SHAPE, CPU, SEEN = (
     (3, 8, 8),
@@ -75,13 +74,7 @@ def run(
     data: Resident | None = None,
 ) -> Trained:
     """Train under masks; with `passes` interrupted at that forward pass."""
-    left = itertools.count(passes, -1)
-
-    def interrupt(module: nn.Module, inputs: tuple[torch.Tensor, ...]) -> None:
-        if next(left) == 1:
-            raise Interrupted
-
-    made.register_forward_pre_hook(interrupt)
+    at_forward_pass(made, passes, interrupt)
     where = (data or images(recipe), CPU, (), callbacks)
     return train(made, masks_of(made), recipe, *where, epochs=epochs, selection=selection)
 
