@@ -16,7 +16,7 @@ import pandas as pd
 from torch import nn
 
 from pruneexp.cell import Seed
-from pruneexp.components.options import CONTRACT, check_options
+from pruneexp.components.options import CALLED_IN_ORDER, check_options
 from pruneexp.components.values import shown, value_of
 from pruneexp.data.given import given
 from pruneexp.errors import UserError
@@ -131,7 +131,7 @@ def _method(
 
 def _function(kind: str, function: Any, options: Mapping[str, Any]) -> Any:
     """A scorer or masker of the caller's own, with its options."""
-    arguments = CONTRACT[kind]
+    arguments = CALLED_IN_ORDER[kind]
     fits = callable(function) and not isinstance(function, type)
     if fits:
         with contextlib.suppress(ValueError):  # a builtin's signature may not be known

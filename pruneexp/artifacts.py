@@ -146,7 +146,7 @@ class Artifacts:
     @property
     def scored(self) -> nn.Module:
         """The network that is scored and masked."""
-        return self.dense if self.job.options.when == "trained" and self.job.setting.needs_scores else self.initial
+        return self.dense if self.job.options.when == "trained" and self.job.setting.looks_at_network else self.initial
 
     @functools.cached_property
     def scores(self) -> Scored:
@@ -166,10 +166,10 @@ class Artifacts:
 
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""
-        if self.method.rounds > 1:
-            batches, scores = self.data.for_scoring(), None
-        else:
-            batches, scores = Batches(input_shape=self.data.input_shape), self.scores  # the scores are the job's
+        method = self.method
+        scores = None if method.rounds > 1 else self.scores  # of a single round the job's
+        looks = scores is None or method.counts_like_another
+        batches = self.data.for_scoring() if looks else Batches(input_shape=self.data.input_shape)
         return pruned(self.method, self.scored, density, self.job.seed, batches, scores, structure=self.structure)
 
     def start(self, cell: Cell) -> nn.Module:
@@ -222,7 +222,7 @@ def _check_data(key: str, store: Store, dataset: Dataset) -> None:
 def _scores_path(shared: Artifacts) -> Path:
     """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
     job = shared.job
-    later = {"masker", "rewind", "rewind_epoch", "biases", "only", "exclude"}
+    later = {"masker", "allocation", "mask_update", "rewind", "rewind_epoch", "biases", "only", "exclude"}
     later |= {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
     described = job.setting.described[False][1] | {"seed": job.seed}
     identity = {name: value for name, value in described.items() if name not in later}

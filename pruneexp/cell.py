@@ -6,7 +6,7 @@ below where they are not at theirs, density, seed, the precision it is trained i
 that matters. Paths, labels, `_target_`, loggers, launchers and the kind of device have no part in it.
 
 An option added at its default changes no key; a changed default would, unnoticed: it needs a new version of its component
-(`tests/identity`). An allocation that is no part of a masker's definition will be a part of the description that is absent today.
+(`tests/identity`). So does a group of `BESIDES`: its usual choice is in no description.
 """
 
 import functools
@@ -52,6 +52,9 @@ def _seen(text: str) -> str:
 
 
 GROUPS = ("dataset", "model", "scorer", "masker", "recipe")  # whose choices make a cell
+# others that do where they are not this one, which a description does not name
+BESIDES = {"allocation": "own", "mask_update": "none"}
+CHOICES = (*GROUPS, *BESIDES)
 SEVERAL = ("treatment", "measurement", "figure")  # of which several stand side by side, each under its name
 OTHERS = ("trainer", "launcher", "logger")
 

@@ -13,7 +13,7 @@ from typing import Any, Literal, get_args, get_origin
 
 import yaml
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL
 from pruneexp.components.written import written_options
 from pruneexp.errors import UserError
 from pruneexp.system.arguments import parser
@@ -95,8 +95,8 @@ def candidates(before: Sequence[str], word: str) -> list[str]:
     elif "." in word:
         found = [*_options_of(word.partition(".")[0].lstrip("+"), folders), *(f"{one}=" for one in typed_options())]
     else:
-        found = ["+experiment=", "from=", *(f"{one}=" for one in (*typed_options(), *GROUPS, *SEVERAL, *OTHERS))]
-        found += [f"{group}." for group in (*GROUPS, *OTHERS) if group == word]
+        found = ["+experiment=", "from=", *(f"{one}=" for one in (*typed_options(), *CHOICES, *SEVERAL, *OTHERS))]
+        found += [f"{group}." for group in (*CHOICES, *OTHERS) if group == word]
     return sorted({one for one in found if one.startswith(word)})
 
 
@@ -121,7 +121,7 @@ def _own_folders(before: Sequence[str]) -> list[Path]:
 
 def _values(name: str, folders: Sequence[Path]) -> list[str]:
     group = "experiment" if name in OF_EXPERIMENT else "column" if name == "columns" else name
-    if group in ("experiment", "column", *GROUPS, *SEVERAL, *OTHERS):
+    if group in ("experiment", "column", *CHOICES, *SEVERAL, *OTHERS):
         return [path.stem for folder in folders for path in (folder / group).glob("*.yaml")]
     if isinstance(typed_options().get(name), bool):
         return ["true", "false"]

@@ -11,7 +11,7 @@ from torch import nn
 from pruneexp.artifacts import Artifacts
 from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.job import Job
-from pruneexp.maskers.layer import Notes
+from pruneexp.layers import Notes
 from pruneexp.measuring.asked import measured, with_names
 from pruneexp.network.compaction import compact
 from pruneexp.network.export import exported

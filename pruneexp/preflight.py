@@ -15,7 +15,7 @@ from pruneexp.components.component import Component
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError
 from pruneexp.jobs.job import Job
-from pruneexp.maskers.layer import Layer, kept_count
+from pruneexp.layers import Layer, kept_count
 from pruneexp.measuring.asked import is_measured
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.prunable import prunable

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Options, hint
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, Options, hint
 from pruneexp.completion import components_of, typed_options
 from pruneexp.components.values import allowed
 from pruneexp.components.written import FLAGS, Written, written_options
@@ -27,6 +27,8 @@ GROUP_MEANINGS = {
     "model": "the network",
     "scorer": "how important each weight is",
     "masker": "which weights stay",
+    "allocation": "how many weights each layer keeps",
+    "mask_update": "how the masks change while a network trains",
     "recipe": "how networks are trained: optimiser, schedule, epochs, augmentation",
     "treatment": "what is done to scores or masks after that; several as [A,B]",
     "measurement": "what records say besides; several as [A,B]",
@@ -61,7 +63,7 @@ def _lines(source: Source, width: int | None) -> Iterator[str]:
         yield from _wrapped(meaning, 6, width)
     yield from ("", "Groups, each value a file of conf/<group>:")
     with hydra(source) as loader:
-        for group in ("experiment", *GROUPS, *SEVERAL, *OTHERS):
+        for group in ("experiment", *CHOICES, *SEVERAL, *OTHERS):
             plus = "+" if group == "experiment" else ""
             yield from _wrapped(f"{plus}{group}=  {GROUP_MEANINGS[group]}", 2, width)
             yield from _wrapped(", ".join(loader.get_group_options(group)), 6, width)
@@ -71,7 +73,7 @@ def _lines(source: Source, width: int | None) -> Iterator[str]:
         " otherwise than the default: --cfg job shows what files and command line say.", 2, width,
     )  # fmt: skip
     folders = [conf_dir(), *([Path(source.folder)] if source.folder else [])]
-    for group in (*GROUPS, *OTHERS):
+    for group in (*CHOICES, *OTHERS):
         found = components_of(group, folders)
         for target, names in found.items():
             if told := [_option(group, name, one) for name, one in written_options(target, group).items()]:

@@ -23,12 +23,13 @@ import numpy as np
 import torch
 from torch import nn
 
+from pruneexp.allocations.leverage import Scope, edge_weights, layer_leverages
 from pruneexp.api import prune
 from pruneexp.graphs.bipartite import biadjacency
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.sampling import systematic
-from pruneexp.maskers.layer import Layer, Layers
-from pruneexp.maskers.sparsify import Scope, edge_weights, layer_leverages, sparsify
+from pruneexp.layers import Layer, Layers
+from pruneexp.maskers.sparsify import sparsify
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise

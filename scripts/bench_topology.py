@@ -26,7 +26,7 @@ import torch
 from torch import nn
 
 from pruneexp.api import prune
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer
 from pruneexp.maskers.random_layers import random_layers
 from pruneexp.models.conv6 import Conv6
 from pruneexp.models.resnet import resnet_cifar

@@ -28,7 +28,7 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, Logger, Options, hint
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, Logger, Options, hint
 from pruneexp.components.component import Component, configured, locate, told_in_tables
 from pruneexp.components.options import options_of
 from pruneexp.components.values import Label, allowed
@@ -73,7 +73,7 @@ class Place:
     @property
     def group(self) -> str:
         group = self.option.partition(".")[0]
-        return group if group in (*GROUPS, *OTHERS, *SEVERAL) else "options"
+        return group if group in (*CHOICES, *OTHERS, *SEVERAL) else "options"
 
     def command(self, value: str, **others: str) -> list[str]:
         """The command line that gives it a value of `VALUES`, beside other settings."""
@@ -86,7 +86,7 @@ def places() -> Iterator[Place]:
     """Every option there is, each once."""
     for name in FIELDS:
         yield Place(name, allowed(hint(Options, name)))
-    for group in (*GROUPS, *OTHERS):
+    for group in (*CHOICES, *OTHERS):
         paths = sorted((conf_dir() / group).glob("*.yaml"), key=lambda path: (path.stem != BASE.get(group), path.stem))
         yield Place(group, f"a file of conf/{group}")
         found: dict[str, Place] = {}

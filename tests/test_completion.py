@@ -10,7 +10,7 @@ import pytest
 from pydantic import Field
 
 from pruneexp import cli
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL
 from pruneexp.completion import SHELLS, answer, candidates, components_of
 from pruneexp.components.component import locate
 from pruneexp.components.options import options_of
@@ -38,7 +38,7 @@ printf '%s\\n' "${COMPREPLY[@]}"
 def test_every_option_and_group_is_offered(monkeypatch: pytest.MonkeyPatch) -> None:
     found = candidates([], "")
     names = {one.partition(".")[0] + "=" if "." in one else one for one in found}
-    assert {f"{name}=" for name in (*FIELDS, *GROUPS, *SEVERAL, *OTHERS)} | {"+experiment=", "from="} == names
+    assert {f"{name}=" for name in (*FIELDS, *CHOICES, *SEVERAL, *OTHERS)} | {"+experiment=", "from="} == names
     monkeypatch.setitem(FIELDS, "nested", Field({"part": True, "other": 1}))  # which has values of its own
     assert candidates([], "nes") == candidates([], "nested.") == ["nested.other=", "nested.part="]
     assert candidates([], "nested.part=") == ["nested.part=false", "nested.part=true"]
@@ -47,7 +47,7 @@ def test_every_option_and_group_is_offered(monkeypatch: pytest.MonkeyPatch) -> N
     assert candidates([], "+") == ["+experiment="]
 
 
-@pytest.mark.parametrize("group", [*GROUPS, *SEVERAL, *OTHERS, "experiment"])
+@pytest.mark.parametrize("group", [*CHOICES, *SEVERAL, *OTHERS, "experiment"])
 def test_a_groups_values_are_its_files(group: str) -> None:
     plus = "+" if group == "experiment" else ""
     files = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
@@ -92,7 +92,7 @@ def test_a_words_end(word: str, found: list[str]) -> None:
     assert candidates(["seed=0,1"], word) == found
 
 
-@pytest.mark.parametrize("group", [*GROUPS, *OTHERS])
+@pytest.mark.parametrize("group", [*CHOICES, *OTHERS])
 def test_what_is_read_of_a_component_is_what_it_declares(group: str) -> None:
     for target in components_of(group, [conf_dir()]):
         declared = options_of(locate(group, target), group)

@@ -12,7 +12,7 @@ from omegaconf import OmegaConf
 from torch import nn
 
 from pruneexp.jobs.composing import Source, composed, hydra
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer
 from pruneexp.network.prunable import prunable
 from pruneexp.sweep import expand, first_words
 from pruneexp.system.shipped import conf_dir

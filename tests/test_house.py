@@ -13,9 +13,10 @@ PACKAGE = Path(pruneexp.__file__).resolve().parent
 # from the ground up: a room imports only those before it, or those beside it in its own line where one knows the other
 ROOMS = [
     "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
-    "maskers", "treatments", "training", "records", "loading", "exporting", "measuring", "jobs", "sweep", "pruning",
-    "means", "artifacts", "worklist", "order", "groups", "outcome", "tracked", "failures", "guard", "trials", "running", "launchers",
-    "fits", "preflight", "reports", "planning", "status", "program", "api", "completion", "usage", "commandline", "cli", "studies",
+    "layers", "allocations", "maskers", "mask_updates", "treatments", "training", "records", "loading", "exporting", "measuring",
+    "jobs", "sweep", "pruning", "means", "artifacts", "worklist", "order", "groups", "outcome", "tracked", "failures", "guard",
+    "trials", "running", "launchers", "fits", "preflight", "reports", "planning", "status", "program", "api", "completion", "usage",
+    "commandline", "cli", "studies",
 ]  # fmt: skip
 NEVER = [  # what no file of the first may import, though it lies below it
     ("graphs", "training", "they know nothing of how networks are trained"),
@@ -29,6 +30,7 @@ NEVER = [  # what no file of the first may import, though it lies below it
     ("reports", "artifacts", "reports read records only"),
     ("records", "training", "a record is what is left of it"),
     ("training", "maskers", "training is given masks"),
+    ("allocations", "maskers", "how many is no matter of which"),
     ("training", "records", "training knows no folder of records"),
 ]
 TRUNK = [

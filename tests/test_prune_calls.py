@@ -13,8 +13,8 @@ from torch import nn
 import pruneexp
 from pruneexp import UserError
 from pruneexp.data.batches import Batches
+from pruneexp.layers import Layer, Notes
 from pruneexp.maskers.greedy import greedy
-from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.pruning.method import Scores

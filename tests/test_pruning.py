@@ -12,7 +12,7 @@ import pruneexp
 from pruneexp import UserError
 from pruneexp.components.component import configured
 from pruneexp.data.batches import Batches
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.pruning.masking import mask

@@ -10,8 +10,8 @@ from torch import nn
 import pruneexp
 from pruneexp import UserError
 from pruneexp.data.batches import Batches
+from pruneexp.layers import Layer, Layers, Notes
 from pruneexp.maskers.greedy import greedy
-from pruneexp.maskers.layer import Layer, Layers, Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.network.masks import Masks, apply_masks
 from pruneexp.network.prunable import prunable

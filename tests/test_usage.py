@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL
 from pruneexp.jobs.composing import Source
 from pruneexp.sweep import grids
 from pruneexp.usage import EXAMPLES, GROUP_MEANINGS, usage
@@ -28,7 +28,7 @@ def test_an_example_works(words: str) -> None:
 
 def test_there_are_three_examples_and_a_meaning_for_each_group() -> None:
     assert len(EXAMPLES) == 3
-    assert set(GROUP_MEANINGS) == {"experiment", *GROUPS, *SEVERAL, *OTHERS}
+    assert set(GROUP_MEANINGS) == {"experiment", *CHOICES, *SEVERAL, *OTHERS}
 
 
 @pytest.mark.parametrize("name", FIELDS)

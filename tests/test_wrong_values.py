@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from omegaconf import OmegaConf
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL
 from pruneexp.errors import UserError
 from pruneexp.sweep import expand
 from pruneexp.system.shipped import conf_dir
@@ -92,12 +92,12 @@ def test_a_poor_sentence_and_a_traceback_are_told_from_a_sentence(monkeypatch: p
 
 def test_the_walk_passes_every_option() -> None:
     options = {place.option for place in PLACES}
-    assert options >= {*FIELDS, *GROUPS, *OTHERS, *SEVERAL}
+    assert options >= {*FIELDS, *CHOICES, *OTHERS, *SEVERAL}
     assert options >= {
         f"{group}.{path.stem}._target_" for group in SEVERAL for path in (conf_dir() / group).glob("*.yaml")
     }
     assert len(set(PLACES)) == len(PLACES)
-    for group in (*GROUPS, *OTHERS):
+    for group in (*CHOICES, *OTHERS):
         for path in (conf_dir() / group).glob("*.yaml"):
             said: Any = OmegaConf.to_container(OmegaConf.load(path))
             node = said.get(group, said)

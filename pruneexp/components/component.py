@@ -12,7 +12,7 @@ from typing import Any
 from pruneexp.components import foreign
 from pruneexp.components.mending import told
 from pruneexp.components.options import (
-    CONTRACT,
+    CALLED_IN_ORDER,
     HYDRA,
     MADE_AT_ONCE,
     About,
@@ -24,8 +24,6 @@ from pruneexp.components.options import (
 )
 from pruneexp.components.values import Count, Label, Line, allowed, content_of, is_plain, shown, value_of
 from pruneexp.errors import UserError, unknown
-
-CALLED_IN_ORDER = {kind: CONTRACT[kind] for kind in ("scorer", "masker")}  # without the arguments' names
 
 
 @dataclass(frozen=True)

@@ -19,7 +19,8 @@ from pruneexp.errors import UserError, unknown
 Target = TypeVar("Target", bound=Callable[..., Any])
 CONTRACT = {  # the arguments that the program supplies, by what a component is
     "scorer": ("model", "batches", "generator"),
-    "masker": ("layers", "density", "generator", "notes"),
+    "masker": ("layers", "density", "generator", "notes", "counts"),
+    "allocation": ("layers", "count", "density", "notes", "kept_by"),
     "model": ("num_classes", "input_shape"),
     "dataset": ("data_dir",),
     "source": ("data_dir", "name"),
@@ -39,8 +40,12 @@ CONTRACT = {  # the arguments that the program supplies, by what a component is
     "figure": ("table", "cells", "layers", "titles", "stem", "title", "command"),
 }
 # functions that the program calls when it has their arguments
-CALLED_LATER = ("scorer", "masker", "source", "treatment", "measurement", "column", "figure")
-MADE_AT_ONCE = ("dataset", "model", "recipe", "trainer", "launcher")  # those whose result it works with
+CALLED_LATER = ("scorer", "masker", "allocation", "source", "treatment", "measurement", "column", "figure")
+CALLED_IN_ORDER = {  # without the arguments' names
+    "scorer": ("model", "batches", "generator"),
+    "masker": ("layers", "density", "generator", "notes"),
+}
+MADE_AT_ONCE = ("dataset", "model", "recipe", "trainer", "launcher", "mask_update")  # those whose result it works with
 HYDRA = ("_target_", "_partial_")  # what of a configuration says how it is called
 
 
@@ -49,10 +54,12 @@ class About:
     """What a component says of itself.
 
     Attributes:
-        kind: scorer, masker, model, dataset, source, treatment, measurement, column, figure, recipe, trainer, launcher.
+        kind: scorer, masker, allocation, mask_update, model, dataset, source, treatment, measurement, column, figure, recipe, trainer,
+            launcher.
         name: that its cells are known by.
         version: raised when a default or what it computes changes.
-        needs_scores: of a masker: whether it looks at scores.
+        needs_scores: of a masker or an allocation: whether it looks at scores.
+        meant: of a masker: by an allocation's name the options of its own that mean the same, so that both ways of saying it are one cell.
         removes_neurons: of a masker: whether what it prunes is taken out, and a smaller network trained.
         together: called with all options by name; raises UserError where some of them exclude each other.
         beside: of a treatment: called with the schema's options; raises UserError where one of them excludes it.
@@ -63,6 +70,7 @@ class About:
     name: str
     version: int = 1
     needs_scores: bool = True
+    meant: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
     removes_neurons: bool = False
     together: Callable[..., None] | None = None
     beside: Callable[[Any], None] | None = None

@@ -27,7 +27,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
 from yaml import YAMLError
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL, register
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, register
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
 from pruneexp.jobs.words import today
@@ -36,8 +36,8 @@ from pruneexp.system.shipped import conf_dir
 
 LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
 # an override that sets an option, and one that chooses files and nothing else
-OPTION = re.compile(rf"(({'|'.join(FIELDS)})|(\+\+)?({'|'.join((*GROUPS, *OTHERS, *SEVERAL))})(\.\w+)+)=")
-CHOICE = re.compile(rf"\+?({'|'.join((*GROUPS, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
+OPTION = re.compile(rf"(({'|'.join(FIELDS)})|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
+CHOICE = re.compile(rf"\+?({'|'.join((*CHOICES, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
 
@@ -322,7 +322,7 @@ def _sentence(error: Exception) -> str:
         if option == "experiment":
             typed = re.search(r"\+experiment=\S+", text)  # Hydra says it too, in its own words
             return f"an experiment is added with a plus: type {typed.group() if typed else '+experiment=NAME'}."
-        return unknown("option", option, [*FIELDS, *GROUPS, *OTHERS, *SEVERAL])
+        return unknown("option", option, [*FIELDS, *CHOICES, *OTHERS, *SEVERAL])
     if isinstance(error, OmegaConfBaseException) and error.full_key:
         dollar = " A dollar that stands before a brace and means itself is typed \\$." if "nterpolation" in text else ""
         return f"{error.full_key} has no value: {first_line(error)}.{dollar}"

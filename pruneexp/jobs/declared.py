@@ -13,7 +13,7 @@ from hydra.core.override_parser.types import Override
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.cell import GROUPS, SEVERAL, digest, marked
+from pruneexp.cell import CHOICES, SEVERAL, digest, marked
 from pruneexp.jobs.composing import Composed, composed
 from pruneexp.jobs.overrides import Parser
 from pruneexp.jobs.places import without_places
@@ -23,7 +23,7 @@ from pruneexp.jobs.words import GROUP_OF, typed
 BESIDE = (*marked("command"), "name", "launcher", "logger", "measurement", "figure", "hydra")
 OF_TRAINER = ("trainer", "trainer.devices")  # its other options have none either: a report has rows of either precision
 PRECISION = ("trainer.precision", "trainer.accelerator")
-ORDER = [*GROUPS, "treatment", *marked("identity"), "trainer", "densities", "seed"]
+ORDER = [*CHOICES, "treatment", *marked("identity"), "trainer", "densities", "seed"]
 LONGEST = 96  # characters of a file's name, before what tells the report's files apart
 
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import torch
 
-from pruneexp.cell import GROUPS, ROOT, Options, marked
+from pruneexp.cell import BESIDES, GROUPS, ROOT, Options, marked
 from pruneexp.components import foreign
 from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
@@ -17,9 +17,9 @@ def describe(
     options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component], dense: bool
 ) -> dict[str, Any]:
     """What is the same in the descriptions of all cells of a job, or of all its dense ones: all but density, seed and precision."""
-    needs_scores = components["masker"].about.needs_scores
-    description = as_cell({group: components[group].identity() for group in GROUPS}, needs_scores, dense)
-    changes = {name: changed(options, name, needs_scores, dense) for name in marked("identity")}
+    described = {group: components[group].identity() for group in told(components, dense)}
+    description = as_cell(described, needs_scores(components), dense)
+    changes = {name: changed(options, name, components, dense) for name in marked("identity")}
     description |= {name: value for name, value in changes.items() if value is not None}
     if "weights" in description:
         description["weights"] = weights_of(options)
@@ -34,6 +34,24 @@ def describe(
     return description
 
 
+def told(components: Mapping[str, Component], dense: bool) -> list[str]:
+    """The groups that are part of a cell: all of `GROUPS`, of a pruned one those of `BESIDES` whose choice is not the usual one."""
+    usual = {
+        group for group, name in BESIDES.items() if group not in components or components[group].about.name == name
+    }
+    return [*GROUPS, *(group for group in BESIDES if not dense and group not in usual)]
+
+
+def needs_scores(components: Mapping[str, Component]) -> bool:
+    """Whether masker or allocation look at the scorer's scores."""
+    return any(components[group].about.needs_scores for group in ("masker", "allocation") if group in components)
+
+
+def looks_at_network(components: Mapping[str, Component]) -> bool:
+    """Whether the masks hang on the network's weights: by the scorer's scores, or by those of a method that an allocation is like."""
+    return needs_scores(components) or ("allocation" in components and "kept_by" in components["allocation"].asks)
+
+
 def weights_of(options: Options) -> str:
     """What tells the weights that a network starts from from others.
 
@@ -43,21 +61,21 @@ def weights_of(options: Options) -> str:
     return "none" if options.weights == "none" else fingerprint(options.weights)
 
 
-def as_cell(by_group: Mapping[str, Any], needs_scores: bool, dense: bool) -> dict[str, Any]:
-    """What is said of each group, but that a dense cell has neither scorer nor masker, and one whose masker needs no scores no scorer."""
+def as_cell(by_group: Mapping[str, Any], scored: bool, dense: bool) -> dict[str, Any]:
+    """What is said of each group, but that a dense cell has neither scorer nor masker, and one that needs no scores no scorer."""
     if dense:
         return {**by_group, "scorer": "dense", "masker": "dense"}
-    return dict(by_group) if needs_scores else {**by_group, "scorer": "none"}
+    return dict(by_group) if scored else {**by_group, "scorer": "none"}
 
 
-def changed(options: Options, name: str, needs_scores: bool, dense: bool) -> Any:
+def changed(options: Options, name: str, components: Mapping[str, Component], dense: bool) -> Any:
     """One of the schema's options as the description has it; None where the cell is the same with the option at its default."""
     value = getattr(options, name)
     if value == ROOT[name] or (dense and name not in marked("dense")):
         return None
-    if name in IN_ROUNDS and (not needs_scores or options.rounds == 1):
+    if name in IN_ROUNDS and (not needs_scores(components) or options.rounds == 1):
         return None  # there is no round before the last
-    if name == "when" and not needs_scores and options.rewind == "init":
+    if name == "when" and not looks_at_network(components) and options.rewind == "init":
         return None  # neither masks nor weights come from the trained network
     if name == "rewind" and value == "epoch":
         return {"name": "epoch", "version": 2}  # at first the whole recipe was trained from the rewound weights
@@ -75,7 +93,7 @@ def said_of(name: str, treatment: Component) -> Any:
 def short(components: Mapping[str, Component], dense: bool) -> str:
     """The readable part of cells' keys, density and seed aside."""
     parts = {group: components[group].short() for group in ("dataset", "model", "scorer", "masker")}
-    return "-".join(as_cell(parts, components["masker"].about.needs_scores, dense).values())
+    return "-".join(as_cell(parts, needs_scores(components), dense).values())
 
 
 def looks_at_batches(components: Mapping[str, Component]) -> bool:

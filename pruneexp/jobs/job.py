@@ -62,7 +62,7 @@ class Job:
     def needs_dense(self) -> bool:
         """Whether its pruned cells need the trained dense network, which must lie in its cell's folder before they are made."""
         options = self.options
-        return options.when == "trained" and (self.setting.needs_scores or options.rewind == "none")
+        return options.when == "trained" and (self.setting.looks_at_network or options.rewind == "none")
 
     def first_epoch(self, density: float) -> int:
         """The recipe's epoch that a cell's training begins with: weights rewound to epoch K go on with it (Renda et al. 2020)."""

@@ -15,7 +15,7 @@ from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, ROOT, SEVERAL, Options, hint, marked
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, ROOT, SEVERAL, Options, hint, marked
 from pruneexp.components.values import shown, value_of
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.combining import SEED, Dimension
@@ -73,14 +73,14 @@ class Parser:
         if name in GROUP_OF:
             return Dimension(words, frozenset({GROUP_OF[name]}))
         values = tuple(self.parser.parse_overrides([word])[0].value() for word in words)
-        if name in (*GROUPS, *OTHERS, *SEVERAL):
+        if name in (*CHOICES, *OTHERS, *SEVERAL):
             files = {str(file) for value in values for file in (value if isinstance(value, list) else [value])}
             said = {file: contents_of(self.loader, name, file) for file in files}
             nodes = {name}.union(*(found or () for found in said.values()))
             contents = () if name in SEVERAL else tuple(said[str(value)] or {} for value in values)
             return Dimension(words, None if None in said.values() else frozenset(nodes), contents=contents)
         node, *path = name.split(".")
-        if node not in (*FIELDS, *GROUPS, *OTHERS, *SEVERAL) or any(isinstance(value, dict) for value in values):
+        if node not in (*FIELDS, *CHOICES, *OTHERS, *SEVERAL) or any(isinstance(value, dict) for value in values):
             return Dimension(words, None)  # Hydra merges a mapping into what is there
         return Dimension(words, frozenset({node}), tuple(path), values)
 
@@ -196,9 +196,9 @@ def _refuse(override: Override) -> None:
         )
     if name == "hydra.searchpath" and not override.is_delete():
         _check_searched(override.value())
-    if override.is_delete() and name in (*FIELDS, *GROUPS, *OTHERS, *SEVERAL):
+    if override.is_delete() and name in (*FIELDS, *CHOICES, *OTHERS, *SEVERAL):
         raise UserError(f"{name} cannot be taken away: give it another value.")
-    if (name in (*GROUPS, *OTHERS, *SEVERAL, "experiment") or "/" in name) and not override.is_delete():
+    if (name in (*CHOICES, *OTHERS, *SEVERAL, "experiment") or "/" in name) and not override.is_delete():
         for value in override.sweep_iterator() if override.is_sweep_override() else [override.value()]:
             _refuse_choice(name, value)
     simple = "/" not in name and "." not in name and override.package is None

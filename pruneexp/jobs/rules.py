@@ -7,6 +7,7 @@ from pruneexp.cell import Options
 from pruneexp.components.component import Component
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line
+from pruneexp.jobs.identity import needs_scores
 from pruneexp.treatments.treat import treats
 
 
@@ -23,7 +24,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     if masker.about.removes_neurons and options.rounds > 1:
         raise UserError(f"masker={masker.label} removes neurons at once, and rounds={options.rounds}: set rounds=1.")
     for name, treatment in treatments.items():
-        _check_treatment(name, treatment, options, masker)
+        _check_treatment(name, treatment, options, masker, needs_scores(components))
     _check_rewind(options, components["recipe"])
     _check_selection(options, components["dataset"])
     starts = any("batchnorm_init" in treatment.asks for treatment in treatments.values())
@@ -71,10 +72,10 @@ def no_comparison(where: str, why: str) -> UserError:
     )
 
 
-def _check_treatment(name: str, treatment: Component, options: Options, masker: Component) -> None:
+def _check_treatment(name: str, treatment: Component, options: Options, masker: Component, scored: bool) -> None:
     if treats(treatment) == "masks" and masker.about.removes_neurons:
         raise UserError(f"treatment={name} moves single weights, and masker={masker.label} removes neurons.")
-    if "scores" in treatment.asks and not masker.about.needs_scores:
+    if "scores" in treatment.asks and not scored:
         raise UserError(f"treatment={name} goes by scores, and masker={masker.label} has none.")
     if treatment.about.beside is not None:
         treatment.about.beside(options)

@@ -7,12 +7,13 @@ from typing import Any
 
 from torch import nn
 
-from pruneexp.cell import FIELDS, GROUPS, ROOT, SEVERAL, Logger, Options, canonical, digests, hint
+from pruneexp.cell import CHOICES, FIELDS, ROOT, SEVERAL, Logger, Options, canonical, digests, hint
 from pruneexp.components.component import Component, configured
 from pruneexp.components.values import Label, shown, value_of
 from pruneexp.data.dataset import Dataset, Sizes
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
+from pruneexp.jobs.allocated import allocated
 from pruneexp.jobs.called import called
 from pruneexp.jobs.rules import check_together
 from pruneexp.network.plain import plain
@@ -28,7 +29,7 @@ class Setting:
     Attributes:
         config: as composed, interpolations resolved.
         options: the schema's.
-        components: dataset, model, scorer, masker, recipe, trainer and launcher.
+        components: dataset, model, scorer, masker, allocation, mask_update, recipe, trainer and launcher.
         treatments, measurements, figures: components by the name that they stand under.
         logger: name and options of where curves go.
 
@@ -46,9 +47,10 @@ class Setting:
         self.logger = _logger(words.pop("logger", {"name": "none"}))
         self.components = {
             group: self._configured(group, words.pop(group))
-            for group in (*GROUPS, "trainer", "launcher")
+            for group in (*CHOICES, "trainer", "launcher")
             if group in words
         }
+        self.components = allocated(self.components)
         self.treatments, self.measurements, self.figures = (
             self._side_by_side(kind, words.pop(kind, {})) for kind in SEVERAL
         )
@@ -75,7 +77,7 @@ class Setting:
             raise UserError(f"{kind} must be names of files in conf/{kind}, got {shown(nodes)}.")
         for name in nodes:
             value_of(f"{kind}'s name", Label, name)
-            if kind == "treatment" and name in (*FIELDS, *GROUPS, "density", "precision", "devices", "trainer"):
+            if kind == "treatment" and name in (*FIELDS, *CHOICES, "density", "precision", "devices", "trainer"):
                 raise UserError(
                     f"treatment.{name} cannot be told from the option {name} in a cell's description: name it otherwise."
                 )
@@ -99,8 +101,13 @@ class Setting:
 
     @property
     def needs_scores(self) -> bool:
-        """Whether the masker looks at scores: where it does not, neither scorer nor rounds are part of a cell."""
-        return self.components["masker"].about.needs_scores
+        """Whether masker or allocation look at scores: where neither does, neither scorer nor rounds are part of a cell."""
+        return identity.needs_scores(self.components)
+
+    @property
+    def looks_at_network(self) -> bool:
+        """Whether the masks hang on the network's weights."""
+        return identity.looks_at_network(self.components)
 
     @property
     def removes_neurons(self) -> bool:
@@ -155,7 +162,7 @@ class Setting:
 
     def names(self, dense: bool = False) -> dict[str, str]:
         """What each group's choice is called; scorer "none" where the masker needs none, both "dense" of a dense cell."""
-        names = {group: called(self.components[group]) for group in GROUPS}
+        names = {group: called(self.components[group]) for group in identity.told(self.components, dense)}
         return identity.as_cell(names, self.needs_scores, dense)
 
     @functools.cached_property

@@ -3,10 +3,10 @@
 import re
 from collections.abc import Collection, Sequence
 
-from pruneexp.cell import GROUPS, SEVERAL
+from pruneexp.cell import CHOICES, SEVERAL
 from pruneexp.errors import UserError
 
-OF_COMPONENT = re.compile(rf"({'|'.join((*GROUPS, *SEVERAL, 'trainer', 'launcher'))})(\.\w+)+=")
+OF_COMPONENT = re.compile(rf"({'|'.join((*CHOICES, *SEVERAL, 'trainer', 'launcher'))})(\.\w+)+=")
 # options of earlier versions that are choices of a group now: by option and value, the group's file and the name that it stands under
 NOW: dict[str, dict[str, tuple[str, str] | None]] = {
     **{name: {"true": ("treatment", name), "false": None} for name in ("invert", "shuffle", "reinit")},

@@ -6,23 +6,29 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 
+from pruneexp.allocations.leverage import inclusion, layer_leverages
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import components, sparse
 from pruneexp.graphs.bss import bss_sparsifier
-from pruneexp.maskers.greedy import highest
-from pruneexp.maskers.layer import Layer, Notes, apportion, capacities, kept_count, split
-from pruneexp.maskers.sparsify import inclusion, layer_leverages
+from pruneexp.layers import Layer, Notes, apportion, capacities, highest, kept_count, split
 
 EXACT = 64 * 576  # weights up to which a layer's picks are made one at a time
 UPDATES = 150  # barrier updates for a larger layer
 
 
 @component("masker")
-def bss(layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> dict[str, torch.Tensor]:
+def bss(
+    layers: Sequence[Layer],
+    density: float,
+    generator: torch.Generator,
+    notes: Notes,
+    counts: np.ndarray | None = None,
+) -> dict[str, torch.Tensor]:
     """Masks of the edges that Batson, Spielman & Srivastava's (2012) algorithm picks, layer by layer.
 
-    Each layer gets as many weights as Sparsify takes from it in expectation. Layers of up to 64 x 576 weights are done
+    Each layer gets as many weights as Sparsify takes from it in expectation, unless an
+    allocation says how many. Layers of up to 64 x 576 weights are done
     exactly, one pick after another; larger ones in batches (about 150 barrier updates), which has no guarantee. Where
     zero scores leave a layer in several components, each is done by itself. An edge can be picked more than once: the
     places that leaves go to the highest leverages not picked. Nothing is random.
@@ -31,6 +37,7 @@ def bss(layers: Sequence[Layer], density: float, generator: torch.Generator, not
         layers: the network's prunable weights with their scores, non-negative.
         density: kept / prunable weights.
         generator: not used.
+        counts: of an allocation, int64 [layers].
         notes: receives ``batched_layers`` (not done exactly) and ``filled_edges`` (taken by leverage).
 
     Returns:
@@ -42,7 +49,9 @@ def bss(layers: Sequence[Layer], density: float, generator: torch.Generator, not
     """
     count = kept_count(layers, density)
     leverages = layer_leverages(layers, "layerwise", "channel", "none")
-    shares = np.array([p.sum() for p in inclusion(layers, leverages, count, notes)])
+    shares = counts
+    if shares is None:
+        shares = np.array([p.sum() for p in inclusion(layers, leverages, count, notes)])
     budget = apportion(shares, capacities(layers))
     available = [layer.available.cpu().numpy().ravel() for layer in layers]
     scores = [

@@ -6,18 +6,21 @@ from typing import Literal
 import numpy as np
 import torch
 
+from pruneexp.allocations.leverage import leverage
 from pruneexp.components.options import component
-from pruneexp.maskers.layer import Layer, Notes, apportion, capacities, kept_count, split
-from pruneexp.maskers.sparsify import inclusion, layer_leverages
+from pruneexp.layers import Layer, Notes, apportion, capacities, highest, kept_count, ranking, split
+
+MEANT = {"uniform": {"scope": "layerwise"}, "global": {"scope": "global"}, "leverage": {"scope": "matched"}}
 
 
-@component("masker")
+@component("masker", meant=MEANT)
 def greedy(
     layers: Sequence[Layer],
     density: float,
     generator: torch.Generator,
     notes: Notes,
     scope: Literal["layerwise", "global", "matched"] = "layerwise",
+    counts: np.ndarray | None = None,
 ) -> dict[str, torch.Tensor]:
     """Masks that keep the round(density * N) highest scores, ties broken by index.
 
@@ -29,6 +32,7 @@ def greedy(
         scope: ``layerwise`` the same density in every layer (Laenen's Greedy); ``global`` the highest of the whole
             network (MagPrune of Laenen, figure 3); ``matched`` in each layer as many as Sparsify would take in
             expectation, which isolates the choice of edges from the choice of counts.
+        counts: of an allocation, int64 [layers], in place of what the scope says.
 
     Returns:
         bool mask by weight name.
@@ -37,28 +41,13 @@ def greedy(
         UserError: scope or density not allowed.
     """
     count = kept_count(layers, density)
-    ranking = [
-        np.where(layer.available.cpu().numpy(), layer.score.cpu().double().numpy(), -np.inf).ravel() for layer in layers
-    ]
-    if scope == "global":
-        return split(highest(np.concatenate(ranking), count), layers)
-    capacity = capacities(layers)
-    if scope == "layerwise":
-        shares = capacity * (count / capacity.sum())
-    else:
-        leverages = layer_leverages(layers, "layerwise", "channel", "none")
-        shares = np.array([p.sum() for p in inclusion(layers, leverages, count, notes)])
-    counts = apportion(shares, capacity)
-    chosen = [highest(scores, int(keep)) for scores, keep in zip(ranking, counts, strict=True)]
+    scores = ranking(layers)
+    if counts is None and scope == "global":
+        return split(highest(np.concatenate(scores), count), layers)
+    if counts is None and scope == "matched":
+        counts = leverage(layers, count, notes)
+    elif counts is None:
+        capacity = capacities(layers)
+        counts = apportion(capacity * (count / capacity.sum()), capacity)
+    chosen = [highest(some, keep) for some, keep in zip(scores, counts.tolist(), strict=True)]
     return split(np.concatenate(chosen), layers)
-
-
-def highest(scores: np.ndarray, count: int) -> np.ndarray:
-    """Bool [n]: the `count` largest of `scores` [n], of equals the ones with the lowest index."""
-    if count == 0:
-        return np.zeros(len(scores), dtype=bool)
-    threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
-    chosen = scores > threshold
-    tied = np.flatnonzero(scores == threshold)[: count - np.count_nonzero(chosen)]
-    chosen[tied] = True
-    return chosen

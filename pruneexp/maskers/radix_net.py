@@ -8,13 +8,18 @@ import scipy.sparse as sp
 import torch
 
 from pruneexp.components.options import component
-from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.errors import UserError
+from pruneexp.layers import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
 
 
 @component("masker", needs_scores=False)
 def radix_net(
-    layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes
+    layers: Sequence[Layer],
+    density: float,
+    generator: torch.Generator,
+    notes: Notes,
+    counts: np.ndarray | None = None,
 ) -> dict[str, torch.Tensor]:
     """Each layer a mixed-radix butterfly, Kronecker a block of ones, at the density its sizes allow next to the one asked for.
 
@@ -29,24 +34,31 @@ def radix_net(
         density: asked for; the construction's own number of weights is kept, which the record's density tells.
         generator: not used.
         notes: receives ``dense_layers``, those whose sides allow no smaller density.
+        counts: of an allocation, int64 [layers], each a number that its layer's construction can have.
 
     Returns:
         bool mask by weight name.
 
     Raises:
-        UserError: density not allowed, or a round after the first.
+        UserError: density not allowed, a layer whose construction cannot have an allocation's number, or a round after the first.
     """
     kept_count(layers, density)
     places: dict[int, int] = {}
     notes["dense_layers"] = 0
 
-    def graph(_: int, layer: Layer) -> sp.sparray | None:
+    def graph(k: int, layer: Layer) -> sp.sparray | None:
         rows, columns = sides(layer)
         g = math.gcd(rows, columns)
         place = places.get(g, 1)
         # the radices of a turn multiply to g, so a layer's divides what the layers before have left of it
-        radix = min((r for r in range(1, g + 1) if g // place % r == 0), key=lambda r: (abs(r - density * g), -r))
-        radix = max(radix, min((r for r in range(2, g + 1) if g // place % r == 0), default=1))
+        radices = [r for r in range(2, g + 1) if g // place % r == 0] or [1]
+        share = density if counts is None else counts[k] / layer.size
+        radix = min(radices, key=lambda r: (abs(r - share * g), -r))
+        if counts is not None and radix * (layer.size // g) != counts[k]:
+            raise UserError(
+                f"radix_net cannot keep {counts[k]} of {layer.name}'s {layer.size} weights: its sides allow"
+                f" {', '.join(str(r * (layer.size // g)) for r in radices)}; take another allocation or masker."
+            )
         places[g] = 1 if place * radix >= g else place * radix
         if radix == g:
             notes["dense_layers"] += 1

@@ -14,7 +14,7 @@ from pruneexp.components.values import Count, Words
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.lps import lps
-from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.layers import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
 
 TOLERANCE = 0.1  # of the density asked for

@@ -7,11 +7,11 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from pruneexp.allocations.by_shape import Allocation, allocate
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.biregular import search
-from pruneexp.maskers.allocation import Allocation, allocate
-from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.layers import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
 
 SMALL = 8  # degree of a layer's larger side below which a mixture of two degrees can rule a certificate out
@@ -19,7 +19,12 @@ SMALL = 8  # degree of a layer's larger side below which a mixture of two degree
 
 @component("masker", needs_scores=False)
 def ramanujan_fit(
-    layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, allocation: Allocation = "erk"
+    layers: Sequence[Layer],
+    density: float,
+    generator: torch.Generator,
+    notes: Notes,
+    allocation: Allocation = "erk",
+    counts: np.ndarray | None = None,
 ) -> dict[str, torch.Tensor]:
     """Keep exactly round(density * N) weights as certified Ramanujan graphs, degrees on each side differing by at most one.
 
@@ -35,28 +40,34 @@ def ramanujan_fit(
         notes: receives ``certified_layers``, ``uncertified_layers``, ``dense_layers`` (too small for anything else), and
             ``ratio/<layer>``, sigma_2 over the bound, for those without a certificate.
         allocation: each layer's share (see `allocate`).
+        counts: of an allocation, int64 [layers], which no other layer then pays for: a small degree may be a mixture, and its layer is
+            without a certificate.
 
     Returns:
         bool mask by weight name.
 
     Raises:
-        UserError: density or allocation not allowed or too small for degree 2, or a round after the first.
+        UserError: density or allocation not allowed or too small for degree 2, also of one layer whose number an allocation gives, or a
+            round after the first.
     """
     count = kept_count(layers, density)
     larger = np.array([max(sides(layer)) for layer in layers])
     size = np.array([layer.size for layer in layers])
     least = np.minimum(2 * larger, size)
-    if least.sum() > count:
+    if counts is not None:
+        _refuse(layers, least, counts)
+    elif least.sum() > count:
         raise UserError(
             f"density {density} keeps {count} weights, and ramanujan_fit needs {least.sum()} for two at every filter and every input"
             f" of each layer: use at least {math.ceil(1e4 * least.sum() / size.sum()) / 1e4:g}."
         )
-    counts = _whole_degrees(allocate(layers, count, allocation, least), larger, size)
+    else:
+        counts = _whole_degrees(allocate(layers, count, allocation, least), larger, size)
     rng = seeded(generator)
     notes |= {"certified_layers": 0, "uncertified_layers": 0, "dense_layers": 0}
 
     def graph(k: int, layer: Layer) -> sp.sparray | None:
-        if counts[k] == size[k] or min(sides(layer)) < 2:
+        if counts[k] == size[k]:
             notes["dense_layers"] += 1
             return None
         found = search(*sides(layer), int(counts[k]), int(rng.integers(2**62)))
@@ -66,6 +77,17 @@ def ramanujan_fit(
         return found.biadjacency
 
     return masks_of_graphs(layers, "ramanujan_fit", graph)
+
+
+def _refuse(layers: Sequence[Layer], least: np.ndarray, counts: np.ndarray) -> None:
+    """Raise UserError for the layer that is furthest from the number that it needs."""
+    share = counts / least
+    worst = int(share.argmin())
+    if share[worst] < 1:
+        raise UserError(
+            f"ramanujan_fit cannot keep {counts[worst]} of {layers[worst].name}'s weights: two at every filter and every input are"
+            f" {least[worst]}; take a higher density, another allocation, or masker=random_regular."
+        )
 
 
 def _whole_degrees(counts: np.ndarray, larger: np.ndarray, size: np.ndarray) -> np.ndarray:

@@ -6,20 +6,14 @@ from typing import Literal
 import numpy as np
 import torch
 
+from pruneexp.allocations.leverage import Join, Scope, Skip, edge_weights, layer_leverages
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
-from pruneexp.graphs.bipartite import biadjacency
-from pruneexp.graphs.inclusion import inclusion_probabilities, sampling_weight
-from pruneexp.graphs.leverage import leverage_scores
-from pruneexp.graphs.network import network_leverages
+from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.sampling import independent_then_fill, systematic
 from pruneexp.graphs.sparsifier import epsilon
-from pruneexp.maskers.layer import Layer, Notes, joined, kept_count, split
+from pruneexp.layers import Layer, Notes, kept_count, split
 from pruneexp.maskers.trees import draw_with_trees
-
-Scope = Literal["layerwise", "global"]
-Join = Literal["channel", "disjoint"]
-Skip = Literal["none", "identify", "unit"]
 
 
 def _goes_together(scope: str, sampling: str, guarantee: str, **_: object) -> None:
@@ -40,6 +34,7 @@ def sparsify(
     skip: Skip = "none",
     guarantee: Literal["none", "tree"] = "none",
     diagnose: bool = False,
+    counts: np.ndarray | None = None,
 ) -> dict[str, torch.Tensor]:
     """Draw exactly round(density * N) weights with p_e = min(1, 5 ln(n) l_e eps).
 
@@ -62,6 +57,7 @@ def sparsify(
         skip: for ``join=channel``: an identity skip is no edge (``none``), makes its two channels one vertex
             (``identify``), or is an edge of weight one (``unit``).
         guarantee: ``tree`` puts a random spanning tree under each layer whose budget allows one (see `draw_with_trees`).
+        counts: of an allocation, int64 [layers]: each layer is drawn from by itself, with an eps of its own that makes up this number.
         diagnose: measure each layer's achieved sparsifier quality into ``notes["epsilon/<layer>"]`` (takes seconds).
 
     Returns:
@@ -73,70 +69,26 @@ def sparsify(
     _goes_together(scope, sampling, guarantee)
     count = kept_count(layers, density)
     leverages = layer_leverages(layers, scope, join, skip)
-    weights = edge_weights(layers, leverages, count, notes, scope)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
-    flat = np.concatenate([weight.ravel() for weight in weights])
-    p = inclusion_probabilities(flat, count)
-    if sampling == "paper" and not notes["filled"]:  # else all positive scores are certain, and the rest is uniform
-        chosen = independent_then_fill(flat, count, rng)
-    elif guarantee == "tree":
-        chosen = draw_with_trees(layers, leverages, p, count, rng, notes)
-    else:
-        chosen = systematic(p, rng)
+    # one draw from all layers, or one from each
+    parts = [slice(0, len(layers))] if counts is None else [slice(k, k + 1) for k in range(len(layers))]
+    notes |= {"filled": 0} | ({"tree_layers": 0, "cover_layers": 0, "inexact_trees": 0} if guarantee == "tree" else {})
+    p, chosen = [], []
+    for part, wanted in zip(parts, [count] if counts is None else counts.tolist(), strict=True):
+        some, theirs, found = layers[part], leverages[part], Notes()
+        flat = np.concatenate([weight.ravel() for weight in edge_weights(some, theirs, wanted, found, scope)])
+        p.append(inclusion_probabilities(flat, wanted))
+        if sampling == "paper" and not found["filled"]:  # else all positive scores are certain, and the rest is uniform
+            chosen.append(independent_then_fill(flat, wanted, rng))
+        elif guarantee == "tree":
+            chosen.append(draw_with_trees(some, theirs, p[-1], wanted, rng, found))
+        else:
+            chosen.append(systematic(p[-1], rng))
+        for name, number in found.items():
+            notes[name] += number
     if diagnose:
-        _diagnose(layers, p, chosen, notes)
-    return split(chosen, layers)
-
-
-def inclusion(layers: Sequence[Layer], leverages: list[np.ndarray], count: int, notes: Notes) -> list[np.ndarray]:
-    """Layerwise Sparsify's p_e of every weight, float64 arrays shaped like the weights; together they sum to `count`."""
-    weights = edge_weights(layers, leverages, count, notes, "layerwise")
-    flat = inclusion_probabilities(np.concatenate([weight.ravel() for weight in weights]), count)
-    parts = np.split(flat, np.cumsum([layer.size for layer in layers])[:-1])
-    return [part.reshape(layer.score.shape) for part, layer in zip(parts, layers, strict=True)]
-
-
-FILLER = 1e-200  # weight of a fill-in edge: certain never, and no other edge loses any probability to it
-
-
-def layer_leverages(layers: Sequence[Layer], scope: Scope, join: Join, skip: Skip) -> list[np.ndarray]:
-    """l_e of every weight, float64 arrays shaped like the weights.
-
-    Raises:
-        UserError: negative scores, layers that the graph cannot join.
-    """
-    scores = [torch.where(layer.available, layer.score, 0.0) for layer in layers]
-    for layer, score in zip(layers, scores, strict=True):
-        if bool((score < 0).any()):
-            raise UserError(
-                f"leverages need non-negative scores, and {layer.name} has negative ones: use masker=greedy or greedy_global."
-            )
-    if scope == "layerwise" or join == "disjoint":
-        found = [leverage_scores(biadjacency(score)).T.reshape(score.shape) for score in scores]
-    else:
-        wiring = joined(layers)
-        wiring = wiring.identified() if skip == "identify" else wiring
-        vertices = [(wiring.sources[layer.name], wiring.targets[layer.name]) for layer in layers]
-        found = network_leverages(scores, vertices, wiring.vertices, wiring.skips if skip == "unit" else [])
-    return [leverage.cpu().numpy() for leverage in found]
-
-
-def edge_weights(
-    layers: Sequence[Layer], leverages: list[np.ndarray], count: int, notes: Notes, scope: Scope
-) -> list[np.ndarray]:
-    """q_e = 5 ln(n) l_e of every weight; at least `count` are positive. With one n for all layers it is left out."""
-    if scope == "global":
-        weights = [leverage.copy() for leverage in leverages]
-    else:
-        weights = [
-            sampling_weight(leverage.reshape(len(leverage), -1)).reshape(leverage.shape) for leverage in leverages
-        ]
-    positive = sum(int(np.count_nonzero(weight)) for weight in weights)
-    notes["filled"] = max(count - positive, 0)
-    if count > positive:
-        for layer, weight in zip(layers, weights, strict=True):
-            weight[layer.available.cpu().numpy() & (weight == 0)] = FILLER
-    return weights
+        _diagnose(layers, np.concatenate(p), np.concatenate(chosen), notes)
+    return split(np.concatenate(chosen), layers)
 
 
 def _diagnose(layers: Sequence[Layer], p: np.ndarray, chosen: np.ndarray, notes: Notes) -> None:

@@ -7,7 +7,7 @@ import scipy.sparse as sp
 import torch
 
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer
 
 
 def sides(layer: Layer) -> tuple[int, int]:

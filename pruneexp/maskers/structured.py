@@ -8,8 +8,7 @@ import torch
 
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
-from pruneexp.maskers.greedy import highest
-from pruneexp.maskers.layer import Layer, Notes, kept_count, rounded_up
+from pruneexp.layers import Layer, Notes, highest, kept_count, rounded_up
 from pruneexp.network.coupling import Coupled
 from pruneexp.network.removal import neuron_masks
 

@@ -7,7 +7,7 @@ import numpy as np
 from pruneexp.graphs.inclusion import inclusion_probabilities
 from pruneexp.graphs.sampling import systematic
 from pruneexp.graphs.spanning_tree import cover, wilson
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 
 
 def draw_with_trees(

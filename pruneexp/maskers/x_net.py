@@ -6,20 +6,21 @@ import numpy as np
 import scipy.sparse as sp
 import torch
 
+from pruneexp.allocations.by_shape import MEANT, Allocation, allocate
 from pruneexp.components.options import component
 from pruneexp.graphs.ramanujan.random_biregular import even
-from pruneexp.maskers.allocation import Allocation, allocate
-from pruneexp.maskers.layer import Layer, Notes, kept_count
+from pruneexp.layers import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, seeded, sides
 
 
-@component("masker", needs_scores=False)
+@component("masker", needs_scores=False, meant=MEANT)
 def x_net(
     layers: Sequence[Layer],
     density: float,
     generator: torch.Generator,
     notes: Notes,
     allocation: Allocation = "uniform",
+    counts: np.ndarray | None = None,
 ) -> dict[str, torch.Tensor]:
     """Keep exactly round(density * N) weights; in a layer each filter keeps as many, up to one, drawn without replacement.
 
@@ -32,6 +33,7 @@ def x_net(
         generator: the random stream of the draw.
         notes: nothing to report.
         allocation: each layer's number (see `allocate`).
+        counts: of an allocation, int64 [layers], in place of what the option says.
 
     Returns:
         bool mask by weight name.
@@ -39,9 +41,10 @@ def x_net(
     Raises:
         UserError: density or allocation not allowed, or a round after the first.
     """
-    counts = allocate(layers, kept_count(layers, density), allocation)
+    count = kept_count(layers, density)
+    numbers = allocate(layers, count, allocation) if counts is None else counts
     rng = seeded(generator)
-    return masks_of_graphs(layers, "x_net", lambda k, layer: _left_regular(*sides(layer), int(counts[k]), rng))
+    return masks_of_graphs(layers, "x_net", lambda k, layer: _left_regular(*sides(layer), int(numbers[k]), rng))
 
 
 def _left_regular(rows: int, columns: int, edges: int, rng: np.random.Generator) -> sp.csr_array:

@@ -1,20 +1,28 @@
 """A masker's masks at one density, checked."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import torch
 
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, Layers, Notes, kept_count
+from pruneexp.layers import Layer, Layers, Notes, kept_count
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import as_stored, outputs_first, turned
+from pruneexp.pruning.allocating import Counts, check_kept
 from pruneexp.pruning.method import Masker, Scores
 from pruneexp.pruning.target import Target
 from pruneexp.seeding import stream
 
 
 def mask(
-    target: Target, scores: Scores, masker: Masker, density: float, seed: int, notes: Notes, part: int = 0
+    target: Target,
+    scores: Scores,
+    masker: Masker,
+    density: float,
+    seed: int,
+    notes: Notes,
+    part: int = 0,
+    counts: Counts | None = None,
 ) -> Masks:
     """The masker's masks at one density, checked to be complete; ``density=1`` keeps everything.
 
@@ -25,12 +33,13 @@ def mask(
         seed: the masker's random stream is (seed, "masker", density), and `part` in later rounds.
         notes: receives what the masker reports.
         part: number of the round, 0 for a single one.
+        counts: how many weights of each layer stay; None: as the masker has it.
 
     Returns:
         masks of the target's weights, and of others where removing neurons prunes them too.
 
     Raises:
-        UserError: density or the masker's options not allowed, or its masks no masks of these weights.
+        UserError: density or the masker's options not allowed, numbers that layers have not, or masks that are none of these weights.
     """
     scored = turned(outputs_first, target.model, scores)
     available = everything(scored) | turned(outputs_first, target.model, target.previous)
@@ -41,9 +50,13 @@ def mask(
     if density == 1:
         return everything({layer.name: scores[layer.name] for layer in layers})
     purpose = ("masker", str(density), part) if part else ("masker", str(density))
-    masks = masker(layers, density, stream(seed, *purpose), notes)
+    numbers = {} if counts is None else {"counts": counts(target, layers, density, notes)}
+    choose: Callable[..., Masks] = masker
+    masks = choose(layers, density, stream(seed, *purpose), notes, **numbers)
     given = masks if isinstance(masks, Mapping) else {}
     check_masks("masker", {name: value for name, value in scored.items() if name not in others or name in given}, masks)
+    for wanted in numbers.values():
+        check_kept(masks, layers, wanted)
     check_revived("masker", {layer.name: layer.available for layer in layers}, masks)
     return turned(as_stored, target.model, {name: masks[name].cpu() for name in scored if name in given})
 

@@ -10,7 +10,7 @@ from torch import nn
 from pruneexp.components.component import Component
 from pruneexp.data.batches import Batches
 from pruneexp.jobs.setting import Setting
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.treatments.treat import treat
 
@@ -24,7 +24,10 @@ class Scorer(Protocol):
 
 
 class Masker(Protocol):
-    """(layers, density, generator, notes) -> {weight name: bool mask} with round(density * N) True, or the number of a rule of its own."""
+    """(layers, density, generator, notes) -> {weight name: bool mask} with round(density * N) True, or the number of a rule of its own.
+
+    One that chooses within layers has an argument `counts` besides: int64 [layers], how many weights of each stay; None for its own rule.
+    """
 
     def __call__(self, layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes) -> Masks: ...
 
@@ -36,6 +39,7 @@ class Method:
     Attributes:
         scorer: its scores are treated already; None where the masker looks at no score.
         masker: chooses from the scores.
+        allocation: how many weights each layer keeps; None where that is the masker's own rule.
         treatments: by name; those of masks come after the masker.
         rounds: how often scorer and masker take turns.
         round_masker: as for `pruneexp.pruning.rounds.in_rounds`.
@@ -45,6 +49,7 @@ class Method:
 
     scorer: Scorer | None
     masker: Masker
+    allocation: Component | None = None
     treatments: Mapping[str, Component] = field(default_factory=dict)
     rounds: int = 1
     round_masker: str = "masker"
@@ -60,7 +65,13 @@ class Method:
         options = setting.options
         turns = (options.rounds if looks else 1, options.round_masker, options.round_counts)
         which = (options.only, options.exclude)
-        return Method(treated, masker or setting.make("masker"), setting.treatments, *turns, *which)
+        allocation = setting.components.get("allocation") if masker is None else None
+        return Method(treated, masker or setting.make("masker"), allocation, setting.treatments, *turns, *which)
+
+    @property
+    def counts_like_another(self) -> bool:
+        """Whether another method prunes the network first, to be counted."""
+        return self.allocation is not None and "kept_by" in self.allocation.asks
 
 
 def _treated(scorer: Scorer, treatments: Mapping[str, Component], seed: int) -> Scorer:

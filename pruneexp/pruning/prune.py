@@ -7,13 +7,14 @@ import torch
 from torch import nn
 
 from pruneexp.data.batches import Batches
-from pruneexp.maskers.layer import Notes
+from pruneexp.layers import Notes
 from pruneexp.network.chosen import chosen_weights
-from pruneexp.network.masks import everything
+from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import as_stored, outputs_first, turned
 from pruneexp.network.structure import Structure
+from pruneexp.pruning.allocating import counting
 from pruneexp.pruning.masking import check_masks, check_revived, mask
-from pruneexp.pruning.method import Method
+from pruneexp.pruning.method import Masker, Method, Scorer
 from pruneexp.pruning.rounds import Pruned, in_rounds
 from pruneexp.pruning.scoring import Scored, all_zero, timed
 from pruneexp.pruning.target import Target
@@ -47,12 +48,18 @@ def pruned(
     """
     names = chosen_weights(model, method.only, method.exclude) if method.only or method.exclude else None
     target = Target(model, structure or Structure(model, batches.input_shape), names, previous or {})
+
+    def kept_by(of: Target, share: float, scorer: Scorer, masker: Masker, rounds: int, round_counts: str) -> Masks:
+        other = Method(scorer, masker, None, {}, rounds, "masker", round_counts, method.only, method.exclude)
+        return pruned(other, model, share, seed, batches, previous=of.previous, structure=of.structure).masks
+
+    counts = counting(method.allocation, kept_by)
     if method.rounds > 1 and method.scorer is not None:
-        found = in_rounds(method, target, density, seed, batches)
+        found = in_rounds(method, target, density, seed, batches, counts)
     else:
         scored = scored or timed(model, method.scorer, batches, seed, names=names)
         begin, notes = time.perf_counter(), Notes()
-        masks = mask(target, scored.scores, method.masker, density, seed, notes)
+        masks = mask(target, scored.scores, method.masker, density, seed, notes, counts=counts)
         found = Pruned(masks, notes, scored.scores, scored.seconds, time.perf_counter() - begin)
         found.unscored = all_zero(method.scorer, scored, target)
     if found.unscored:

@@ -7,10 +7,11 @@ from dataclasses import dataclass, field, replace
 
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
+from pruneexp.layers import Notes
 from pruneexp.maskers.greedy import greedy
-from pruneexp.maskers.layer import Notes
 from pruneexp.network.masks import Masks, apply_masks, everything
 from pruneexp.network.prunable import prunable
+from pruneexp.pruning.allocating import Counts
 from pruneexp.pruning.masking import mask
 from pruneexp.pruning.method import Method, Scores
 from pruneexp.pruning.scoring import all_zero, timed
@@ -56,7 +57,9 @@ def share_left(density: float, k: int, rounds: int, total: int, counts: str = "n
     return max(left, round(density * total)) / total  # rounding down must not leave too few for the last round
 
 
-def in_rounds(method: Method, target: Target, density: float, seed: int, batches: Batches) -> Pruned:
+def in_rounds(
+    method: Method, target: Target, density: float, seed: int, batches: Batches, counts: Counts | None = None
+) -> Pruned:
     """Score and mask in turns: after round k = 1 ... n a share density^(k/n) of the weights is left.
 
     Each round scores the network as pruned so far; a pruned weight never comes back (Tanaka et al. 2020, Algorithm 1).
@@ -68,6 +71,7 @@ def in_rounds(method: Method, target: Target, density: float, seed: int, batches
         density: kept / prunable weights, of the target's.
         seed: of all random streams.
         batches: what scorers look at.
+        counts: how many weights of each layer stay in a round that the method's own masker makes; None: as that has it.
 
     Raises:
         UserError: an option not allowed, or what `score` and `mask` raise.
@@ -83,11 +87,13 @@ def in_rounds(method: Method, target: Target, density: float, seed: int, batches
     left = sum(int(mask.sum()) for mask in (everything(weights) | found.masks).values()) / total
     for k in range(1, rounds + 1):
         last = k == rounds
-        chooser = method.masker if round_masker == "masker" or last else functools.partial(greedy, scope="global")
+        own = round_masker == "masker" or last
+        chooser = method.masker if own else functools.partial(greedy, scope="global")
         scored, notes = timed(so_far, method.scorer, batches, seed, k, target.names), Notes()
         share = share_left(density, k, rounds, total, method.round_counts)
         share = share if last else min(share, left)
-        masks = mask(replace(target, previous=found.masks), scored.scores, chooser, share, seed, notes, k)
+        now = replace(target, previous=found.masks)
+        masks = mask(now, scored.scores, chooser, share, seed, notes, k, counts if own else None)
         apply_masks(so_far, masks)
         unscored = found.unscored if k > 1 else all_zero(method.scorer, scored, target)
         found = Pruned(masks, notes, scored.scores, found.scoring + scored.seconds, unscored=unscored)

@@ -32,9 +32,10 @@ def load_results(source: str | Path, where: str = "none") -> pd.DataFrame:
     """A row for each recorded cell, with everything that tables are made of.
 
     Columns: dataset, model, scorer, masker, recipe (the preset's name, in brackets what differs from it), options (what else makes the
-    cell differ), precision, asked_density, seed; the options that are not at their functions' defaults, such as ``recipe.lr``; what was
-    measured, accuracies and `drop` (accuracy of the dense cell of the same description and seed, less its own) in percent, and
-    `drop_unpruned` where a model's preset names the unpruned network of its paper (that one's accuracy less its own), times in
+    cell differ), allocation (of a masker that says itself how many weights each layer keeps the one that means the same), mask_update,
+    precision, asked_density, seed; the options that are not at their functions' defaults, such as ``recipe.lr``; what was measured,
+    accuracies and `drop` (accuracy of the dense cell of the same description and seed, less its own) in percent, and `drop_unpruned`
+    where a model's preset names the unpruned network of its paper (that one's accuracy less its own), times in
     seconds; device, git_commit, command, key, digest (of the record), test_precision and data_sha256; `group` (the same for cells that
     differ in their seeds alone) and `dense_group` (the group of the dense cells that they are compared with).
 

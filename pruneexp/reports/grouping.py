@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pruneexp.cell import GROUPS, digest
+from pruneexp.cell import BESIDES, CHOICES, GROUPS, digest
 from pruneexp.reports.labels import Labels, dense_of
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, Slot
@@ -16,7 +16,7 @@ class Told:
     """What the cells of a group have in common.
 
     Attributes:
-        labels: of dataset, model, scorer, masker, recipe, and options.
+        labels: of dataset, model, scorer, masker, recipe, options, allocation and mask_update.
         options: that are not at their functions' defaults, by dotted name.
         group: digest of the description without its seed.
         dense: the same of the dense cells that they are compared with.
@@ -51,7 +51,7 @@ class Facts:
             names: the presets that it was asked for by.
         """
         seedless = marshal.dumps(description | {"seed": None})  # in a tenth of the digest's time
-        same = seedless, *(names[name] for name in GROUPS)
+        same = seedless, *(names.get(name) for name in CHOICES)
         if same not in self.known:
             told = {name: value for name, value in description.items() if name != "seed"}
             self.known[same] = made = self._made(told, names)
@@ -61,6 +61,7 @@ class Facts:
     def _made(self, seedless: Mapping[str, Any], names: Mapping[str, str]) -> Told:
         labels = {name: self.labels.of(name, names[name], seedless[name]) for name in GROUPS}
         labels["options"] = self.labels.options(seedless, names)
+        labels |= {name: self.labels.beside(name, seedless, names) for name in BESIDES}
         dense = dense_of(seedless)
         return Told(labels, _options(seedless), digest(seedless), digest(dense), self._unpruned(labels["model"], dense))
 

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from pruneexp.cell import GROUPS, ROOT, marked
+from pruneexp.cell import BESIDES, GROUPS, ROOT, marked
 from pruneexp.components.component import Component, plain_json
 from pruneexp.components.options import options_of
 from pruneexp.jobs.called import as_typed, bracketed, preset_of
@@ -59,8 +59,25 @@ class Labels:
         if said["rounds"] == 1:  # there is no round before the last, which the others are about
             expected |= {name: said[name] for name in IN_ROUNDS if name != "rounds"}
         told = [_told(name, value) for name, value in said.items() if value != expected[name]]
-        others = sorted(description.keys() - {*GROUPS, *OWN, *schema})
-        return ", ".join([*told, *(_told(name, description[name]) for name in others)])
+        besides = {name: self.beside(name, description, names) for name in BESIDES if name in description}
+        others = {name: description[name] for name in sorted(description.keys() - {*GROUPS, *BESIDES, *OWN, *schema})}
+        return ", ".join([*(_told(*one) for one in besides.items()), *told, *(_told(*one) for one in others.items())])
+
+    def beside(self, group: str, description: Mapping[str, Any], names: Mapping[str, str]) -> str:
+        """The label of a group whose usual choice no description names; of a masker that says itself how many weights each layer keeps the
+        allocation that means the same.
+
+        Args:
+            group: allocation or mask_update.
+            description: a cell's.
+            names: that it is asked for by.
+        """
+        if group in description:
+            return self.of(group, names.get(group, description[group]["name"]), description[group])
+        if group != "allocation":
+            return BESIDES[group]
+        masker = description["masker"]
+        return self.presets.meant(masker) if isinstance(masker, Mapping) else str(masker)
 
     def _made(self, group: str, name: str, told: Mapping[str, Any]) -> str:
         preset = self.presets.component(group, name)

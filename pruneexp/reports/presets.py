@@ -1,7 +1,7 @@
 """What the files of conf/ configure as they stand there: the presets that names in tables stand for, their titles and notes."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -9,8 +9,9 @@ from typing import Any
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from pruneexp.cell import FIELDS
+from pruneexp.cell import BESIDES, FIELDS
 from pruneexp.components.component import Component, configured
+from pruneexp.components.options import options_of
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs.composing import loaded
 from pruneexp.sweep import named
@@ -65,6 +66,16 @@ class Presets:
         """pruneexp's own of a group, by name."""
         names = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
         return [found for name in names if (found := self.component(group, name)) is not None]
+
+    def meant(self, masker: Mapping[str, Any]) -> str:
+        """The allocation that a masker's own options mean, as its description tells them; ``own`` where none means the same."""
+        known = next((one for one in self.of_group("masker") if one.about.name == masker["name"]), None)
+        if known is None or "code" in masker:
+            return BESIDES["allocation"]
+        defaults = {name: one.default for name, one in options_of(known.target, "masker").items()}
+        said = defaults | masker.get("options", {})
+        meant = known.about.meant.items()
+        return next((name for name, options in meant if options.items() <= said.items()), BESIDES["allocation"])
 
     def implied(self, group: str, name: str) -> dict[str, Any]:
         """The options of the schema that choosing the preset sets besides: SynFlow's ``rounds``."""

@@ -18,7 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components, sparse
 from pruneexp.graphs.paths import reach
 from pruneexp.graphs.spectrum import lambda2
-from pruneexp.maskers.layer import Notes
+from pruneexp.layers import Notes
 from pruneexp.measuring.layers import collapsed, effective_density
 from pruneexp.models.resnet import resnet_cifar, resnet_imagenet
 from pruneexp.models.vgg import vgg

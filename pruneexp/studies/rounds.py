@@ -25,7 +25,7 @@ from pruneexp.components.options import checked
 from pruneexp.components.values import Count
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 from pruneexp.means import Means
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.initialise import initialise

@@ -8,7 +8,7 @@ from pruneexp.cell import Options
 from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.paths import effective, reach
-from pruneexp.maskers.layer import Notes
+from pruneexp.layers import Notes
 from pruneexp.network.wiring import Wiring
 
 ROUNDS = 10

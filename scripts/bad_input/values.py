@@ -4,7 +4,7 @@ import random
 import re
 from collections.abc import Iterator
 
-from pruneexp.cell import FIELDS, GROUPS, OTHERS, SEVERAL
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL
 from pruneexp.system.shipped import conf_dir
 from scripts.bad_input.lines import Line
 from scripts.wrong_values import places
@@ -97,7 +97,7 @@ def _of_places() -> Iterator[Line]:
 def _of_files() -> Iterator[Line]:
     """The files of each group by a name that is nearly theirs."""
     draw = random.Random(20)
-    for group in (*GROUPS, *OTHERS, *SEVERAL):
+    for group in (*CHOICES, *OTHERS, *SEVERAL):
         for path in draw.sample(paths := sorted((conf_dir() / group).glob("*.yaml")), min(2, len(paths))):
             for name in (path.stem[:-1] + "x", f"{path.stem}s", path.stem.upper() + "1"):
                 yield Line((f"{group}={name}",), f"there is no {name} in conf/{group}")

@@ -292,7 +292,7 @@ def test_arguments_of_other_types_pass_as_they_are() -> None:
 def test_a_maskers_notes_are_the_callers() -> None:
     notes: dict[str, float] = {}
     assert loose([], 0.5, None, notes) == {}
-    from pruneexp.maskers.layer import Layer
+    from pruneexp.layers import Layer
 
     layers = [Layer("fc.weight", torch.rand(6, 8), torch.ones(6, 8, dtype=torch.bool))]
     sparsify(layers, 0.5, torch.Generator(), notes)

@@ -11,10 +11,10 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pruneexp import UserError
+from pruneexp.allocations.leverage import layer_leverages
 from pruneexp.graphs.leverage import leverage_scores
 from pruneexp.graphs.network import _chain, _general, _is_chain, network_leverages
-from pruneexp.maskers.layer import Layer, Layers
-from pruneexp.maskers.sparsify import layer_leverages
+from pruneexp.layers import Layer, Layers
 from pruneexp.models.resnet import ResNet, resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.prunable import prunable

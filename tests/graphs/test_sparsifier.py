@@ -8,7 +8,7 @@ import torch
 from pruneexp.graphs import inclusion_probabilities
 from pruneexp.graphs.sampling import systematic
 from pruneexp.graphs.sparsifier import DENSE, epsilon
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 from pruneexp.maskers.sparsify import sparsify
 from tests.graphs.oracles import Array, laplacian, pseudo_inverse_leverages
 

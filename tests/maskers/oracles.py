@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer
 from tests.graphs.oracles import Array, bisected_probabilities, pseudo_inverse_leverages
 
 

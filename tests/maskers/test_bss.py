@@ -13,8 +13,8 @@ import pruneexp
 from pruneexp.errors import UserError
 from pruneexp.graphs import leverage_scores
 from pruneexp.graphs.bss import bss_sparsifier
+from pruneexp.layers import Layer, Notes
 from pruneexp.maskers.bss import EXACT, bss
-from pruneexp.maskers.layer import Layer, Notes
 from pruneexp.network.masks import Masks
 from tests.graphs.oracles import Array, bipartite, rank
 from tests.maskers.oracles import expected_inclusion

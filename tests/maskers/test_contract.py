@@ -15,7 +15,7 @@ from torch import nn
 
 from pruneexp.components.options import About
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, Layers, Notes
+from pruneexp.layers import Layer, Layers, Notes
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.wiring import Wiring

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from pruneexp.errors import UserError
-from pruneexp.maskers.greedy import greedy, highest
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer, highest
+from pruneexp.maskers.greedy import greedy
 from pruneexp.network.masks import Masks
 from tests.maskers.oracles import expected_inclusion
 

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from pruneexp.allocations.leverage import inclusion, layer_leverages
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, Notes
-from pruneexp.maskers.sparsify import inclusion, layer_leverages, sparsify
+from pruneexp.layers import Layer, Notes
+from pruneexp.maskers.sparsify import sparsify
 from pruneexp.network.masks import Masks
 from tests.graphs.oracles import sampling_error
 from tests.maskers.oracles import expected_inclusion

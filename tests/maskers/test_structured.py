@@ -11,7 +11,7 @@ from torch import nn
 
 import pruneexp
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, Layers, Notes, rounded_up
+from pruneexp.layers import Layer, Layers, Notes, rounded_up
 from pruneexp.maskers.structured import structured
 from pruneexp.network.coupling import Coupled
 from pruneexp.network.masks import Masks

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pruneexp.errors import UserError
 from pruneexp.graphs import spanning_tree
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.network.masks import Masks
 from tests.graphs.oracles import Array, bipartite, pseudo_inverse_leverages, sampling_error

@@ -12,11 +12,11 @@ from hypothesis import strategies as st
 from torch import nn
 
 import pruneexp
+from pruneexp.allocations.by_shape import Allocation, allocate
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import biadjacency, components
 from pruneexp.graphs.spectrum import bound_gap, imdb, imdb_norm
-from pruneexp.maskers.allocation import Allocation, allocate
-from pruneexp.maskers.layer import Layer, Notes
+from pruneexp.layers import Layer, Notes
 from pruneexp.maskers.radix_net import radix_net
 from pruneexp.maskers.ramanujan import ramanujan
 from pruneexp.maskers.ramanujan_fit import ramanujan_fit

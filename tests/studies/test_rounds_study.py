@@ -9,8 +9,8 @@ from torch import nn
 
 from pruneexp.data.batches import Batches
 from pruneexp.errors import UserError
+from pruneexp.layers import Layer
 from pruneexp.maskers.greedy import greedy
-from pruneexp.maskers.layer import Layer
 from pruneexp.models.vgg import VGG
 from pruneexp.network.initialise import initialise
 from pruneexp.pruning.method import Scores

@@ -9,7 +9,7 @@ import torch
 from pruneexp.data.batches import Batches
 from pruneexp.data.resident import Resident
 from pruneexp.graphs.leverage import leverage_scores
-from pruneexp.maskers.layer import Notes
+from pruneexp.layers import Notes
 from pruneexp.maskers.sparsify import sparsify
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.initialise import initialise

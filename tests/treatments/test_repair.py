@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from pruneexp.graphs.paths import effective
-from pruneexp.maskers.layer import Notes
+from pruneexp.layers import Notes
 from pruneexp.models.resnet import ResNet
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable

@@ -13,7 +13,7 @@ import pandas as pd
 import torch
 from torch import nn
 
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer
 from pruneexp.maskers.ramanujan import ramanujan
 from pruneexp.models.alexnet import alexnet
 from pruneexp.models.resnet import resnet_imagenet

@@ -9,8 +9,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pruneexp.maskers.allocation import Allocation, allocate, er_published
-from pruneexp.maskers.layer import Layer
+from pruneexp.allocations.by_shape import Allocation, allocate
+from pruneexp.allocations.er_published import er_published
+from pruneexp.layers import Layer
 from pruneexp.maskers.random_layers import random_layers
 from pruneexp.network.prunable import prunable
 from pruneexp.sweep import named

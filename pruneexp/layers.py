@@ -1,4 +1,4 @@
-"""What a masker sees of a network, and the counts it has to meet."""
+"""What an allocation and a masker see of a network, and the counts that they have to meet."""
 
 import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -118,3 +118,21 @@ def split(flat: np.ndarray, layers: Sequence[Layer]) -> dict[str, torch.Tensor]:
         layer.name: torch.from_numpy(part.reshape(layer.score.shape).copy())
         for layer, part in zip(layers, parts, strict=True)
     }
+
+
+def ranking(layers: Sequence[Layer]) -> list[np.ndarray]:
+    """Each layer's scores in float64 in one row, -inf where an earlier round pruned."""
+    return [
+        np.where(layer.available.cpu().numpy(), layer.score.cpu().double().numpy(), -np.inf).ravel() for layer in layers
+    ]
+
+
+def highest(scores: np.ndarray, count: int) -> np.ndarray:
+    """Bool [n]: the `count` largest of `scores` [n], of equals the ones with the lowest index."""
+    if count == 0:
+        return np.zeros(len(scores), dtype=bool)
+    threshold = np.partition(scores, len(scores) - count)[len(scores) - count]
+    chosen = scores > threshold
+    tied = np.flatnonzero(scores == threshold)[: count - np.count_nonzero(chosen)]
+    chosen[tied] = True
+    return chosen

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer, apportion, kept_count, split
+from pruneexp.layers import Layer, apportion, kept_count, split
 from tests.properties import PROPERTY
 
 

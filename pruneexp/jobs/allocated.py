@@ -1,0 +1,42 @@
+"""What an allocation means beside a masker: one cell has one way to be said."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+from pruneexp.cell import BESIDES
+from pruneexp.components.component import Component
+from pruneexp.errors import UserError
+
+
+def allocated(components: Mapping[str, Component]) -> dict[str, Component]:
+    """The components with an allocation only where it is another than the masker's own rule.
+
+    Where options of the masker mean the same, the masker has these, so that ``masker=greedy allocation=global`` and
+    ``masker=greedy_global`` are one cell.
+
+    Raises:
+        UserError: the masker says otherwise how many weights each layer keeps, or takes no allocation.
+    """
+    allocation, masker = components.get("allocation"), components["masker"]
+    others = {group: one for group, one in components.items() if group != "allocation"}
+    if allocation is None or allocation.about.name == BESIDES["allocation"]:
+        return others
+    meant = masker.about.meant
+    if "counts" not in masker.asks:
+        raise UserError(
+            f"masker={masker.label} says itself how many weights each layer keeps, and takes no allocation={allocation.label}: leave the"
+            " allocation out, or take a masker that chooses within layers, such as greedy, random, random_regular or sparsify."
+        )
+    wanted = meant.get(allocation.about.name)
+    own = {option for options in meant.values() for option in options} | ({"allocation"} & masker.options.keys())
+    if said := {option: masker.options[option] for option in own if option in masker.options}:
+        if said == wanted:
+            return others
+        words = ", ".join(f"{option}={value}" for option, value in sorted(said.items()))
+        raise UserError(
+            f"masker={masker.label} says how many weights each layer keeps by its {words}, and allocation={allocation.label} says"
+            " otherwise: take one of the two."
+        )
+    if wanted is None:
+        return dict(components)
+    return others | {"masker": replace(masker, options=masker.options | dict(wanted))}

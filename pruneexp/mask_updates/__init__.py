@@ -1,0 +1,1 @@
+"""How masks change while a network trains."""
