@@ -146,7 +146,7 @@ class Artifacts:
     @property
     def scored(self) -> nn.Module:
         """The network that is scored and masked."""
-        return self.dense if self.job.options.when == "trained" and self.job.setting.looks_at_network else self.initial
+        return self.dense if self.job.scores_dense else self.initial
 
     @functools.cached_property
     def scores(self) -> Scored:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from pruneexp.cell import Cell, Options
+from pruneexp.jobs.identity import looks_at_network
 from pruneexp.jobs.setting import Setting
 
 PRECISIONS = ("float32", "bf16")
@@ -59,10 +60,14 @@ class Job:
         return cell
 
     @property
+    def scores_dense(self) -> bool:
+        """Whether it is the trained dense network that is scored and masked."""
+        return self.options.when == "trained" and looks_at_network(self.setting.components)
+
+    @property
     def needs_dense(self) -> bool:
         """Whether its pruned cells need the trained dense network, which must lie in its cell's folder before they are made."""
-        options = self.options
-        return options.when == "trained" and (self.setting.looks_at_network or options.rewind == "none")
+        return self.scores_dense or self.options.rewind == "none"
 
     def first_epoch(self, density: float) -> int:
         """The recipe's epoch that a cell's training begins with: weights rewound to epoch K go on with it (Renda et al. 2020)."""

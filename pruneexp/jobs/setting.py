@@ -105,11 +105,6 @@ class Setting:
         return identity.needs_scores(self.components)
 
     @property
-    def looks_at_network(self) -> bool:
-        """Whether the masks hang on the network's weights."""
-        return identity.looks_at_network(self.components)
-
-    @property
     def removes_neurons(self) -> bool:
         """Whether what the masks prune is taken out, and a smaller network trained."""
         return self.components["masker"].about.removes_neurons
