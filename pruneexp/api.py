@@ -57,6 +57,7 @@ def prune(
     only: str | Sequence[str] = (),
     exclude: str | Sequence[str] = (),
     embeddings: bool = False,
+    allocation: str = "own",
 ) -> Masks:
     """Masks for any network, compiled, wrapped or pruned already; the model is left as it is (see `apply_masks`).
 
@@ -73,6 +74,8 @@ def prune(
         scorer_options, masker_options: by name, as in ``{"samples": 50}``.
         only, exclude: patterns of names of weights or modules, or classes of layers: which weights are pruned, and which are not.
         embeddings: whether those of Embedding modules are too.
+        allocation: how many weights each layer keeps, a name in conf/allocation: ``own`` as the masker has it, ``erk``, ``like_snip``; its
+            options stand among the overrides, as in ``"allocation.path=FOLDER"``.
 
     Returns:
         {weight name: bool tensor on the CPU}, round(density * N) of all N prunable weights True; a masker that has another rule
@@ -91,7 +94,7 @@ def prune(
         )
     seed, density = value_of("seed", Seed, seed), float(density)
     options = {"scorer": scorer_options or {}, "masker": masker_options or {}}
-    method = replace(_method(scorer, masker, options, overrides, seed), only=only, exclude=exclude)
+    method = replace(_method(scorer, masker, options, overrides, seed, allocation), only=only, exclude=exclude)
     with as_usual():
         network = plain(model)
         if embeddings:
@@ -110,6 +113,7 @@ def _method(
     options: Mapping[str, Mapping[str, Any]],
     overrides: Sequence[str],
     seed: int,
+    allocation: str,
 ) -> Method:
     """How `prune` prunes: what the words compose, with functions and options put in."""
     for kind, some in options.items():
@@ -117,7 +121,9 @@ def _method(
             raise UserError(f"{kind}_options must be a dict of options by name, got {shown(some)}.")
     asked = {"scorer": scorer, "masker": masker}
     functions = {kind: _function(kind, one, options[kind]) for kind, one in asked.items() if not isinstance(one, str)}
-    words = [f"{kind}={name}" for kind, name in asked.items() if kind not in functions]
+    if not isinstance(allocation, str):
+        raise UserError(f"allocation must be the name of a file in conf/allocation, got {shown(allocation)}.")
+    words = [f"{kind}={name}" for kind, name in {**asked, "allocation": allocation}.items() if kind not in functions]
     setting = setting_of(*words, *_allowed(overrides))
     if more := {kind: some for kind, some in options.items() if some and kind not in functions}:
         setting = Setting({**setting.config, **{kind: {**setting.config[kind], **some} for kind, some in more.items()}})
@@ -126,7 +132,13 @@ def _method(
             raise UserError(
                 f"treatment={name} changes the network that is trained, and prune makes masks: leave it out."
             )
-    return Method.of(setting, seed, **functions)
+    method = Method.of(setting, seed, **functions)
+    if method.allocation is not None and "counts" not in inspect.signature(method.masker).parameters:
+        raise UserError(
+            f"allocation={allocation} says how many weights each layer keeps, and masker takes no counts: give the function an argument of"
+            " this name (int64 [layers])."
+        )
+    return method
 
 
 def _function(kind: str, function: Any, options: Mapping[str, Any]) -> Any:
@@ -156,10 +168,11 @@ def _allowed(overrides: Sequence[str]) -> Sequence[str]:
         name = word.lstrip("+~").partition("=")[0]
         group = re.split(r"[./@]", name)[0]
         told = name in OVERRIDDEN or GROUP_OF.get(name, group) == "treatment"
-        if not told and (name == group or group not in ("scorer", "masker")):
+        if not told and (name == group or group not in ("scorer", "masker", "allocation")):
             raise UserError(
                 f"prune can do nothing with {word!r} among its overrides: it takes {', '.join(f'{one}=' for one in OVERRIDDEN)},"
-                " scorer.X= and masker.X= there; scorer, masker, seed, density, only and exclude are arguments of its own."
+                " scorer.X=, masker.X= and allocation.X= there; scorer, masker, allocation, seed, density, only and exclude are its own"
+                " arguments."
             )
     return overrides
 

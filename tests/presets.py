@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import safetensors.torch
+import torch
 
 from pruneexp.data.dataset import FILES
 from tests.data.pictures import folder_of_classes
@@ -15,7 +17,7 @@ from tests.data.pictures import folder_of_classes
 
 @functools.cache
 def places() -> Path:
-    """Two classes of images in birds/, and arrays of them in birds.npz."""
+    """Two classes of images in birds/, arrays of them in birds.npz, and a mask of one layer."""
     folder = Path(tempfile.mkdtemp())
     atexit.register(shutil.rmtree, folder)
     folder_of_classes(folder / "birds", {"hawk": 4, "owl": 4}, side=28)
@@ -23,6 +25,7 @@ def places() -> Path:
     np.savez(
         folder / "birds.npz", allow_pickle=False, **dict(zip(FILES, (images, labels, images, labels), strict=True))
     )
+    safetensors.torch.save_file({"0.weight": torch.eye(4, dtype=torch.bool)}, folder / "masks.safetensors")
     return folder
 
 
@@ -31,6 +34,7 @@ def needed() -> dict[tuple[str, str], dict[str, str]]:
     return {
         ("dataset", "folder"): {"root": str(places() / "birds")},
         ("dataset", "arrays"): {"root": str(places() / "birds.npz")},
+        ("allocation", "file"): {"path": str(places() / "masks.safetensors")},
         ("model", "timm"): {"architecture": "resnet18"},
         ("model", "torchvision"): {"architecture": "mobilenet_v2"},
     }

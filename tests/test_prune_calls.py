@@ -304,3 +304,44 @@ def test_parameters_that_are_no_real_numbers_stay_what_they_are(scorer: str) -> 
     )
     assert kept(masks) == round(0.4 * 80)
     assert not masks["first.weight"][::2].any()
+
+
+def test_an_allocation_says_how_many_weights_each_layer_keeps() -> None:
+    network = nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 5))
+    erk = pruneexp.prune(network, 0.2, masker="erk")
+    masks = pruneexp.prune(network, 0.2, "magnitude", "greedy", allocation="erk")
+    assert [int(mask.sum()) for mask in masks.values()] == [int(mask.sum()) for mask in erk.values()]
+    assert any(not torch.equal(masks[name], erk[name]) for name in masks)
+    for masker in ("random", "random_regular", "sparsify"):
+        like = pruneexp.prune(network, 0.2, masker=masker, allocation="like", overrides=["allocation.rounds=2"])
+        globally = pruneexp.prune(network, 0.2, "magnitude", "greedy_global")
+        assert {name: int(mask.sum()) for name, mask in like.items()} == {n: int(m.sum()) for n, m in globally.items()}
+
+
+def test_a_function_that_masks_takes_an_allocation_by_its_counts() -> None:
+    network = nn.Sequential(nn.Linear(20, 30), nn.ReLU(), nn.Linear(30, 5))
+
+    def first(layers: Any, density: float, generator: Any, notes: Any, counts: Any = None) -> Any:
+        return {
+            layer.name: (torch.arange(layer.size) < int(count)).view(layer.score.shape)
+            for layer, count in zip(layers, counts, strict=True)
+        }
+
+    masks = pruneexp.prune(network, 0.2, masker=first, allocation="uniform")
+    assert [int(mask.sum()) for mask in masks.values()] == [120, 30]
+
+    def without(layers: Any, density: float, generator: Any, notes: Any) -> Any:
+        return {}
+
+    with pytest.raises(
+        UserError, match=r"^allocation=uniform says how many weights each layer keeps, and masker takes no counts"
+    ):
+        pruneexp.prune(network, 0.2, masker=without, allocation="uniform")
+
+    def moved(layers: Any, density: float, generator: Any, notes: Any, counts: Any = None) -> Any:
+        return first(layers, density, generator, notes, [119, 31])
+
+    with pytest.raises(UserError, match=r"^the masker keeps 119 weights of 0.weight, where the allocation has 120"):
+        pruneexp.prune(network, 0.2, masker=moved, allocation="uniform")
+    with pytest.raises(UserError, match=r"^allocation must be the name of a file in conf/allocation, got 3"):
+        pruneexp.prune(network, 0.2, allocation=3)  # type: ignore[arg-type]

@@ -5,8 +5,7 @@ from typing import Literal
 
 import numpy as np
 
-from pruneexp.allocations import er, erk, uniform, vertices
-from pruneexp.allocations.proportional import in_proportion
+from pruneexp.allocations import er, erk, proportional, uniform, vertices
 from pruneexp.layers import Layer
 
 Allocation = Literal["uniform", "er", "erk", "vertices"]
@@ -17,5 +16,5 @@ MEANT = {name: {"allocation": name} for name in SHARES}  # what a masker with an
 def allocate(
     layers: Sequence[Layer], count: int, allocation: Allocation, least: np.ndarray | None = None
 ) -> np.ndarray:
-    """Whole numbers summing to `count`, in proportion to the shares of an allocation (`in_proportion`), int64 [layers]."""
-    return in_proportion(layers, count, SHARES[allocation], least)
+    """Whole numbers summing to `count`, in proportion to an allocation's shares (`proportional.in_proportion`), int64 [layers]."""
+    return proportional.by_shape(layers, count, SHARES[allocation], least)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pruneexp.allocations.proportional import in_proportion
+from pruneexp.allocations.proportional import by_shape
 from pruneexp.components.options import component
 from pruneexp.layers import Layer
 
@@ -21,7 +21,7 @@ def vertices(layers: Sequence[Layer], count: int) -> np.ndarray:
     Returns:
         int64 [layers].
     """
-    return in_proportion(layers, count, share)
+    return by_shape(layers, count, share)
 
 
 def share(shape: tuple[int, ...]) -> float:

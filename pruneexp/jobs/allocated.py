@@ -28,6 +28,11 @@ def allocated(components: Mapping[str, Component]) -> dict[str, Component]:
             " allocation out, or take a masker that chooses within layers, such as greedy, random, random_regular or sparsify."
         )
     wanted = meant.get(allocation.about.name)
+    if masker.label in meant and masker.label != allocation.label:
+        raise UserError(
+            f"masker={masker.label} says how many weights each layer keeps, and allocation={allocation.label} says otherwise: take"
+            " masker=random beside an allocation."
+        )
     own = {option for options in meant.values() for option in options} | ({"allocation"} & masker.options.keys())
     if said := {option: masker.options[option] for option in own if option in masker.options}:
         if said == wanted:

@@ -1,6 +1,5 @@
 """BSS: the deterministic twice-Ramanujan sparsifier as a mask."""
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -11,7 +10,7 @@ from pruneexp.components.options import component
 from pruneexp.errors import UserError
 from pruneexp.graphs.bipartite import components, sparse
 from pruneexp.graphs.bss import bss_sparsifier
-from pruneexp.layers import Layer, Notes, apportion, capacities, highest, kept_count, split
+from pruneexp.layers import Layer, Notes, apportion, capacities, highest, kept_count, rounded_up, split
 
 EXACT = 64 * 576  # weights up to which a layer's picks are made one at a time
 UPDATES = 150  # barrier updates for a larger layer
@@ -58,7 +57,7 @@ def bss(
         np.where(free, layer.score.cpu().double().numpy().ravel(), 0.0).reshape(len(layer.score), -1)
         for layer, free in zip(layers, available, strict=True)
     ]
-    _refuse(layers, scores, shares, budget, count)
+    _refuse(layers, scores, shares, budget, count, counts is not None)
     notes |= {"batched_layers": 0, "filled_edges": 0}
     chosen = []
     for layer, score, free, leverage, keep in zip(layers, scores, available, leverages, budget.tolist(), strict=True):
@@ -74,7 +73,12 @@ def bss(
 
 
 def _refuse(
-    layers: Sequence[Layer], scores: list[np.ndarray], shares: np.ndarray, budget: np.ndarray, count: int
+    layers: Sequence[Layer],
+    scores: list[np.ndarray],
+    shares: np.ndarray,
+    budget: np.ndarray,
+    count: int,
+    allocated: bool,
 ) -> None:
     """Raise UserError for the layer that is furthest from a weight for each of its vertices."""
     vertices = np.array([int(score.any(axis=0).sum()) + int(score.any(axis=1).sum()) for score in scores])
@@ -83,10 +87,11 @@ def _refuse(
     worst = int(need.argmax())
     if need[worst]:
         density = min(count / sum(layer.size for layer in layers) * need[worst], 1.0)
-        digits = 1 - math.floor(math.log10(density))  # two, rounded up
+        way_out = "take a higher density or another allocation"
+        way_out = way_out if allocated else f"use a density of about {rounded_up(density):g} or more"
         raise UserError(
             f"bss cannot keep {budget[worst]} of {layers[worst].name}'s weights: its graph has {vertices[worst]} vertices and"
-            f" needs at least as many weights; use a density of about {math.ceil(density * 10**digits - 1e-9) / 10**digits:g} or more."
+            f" needs at least as many weights; {way_out}."
         )
 
 

@@ -6,33 +6,45 @@ from typing import Any
 import numpy as np
 import torch
 
+from pruneexp.allocations.like import KeptBy
+from pruneexp.allocations.proportional import in_proportion
 from pruneexp.components.component import Component
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError
 from pruneexp.layers import Layers, Notes, capacities, kept_count
-from pruneexp.network.masks import Masks
-from pruneexp.pruning.target import Target
 
-Counts = Callable[[Target, Layers, float, Notes], np.ndarray]  # of a target's layers at a density, int64 [layers]
-KeptBy = Callable[[Target, float, Any, Any, int, str], Masks]  # another scorer's and masker's, in so many rounds
+SOME = 1e-6  # share of a layer that keeps nothing in the end
+Counts = Callable[[Layers, float, Notes], np.ndarray]  # of layers at a density, int64 [layers]
 
 
-def counting(allocation: Component | None, kept_by: KeptBy) -> Counts | None:
+def counting(allocation: Component | None, kept_by: KeptBy, last: float) -> Counts | None:
     """An allocation as a function of what is pruned; None where there is none.
+
+    One that looks at scores is asked in each round. The numbers of any other are those of the last round, and rounds before it keep in
+    proportion to them, none of a layer's weights less than it keeps in the end.
 
     Args:
         allocation: gives the numbers.
-        kept_by: the masks of another scorer and masker.
+        kept_by: the masks of another scorer and masker in so many rounds, at the density of the last round.
+        last: density of the last round.
     """
     if allocation is None:
         return None
+    in_the_end: list[np.ndarray] = []
 
-    def counts(target: Target, layers: Layers, density: float, notes: Notes) -> np.ndarray:
-        def by(scorer: Any, masker: Any, rounds: int, round_counts: str) -> Masks:
-            return kept_by(target, density, scorer, masker, rounds, round_counts)
-
+    def asked(layers: Layers, density: float, notes: Notes) -> np.ndarray:
         offered = {"layers": layers, "count": kept_count(layers, density), "density": density}
-        return checked(allocation.label, allocation.call(**offered, notes=notes, kept_by=by), layers)
+        return checked(allocation.label, allocation.call(**offered, notes=notes, kept_by=kept_by), layers)
+
+    def counts(layers: Layers, density: float, notes: Notes) -> np.ndarray:
+        if allocation.about.needs_scores:
+            return asked(layers, density, notes)
+        if not in_the_end:
+            in_the_end.append(asked(layers, last, notes))
+        (least,) = in_the_end
+        if density == last:
+            return checked(allocation.label, least, layers)
+        return in_proportion(layers, kept_count(layers, density), np.maximum(least, SOME), least)
 
     return counts
 

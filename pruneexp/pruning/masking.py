@@ -50,7 +50,7 @@ def mask(
     if density == 1:
         return everything({layer.name: scores[layer.name] for layer in layers})
     purpose = ("masker", str(density), part) if part else ("masker", str(density))
-    numbers = {} if counts is None else {"counts": counts(target, layers, density, notes)}
+    numbers = {} if counts is None else {"counts": counts(layers, density, notes)}
     choose: Callable[..., Masks] = masker
     masks = choose(layers, density, stream(seed, *purpose), notes, **numbers)
     given = masks if isinstance(masks, Mapping) else {}

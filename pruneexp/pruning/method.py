@@ -65,7 +65,7 @@ class Method:
         options = setting.options
         turns = (options.rounds if looks else 1, options.round_masker, options.round_counts)
         which = (options.only, options.exclude)
-        allocation = setting.components.get("allocation") if masker is None else None
+        allocation = setting.components.get("allocation")
         return Method(treated, masker or setting.make("masker"), allocation, setting.treatments, *turns, *which)
 
     @property

@@ -49,11 +49,11 @@ def pruned(
     names = chosen_weights(model, method.only, method.exclude) if method.only or method.exclude else None
     target = Target(model, structure or Structure(model, batches.input_shape), names, previous or {})
 
-    def kept_by(of: Target, share: float, scorer: Scorer, masker: Masker, rounds: int, round_counts: str) -> Masks:
+    def kept_by(scorer: Scorer, masker: Masker, rounds: int, round_counts: str) -> Masks:
         other = Method(scorer, masker, None, {}, rounds, "masker", round_counts, method.only, method.exclude)
-        return pruned(other, model, share, seed, batches, previous=of.previous, structure=of.structure).masks
+        return pruned(other, model, density, seed, batches, previous=previous, structure=target.structure).masks
 
-    counts = counting(method.allocation, kept_by)
+    counts = counting(method.allocation, kept_by, density)
     if method.rounds > 1 and method.scorer is not None:
         found = in_rounds(method, target, density, seed, batches, counts)
     else:

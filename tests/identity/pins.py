@@ -11,11 +11,23 @@ from omegaconf import OmegaConf
 from pruneexp.cell import FIELDS, ROOT, marked
 from pruneexp.components.component import Component, configured
 from pruneexp.components.options import options_of
+from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
 from tests.presets import completed
 
 FILE = Path(__file__).with_name("pins.json")
-GROUPS = ("dataset", "model", "scorer", "masker", "treatment", "recipe", "trainer", "launcher")
+GROUPS = (
+    "dataset",
+    "model",
+    "scorer",
+    "masker",
+    "allocation",
+    "mask_update",
+    "treatment",
+    "recipe",
+    "trainer",
+    "launcher",
+)
 
 
 def in_conf() -> Iterator[tuple[str, Component]]:
@@ -26,7 +38,10 @@ def in_conf() -> Iterator[tuple[str, Component]]:
             node = said.get(group, said)
             if "_target_" not in node:
                 continue
-            found = configured(group, completed(group, path.stem, node), group)
+            if "defaults" in said:
+                found = named(group, path.stem)
+            else:
+                found = configured(group, completed(group, path.stem, node), group)
             yield f"{group}/{path.stem}", found
             yield from (
                 (f"{group}/{path.stem}.{name}", value)
