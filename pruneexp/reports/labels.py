@@ -59,9 +59,9 @@ class Labels:
         if said["rounds"] == 1:  # there is no round before the last, which the others are about
             expected |= {name: said[name] for name in IN_ROUNDS if name != "rounds"}
         told = [_told(name, value) for name, value in said.items() if value != expected[name]]
-        besides = {name: self.beside(name, description, names) for name in BESIDES if name in description}
+        besides = [f"{name}={self.beside(name, description, names)}" for name in BESIDES if name in description]
         others = {name: description[name] for name in sorted(description.keys() - {*GROUPS, *BESIDES, *OWN, *schema})}
-        return ", ".join([*(_told(*one) for one in besides.items()), *told, *(_told(*one) for one in others.items())])
+        return ", ".join([*besides, *told, *(_told(*one) for one in others.items())])
 
     def beside(self, group: str, description: Mapping[str, Any], names: Mapping[str, str]) -> str:
         """The label of a group whose usual choice no description names; of a masker that says itself how many weights each layer keeps the
