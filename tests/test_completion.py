@@ -127,7 +127,7 @@ def test_files_of_ones_own_folder_are_offered_too(tmp_path: Path, words: tuple[s
 
 @pytest.mark.parametrize(
     ("line", "found"),
-    [("pruneexp mode=pl", "mode=plan"), ("/a/python -m pruneexp mode=pl", "mode=plan"), ("pruneexp  mode=plan  mas", "masker=")],
+    [("pruneexp mode=pl", "mode=plan"), ("/a/python -m pruneexp mode=pl", "mode=plan"), ("pruneexp  mode=plan  maske", "masker=")],
 )  # fmt: skip
 def test_a_shell_asks_by_the_line(monkeypatch: pytest.MonkeyPatch, line: str, found: str) -> None:
     monkeypatch.setenv("COMP_LINE", line)

@@ -1,6 +1,6 @@
 """The counts of another method."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -21,8 +21,8 @@ class KeptBy(Protocol):
 def like(
     layers: Sequence[Layer],
     kept_by: KeptBy,
-    scorer: Any,
-    masker: Any,
+    scorer: Callable[..., Any],
+    masker: Callable[..., Any],
     rounds: Count = 1,
     round_counts: Literal["nearest", "up", "down"] = "nearest",
 ) -> np.ndarray:

@@ -375,7 +375,7 @@ def test_what_the_program_supplies_is_no_option(name: str) -> None:
 # every component that conf/ names
 
 KINDS = (
-    "dataset", "model", "scorer", "masker", "treatment", "recipe", "trainer", "launcher", "source", "measurement", "column",
+    "dataset", "model", "scorer", "masker", "allocation", "mask_update", "treatment", "recipe", "trainer", "launcher", "source", "measurement", "column",
     "figure",
 )  # fmt: skip
 Found = tuple[str, Callable[..., Any]]
