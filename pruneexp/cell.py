@@ -191,6 +191,11 @@ class Logger(BaseModel):
     ] = "pruneexp"
 
 
+def spoken(names: Mapping[str, str]) -> list[str]:
+    """What a line says of a cell: the names of data set, model, scorer, masker, and of the groups of `BESIDES` that are part of it."""
+    return [names[group] for group in CHOICES if group in names and group != "recipe"]
+
+
 FIELDS = Options.model_fields
 ROOT: dict[str, Any] = Options().model_dump(mode="json")  # Hydra's root node: every option at its default
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-from pruneexp.cell import PLACES, Cell, marked
+from pruneexp.cell import BESIDES, PLACES, Cell, marked
 from pruneexp.jobs.identity import IN_ROUNDS
 from pruneexp.jobs.job import Job
 from pruneexp.records.record import FIGURES, Record
@@ -12,7 +12,13 @@ from pruneexp.training.about import About
 
 OF_THE_COMMAND = (*PLACES, *marked("command"), "name", "figure", "launcher", "seed", "densities")
 LONGEST_TAG = 64  # letters that W&B takes
-OF_PRUNING = ("scorer", "masker", "treatment", *(name for name in marked("identity") if name not in marked("dense")))
+OF_PRUNING = (
+    "scorer",
+    "masker",
+    *BESIDES,
+    "treatment",
+    *(name for name in marked("identity") if name not in marked("dense")),
+)
 
 
 def about(job: Job, cell: Cell) -> About:
@@ -36,7 +42,10 @@ def about(job: Job, cell: Cell) -> About:
         "key": cell.key,
         "options": told(_plain(options)),
     }
-    named = [experiment, *(cell.names[group] for group in ("dataset", "model", "masker"))]
+    named = [
+        experiment,
+        *(cell.names[group] for group in ("dataset", "model", "masker", *BESIDES) if group in cell.names),
+    ]
     tags = dict.fromkeys(name[:LONGEST_TAG] for name in named)
     name = f"{cell.short}-d{cell.density:g}-s{cell.seed}"
     return About(cell.key, name, experiment, "dense" if cell.density == 1 else "pruned", tuple(tags), config)

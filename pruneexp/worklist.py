@@ -4,7 +4,7 @@ import contextlib
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from pruneexp.cell import Cell
+from pruneexp.cell import Cell, spoken
 from pruneexp.jobs.job import Job
 from pruneexp.measuring.asked import is_measured
 from pruneexp.records import marks
@@ -12,8 +12,6 @@ from pruneexp.records.record import Record
 from pruneexp.records.store import Store
 from pruneexp.system.console import fitting, tell
 from pruneexp.system.durations import in_words
-
-NAMED = ("dataset", "model", "scorer", "masker")  # in lines about a cell; a narrow one leaves out the first of them
 
 
 class Worklist:
@@ -93,8 +91,7 @@ class Countdown:
 
     @staticmethod
     def name(cell: Cell) -> str:
-        names = " ".join(cell.names[group] for group in NAMED)
-        return f"{names} density {cell.density:g} seed {cell.seed}"
+        return f"{' '.join(spoken(cell.names))} density {cell.density:g} seed {cell.seed}"
 
     def title(self, cell: Cell) -> str:
         if (number := self.numbers.get(cell.density)) is not None:
@@ -106,7 +103,8 @@ class Countdown:
         which = "dense cell" if cell.density == 1 else "cell"
         if (number := self.numbers.get(cell.density)) is not None:
             which = f"cell {number}/{self.total}"
-        names = [" ".join(dict.fromkeys(cell.names[group] for group in NAMED[k:])) for k in range(len(NAMED))]
+        words = spoken(cell.names)  # the fourth is the masker's
+        names = [" ".join(dict.fromkeys(words[k:])) for k in range(4)]
         return [self.title(cell), *(f"{which} {some} {cell.density:g} seed {cell.seed}" for some in names), which]
 
     def drop(self, cell: Cell) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
+from pruneexp.cell import spoken
 from pruneexp.errors import UserError
 from pruneexp.failures import Failure
 from pruneexp.jobs.composing import Source
@@ -156,7 +157,7 @@ def tasks(grids: "Sequence[Grid]", left: "Sequence[Slot]") -> list[Task]:
             keys = [(slot.cell.key, slot.density) for slot in slots]
             todo = tuple(Todo(key, density, numbers[key]) for key, density in keys if key in numbers)
             if todo:
-                names = " ".join(job.setting.names()[group] for group in ("dataset", "model", "scorer", "masker"))
+                names = " ".join(spoken(job.setting.names()))
                 title = f"{names} seed {job.seed}"
                 found.append(Task(job.config, command_of(grid, overrides), title, todo, len(left)))
     return found

@@ -375,8 +375,8 @@ def test_what_the_program_supplies_is_no_option(name: str) -> None:
 # every component that conf/ names
 
 KINDS = (
-    "dataset", "model", "scorer", "masker", "allocation", "mask_update", "treatment", "recipe", "trainer", "launcher", "source", "measurement", "column",
-    "figure",
+    "dataset", "model", "scorer", "masker", "allocation", "mask_update", "treatment", "recipe", "trainer", "launcher", "source",
+    "measurement", "column", "figure",
 )  # fmt: skip
 Found = tuple[str, Callable[..., Any]]
 
