@@ -88,11 +88,7 @@ def prune(
     >>> sum(int(mask.sum()) for mask in masks.values())
     75
     """
-    if isinstance(density, bool) or not isinstance(density, Real) or not 0 < density <= 1:
-        raise UserError(
-            f"density must be above 0 and at most 1, got {shown(density)}: it is the share of weights kept."
-        )
-    seed, density = value_of("seed", Seed, seed), float(density)
+    seed, density = value_of("seed", Seed, seed), _share(density)
     options = {"scorer": scorer_options or {}, "masker": masker_options or {}}
     method = replace(_method(scorer, masker, options, overrides, seed, allocation), only=only, exclude=exclude)
     with as_usual():
@@ -105,6 +101,14 @@ def prune(
         found = pruned(method, network, density, seed, given(data, example_input, indices, seed), previous=on)
     _warn_of(found.unscored)
     return {name: mask for name, mask in found.masks.items() if name in names or not mask.all()}
+
+
+def _share(density: Any) -> float:
+    if isinstance(density, bool) or not isinstance(density, Real) or not 0 < density <= 1:
+        raise UserError(
+            f"density must be above 0 and at most 1, got {shown(density)}: it is the share of weights kept."
+        )
+    return float(density)
 
 
 def _method(

@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 import pruneexp
-from pruneexp.cell import marked
+from pruneexp.cell import BESIDES, marked
 from pruneexp.jobs.job import Job
 from pruneexp.records.record import FIGURES
 from pruneexp.reports.frame import OF_ALL, WHOLE
@@ -156,7 +156,7 @@ def test_options_of_what_is_chosen_are_nested_under_it(words: tuple[str, ...]) -
     assert pruned.config["options"]["masker"]["name"] == pruned.config["masker"] == pruned.tags[-1]
     assert dense.config["options"].keys() == pruned.config["options"].keys() - {
         "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts", "when", "rewind", "rewind_epoch", "biases", "only",
-        "exclude",
+        "exclude", *BESIDES,
     }  # fmt: skip
     assert not pruned.config["options"].keys() & {*marked("command"), "name", "seed", "densities"}
     assert (pruned.kind, dense.kind, dense.config["seed"]) == ("pruned", "dense", 3)
