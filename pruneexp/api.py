@@ -103,7 +103,7 @@ def prune(
     return {name: mask for name, mask in found.masks.items() if name in names or not mask.all()}
 
 
-def _share(density: Any) -> float:
+def _share(density: float) -> float:
     if isinstance(density, bool) or not isinstance(density, Real) or not 0 < density <= 1:
         raise UserError(
             f"density must be above 0 and at most 1, got {shown(density)}: it is the share of weights kept."
