@@ -79,7 +79,7 @@ def prune(
 
     Returns:
         {weight name: bool tensor on the CPU}, round(density * N) of all N prunable weights True; a masker that has another rule
-        (``ramanujan``, ``radix_net``, ``er_published``, of neurons ``structured``) keeps the number that it gives.
+        (``n_m``, ``ramanujan``, ``radix_net``, ``er_published``, of neurons ``structured``) keeps the number that it gives.
 
     Raises:
         UserError: unknown name, density not allowed, data missing or not fitting the network.

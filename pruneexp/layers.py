@@ -11,6 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.network.coupling import Coupled
 from pruneexp.network.wiring import Wiring
 
+TOLERANCE = 0.1  # of the density asked for, where a construction gives another
 Notes = dict[str, float]  # what a masker has to report beside its masks, by name; ends up in the record
 
 
@@ -90,6 +91,29 @@ def kept_count(layers: Sequence[Layer], density: float) -> int:
     if count > available:
         raise UserError(f"density {density} keeps {count} weights, but only {available} are not pruned already.")
     return count
+
+
+def granted(
+    masks: dict[str, torch.Tensor], count: int, density: float, masker: str, by: str, also: str = ""
+) -> dict[str, torch.Tensor]:
+    """The masks of a construction that gives its density itself, where that is within a tenth of the one asked for.
+
+    Args:
+        masks: by weight name.
+        count: of weights, asked for.
+        density: asked for; of 1, which prunes nothing, no construction is held to it.
+        masker, by, also: of the refusal: the masker's name, what gives the density, and what to do besides.
+
+    Raises:
+        UserError: the density is another.
+    """
+    kept, total = sum(int(mask.sum()) for mask in masks.values()), sum(mask.numel() for mask in masks.values())
+    if density < 1 and abs(kept - count) > TOLERANCE * count:
+        raise UserError(
+            f"{masker}'s density is given by its {by}, {kept / total:.4g} of this network, and {density} was asked for:"
+            f" use densities=[{kept / total:.4g}]{also}."
+        )
+    return masks
 
 
 def rounded_up(density: float) -> float:

@@ -14,10 +14,8 @@ from pruneexp.components.values import Count, Words
 from pruneexp.errors import UserError
 from pruneexp.graphs.ramanujan.array_code import array_code_matrix
 from pruneexp.graphs.ramanujan.lps import lps
-from pruneexp.layers import Layer, Notes, kept_count
+from pruneexp.layers import Layer, Notes, granted, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
-
-TOLERANCE = 0.1  # of the density asked for
 
 
 def _prime(number: int) -> int:
@@ -92,13 +90,7 @@ def ramanujan(
             "ramanujan finds no layer of this network for its graphs: a square Linear layer of q (q^2 - 1) / 2 neurons, such as"
             f" 2448, or convolutions of {least_channels} input channels or more."
         )
-    kept, total = sum(int(mask.sum()) for mask in masks.values()), sum(layer.size for layer in layers)
-    if density < 1 and abs(kept - count) > TOLERANCE * count:
-        raise UserError(
-            f"ramanujan's density is given by its graphs, {kept / total:.4g} of this network, and {density} was asked for:"
-            f" use densities=[{kept / total:.4g}]."
-        )
-    return masks
+    return granted(masks, count, density, "ramanujan", "graphs")
 
 
 def _lps_prime(side: int) -> int:

@@ -38,6 +38,8 @@ LINES = {  # what is wrong with the lines below it
         "masker=sparsify_global model=vit_small model.depth=1 model.width=48",
         "masker=radix_net densities=[0.0001]", "masker=x_net densities=[0.000001]", "masker=random_regular densities=[0.000001]",
         "masker=uniform densities=[0.000001]", "masker=erk densities=[0.000001]",
+        "masker=n_m densities=[0.1]", "masker=n_m masker.n=4", "masker=n_m masker.m=1", "masker=n_m masker.n=0", "masker=n_m masker.m=1000",
+        "masker=n_m scorer=synflow densities=[0.5]", "masker=n_m rounds=2 round_masker=greedy densities=[0.5]",
     ],
     "a scorer and what it needs": [
         "masker=greedy scorer=snip scorer.samples=100", "scorer=snip recipe.train_images=10", "scorer=grasp scorer.per_class=1000",

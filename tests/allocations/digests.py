@@ -42,6 +42,7 @@ LINES = [
     *(f"mlp magnitude {masker} {density}" for masker in ("bss", "ramanujan_fit") for density in (0.3, 0.15)),
     *(f"vgg_small magnitude {masker} 0.2" for masker in ("ramanujan_fit", "sparsify_global")),
     "resnet20 magnitude ramanujan_fit 0.1", "vgg_small magnitude ramanujan least_channels=8 0.1238", "vgg_small magnitude structured 0.5",
+    "vgg_small magnitude n_m 0.5", "vgg_small magnitude n_m n=1 0.26",
     *(f"mlp {scorer} greedy_global 0.1" for scorer in ("random", "snip", "synflow", "grasp")),
     *(f"mlp {scorer} {masker} 0.1" for scorer in ("random", "snip") for masker in ("greedy", "greedy_matched", "sparsify")),
     *(f"vgg_small magnitude sparsify {options} 0.1" for options in ("sampling=paper", "scope=global", "scope=global,join=disjoint")),

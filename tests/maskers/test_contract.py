@@ -40,17 +40,21 @@ every_masker = pytest.mark.parametrize("name", NAMES)
 
 # maskers that do not look at the scores
 WEIGHT_FREE = [name for name in NAMES if not about(name).needs_scores]
-# structural graphs, and a rule of others: they keep the number that their construction gives
-OWN_NUMBER = {"er_published", "radix_net", "ramanujan"}
+# structural graphs, groups of weights, and a rule of others: they keep the number that their construction gives
+OWN_NUMBER = {"er_published", "n_m", "radix_net", "ramanujan"}
 # graphs of their own, which could bring back what an earlier round pruned
 FIRST_ROUND = {"radix_net", "ramanujan", "ramanujan_fit", "random_regular", "x_net"}
 # the second layer of `network()` is large enough for ramanujan, those of the property tests are not
 OPTIONS: dict[str, dict[str, Any]] = {"ramanujan": {"least_channels": 5}}
+# a density of `network()`, of which 216 weights have no groups
+ALLOWED = {"n_m": 872 / 1528}
 
 # maskers that refuse a budget by design: all others never do
 REFUSALS = {
     "bss": r"bss cannot keep (\d+) of (\S+)'s weights: its graph has (\d+) vertices and needs at least as many weights;"
     r" use a density of about \S+ or more\.",
+    "n_m": r"n_m's density is given by its groups, (\S+) of this network, and (\S+) was asked for:"
+    r" use densities=\[(\S+)\] and rounds=1\.",
     "ramanujan": r"ramanujan's density is given by its graphs, (\S+) of this network, and (\S+) was asked for:"
     r" use densities=\[(\S+)\]\.",
     "ramanujan_fit": r"density \S+ keeps (\d+) weights, and ramanujan_fit needs (\d+) for two at every filter and every input"
@@ -59,6 +63,8 @@ REFUSALS = {
 # what the property tests' scores and layers can be besides; a 12 x 12 layer would be an LPS graph with q = 3
 TOO_WIDE = r"bss cannot sparsify (\S+): its scores range too widely for the barriers to be computed; use sparsify\."
 UNFIT = r"ramanujan finds no layer of this network for its graphs: .*|(q=3) is too small for p=29: .*"
+UNGROUPED = r"n_m finds no layer of this network for groups of m=4: .*"
+USED_UP = r"n_m keeps 2 of each 4 weights, and earlier rounds or masks left fewer of a group of (\S+): .*"
 ROUNDS = (
     r"(\w+) (builds graphs of its own|removes whole neurons) and goes on from no pruned weights:"
     r" it goes with rounds=1 and no masks on\."
@@ -151,6 +157,13 @@ def refusals(name: str, layers: list[Layer]) -> Iterator[None]:
             assert all(shape[1] < OPTIONS[name]["least_channels"] for shape in shapes if len(shape) == 4)
             assert (12, 12) in shapes or found[1] is None
             return
+        if name == "n_m" and re.fullmatch(UNGROUPED, str(error)):
+            assert all(layer.score.shape[1] % 4 for layer in layers)
+            return
+        if name == "n_m" and (used := re.fullmatch(USED_UP, str(error))):
+            (available,) = (layer.available for layer in layers if layer.name == used[1])
+            assert available.movedim(1, -1).reshape(-1, 4).sum(dim=1).min() < 2
+            return
         if name == "bss" and (wide := re.fullmatch(TOO_WIDE, str(error))):
             layer = next(layer for layer in layers if layer.name == wide[1])
             positive = layer.score[layer.available & (layer.score > 0)]
@@ -173,7 +186,8 @@ def more_vertices_than_weights(found: re.Match[str], layers: list[Layer]) -> Non
 def another_density(found: re.Match[str], layers: list[Layer]) -> None:
     own, asked, instead = (float(found[k]) for k in (1, 2, 3))
     assert abs(asked - own) > 0.09 * asked
-    assert kept(draw_masks("ramanujan", layers, instead)) == pytest.approx(own * size(layers), rel=1e-3)
+    name = str(found.string).partition("'")[0]
+    assert kept(draw_masks(name, layers, instead)) == pytest.approx(own * size(layers), rel=1e-3)
 
 
 def fewer_than_two_for_each_vertex(found: re.Match[str], layers: list[Layer]) -> None:
@@ -183,6 +197,7 @@ def fewer_than_two_for_each_vertex(found: re.Match[str], layers: list[Layer]) ->
 
 JUSTIFIED: dict[str, Callable[[re.Match[str], list[Layer]], None]] = {
     "bss": more_vertices_than_weights,
+    "n_m": another_density,
     "ramanujan": another_density,
     "ramanujan_fit": fewer_than_two_for_each_vertex,
 }
@@ -286,7 +301,7 @@ def test_more_exact_zeros_than_pruned_weights_do_not_change_the_count_and_are_ke
     with refusals(name if name in OWN_NUMBER else "", layers):
         masks = draw_masks(name, layers, count / size(layers))
         assert_count(name, masks, count)
-    if name not in ("greedy", *WEIGHT_FREE):  # greedy is layerwise: its counts do not look at the scores
+    if name not in ("greedy", "n_m", *WEIGHT_FREE):  # whose layers' counts do not look at the scores
         assert all(bool(masks[layer.name][layer.score > 0].all()) for layer in layers)
 
 
@@ -294,7 +309,7 @@ def test_more_exact_zeros_than_pruned_weights_do_not_change_the_count_and_are_ke
 @pytest.mark.parametrize("kind", ["uniform", "mostly zero", "zero"])
 def test_density_one_keeps_everything(name: str, kind: str) -> None:
     layers = network(kind)
-    if name not in ("er_published", "ramanujan"):  # which have numbers of their own
+    if name not in ("er_published", "n_m", "ramanujan"):  # which have numbers of their own
         assert kept(draw_masks(name, layers, 1.0)) == size(layers)
     model = nn.Sequential(nn.Conv2d(3, 8, 3), nn.Conv2d(8, 16, 3), nn.Linear(16, 10))
     by_name = {layer.name: layer.score for layer in layers}
@@ -329,7 +344,7 @@ def test_more_weights_than_earlier_rounds_left_are_refused(name: str) -> None:
 @every_masker
 def test_notes_are_numbers_by_name(name: str) -> None:
     notes: Notes = {}
-    draw_masks(name, network("mostly zero"), 0.4, notes=notes)
+    draw_masks(name, network("mostly zero"), ALLOWED.get(name, 0.4), notes=notes)
     assert all(isinstance(key, str) and float(value) == value for key, value in notes.items())
 
 
@@ -340,7 +355,7 @@ def test_a_networks_masks_pass_the_checks_of_pruning(name: str) -> None:
         nn.Conv2d(3, 8, 3), nn.ReLU(), nn.Conv2d(8, 16, 3), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10)
     )
     by_name = {key: weight.detach().abs() for key, weight in prunable(model).items()}
-    density = 0.4 if name in REFUSALS else 0.1
+    density = ALLOWED.get(name, 0.4 if name in REFUSALS else 0.1)
     masks = mask(target_of(model), by_name, configured(name), density, 0, {})
     assert_count(name, masks, round(density * sum(value.numel() for value in by_name.values())))
     assert all(masks[key].shape == by_name[key].shape for key in by_name)
@@ -348,7 +363,7 @@ def test_a_networks_masks_pass_the_checks_of_pruning(name: str) -> None:
 
 def test_there_are_maskers_to_walk_over() -> None:
     assert {"greedy", "greedy_global", "greedy_matched", "sparsify"} <= set(NAMES)
-    assert {"er", "erk", "uniform"} | OWN_NUMBER | FIRST_ROUND <= set(WEIGHT_FREE)
+    assert {"er", "erk", "uniform"} | OWN_NUMBER - {"n_m"} | FIRST_ROUND <= set(WEIGHT_FREE)
     assert set(ALL) - set(NAMES) == {"structured"}
 
 

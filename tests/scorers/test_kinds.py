@@ -78,7 +78,7 @@ FEW: dict[str, dict[str, Any]] = {
 # what has no meaning for a network is said in a sentence: the channel graph knows few operations, structural graphs need large layers
 REFUSED = (
     "ntk_sap draws Gaussian inputs", "the channel graph", "no channel of this network can be removed", "structured", "ramanujan",
-    "radix_net", "x_net", "bss cannot",
+    "radix_net", "x_net", "n_m", "bss cannot",
     "leverages need non-negative scores", "bn_scale needs a BatchNorm", "density 0.5 keeps ",
 )  # fmt: skip
 
@@ -128,7 +128,7 @@ def test_every_scorer_scores_every_kind_of_layer(kind: str, scorer: str) -> None
 
 
 OF_ANY = ("sparsify", "sparsify_tree", "greedy", "greedy_global", "greedy_matched", "uniform", "er", "erk")
-OWN_NUMBER = ("er_published", "radix_net", "ramanujan", "structured")
+OWN_NUMBER = ("er_published", "n_m", "radix_net", "ramanujan", "structured")
 
 
 @pytest.mark.parametrize("kind", KINDS)
