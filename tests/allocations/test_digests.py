@@ -1,4 +1,4 @@
-"""The masks of every preset are what they were before layers' counts could be chosen apart from weights."""
+"""The masks of every masker are what they were before the numbers of layers could be chosen apart from their weights."""
 
 import pytest
 
@@ -12,5 +12,7 @@ def test_masks_are_those_of_their_digest(line: str) -> None:
 
 
 def test_every_masker_has_a_line() -> None:
-    assert {path.stem for path in (conf_dir() / "masker").glob("*.yaml")} == {line.split()[2] for line in LINES}
+    # random is, by its allocations, the presets of these names: tests/allocations/test_contract.py
+    of_files = {path.stem for path in (conf_dir() / "masker").glob("*.yaml")} - {"random"}
+    assert of_files == {line.split()[2] for line in LINES}
     assert set(LINES) == set(recorded())
