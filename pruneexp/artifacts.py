@@ -120,7 +120,7 @@ class Artifacts:
         """
         key = self.dense_cell.key
         _check_data(key, self.store, self.dataset)
-        return self._filled(tensors(self.store, key, WEIGHTS, lambda found: _no_state(self, found)))
+        return filled(self, tensors(self.store, key, WEIGHTS, lambda found: _no_state(self, found)))
 
     @property
     def rewound_path(self) -> Path | None:
@@ -141,7 +141,7 @@ class Artifacts:
                 train(network, {}, self.recipe, self.data, self.device, epochs=epochs)
                 found = dict(network.state_dict())
                 put(path, found)
-        return self._filled(found)
+        return filled(self, found)
 
     @property
     def scored(self) -> nn.Module:
@@ -172,20 +172,27 @@ class Artifacts:
         batches = self.data.for_scoring() if looks else Batches(input_shape=self.data.input_shape)
         return pruned(self.method, self.scored, density, self.job.seed, batches, scores, structure=self.structure)
 
-    def start(self, cell: Cell) -> nn.Module:
-        """A copy of the network that the cell's training starts from, before its masks."""
+    def rewind(self, trained: nn.Module | None = None) -> nn.Module:
+        """A copy of the network that training goes back to; for rewind=none of the trained one, the dense one unless given."""
+        if (rewind := self.job.options.rewind) == "none" and trained is not None:
+            return copy.deepcopy(trained)
+        return copy.deepcopy(getattr(self, {"none": "dense", "epoch": "rewound", "init": "initial"}[rewind]))
+
+    def start(self, cell: Cell, trained: nn.Module | None = None) -> nn.Module:
+        """A copy of the network that the cell's training starts from, before its masks; `trained` as for `rewind`."""
         if cell.density == 1:
             return copy.deepcopy(self.initial)
-        options, treatments = self.job.options, self.job.setting.treatments
-        network = copy.deepcopy(getattr(self, {"none": "dense", "epoch": "rewound", "init": "initial"}[options.rewind]))
+        options, treatments, network = self.job.options, self.job.setting.treatments, self.rewind(trained)
         offered = {"initialisation": options.initialisation, "batchnorm_init": options.batchnorm_init}
         treated: nn.Module = treat("network", network, treatments, self.job.seed, **offered)
         return treated.to(self.device.where)
 
-    def _filled(self, state: Tensors) -> nn.Module:
-        network = copy.deepcopy(self.initial)
-        network.load_state_dict(state)
-        return network
+
+def filled(shared: Artifacts, state: Tensors) -> nn.Module:
+    """The job's network with these numbers."""
+    network = copy.deepcopy(shared.initial)
+    network.load_state_dict(state)
+    return network
 
 
 def _no_state(shared: Artifacts, found: Tensors) -> str:
@@ -219,13 +226,19 @@ def _check_data(key: str, store: Store, dataset: Dataset) -> None:
         )
 
 
+def dense_digest(shared: Artifacts) -> str:
+    """Of the dense network's weights: one that was made again may be another one."""
+    digest: str = (shared.store.read(shared.dense_cell.key) or {})["files"][WEIGHTS]
+    return digest
+
+
 def _scores_path(shared: Artifacts) -> Path:
     """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
     job = shared.job
-    later = {"masker", "allocation", "mask_update", "rewind", "rewind_epoch", "biases", "only", "exclude"}
+    later = {"masker", "allocation", "mask_update", "levels", "rewind", "rewind_epoch", "biases", "only", "exclude"}
     later |= {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
     described = job.setting.described[False][1] | {"seed": job.seed}
     identity = {name: value for name, value in described.items() if name not in later}
-    if shared.scored is not shared.initial:  # a dense network that was made again may be another one
-        identity["dense"] = (shared.store.read(shared.dense_cell.key) or {})["files"][WEIGHTS]
+    if shared.scored is not shared.initial:
+        identity["dense"] = dense_digest(shared)
     return shared.stored.path("scores", identity)

@@ -100,6 +100,11 @@ class Options(BaseModel):
         identity=True,
     )
     rewind_epoch: Natural = option(0, "rewind=epoch: after so many epochs", identity=True)
+    levels: Count = option(
+        1,
+        "when=trained: iterative magnitude pruning, train, prune and rewind so often, a share 1 - density^(1/levels) of what is left a level",
+        identity=True,
+    )
     rounds: Count = option(1, "how often scorer and masker take turns", identity=True)
     round_masker: Literal["masker", "greedy"] = option(
         "masker", "who masks in the rounds before the last", identity=True

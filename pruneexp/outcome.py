@@ -11,6 +11,7 @@ from torch import nn
 from pruneexp.artifacts import Artifacts
 from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.job import Job
+from pruneexp.levels import Levels
 from pruneexp.layers import Notes
 from pruneexp.measuring.asked import measured, with_names
 from pruneexp.network.compaction import compact
@@ -42,6 +43,7 @@ class Trial:
         fields: of the record, measured.
         seconds: that scoring, masking and measuring took, and then training.
         pruned: all its masks, as the content of a file.
+        epochs_before: of other trainings, as `pruneexp.levels.Levels` counts them.
     """
 
     piece: Piece
@@ -51,6 +53,7 @@ class Trial:
     fields: Record
     seconds: dict[str, float]
     pruned: bytes
+    epochs_before: int
 
     @property
     def masks_digest(self) -> str:
@@ -74,9 +77,10 @@ def measure(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Mod
     )  # fmt: skip
 
 
-def measure_later(cell: Cell, shared: Artifacts) -> Record:
+def measure_later(piece: Piece) -> Record:
     """What `measure` gives, of a cell that is finished: of its stored masks and the network that its training started from."""
-    network = shared.start(cell)
+    cell, shared = piece.cell, piece.order.shared
+    network = Levels(piece).start()
     wanted = everything(prunable(network))
     found = tensors(shared.store, cell.key, MASKS, lambda found: misfit(found, wanted))
     masks = {name: found[name] for name in wanted}  # in no fixed order there
@@ -106,6 +110,7 @@ def record_of(trial: Trial, trained: Trained, devices: list[str]) -> Record:
         **_held_out(row),
         "diverged": trained.diverged,
         "epochs": len(trained.history),
+        "total_epochs": trial.epochs_before + len(trained.history),
         "seconds": {name: round(value, 3) for name, value in trial.seconds.items()},
         "peak_memory_bytes": trained.peak_memory_bytes,
         "notes": trial.notes,

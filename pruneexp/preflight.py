@@ -20,6 +20,7 @@ from pruneexp.measuring.asked import is_measured
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.prunable import prunable
 from pruneexp.network.weights import MASKS, WEIGHTS
+from pruneexp.pruning.level_counts import check_levels
 from pruneexp.records.provenance import git_commit
 from pruneexp.records.store import Store, data_set
 from pruneexp.sweep import Grid, Slot
@@ -92,8 +93,11 @@ def check_sweep(store: Store, found: Found, elsewhere: Callable[[], None] = lamb
         if names not in networks:
             networks[names] = Network.of(job)
         wanted = chosen_weights(networks[names].module, job.options.only, job.options.exclude)
+        layers = [layer for layer in networks[names].layers if layer.name in wanted]
         for density in job.densities:
-            kept_count([layer for layer in networks[names].layers if layer.name in wanted], density)
+            kept_count(layers, density)
+            if density < 1 and job.options.levels > 1:
+                check_levels(density, job.options.levels, layers)
     elsewhere()
     selecting = sorted(
         jobs, key=lambda job: Selection.of(job.options) != LAST

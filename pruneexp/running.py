@@ -160,7 +160,7 @@ class Maker:
             check()
             with self.guard.guarded([piece], measuring := piece.recorded):
                 if measuring:
-                    self.store.amend(piece.key, measure_later(piece.cell, piece.order.shared))
+                    self.store.amend(piece.key, measure_later(piece))
                     say(piece.key, "measured.")
                 else:
                     try:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import safetensors.torch
 
+from pruneexp.levels import Levels
 from pruneexp.measuring.always import always
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
@@ -43,8 +44,9 @@ def prepared(piece: Piece) -> Trial:
         UserError: what scorer, masker, treatments and measurements raise.
     """
     shared, cell = piece.order.shared, piece.cell
-    pruned = shared.prune(cell.density) if cell.density < 1 else Pruned({})
-    network = shared.start(cell)
+    levels = Levels(piece)
+    pruned = levels.pruned() if cell.density < 1 else Pruned({})
+    network = levels.start()
     begin = time.perf_counter()
     trainee = trainee_of(cell, shared, network, pruned.masks)
     structure = shared.structure if trainee is network else Structure(trainee, shared.data.input_shape)
@@ -53,7 +55,7 @@ def prepared(piece: Piece) -> Trial:
     seconds = {"scoring": pruned.scoring, "masking": pruned.masking, "measuring": time.perf_counter() - begin}
     masks = safetensors.torch.save(pruned.masks or everything(prunable(network)))
     left = pruned.masks if trainee is network else {}
-    return Trial(piece, trainee, left, pruned.notes, fields, seconds, masks)
+    return Trial(piece, trainee, left, pruned.notes, fields, seconds, masks, levels.epochs_before)
 
 
 def train(trials: Sequence[Trial], ended: Ended) -> None:

@@ -14,7 +14,7 @@ PACKAGE = Path(pruneexp.__file__).resolve().parent
 ROOMS = [
     "errors", "seeding", "system", "components", "cell", "recipe", "network", "graphs", "data", "models", "topology", "scorers",
     "layers", "allocations", "maskers", "mask_updates", "treatments", "training", "records", "loading", "exporting", "measuring",
-    "jobs", "sweep", "pruning", "means", "artifacts", "worklist", "order", "groups", "outcome", "tracked", "failures", "guard",
+    "jobs", "sweep", "pruning", "means", "artifacts", "worklist", "order", "levels", "groups", "outcome", "tracked", "failures", "guard",
     "trials", "running", "launchers", "fits", "preflight", "reports", "planning", "status", "program", "api", "completion", "usage",
     "commandline", "cli", "studies",
 ]  # fmt: skip
@@ -35,8 +35,8 @@ NEVER = [  # what no file of the first may import, though it lies below it
 ]
 TRUNK = [
     "api", "artifacts", "cell", "cli", "commandline", "completion", "components", "exporting", "failures", "guard", "jobs", "groups",
-    "launchers", "loading", "means", "measuring", "order", "outcome", "planning", "preflight", "program", "pruning", "recipe", "records",
-    "reports", "running", "status", "studies", "sweep", "tracked", "training", "treatments", "trials", "usage", "worklist",
+    "launchers", "levels", "loading", "means", "measuring", "order", "outcome", "planning", "preflight", "program", "pruning", "recipe",
+    "records", "reports", "running", "status", "studies", "sweep", "tracked", "training", "treatments", "trials", "usage", "worklist",
 ]  # fmt: skip
 LONGEST_CLASS, LONGEST_FUNCTION = 150, 60
 

@@ -23,6 +23,8 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     masker = components["masker"]
     if masker.about.removes_neurons and options.rounds > 1:
         raise UserError(f"masker={masker.label} removes neurons at once, and rounds={options.rounds}: set rounds=1.")
+    if options.levels > 1:
+        _check_levels(options, masker, treatments)
     for name, treatment in treatments.items():
         _check_treatment(name, treatment, options, masker, needs_scores(components))
     _check_rewind(options, components["recipe"])
@@ -79,6 +81,31 @@ def _check_treatment(name: str, treatment: Component, options: Options, masker: 
         raise UserError(f"treatment={name} goes by scores, and masker={masker.label} has none.")
     if treatment.about.beside is not None:
         treatment.about.beside(options)
+
+
+def _check_levels(options: Options, masker: Component, treatments: Mapping[str, Component]) -> None:
+    """Raise UserError where pruning level by level has no meaning, or would ask for what earlier levels have thrown away."""
+    levels = f"levels={options.levels}"
+    if options.when == "init":
+        raise UserError(
+            f"{levels} trains before each pruning, and when=init prunes once before training: set when=trained."
+        )
+    if not masker.about.needs_scores:
+        raise UserError(
+            f"{levels} goes by the scores of trained networks, and masker={masker.label} looks at none: choose another masker, or levels=1."
+        )
+    if masker.about.removes_neurons:
+        raise UserError(f"masker={masker.label} removes neurons at once, and {levels} prunes bit by bit: set levels=1.")
+    if options.rounds > 1:
+        raise UserError(
+            f"{levels} scores and masks once a level, and rounds={options.rounds} more often: set one of them to 1."
+        )
+    moving = next((name for name, treatment in treatments.items() if treats(treatment) == "masks"), None)
+    if moving is not None and options.rewind == "none":
+        raise UserError(
+            f"treatment={moving} may bring back weights whose trained values earlier levels have thrown away ({levels} rewind=none):"
+            " choose rewind=init or rewind=epoch."
+        )
 
 
 def _check_rewind(options: Options, recipe: Component) -> None:

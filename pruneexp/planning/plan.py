@@ -60,7 +60,8 @@ def print_plan(grid: Grid) -> None:
     Cells of one setting are one row. The time of a missing cell is the median training time of recorded ones, of this grid or another,
     with the same data set, model and recipe on the same device; where there is none, that of a few training steps on random
     images, timed now unless ``plan.time=false``. What scoring, masking and measuring take is added where cells that are
-    pruned alike are recorded. A cell that goes on from an epoch takes its share of the training. One that may end early by its patience
+    pruned alike are recorded. A cell that goes on from an epoch takes its share of the training, one of several levels so much for each,
+    though another may have left some. One that may end early by its patience
     takes what such cells took that are recorded; where there are none, at most the time of all epochs. Dense networks that missing
     cells start from are made too where they are not there: they are counted beside the grid, whose cells they are not.
     """
@@ -120,7 +121,8 @@ def _estimate(
             epochs, early = slot.job.setting.make("recipe").epochs, recorded.ended_early(slot)
             row.most = early is None and slot.job.options.patience > 0
             share = seconds * (1 - slot.job.first_epoch(slot.density) / epochs)
-            row.seconds = (share if early is None else early) + recorded.others(slot)
+            levels = slot.job.options.levels if slot.density < 1 else 1
+            row.seconds = levels * ((share if early is None else early) + recorded.others(slot))
 
 
 def _summary(rows: Sequence[Row], dense: Sequence[Row], device: Device, asked: bool) -> str:

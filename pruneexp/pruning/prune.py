@@ -65,8 +65,16 @@ def pruned(
     if found.unscored:
         found.notes["unscored_layers"] = len(found.unscored)
     found.masks = everything(found.scores) | found.masks
-    if density == 1:
-        return found
+    return found if density == 1 else treated(found, method, target, density, seed)
+
+
+def treated(found: Pruned, method: Method, target: Target, density: float, seed: int) -> Pruned:
+    """Masks after the method's treatments of masks, if it has any.
+
+    Raises:
+        UserError: what the treatments raise, or they bring back what the target's previous masks prune.
+    """
+    model = target.model
     begin, before = time.perf_counter(), turned(outputs_first, model, found.masks)
     offered = {"scores": turned(outputs_first, model, found.scores), "notes": found.notes}
     if asked_for("wiring", "masks", method.treatments):

@@ -21,7 +21,7 @@ Number = float | None  # of a graph that may have none: an empty layer's lambda_
 FIGURES = (  # that tables and trackers have under the names that they have here; a record may lack some
     "density", "accuracy", "loss", "train_accuracy", "train_loss", "validation_accuracy", "validation_loss", "selected_epoch",
     "lambda2_min", "imdb", "imdb_sum", "imdb_norm", "imdb_layers", "effective_density", "collapsed_layers", "dead_filters", "macs",
-    "parameters", "kept", "prunable", "epochs", "peak_memory_bytes",
+    "parameters", "kept", "prunable", "epochs", "total_epochs", "peak_memory_bytes",
 )  # fmt: skip
 
 
@@ -76,6 +76,7 @@ class Fields(Strict):
     selected_epoch: Natural | None = None  # whose weights were tested and saved, as history.csv counts
     diverged: bool
     epochs: Natural = 0
+    total_epochs: Natural | None = None  # those of the dense network and of earlier levels that it comes from, too
     lambda2_min: Number
     imdb: Number
     imdb_norm: Number = None
