@@ -174,8 +174,8 @@ def test_levels_are_those_of_a_loop_by_hand(rewind: str, tmp_path: Path) -> None
     (job,) = expand([*words, f"data_dir={folder / 'data'}"]).jobs
     shared, first = Artifacts(job, Store(str(tmp_path / "none"))), 1 if rewind == "epoch" else 0
 
-    def trained_by(network: nn.Module, masks: Masks, **stretch: int) -> nn.Module:
-        train(network.train(), masks, shared.recipe, shared.data, shared.device, **stretch)
+    def trained_by(network: nn.Module, masks: Masks, epochs: int = 3, start: int = 0) -> nn.Module:
+        train(network.train(), masks, shared.recipe, shared.data, shared.device, epochs=epochs, start=start)
         return network
 
     initial, masks, expected = shared.initial, Masks(), list[State]()

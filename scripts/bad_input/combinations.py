@@ -58,7 +58,9 @@ LINES = {  # what is wrong with the lines below it
         "when=trained rewind=init rewind_epoch=1", "rewind=none", "when=init rewind=none",
         "when=init rewind=epoch rewind_epoch=1 recipe.epochs=3", "rewind=epoch rewind_epoch=-1",
         "when=trained rewind=epoch rewind_epoch=1.5 recipe.epochs=3", "rounds=2 round_masker=erk", "rounds=1.0", "rounds=[1,2]",
-        "when=trained treatment=reinit rewind=none recipe.epochs=0",
+        "when=trained treatment=reinit rewind=none recipe.epochs=0", "levels=3", "when=trained levels=0", "when=trained levels=1.5",
+        "when=trained levels=3 rounds=2", "when=trained levels=3 masker=erk", "when=trained levels=3 masker=structured",
+        "when=trained levels=3 rewind=none treatment=shuffle", "when=trained levels=1000000", "when=trained levels=2 densities=[0.00001]",
     ],
     "the selection of an epoch": [
         "select=best_validation", "patience=3", "select=best_validation patience=3", "select=best_validation dataset.validation=0",
