@@ -46,7 +46,8 @@ KINDS = {
     **{f"rewind={name}": ("masker=greedy_global", *words) for name, words in REWINDS.items()},
     "a masker that draws": ("masker=sparsify", "rewind=init"),
     "some layers": (
-        "masker=greedy", "exclude=[Linear]", "scorer=l2", "biases=frozen", "dataset.validation=20", "select=best_validation",
+        "masker=greedy", "allocation=erk", "exclude=[Linear]", "scorer=l2", "biases=frozen", "dataset.validation=20",
+        "select=best_validation",
     ),
 }  # fmt: skip
 THREE, TWO = ("levels=3", "densities=[0.512]"), ("levels=2", "densities=[0.64]")  # the first two levels are the same
@@ -348,6 +349,7 @@ def test_the_plan_counts_levels(run: Command, monkeypatch: pytest.MonkeyPatch) -
         (("when=init",), "levels=3 trains before each pruning, and when=init prunes once before training: set when=trained."),
         (("masker=erk",), "levels=3 goes by the scores of trained networks, and masker=erk looks at none: choose another masker"),
         (("masker=structured",), "masker=structured removes neurons at once, and levels=3 prunes bit by bit: set levels=1."),
+        (("masker=random", "allocation=erk"), "levels=3 goes by the scores of trained networks"),
         (("rounds=2",), "levels=3 scores and masks once a level, and rounds=2 more often: set one of them to 1."),
         (("treatment=shuffle", "rewind=none"), "treatment=shuffle may bring back weights whose trained values earlier levels"),
         (("levels=0",), "levels must be a whole number, at least 1, got 0"),

@@ -53,6 +53,7 @@ RIGHT = {  # what is taken, and why
     ("checkpoint", "dangling link"): "as none: the training starts at its begin",
     ("scores", "dangling link"): "as none: they are made, and take the link's place",
     ("rewound network", "dangling link"): "as none: it is made, and takes the link's place",
+    ("network of a level", "dangling link"): "as none: it is made, and takes the link's place",
 }
 
 

@@ -19,7 +19,7 @@ from pruneexp.studies.published.computed import of_regressions
 from pruneexp.studies.published.networks import of_networks
 from pruneexp.studies.topology import mge_pool, source
 from pruneexp.system import files
-from scripts.damaged_files.sound import ARCHIVES, REWOUND, RUN, SCORED, UNFINISHED
+from scripts.damaged_files.sound import ARCHIVES, LEVELS, REWOUND, RUN, SCORED, UNFINISHED
 
 ANEW = "it is made anew, and a line says so"
 LEFT_OUT = "it is left out by name"
@@ -109,6 +109,7 @@ READERS = {
     "checkpoint": Reader("unfinished/.*.checkpoint", UNFINISHED, ANEW, forge=false_checkpoint),
     "scores": Reader("scored/.artifacts/scores-*", SCORED, ANEW, forge=false_artifact),
     "rewound network": Reader("rewound/.artifacts/rewound-*", REWOUND, ANEW, forge=false_artifact),
+    "network of a level": Reader("levels/.artifacts/level-*", LEVELS, ANEW, forge=false_artifact),
     "images.npy": Reader("data/digits/train_images.npy", ("data_dir=data",), forge=false_array),
     "labels.npy": Reader("data/digits/train_labels.npy", ("data_dir=data",), forge=false_array),
     "seal of the arrays": Reader("data/digits/sha256", ("data_dir=data",)),

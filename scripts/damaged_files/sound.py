@@ -18,6 +18,7 @@ RUN = ("densities=[1.0,0.5]", "results_dir=runs")
 UNFINISHED = ("recipe.epochs=3", "trainer.checkpoint_seconds=0.000001", "results_dir=unfinished")
 SCORED = ("scorer=snip", "recipe.train_images=128", "results_dir=scored")
 REWOUND = ("recipe.epochs=2", "when=trained", "rewind=epoch", "rewind_epoch=1", "results_dir=rewound")
+LEVELS = ("when=trained", "levels=2", "results_dir=levels")
 ARCHIVES = {
     "cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz", "tiny_imagenet": "tiny-imagenet-200.zip",
     "caltech101": "caltech-101.zip", "flowers102": "flowers-102/102flowers.tgz", "tf_flowers": "flower_photos.tgz",
@@ -26,11 +27,18 @@ ARCHIVES = {
 
 def make(folder: Path) -> None:
     """Fill an empty folder."""
-    for words, before in ((RUN, _nothing), (UNFINISHED, killed_after(1)), (SCORED, _all_kept), (REWOUND, _nothing)):
+    commands = (
+        (RUN, _nothing),
+        (UNFINISHED, killed_after(1)),
+        (SCORED, _all_kept),
+        (REWOUND, _nothing),
+        (LEVELS, _nothing),
+    )
+    for words, before in commands:
         done = forked(folder, [*SMALL, *words], before=before)
         if done.code != (-9 if words is UNFINISHED else 0):
             raise SystemExit(f"a sound folder cannot be made: {done}")
-    for name in ("scored", "rewound"):  # what is kept for others is needed again
+    for name in ("scored", "rewound", "levels"):  # what is kept for others is needed again
         for cell in (folder / name).glob("*-d0.5-*"):
             shutil.rmtree(cell)
     (weights,) = (folder / "runs").glob("*-dense-dense-*/weights.safetensors")

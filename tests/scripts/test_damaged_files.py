@@ -12,7 +12,7 @@ from scripts.damaged_files.__main__ import FAULTS, HARMED, SOUND, TAKEN, UNTOLD,
 from scripts.damaged_files.readers import READERS
 
 SOME = [
-    ("checkpoint", "forged", "made anew"), ("rewound network", "forged", "made anew"),
+    ("checkpoint", "forged", "made anew"), ("rewound network", "forged", "made anew"), ("network of a level", "forged", "made anew"),
     ("the dense network", "forged", "sentence"), ("record.json", "FIFO", "sentence"),
     ("weights=, pickle", "pickle", "sentence"), ("records=", "/dev/zero", "sentence"), ("image of a folder", "HTML", "made anew"),
     ("pool", "10 GB", "sentence"), ("study's records", "nested", "sentence"), ("authors' table", "link loop", "sentence"),
