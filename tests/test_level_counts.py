@@ -10,7 +10,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from pruneexp.errors import UserError
-from pruneexp.maskers.layer import Layer
+from pruneexp.layers import Layer
 from pruneexp.pruning.level_counts import as_typed, check_levels, count_after
 
 TOTALS = st.integers(1, 10**8)

@@ -10,11 +10,13 @@ from lightning.pytorch.loggers import Logger
 from torch import nn
 
 from pruneexp.data.resident import Resident
+from pruneexp.mask_updates.update import MaskUpdate
 from pruneexp.network.masks import Masks
 from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.training.data_parallel import Reduction
 from pruneexp.training.device import Device
+from pruneexp.training.mask_changes import MaskChanges
 from pruneexp.training.selection import LAST, Selection
 from pruneexp.training.step import Counters, Step
 
@@ -29,6 +31,8 @@ class Course:
     diverged: bool = False  # the training loss stopped being finite, and with it the training
     chosen: int = -1  # the row of the epoch whose weights it leaves
     tested: tuple[float, float] = (math.nan, math.nan)
+    updates: int = 0  # of its masks, up to the chosen epoch's end
+    masks: Masks | None = None  # that those weights have, where they have changed
     seconds: float = 0.0  # this network's share of the time
 
 
@@ -43,6 +47,10 @@ class Branch:
         epochs: the recipe's epoch before which it ends.
         start: the one that it begins with.
         selection: which epoch's weights it leaves, and when it ends earlier; the data has validation images where that needs some.
+        update: how the masks change on the way, if they do; then `masks` are the masker's, which it may start otherwise.
+
+    Raises:
+        UserError: the training is too short for an update.
     """
 
     def __init__(
@@ -57,19 +65,29 @@ class Branch:
         start: int = 0,
         reduction: Reduction | None = None,
         selection: Selection = LAST,
+        update: MaskUpdate | None = None,
     ) -> None:
         self.network, self.recipe, self.data, self.loggers, self.reduction = network, recipe, data, loggers, reduction
         self.epochs, self.start, self.selection = epochs, start, selection
-        self.step = Step(network, masks, recipe, device, reduction)
+        self.step = Step(network, masks if update is None else update.start(masks), recipe, device, reduction)
+        self.changes: MaskChanges | None = None
+        if update is not None:
+            self.changes = MaskChanges(update, masks, self.step, (epochs - start) * data.steps(), data.seed)
         self.counters, self.batches, self.begun = Counters(), 0, 0
         self.course = Course()
         self.best: dict[str, torch.Tensor] = {}  # the state of the best epoch so far, where it is asked for
+        self.best_masks: Masks = {}  # and the masks, where they change
         self.closed = False  # it has ended, and somebody has taken over what it leaves
 
     @property
     def epoch(self) -> int:
         """The recipe's that is under way, or next."""
         return self.start + len(self.course.history)
+
+    @property
+    def done(self) -> int:
+        """Steps of the epochs that have ended."""
+        return len(self.course.history) * self.data.steps()
 
     @property
     def going(self) -> bool:
@@ -91,12 +109,16 @@ class Branch:
         optimiser: dict[str, object],
         history: list[dict[str, float]],
         best: dict[str, torch.Tensor],
+        masks: Masks | None = None,
+        best_masks: Masks | None = None,
     ) -> None:
-        """Go on from the end of an epoch: state dicts, and the rows so far, which the loggers are told."""
+        """Go on from the end of an epoch: state dicts, the rows so far, which the loggers are told, and masks that have changed."""
         self.network.load_state_dict(network)
         # the options are its own: where steps are recorded is no matter of the training that is gone on with
         self.step.optimiser.load_state_dict(self.step.optimiser.state_dict() | {"state": optimiser["state"]})
-        self.best = best
+        self.best, self.best_masks = best, best_masks or {}
+        if self.changes is not None and masks is not None:
+            self.changes.set(masks)
         self.course.history[:] = history
         self.course.diverged = not math.isfinite(history[-1]["train/loss"])
         for row in history:
@@ -117,6 +139,8 @@ class Branch:
         """Before each step of an epoch; of these the first has the epoch's own learning rate."""
         if self.recipe.lr_interval == "step":
             self.step.set_learning_rate(self.recipe.learning_rate(self.epoch + self.begun / self.data.steps()))
+        if self.changes is not None:
+            self.changes.before_step(self.done + self.begun)
         self.begun += 1
 
     def end_epoch(self) -> None:
@@ -136,6 +160,7 @@ class Branch:
         if self.selection.best and self.selection.chosen([*self.course.history, row]) == len(self.course.history):
             # where the network is, and nothing waits for it; before the row, whose epoch a signal then finds complete
             self.best = copy.deepcopy(self.network.state_dict())
+            self.best_masks = {} if self.changes is None else self.changes.masks()
         self.course.history.append(row)
         self.course.diverged = not math.isfinite(figures[0])
         self._log(row)
@@ -145,7 +170,13 @@ class Branch:
         self.course.chosen = self.selection.chosen(self.course.history)
         if self.is_earlier:
             self.network.load_state_dict(self.best)
+            if self.changes is not None:
+                self.changes.set(self.best_masks)
             self.step.settle()  # a checkpoint's weights, too
+
+        if self.changes is not None:
+            self.course.masks = self.changes.masks()
+            self.course.updates = self.changes.made((self.course.chosen + 1) * self.data.steps())
 
     def _log(self, row: dict[str, float]) -> None:
         for logger in self.loggers:

@@ -1,9 +1,9 @@
 """The training of one network that was interrupted goes on from its last checkpoint, or its last epoch's end after a signal or an error.
 
 A checkpoint holds what the rest of the training depends on at the end of an epoch: weights and BatchNorm statistics,
-those of the best epoch where it is to be selected, the optimiser's state, the epoch and the history. Learning
-rate, data order, augmentation and dropout follow from (seed, epoch) alone, so no state of a random generator is part of
-it, and a training that goes on ends in the very numbers of one that was never interrupted (bit for bit on a CPU).
+those of the best epoch where it is to be selected, masks that change, the optimiser's state, the epoch and the history. Learning
+rate, data order, augmentation and dropout follow from (seed, epoch) alone, and so does when masks change, so no state of a random
+generator is part of it, and a training that goes on ends in the very numbers of one that was never interrupted (bit for bit on a CPU).
 """
 
 import copy
@@ -73,7 +73,8 @@ class Checkpoint(lightning.Callback):
         state = trainer.strategy.broadcast(self._usable(branch) if trainer.is_global_zero else None)
         if state is None:
             return
-        branch.restore(state["network"], state["optimiser"], state["history"], state.get("best", {}))
+        parts = state["network"], state["optimiser"], state["history"], state.get("best", {})
+        branch.restore(*parts, state.get("masks"), state.get("best_masks"))
         self.seconds_before = state["seconds"]
         self.devices = list(dict.fromkeys([*state["devices"], *self.devices]))
         if trainer.is_global_zero:
@@ -114,6 +115,8 @@ class Checkpoint(lightning.Callback):
                 "seconds": self.seconds_before + branch.course.seconds,
                 "devices": self.devices,
                 **({"best": branch.best} if branch.best else {}),  # which is not changed in place
+                **({} if branch.changes is None else {"masks": branch.changes.masks()}),
+                **({"best_masks": branch.best_masks} if branch.best_masks else {}),
             }
 
     def _save(self, then: str = "; training goes on") -> None:

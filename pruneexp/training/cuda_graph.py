@@ -111,14 +111,20 @@ class Replayed:
     the steps change must stay in place: parameters, the optimiser's state, running statistics, learning rates, masks. The first
     shapes of batches are recorded each for itself; further ones are made as they are, and so is everything where a
     recording fails, after one sentence.
+
+    Args:
+        steps, recorder: as said.
+        differs: whether the next call is of other steps than are recorded, and made as it is.
     """
 
-    def __init__(self, steps: Steps, recorder: Recorder) -> None:
-        self.steps, self.recorder = steps, recorder
+    def __init__(self, steps: Steps, recorder: Recorder, differs: Callable[[], bool] = lambda: False) -> None:
+        self.steps, self.recorder, self.differs = steps, recorder, differs
         self.recordings: dict[tuple[torch.Size, ...], Recording] = {}
         self.failed = False
 
     def __call__(self, batches: Sequence[Split]) -> list[torch.Tensor]:
+        if self.differs():
+            return self.steps(batches)
         shapes = tuple(images.shape for images, _ in batches)
         if shapes not in self.recordings and len(self.recordings) < SHAPES:
             self.recordings[shapes] = Recording(batches)
@@ -162,4 +168,6 @@ def few_launches(steps: Sequence[Step], feeds: Sequence[int], device: Device) ->
         return Round(steps, feeds)
     side_by_side = streams(len(steps) + 1)[1:] if len(steps) > 1 else []
     together = Round(steps, feeds, side_by_side)
-    return Replayed(together, CudaGraph()) if device.graphs else together
+    if not device.graphs:
+        return together
+    return Replayed(together, CudaGraph(), lambda: any(step.instead is not None for step in steps))

@@ -14,6 +14,7 @@ from lightning.pytorch.strategies import DDPStrategy
 from torch import distributed, nn
 
 from pruneexp.data.resident import Resident
+from pruneexp.mask_updates.update import MaskUpdate
 from pruneexp.network.masks import Masks
 from pruneexp.recipe import Recipe
 from pruneexp.training.branch import Branch, Course
@@ -38,6 +39,7 @@ class Work:
     epochs: int
     start: int
     selection: Selection
+    update: MaskUpdate | None = None
 
 
 @dataclass
@@ -115,7 +117,7 @@ def _train(rank: int, device: Device, folder: Path, tell: Tell) -> Outcome:
     data = work.data.shared(rank, device.devices, where)
     loggers = [Relay(tell)] if rank == 0 else []
     part, stretch = (data, device, loggers), (work.epochs, work.start)
-    branch = Branch(work.network, work.masks, work.recipe, *part, *stretch, Reduction(), work.selection)
+    branch = Branch(work.network, work.masks, work.recipe, *part, *stretch, Reduction(), work.selection, work.update)
     fit(MaskedClassifier([branch], device), device, work.epochs, work.callbacks, strategy=Unwrapped())
     states = [callback.state_dict() for callback in work.callbacks]
     return Outcome(work.network.state_dict(), branch.course, states, peak_memory(device))

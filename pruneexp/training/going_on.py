@@ -18,7 +18,8 @@ def fault(state: Mapping[str, Any], branch: Branch) -> str:
 
     The tensors have the names, shapes and types of the branch's own; parameters and momentum are finite, unless its loss is not, and
     no step count or mean square is below zero; the optimiser's options are the branch's; the history has a row for each of the branch's
-    epochs from the first on, with the recipe's learning rate.
+    epochs from the first on, with the recipe's learning rate. Masks that change keep as many weights of each layer as the updates so far
+    have left.
 
     Args:
         state: of a checkpoint.
@@ -44,6 +45,8 @@ def _fault(state: Mapping[str, Any], branch: Branch) -> str:
         return f"of its network {why}"
     if why := _of_best(state, branch):
         return f"of its best epoch {why}"
+    if why := _of_masks(state, branch):
+        return why
     if not math.isfinite(state["history"][-1]["train/loss"]):
         return ""
     return not_finite(_parameters(state["network"], branch) | _buffers(state["optimiser"]))
@@ -61,6 +64,22 @@ def _of_best(state: Mapping[str, Any], branch: Branch) -> str:
         return why
     row = state["history"][branch.selection.chosen(state["history"])]
     return not_finite(_parameters(state["best"], branch)) if math.isfinite(row["validation/loss"]) else ""
+
+
+def _of_masks(state: Mapping[str, Any], branch: Branch) -> str:
+    if branch.changes is None:
+        return ""
+    epochs = {"masks": len(state["history"])}
+    if branch.selection.best:
+        epochs["best_masks"] = branch.selection.chosen(state["history"]) + 1
+    like = branch.changes.masks()
+    for part, done in epochs.items():
+        if why := misfit(state.get(part), like):
+            return f"of its {part} {why}"
+        for name, count in branch.changes.left(done * branch.data.steps()).items():
+            if (found := int(state[part][name].sum())) != count:
+                return f"of its {part} {name} keeps {found} weights and should keep {count}"
+    return ""
 
 
 def _of_history(rows: list[Any], branch: Branch) -> str:

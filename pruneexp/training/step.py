@@ -1,5 +1,7 @@
 """One optimiser step of one network."""
 
+from collections.abc import Callable
+
 import torch
 from torch import nn
 from torch.nn import functional
@@ -50,6 +52,7 @@ class Step:
         self.pruned: list[torch.Tensor] = [self.parameters[name] for name in masks]
         # in the memory layout of their weights, without which a foreach operation is one launch for each
         self.kept = [torch.empty_like(self.parameters[name]).copy_(mask) for name, mask in masks.items()]
+        self.instead: Callable[[], None] | None = None  # of the next optimiser step: what uses its gradients otherwise
         self.shadow: Shadow | None = None  # from the first images on
         self.settle()
         # a number would be part of what is recorded
@@ -72,7 +75,7 @@ class Step:
                 self.shadow.hand_over_gradients()
         if self.reduction is not None:
             self.reduction.gradients(self.parameters.values(), len(labels))
-        self.optimiser.step()
+        (self.instead or self.optimiser.step)()
         self.settle()
         return logits.detach()
 

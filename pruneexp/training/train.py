@@ -13,6 +13,7 @@ from torch import nn
 
 from pruneexp.data.resident import Resident
 from pruneexp.errors import UserError
+from pruneexp.mask_updates.update import MaskUpdate
 from pruneexp.network.masks import Masks, check
 from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
@@ -35,6 +36,8 @@ class Trained:
     peak_memory_bytes: int
     history: list[dict[str, float]] = field(default_factory=list)
     chosen: int = -1  # the row of the epoch whose weights it leaves
+    updates: int = 0  # of its masks, up to that epoch's end
+    masks: Masks | None = None  # that those weights have, where they have changed
 
 
 @dataclass
@@ -47,6 +50,7 @@ class Trainee:
     loggers: Sequence[Logger] = ()
     start: int = 0  # the recipe's epoch that its training begins with
     selection: Selection = LAST
+    update: MaskUpdate | None = None  # how the masks change; they are then the masker's
 
 
 def train(
@@ -60,15 +64,16 @@ def train(
     epochs: int | None = None,
     start: int = 0,
     selection: Selection = LAST,
+    update: MaskUpdate | None = None,
 ) -> Trained:
     """Train `network` in place under `masks` by `recipe`; test accuracy is that of the last epoch or of the one that is selected, on the
     test images, which are looked at once, at the end.
 
     With `epochs` it stops after so many of the recipe's, with `start` it begins with that one, at its learning rate and in its order
     of the images, as if the network had been trained so far; the optimiser's state begins at zero. A loss that stops being finite ends the
-    training early and is reported as diverged, with the accuracy the network then has.
+    training early and is reported as diverged, with the accuracy the network then has. With `update` the masks change on the way.
     """
-    trainee = Trainee(network, masks, data, loggers, start, selection)
+    trainee = Trainee(network, masks, data, loggers, start, selection, update)
     return train_together([trainee], recipe, device, callbacks, epochs=epochs)[0]
 
 
@@ -103,7 +108,7 @@ def train_together(
     if device.devices > 1:
         (one,) = trainees
         stretch = (epochs or recipe.epochs, one.start)
-        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, *stretch, one.selection)
+        work = Work(one.network, one.masks, recipe, one.data, device, callbacks, *stretch, one.selection, one.update)
         outcome = fit_on_devices(work, one.loggers)
         outcome.course.seconds = time.perf_counter() - start
         trained = _trained(outcome.course, outcome.peak_memory_bytes)
@@ -129,7 +134,7 @@ def train_together(
 
 def _branch(one: Trainee, recipe: Recipe, device: Device, epochs: int) -> Branch:
     data = (one.data, device, one.loggers)
-    return Branch(one.network, one.masks, recipe, *data, epochs, one.start, selection=one.selection)
+    return Branch(one.network, one.masks, recipe, *data, epochs, one.start, selection=one.selection, update=one.update)
 
 
 def _trained(course: Course, memory: int) -> Trained:
@@ -141,4 +146,6 @@ def _trained(course: Course, memory: int) -> Trained:
         peak_memory_bytes=memory,
         history=course.history,
         chosen=course.chosen,
+        updates=course.updates,
+        masks=course.masks,
     )

@@ -1,0 +1,32 @@
+"""RigL: weights grow where the loss has the steepest gradient.
+
+Evci, Gale, Menick, Castro & Elsen 2020, "Rigging the lottery: making all tickets winners", section 3 and Algorithm 1.
+"""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+
+from pruneexp.components.options import component
+from pruneexp.mask_updates.exchange import Exchange
+from pruneexp.mask_updates.update import Weight
+
+
+@component("mask_update", name="rigl")
+@dataclass(frozen=True)
+class RigL(Exchange):
+    """Each layer's smallest weights give way to those of the highest |gradient| of the batch's loss.
+
+    An update takes the place of the optimiser's step: the batch's gradients, which training has of pruned weights too, say what grows,
+    and move nothing; momentum stands still. BatchNorm's statistics see the batch as they see any other. The paper begins with masks of
+    the densities ``erk``.
+
+    >>> RigL(interval=100).times(1000)
+    range(100, 750, 100)
+    """
+
+    replaces: ClassVar[bool] = True
+
+    def worth(self, weight: Weight, generator: torch.Generator) -> torch.Tensor | None:
+        return None if weight.gradient is None else weight.gradient.abs()
