@@ -2,8 +2,9 @@
 
 import copy
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from lightning.pytorch.loggers import Logger
@@ -76,7 +77,6 @@ class Branch:
         self.counters, self.batches, self.begun = Counters(), 0, 0
         self.course = Course()
         self.best: dict[str, torch.Tensor] = {}  # the state of the best epoch so far, where it is asked for
-        self.best_masks: Masks = {}  # and the masks, where they change
         self.closed = False  # it has ended, and somebody has taken over what it leaves
 
     @property
@@ -103,22 +103,14 @@ class Branch:
         """Whether the classifier alone is trained in this epoch."""
         return self.epoch < self.recipe.frozen_epochs
 
-    def restore(
-        self,
-        network: dict[str, torch.Tensor],
-        optimiser: dict[str, object],
-        history: list[dict[str, float]],
-        best: dict[str, torch.Tensor],
-        masks: Masks | None = None,
-        best_masks: Masks | None = None,
-    ) -> None:
-        """Go on from the end of an epoch: state dicts, the rows so far, which the loggers are told, and masks that have changed."""
-        self.network.load_state_dict(network)
+    def restore(self, state: Mapping[str, Any]) -> None:
+        """Go on from the end of an epoch, as a checkpoint has it: state dicts, masks, the rows so far, which the loggers are told."""
+        self.network.load_state_dict(state["network"])
         # the options are its own: where steps are recorded is no matter of the training that is gone on with
-        self.step.optimiser.load_state_dict(self.step.optimiser.state_dict() | {"state": optimiser["state"]})
-        self.best, self.best_masks = best, best_masks or {}
-        if self.changes is not None and masks is not None:
-            self.changes.set(masks)
+        self.step.optimiser.load_state_dict(self.step.optimiser.state_dict() | {"state": state["optimiser"]["state"]})
+        self.best, history = state.get("best", {}), state["history"]
+        if self.changes is not None:
+            self.changes.restore(state["masks"])
         self.course.history[:] = history
         self.course.diverged = not math.isfinite(history[-1]["train/loss"])
         for row in history:
@@ -160,7 +152,8 @@ class Branch:
         if self.selection.best and self.selection.chosen([*self.course.history, row]) == len(self.course.history):
             # where the network is, and nothing waits for it; before the row, whose epoch a signal then finds complete
             self.best = copy.deepcopy(self.network.state_dict())
-            self.best_masks = {} if self.changes is None else self.changes.masks()
+            if self.changes is not None:
+                self.changes.best = self.changes.masks()
         self.course.history.append(row)
         self.course.diverged = not math.isfinite(figures[0])
         self._log(row)
@@ -171,7 +164,7 @@ class Branch:
         if self.is_earlier:
             self.network.load_state_dict(self.best)
             if self.changes is not None:
-                self.changes.set(self.best_masks)
+                self.changes.set(self.changes.best)
             self.step.settle()  # a checkpoint's weights, too
 
         if self.changes is not None:

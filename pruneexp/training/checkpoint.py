@@ -73,8 +73,7 @@ class Checkpoint(lightning.Callback):
         state = trainer.strategy.broadcast(self._usable(branch) if trainer.is_global_zero else None)
         if state is None:
             return
-        parts = state["network"], state["optimiser"], state["history"], state.get("best", {})
-        branch.restore(*parts, state.get("masks"), state.get("best_masks"))
+        branch.restore(state)
         self.seconds_before = state["seconds"]
         self.devices = list(dict.fromkeys([*state["devices"], *self.devices]))
         if trainer.is_global_zero:
@@ -115,8 +114,7 @@ class Checkpoint(lightning.Callback):
                 "seconds": self.seconds_before + branch.course.seconds,
                 "devices": self.devices,
                 **({"best": branch.best} if branch.best else {}),  # which is not changed in place
-                **({} if branch.changes is None else {"masks": branch.changes.masks()}),
-                **({"best_masks": branch.best_masks} if branch.best_masks else {}),
+                **({"masks": branch.changes.state()} if branch.changes is not None else {}),
             }
 
     def _save(self, then: str = "; training goes on") -> None:

@@ -69,16 +69,16 @@ def _of_best(state: Mapping[str, Any], branch: Branch) -> str:
 def _of_masks(state: Mapping[str, Any], branch: Branch) -> str:
     if branch.changes is None:
         return ""
-    epochs = {"masks": len(state["history"])}
+    epochs, like = {"last": len(state["history"])}, branch.changes.masks()
     if branch.selection.best:
-        epochs["best_masks"] = branch.selection.chosen(state["history"]) + 1
-    like = branch.changes.masks()
+        epochs["best"] = branch.selection.chosen(state["history"]) + 1
     for part, done in epochs.items():
-        if why := misfit(state.get(part), like):
-            return f"of its {part} {why}"
+        masks = state["masks"][part]
+        if why := misfit(masks, like):
+            return f"of its {part} masks {why}"
         for name, count in branch.changes.left(done * branch.data.steps()).items():
-            if (found := int(state[part][name].sum())) != count:
-                return f"of its {part} {name} keeps {found} weights and should keep {count}"
+            if (found := int(masks[name].sum())) != count:
+                return f"of its {part} masks that of {name} keeps {found} weights and should keep {count}"
     return ""
 
 

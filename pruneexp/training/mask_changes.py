@@ -34,6 +34,7 @@ class MaskChanges:
         self.update, self.step, self.steps, self.seed = update, step, steps, seed
         self.counts = {name: int(mask.sum()) for name, mask in masks.items()}
         self.times = update.times(steps)
+        self.best: Masks = {}  # those of the best epoch so far, where it is asked for
 
     def made(self, done: int) -> int:
         """How many updates a training of so many steps has made."""
@@ -76,3 +77,12 @@ class MaskChanges:
         """Go on with these masks; the weights are settled by whoever changes them too."""
         for name, kept in zip(self.counts, self.step.kept, strict=True):
             kept.copy_(masks[name])
+
+    def state(self) -> dict[str, Masks]:
+        """What goes on from a checkpoint: the masks, and those of the best epoch so far."""
+        return {"last": self.masks(), "best": self.best}
+
+    def restore(self, state: Mapping[str, Masks]) -> None:
+        """Go on from a `state`."""
+        self.set(state["last"])
+        self.best = state["best"]
