@@ -9,8 +9,10 @@ from pruneexp.components import foreign
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.setting import Setting
+from pruneexp.mask_updates.update import check_times
 from pruneexp.network.outputs import logits
 from pruneexp.network.plain import plain
+from pruneexp.recipe import Recipe
 from pruneexp.system import memory
 
 UNSIZED = nn.parameter.UninitializedParameter  # of a lazy layer, which `check_runs` refuses
@@ -42,6 +44,22 @@ def check_room(job: Job, classes: int, input_shape: tuple[int, ...]) -> None:
             f" {memory.said(needed)} of memory for them: {memory.said(free)} are free here, which would do for {free // (4 * copies):,}"
             " parameters; choose a smaller model."
         )
+
+
+def images_of_epoch(setting: Setting, recipe: Recipe) -> int:
+    """How many images an epoch of training has."""
+    there = setting.sizes.train_count - (setting.components["dataset"].value("validation") or 0)
+    return min(recipe.train_images or there, there)
+
+
+def check_updates(job: Job) -> None:
+    """Raise UserError where the training of a job's pruned networks is too short for a mask to change as it is asked to."""
+    setting = job.setting
+    update = setting.make("mask_update") if "mask_update" in setting.components else None
+    if update is not None and (density := min(job.densities)) < 1:
+        recipe: Recipe = setting.make("recipe")
+        steps = -(-images_of_epoch(setting, recipe) // recipe.batch_size)
+        check_times(update, (recipe.epochs - job.first_epoch(density)) * steps)
 
 
 def check_runs(job: Job, network: nn.Module, classes: int, input_shape: tuple[int, ...]) -> None:

@@ -2,10 +2,12 @@
 
 import hashlib
 import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import safetensors.torch
 from torch import nn
 
 from pruneexp.artifacts import Artifacts
@@ -13,13 +15,16 @@ from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.job import Job
 from pruneexp.levels import Levels
 from pruneexp.layers import Notes
+from pruneexp.mask_updates.update import MaskUpdate
+from pruneexp.measuring.always import always
 from pruneexp.measuring.asked import measured, with_names
 from pruneexp.network.compaction import compact
 from pruneexp.network.export import exported
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import freeze_biases, prunable
 from pruneexp.network.removal import remove
-from pruneexp.network.weights import MASKS, SMALLER, WEIGHTS, misfit, packed
+from pruneexp.network.structure import Structure
+from pruneexp.network.weights import MASKS, MASKS_AT_START, SMALLER, WEIGHTS, misfit, packed
 from pruneexp.order import Piece
 from pruneexp.records.artifact_store import tensors
 from pruneexp.records.provenance import provenance
@@ -28,6 +33,7 @@ from pruneexp.system.places import told
 from pruneexp.training.device import TEST_PRECISION
 from pruneexp.training.train import Trained
 
+OF_START = ("density", "effective_density", "lambda2_min", "imdb", "imdb_norm", "dead_filters")  # before masks change
 OF_THIS_RUN = (*PLACES, *marked("command"), "launcher", "logger", "figure", "measurement")
 
 
@@ -38,12 +44,14 @@ class Trial:
     Attributes:
         piece: which cell, of which job.
         network: what is trained, in place.
-        masks: on it; none where what they prune was removed.
+        masks: on it; none where what they prune was removed. Where masks change in training the masker's before it.
         notes: what the masker, treatments and training have to report.
         fields: of the record, measured.
         seconds: that scoring, masking and measuring took, and then training.
-        pruned: all its masks, as the content of a file.
+        pruned: all its masks, as the content of a file; where they change in training the masker's before it.
         epochs_before: of other trainings, as `pruneexp.levels.Levels` counts them.
+        update: how they change in training.
+        began: those that training begins with, as the content of a file, where they change.
     """
 
     piece: Piece
@@ -54,6 +62,8 @@ class Trial:
     seconds: dict[str, float]
     pruned: bytes
     epochs_before: int
+    update: MaskUpdate | None = None
+    began: bytes = b""
 
     @property
     def masks_digest(self) -> str:
@@ -67,6 +77,36 @@ def trainee_of(cell: Cell, shared: Artifacts, network: nn.Module, masks: Masks) 
     if shared.job.options.biases == "frozen" and cell.density < 1:
         freeze_biases(trainee)
     return trainee
+
+
+def update_of(cell: Cell, shared: Artifacts) -> MaskUpdate | None:
+    """How a cell's masks change while it trains, if they do."""
+    if cell.density == 1 or "mask_update" not in shared.job.setting.components:
+        return None
+    update: MaskUpdate | None = shared.job.setting.make("mask_update")
+    return update
+
+
+def graph(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:
+    """What every record says of masks, and what the job asks to be measured: of the weights that training starts from."""
+    structure = shared.structure if trainee is network else Structure(trainee, shared.data.input_shape)
+    fields = always(network, masks, trainee, shared.wiring, structure.macs)
+    return fields | measure(shared, network, masks, trainee)
+
+
+def changed(trial: Trial, trained: Trained) -> None:
+    """Put into a trial the masks that its training has left: what is said of the network is then said of these.
+
+    The figures `OF_START` of those that it began with are nested under ``start``, beside ``mask_updates``, the number of updates made.
+    """
+    if trained.masks is None:
+        return
+    begin, shared = time.perf_counter(), trial.piece.order.shared
+    network = shared.start(trial.piece.cell)
+    start = {name: trial.fields[name] for name in OF_START}
+    trial.fields = graph(shared, network, trained.masks, network) | {"start": start, "mask_updates": trained.updates}
+    trial.masks, trial.pruned = trained.masks, safetensors.torch.save(trained.masks)
+    trial.seconds["measuring"] += time.perf_counter() - begin
 
 
 def measure(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:
@@ -138,7 +178,7 @@ def files_of(trial: Trial) -> dict[str, bytes]:
         network = {SMALLER: exported(trial.network, shared.data.input_shape)}
     else:
         network = {WEIGHTS: packed(compact(trial.network.state_dict(), trial.masks))}
-    return {MASKS: trial.pruned, **network}
+    return {MASKS: trial.pruned, **network} | ({MASKS_AT_START: trial.began} if trial.began else {})
 
 
 def last_figures(trial: Trial, trained: Trained) -> dict[str, float]:

@@ -87,6 +87,7 @@ def check_sweep(store: Store, found: Found, elsewhere: Callable[[], None] = lamb
     for job in jobs:
         _check_parts(job)
         _check_trainer(job)
+        fits.check_updates(job)
         names = str(
             [job.options.weights, *(job.setting.components[group].identity() for group in ("dataset", "model"))]
         )

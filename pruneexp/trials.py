@@ -10,12 +10,10 @@ from typing import TYPE_CHECKING
 import safetensors.torch
 
 from pruneexp.levels import Levels
-from pruneexp.measuring.always import always
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
-from pruneexp.network.structure import Structure
 from pruneexp.order import Piece
-from pruneexp.outcome import Trial, last_figures, measure, record_of, trainee_of
+from pruneexp.outcome import Trial, changed, graph, last_figures, record_of, trainee_of, update_of
 from pruneexp.pruning.rounds import Pruned
 from pruneexp.records.record import Record
 from pruneexp.system.console import console, say
@@ -48,14 +46,15 @@ def prepared(piece: Piece) -> Trial:
     pruned = levels.pruned() if cell.density < 1 else Pruned({})
     network = levels.start()
     begin = time.perf_counter()
-    trainee = trainee_of(cell, shared, network, pruned.masks)
-    structure = shared.structure if trainee is network else Structure(trainee, shared.data.input_shape)
-    fields = always(network, pruned.masks, trainee, shared.wiring, structure.macs)
-    fields |= measure(shared, network, pruned.masks, trainee)
+    update = update_of(cell, shared)
+    first = pruned.masks if update is None else update.start(pruned.masks)
+    trainee = trainee_of(cell, shared, network, first)
+    fields = graph(shared, network, first, trainee)
     seconds = {"scoring": pruned.scoring, "masking": pruned.masking, "measuring": time.perf_counter() - begin}
     masks = safetensors.torch.save(pruned.masks or everything(prunable(network)))
     left = pruned.masks if trainee is network else {}
-    return Trial(piece, trainee, left, pruned.notes, fields, seconds, masks, levels.epochs_before)
+    began = b"" if update is None else safetensors.torch.save(first)
+    return Trial(piece, trainee, left, pruned.notes, fields, seconds, masks, levels.epochs_before, update, began)
 
 
 def train(trials: Sequence[Trial], ended: Ended) -> None:
@@ -84,6 +83,7 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
             trial.seconds["training"] = trained.seconds + checkpoints[number].seconds_before
             if len(trials) > 1:
                 trial.notes["members"] = len(trials)
+            changed(trial, trained)
             record, after = record_of(trial, trained, checkpoints[number].devices), trained.history[-1]["epoch"] + 1
             for logger in loggers[number]:
                 logger.log_metrics(last_figures(trial, trained), step=int(after))
@@ -103,7 +103,7 @@ def train(trials: Sequence[Trial], ended: Ended) -> None:
 def _trainee(trial: Trial, loggers: Sequence["Logger"]) -> Trainee:
     order = trial.piece.order
     start, selection = order.job.first_epoch(trial.piece.cell.density), Selection.of(order.job.options)
-    return Trainee(trial.network, trial.masks, order.shared.data, loggers, start, selection)
+    return Trainee(trial.network, trial.masks, order.shared.data, loggers, start, selection, trial.update)
 
 
 def _teller(trial: Trial) -> Callable[[str], None]:

@@ -8,6 +8,7 @@ from pruneexp.components.component import Component
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.identity import needs_scores
+from pruneexp.mask_updates.update import MaskUpdate
 from pruneexp.treatments.treat import treats
 
 
@@ -29,11 +30,34 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
         _check_treatment(name, treatment, options, masker, needs_scores(components))
     _check_rewind(options, components["recipe"])
     _check_selection(options, components["dataset"])
+    _check_update(options, components)
     starts = any("batchnorm_init" in treatment.asks for treatment in treatments.values())
     if options.batchnorm_init != "ones" and options.weights != "none" and not starts:
         raise UserError(
             f"batchnorm_init={options.batchnorm_init} starts BatchNorm's weights, and weights={options.weights} brings them: set"
             " batchnorm_init=ones."
+        )
+
+
+def _check_update(options: Options, components: Mapping[str, Component]) -> None:
+    """Raise UserError where masks cannot change in training as they are asked to; whether the training is long enough is known later."""
+    component, masker = components.get("mask_update"), components["masker"]
+    update = None if component is None else component.make()
+    if component is None or update is None:
+        return
+    said = f"mask_update={component.label}"
+    if not isinstance(update, MaskUpdate):
+        raise UserError(
+            f"{said} must make what pruneexp.mask_updates.update.MaskUpdate describes, and gives {shown(update)}."
+        )
+    if masker.about.removes_neurons:
+        raise UserError(
+            f"{said} changes masks, and masker={masker.label} removes neurons and leaves none: set mask_update=none."
+        )
+    if update.shrinks and (early := _selecting(options)):
+        raise UserError(
+            f"{said} prunes until a late step, and {' and '.join(early)} may leave the network of an earlier one, with more weights than"
+            " its density says: set select=last and patience=0."
         )
 
 
@@ -119,9 +143,14 @@ def _check_rewind(options: Options, recipe: Component) -> None:
         )
 
 
-def _check_selection(options: Options, dataset: Component) -> None:
+def _selecting(options: Options) -> list[str]:
+    """What a job asks for that goes by validation images, as it is typed."""
     asked = [f"select={options.select}"] if options.select != "last" else []
-    asked += [f"patience={options.patience}"] if options.patience else []
+    return asked + ([f"patience={options.patience}"] if options.patience else [])
+
+
+def _check_selection(options: Options, dataset: Component) -> None:
+    asked = _selecting(options)
     if asked and dataset.value("validation") == 0:
         raise UserError(
             f"dataset={dataset.label} holds out no training images for {' and '.join(asked)} to go by: set dataset.validation=N, their"

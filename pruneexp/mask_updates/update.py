@@ -1,7 +1,7 @@
 """What training asks of a mask update."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import ClassVar, Protocol, runtime_checkable
 
 import torch
 
@@ -43,6 +43,7 @@ class Moment:
     updates: int
 
 
+@runtime_checkable
 class MaskUpdate(Protocol):
     """How the masks of a network change while it trains.
 

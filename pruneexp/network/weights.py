@@ -18,6 +18,9 @@ from pruneexp.network.prunable import PROJECTIONS, classifier, prunable
 from pruneexp.system import files
 
 WEIGHTS, MASKS, SMALLER = "weights.safetensors", "masks.safetensors", "network.pt2"  # in a finished cell's folder
+MASKS_AT_START = (
+    "masks_start.safetensors"  # of a cell whose masks change while it trains; the others are those of its weights
+)
 COUNTER = ".num_batches_tracked"
 OTHERWISE = ("googlenet", "inception")  # made with aux_logits and transform_input where torchvision loads weights
 

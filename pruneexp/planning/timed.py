@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 from torch import nn
 
 from pruneexp.cell import canonical
+from pruneexp.fits import images_of_epoch
 from pruneexp.jobs.setting import Setting
 from pruneexp.planning.size import Size
 from pruneexp.recipe import Recipe
@@ -46,12 +47,12 @@ class Timed:
         if (kind := _kind(slot)) not in self.known:
             self.tell(f"timing {setting.names()['model']} at density {slot.density:g}")
             network = size.smaller(self._whole(setting), setting, slot.density)
-            images = _images(setting, recipe)
+            images = images_of_epoch(setting, recipe)
             self.known[kind] = (
                 epoch_seconds(network, recipe, self.device, setting.sizes, images, self.most, frozen) / images
             )
         epochs = recipe.epochs if frozen else recipe.epochs - (1 - FROZEN) * recipe.frozen_epochs
-        return epochs * _images(setting, recipe) * self.known[kind]
+        return epochs * images_of_epoch(setting, recipe) * self.known[kind]
 
     def _whole(self, setting: Setting) -> nn.Module:
         """The network with its numbers, kept until another is asked for."""
@@ -70,9 +71,3 @@ def _kind(slot: Slot) -> str:
 
 def _model(setting: Setting) -> object:
     return setting.components["model"].identity()
-
-
-def _images(setting: Setting, recipe: Recipe) -> int:
-    """How many images an epoch has."""
-    there = setting.sizes.train_count - (setting.components["dataset"].value("validation") or 0)
-    return min(recipe.train_images or there, there)

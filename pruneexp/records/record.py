@@ -49,6 +49,17 @@ class Times(Strict):
     measuring: Seconds = 0.0
 
 
+class Start(Strict):
+    """What a record says of the masks that a training began with, where it changed them."""
+
+    density: Annotated[float, Field(gt=0, le=1)]
+    effective_density: Share | None
+    lambda2_min: Number
+    imdb: Number
+    imdb_norm: Number
+    dead_filters: Natural
+
+
 class Data(Strict):
     """The data that was trained and tested on."""
 
@@ -90,6 +101,8 @@ class Fields(Strict):
     seconds: Times
     layers: Annotated[list[Layer], Field(min_length=1)]
     notes: dict[str, Any] = {}
+    start: Start | None = None
+    mask_updates: Natural | None = None  # made up to the end of the epoch whose weights were tested
     topology: dict[str, Number] = {}
     latency: dict[str, dict[str, Seconds]] = {}
     device: str

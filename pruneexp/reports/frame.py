@@ -23,6 +23,7 @@ SETTING = [*GROUPS, "options", "precision", "asked_density"]  # what a row of a 
 NETWORK = ["dataset", "model", "recipe", "precision"]  # whose accuracies can be compared
 METHOD = ["scorer", "masker", "options"]  # of a pruned network
 OF_ALL = ("components", "neurons", "pruning_seconds", "training_seconds")  # made of several fields
+OF_UPDATES = ("start", "mask_updates")  # of cells whose masks change while they train
 WHOLE = ("asked_density", "seed", "diverged")
 ABOUT = ("device", "git_commit", "command", "key", "digest")
 Named = tuple[Record, Mapping[str, str]]
@@ -133,7 +134,7 @@ def tidy(records: Iterable[Named], labels: Labels | None = None) -> pd.DataFrame
         row["training_seconds"] = seconds["training"]
         if "kept_neurons" in (notes := record.get("notes", {})):
             row["neurons"] = notes["kept_neurons"] / notes["neurons"]
-        for name in shown_of(record):
+        for name in (*shown_of(record), *(name for name in OF_UPDATES if name in record)):
             row |= flat(name, record[name])
         row |= {name: record[name] for name in ABOUT} | told.options
         row["test_precision"] = precision_of_test(record)
