@@ -4,11 +4,11 @@ import pandas as pd
 
 from pruneexp.components.options import component
 from pruneexp.records.record import FIGURES
-from pruneexp.reports.frame import OF_ALL
+from pruneexp.reports.frame import OF_ALL, OF_UPDATES
 from pruneexp.reports.table import AGGREGATED
 from pruneexp.reports.text import number
 
-KNOWN = {*FIGURES, *OF_ALL, *AGGREGATED}
+KNOWN = {*FIGURES, *OF_ALL, *OF_UPDATES, *AGGREGATED}
 FEW = 3  # figures of a measurement that a page has room for; the CSV has all
 OTHERS = ("latency",)  # that have a column of their own
 
