@@ -68,9 +68,20 @@ def exchanged(kept: torch.Tensor, size: torch.Tensor, worth: torch.Tensor, k: in
         kept: bool, with at least k entries True.
         size, worth: of the same shape; even if they are not finite the count stays.
     """
-    flat = kept.flatten().clone()
-    inside = flat.nonzero()[:, 0]
-    flat[inside[size.flatten()[inside].argsort(stable=True)[:k]]] = False
-    outside = (~flat).nonzero()[:, 0]
-    flat[outside[worth.flatten()[outside].argsort(descending=True, stable=True)[:k]]] = True
-    return flat.view(kept.shape)
+    left = kept.flatten().index_fill(0, ranked(size, kept)[:k], False)
+    return left.index_fill(0, ranked(worth, ~left, descending=True)[:k], True).view(kept.shape)
+
+
+def ranked(values: torch.Tensor, among: torch.Tensor, descending: bool = False) -> torch.Tensor:
+    """The places in the flat tensor of the entries in `among`, by their values, those of equal ones in their order; after them all others.
+
+    The host waits for nothing, and no value, such as one that is not a number, brings an entry before those in `among`.
+
+    Args:
+        values, among: of as many entries, the second bool.
+
+    Returns:
+        int64 [entries].
+    """
+    order = values.flatten().argsort(descending=descending, stable=True)
+    return order[(~among.flatten())[order].byte().argsort(stable=True)]

@@ -12,7 +12,7 @@ from pydantic import Field
 from pruneexp.components.options import component
 from pruneexp.components.values import Count
 from pruneexp.errors import UserError
-from pruneexp.mask_updates.exchange import ROUNDING, Until
+from pruneexp.mask_updates.exchange import ROUNDING, Until, ranked
 from pruneexp.mask_updates.update import Moment, Weight
 from pruneexp.network.masks import Masks, everything
 
@@ -60,8 +60,5 @@ class GMP:
 
     def mask(self, weight: Weight, moment: Moment, generator: torch.Generator) -> torch.Tensor:
         count = self.left(weight.value.numel(), weight.count, moment.number, moment.updates)
-        inside = weight.kept.flatten().nonzero()[:, 0]
-        largest = weight.value.detach().flatten()[inside].abs().argsort(descending=True, stable=True)[:count]
-        mask = torch.zeros_like(weight.kept).flatten()
-        mask[inside[largest]] = True
-        return mask.view(weight.kept.shape)
+        largest = ranked(weight.value.detach().abs(), weight.kept, descending=True)[:count]
+        return torch.zeros_like(weight.kept).flatten().index_fill(0, largest, True).view(weight.kept.shape)

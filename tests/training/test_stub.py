@@ -157,6 +157,24 @@ def test_what_waits_is_trained_without_a_recording_and_the_next_with_one(place: 
     assert found[3 * place : 3 * place + 3] == [{"epochs": 3, "replays": 0}, *NEXT]
 
 
+# masks that change
+
+
+def test_an_update_of_masks_is_made_as_it_is_and_what_is_recorded_is_replayed_around_it() -> None:
+    """Of two networks trained at once the first one's masks change, after 3, 6 and 9 steps; every fifth batch is smaller."""
+    found = said("mask_changes")
+    for of in found.values():
+        replayed = [0, 0, 0, 1, 0, 1, 1, 1, 1, 0, 1, 1, 1, 1, 0]
+        assert [of[name]["replayed"] for name in ("none", "set", "gmp")] == [
+            replayed
+        ] * 3  # theirs come between two steps
+        assert of["rigl"]["replayed"] == [0, 0, 0, 0, 0, 1, 0, 1, 1, 0, 1, 1, 1, 1, 0]
+        assert {name: one["updates"][0] for name, one in of.items()} == {"none": 0, "rigl": 3, "set": 3, "gmp": 3}
+        waits = {name: one["waits"] - of["none"]["waits"] for name, one in of.items()}
+        masks = of["rigl"]["masks"][0]  # are read at the end; SET's numbers are drawn on the CPU
+        assert waits == {"none": 0, "rigl": masks, "gmp": masks, "set": masks * 4}
+
+
 # an epoch
 
 
