@@ -42,8 +42,8 @@ def written_options(target: str, kind: str) -> dict[str, Written]:
         made = inside.get("__init__", made)
     supplied = {"self", *CONTRACT.get(kind, ())}
     return {
-        name: Written(None if default is None else typed(_value(default)), tuple(_values(hint, module)))
-        for name, hint, default in _arguments(made)
+        name: Written(None if default is None else typed(_value(default)), tuple(_values(hint, home)))
+        for name, hint, default, home in _arguments(made, module)
         if name not in supplied
     }
 
@@ -74,17 +74,27 @@ def _defined(module: str) -> dict[str, Any]:
     return found
 
 
-def _arguments(made: ast.AST | None) -> Iterator[tuple[str, ast.AST | None, ast.AST | None]]:
-    """Name, annotation and default of a function's arguments, or of a dataclass's fields."""
+def _named(name: str, module: str) -> tuple[Any, str]:
+    """What a name stands for in a module of pruneexp, and the module that defines it; None where that is none of pruneexp."""
+    found = _defined(module).get(name)
+    if isinstance(found, ast.ImportFrom):
+        return _named(name, found.module) if found.module is not None else (None, module)
+    return found, module
+
+
+def _arguments(made: ast.AST | None, module: str) -> Iterator[tuple[str, ast.AST | None, ast.AST | None, str]]:
+    """Name, annotation and default of a function's arguments, or of a dataclass's fields, and the module that says so."""
     if isinstance(made, ast.ClassDef):
+        for base in made.bases:
+            yield from _arguments(*_named(ast.unparse(base), module))
         for node in made.body:
             if isinstance(node, ast.AnnAssign) and isinstance(node.target, ast.Name):
-                yield node.target.id, node.annotation, node.value
+                yield node.target.id, node.annotation, node.value, module
     elif isinstance(made, ast.FunctionDef):
         given = made.args
         defaults = [None] * (len(given.args) - len(given.defaults)) + given.defaults
         for argument, default in zip([*given.args, *given.kwonlyargs], [*defaults, *given.kw_defaults], strict=True):
-            yield argument.arg, argument.annotation, default
+            yield argument.arg, argument.annotation, default, module
 
 
 def _value(default: ast.AST) -> Any:
@@ -95,13 +105,11 @@ def _value(default: ast.AST) -> Any:
 def _values(hint: ast.AST | None, module: str) -> Iterator[str]:
     """The values that an annotation allows, where it names them, itself or by a name that its module defines or imports."""
     if isinstance(hint, ast.Name):
-        named = _defined(module).get(hint.id)
+        named, home = _named(hint.id, module)
         if hint.id == "bool":
             yield from FLAGS
-        elif isinstance(named, ast.ImportFrom) and named.module is not None:
-            yield from _values(hint if hint.id in _defined(named.module) else None, named.module)
         elif isinstance(named, ast.expr):
-            yield from _values(named, module)
+            yield from _values(named, home)
     elif isinstance(hint, ast.BinOp):
         yield from (*_values(hint.left, module), *_values(hint.right, module))
     elif isinstance(hint, ast.Subscript) and ast.unparse(hint.value) in ("Literal", "Annotated"):

@@ -3,7 +3,7 @@
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -33,8 +33,7 @@ class Exchange(ABC):
         drop: share of a layer's weights that an update at the start would exchange.
     """
 
-    replaces: ClassVar[bool]
-    shrinks: ClassVar[bool] = False
+    shrinks = False
 
     interval: Count = 100
     until: Until = 0.75

@@ -4,7 +4,7 @@ Zhu & Gupta 2017, "To prune, or not to prune: exploring the efficacy of pruning 
 """
 
 from dataclasses import dataclass
-from typing import Annotated, ClassVar
+from typing import Annotated
 
 import torch
 from pydantic import Field
@@ -34,8 +34,8 @@ class GMP:
         until: share of the training's steps at which it has ended.
     """
 
-    replaces: ClassVar[bool] = False
-    shrinks: ClassVar[bool] = True
+    replaces = False
+    shrinks = True
 
     interval: Count = 100
     begin: Annotated[float, Field(ge=0, lt=1)] = 0.0

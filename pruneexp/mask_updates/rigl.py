@@ -4,7 +4,6 @@ Evci, Gale, Menick, Castro & Elsen 2020, "Rigging the lottery: making all ticket
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
@@ -26,7 +25,7 @@ class RigL(Exchange):
     range(100, 750, 100)
     """
 
-    replaces: ClassVar[bool] = True
+    replaces = True
 
     def worth(self, weight: Weight, generator: torch.Generator) -> torch.Tensor | None:
         return None if weight.gradient is None else weight.gradient.abs()

@@ -5,7 +5,6 @@ inspired by network science", Algorithm 1.
 """
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 
@@ -27,7 +26,7 @@ class Set(Exchange):
     range(100, 500, 100)
     """
 
-    replaces: ClassVar[bool] = False
+    replaces = False
 
     def worth(self, weight: Weight, generator: torch.Generator) -> torch.Tensor:
         order = torch.randperm(weight.kept.numel(), generator=generator)

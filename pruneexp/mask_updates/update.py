@@ -1,7 +1,7 @@
 """What training asks of a mask update."""
 
 from dataclasses import dataclass
-from typing import ClassVar, Protocol, runtime_checkable
+from typing import Protocol, runtime_checkable
 
 import torch
 
@@ -52,8 +52,11 @@ class MaskUpdate(Protocol):
         shrinks: whether a training that is cut short is left with more weights than the masker keeps.
     """
 
-    replaces: ClassVar[bool]
-    shrinks: ClassVar[bool]
+    @property
+    def replaces(self) -> bool: ...
+
+    @property
+    def shrinks(self) -> bool: ...
 
     def start(self, masks: Masks) -> Masks:
         """The masks that training begins with, of the masker's."""
