@@ -1,0 +1,86 @@
+"""Two-way analysis of variance of cells that share their seeds.
+
+    y_acs = mean + seed_s + allocation_a + choice_c + (allocation x choice)_ac + e_acs,
+
+e independent, normal, of one variance; the levels are fixed, and the seeds, which share initial weights and the order of the images, are
+blocks (Montgomery, Design and Analysis of Experiments, section 5.6). Sums of squares are of type II: what each effect adds to all that
+do not contain it, by least squares of the cells that are there. Of a whole factorial they are the sums of the squared deviations.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from scipy import stats
+
+from pruneexp.errors import UserError
+
+ALLOCATION, CHOICE, INTERACTION = "allocation", "choice", "interaction"
+FACTORS = [ALLOCATION, CHOICE]
+EFFECTS = [*FACTORS, INTERACTION]
+NOTHING = 1e-12  # of the squares: what rounding leaves of a residual
+
+
+@dataclass(frozen=True)
+class Variance:
+    """An analysis of variance.
+
+    Attributes:
+        effects: a row for each of `EFFECTS` that can be told: its sum of squares `ss`, its degrees of freedom `df`, `f`, `p`.
+        residual: mean square of the residual.
+        freedom: degrees of freedom of the residual.
+        cells: how many there are.
+    """
+
+    effects: pd.DataFrame
+    residual: float
+    freedom: int
+    cells: int
+
+
+def analysed(cells: pd.DataFrame) -> Variance:
+    """The analysis of variance of the cells.
+
+    Without any cell of some combination the interaction is that of the others; where none of it is left, it is not told.
+
+    Args:
+        cells: columns allocation, choice, seed and value, a row for each cell, none of them missing.
+
+    Raises:
+        UserError: cells are too few, or do not tell the levels of a factor apart, or there is no residual.
+    """
+    if any(cells[name].nunique() < 2 for name in FACTORS):
+        raise UserError("an analysis of variance needs cells of two allocations and two choices at least.")
+    together = cells[ALLOCATION].astype(str) + " " + cells[CHOICE].astype(str)
+    squares, freedom = _left(cells, together)
+    total = float(((cells["value"] - cells["value"].mean()) ** 2).sum())
+    if freedom < 1 or squares <= NOTHING * total:
+        raise UserError(
+            f"{len(cells)} cells of {cells['seed'].nunique()} seeds leave no residual to compare effects with: run two seeds at least."
+        )
+    both = _left(cells, cells[ALLOCATION], cells[CHOICE])
+    without = {ALLOCATION: CHOICE, CHOICE: ALLOCATION}
+    rows = {name: _beyond(_left(cells, cells[other]), both) for name, other in without.items()}
+    for name in FACTORS:
+        if rows[name][1] < cells[name].nunique() - 1:
+            raise UserError(f"the cells that are there do not tell the levels of {name} apart: run the missing ones.")
+    rows[INTERACTION] = _beyond(both, (squares, freedom))
+    effects = pd.DataFrame.from_dict(rows, orient="index", columns=["ss", "df"])
+    effects = effects[effects["df"] > 0]
+    residual = squares / freedom
+    effects["f"] = effects["ss"] / effects["df"] / residual
+    effects["p"] = stats.f.sf(effects["f"], effects["df"], freedom)
+    return Variance(effects, residual, freedom, len(cells))
+
+
+def _left(cells: pd.DataFrame, *factors: "pd.Series[str]") -> tuple[float, int]:
+    """What seeds and these factors leave of the values: the residual's sum of squares, and its degrees of freedom."""
+    x = pd.get_dummies(pd.concat([cells["seed"].astype(str), *factors], axis=1)).to_numpy(float)
+    y = cells["value"].to_numpy(float)
+    y = y - y.mean()
+    coefficients, _, rank, _ = np.linalg.lstsq(x, y)
+    return float(((y - x @ coefficients) ** 2).sum()), len(y) - int(rank)
+
+
+def _beyond(fewer: tuple[float, int], more: tuple[float, int]) -> tuple[float, int]:
+    return max(fewer[0] - more[0], 0.0), fewer[1] - more[1]

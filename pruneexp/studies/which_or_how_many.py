@@ -1,0 +1,261 @@
+"""How many or which: does the accuracy come of how many weights each layer keeps, or of which ones?
+
+    python -m pruneexp.studies.which_or_how_many [WORD ...] [--report-dir results]
+
+Reads the cells of `EXPERIMENTS`, in the results_dir and in records/which_or_how_many*.jsonl of the --report-dir, and trains nothing. WORDs
+are options of the experiments, such as recipe=smoke or results_dir=PATH. Writes tables/which_or_how_many-variance.{csv,md,json}, the shares
+of the variance and the answer; -means, the accuracies, with the figure of that name; -beyond, what the masks' graphs say besides.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from pruneexp.errors import UserError
+from pruneexp.records.store import Store
+from pruneexp.reports.frame import frame_of
+from pruneexp.reports.text import number
+from pruneexp.studies import report
+from pruneexp.studies.factorial.answer import answer, order, unseen
+from pruneexp.studies.factorial.beyond import MEASURES, beyond
+from pruneexp.studies.factorial.drawn import heat_map, told
+from pruneexp.studies.factorial.shares import shares
+from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE, FACTORS, Variance, analysed
+from pruneexp.sweep import Grid, Slot, grids
+
+NAME = "which_or_how_many"
+EXPERIMENTS = (NAME, f"{NAME}_snip")
+ABOVE = 1.5  # times chance: what has learned something
+LEGEND = f"""
+Two-way analysis of variance of the cells' accuracies, seeds as blocks, sums of squares of type II, for these levels (fixed effects).
+`share`: omega squared, V_k / (V_allocation + V_choice + V_interaction + s^2) with V_k = (SS_k - df_k s^2) / N, s^2 the residual's mean
+square and N the cells; what seeds differ by is left out, and a negative estimate, which means none, is shown as it is. `partial`:
+V_k / (V_k + s^2). In brackets 95 % intervals: of the partial form by inversion of the noncentral F, of the share by the same inversion
+of the three effects together. `accuracy`: in percent; `logit`: log(a / (100 - a)), which stretches what is near 0 and 100; `above
+chance`: accuracies without cells below {ABOVE:g} x chance.
+"""
+LEGEND_BEYOND = """
+Of the accuracies of each allocation and choice, means over seeds: `partial R2`, the share of what the allocation leaves of their
+variance that goes with the measure, with its 95 % interval by inversion of the noncentral F, and the F test. `slope`: accuracy, in
+points, that goes with one standard deviation more of it, beside the allocation. It is correlation, not cause: masks that differ in one
+measure differ in others.
+"""
+
+
+@dataclass(frozen=True)
+class Factorial:
+    """The cells of a factorial.
+
+    Attributes:
+        cells: a row for each that is asked for: allocation, choice, seed, accuracy, chance and `MEASURES`, NaN where it is missing.
+        of: what was trained.
+    """
+
+    cells: pd.DataFrame
+    of: str
+
+    @property
+    def there(self) -> pd.DataFrame:
+        return self.cells.dropna(subset="accuracy")
+
+    @property
+    def missing(self) -> str:
+        """Which cells are missing, in a sentence."""
+        lacking = self.cells[self.cells["accuracy"].isna()]
+        if lacking.empty:
+            return f"All {len(self.cells)} cells are there."
+        called = lacking[ALLOCATION] + " x " + lacking[CHOICE]
+        seeds = lacking["seed"].astype(str).groupby(called, sort=False).agg(", ".join)
+        which = "; ".join(f"{name} (seed {own})" for name, own in seeds.items())
+        return f"{len(lacking)} of {len(self.cells)} cells are missing: {which}."
+
+
+def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
+    """What is recorded of the pruned cells of these grids.
+
+    Args:
+        asked: that together are of each allocation, choice and seed once.
+        files: of records, besides those that the grids name.
+
+    Raises:
+        UserError: they are of several networks, data sets, densities or recipes; a record is damaged; or none is there.
+    """
+    rows, found = list[dict[str, object]](), list[pd.DataFrame]()
+    for grid in asked:
+        options = grid.jobs[0].options
+        found.append(frame_of(grid, Store(options.results_dir, [*options.records, *files])))
+        rows += [_row(slot) for slot in grid.slots if slot.density < 1]
+    cells = pd.DataFrame(rows).drop_duplicates("key")
+    if cells[[*FACTORS, "seed"]].duplicated().any():
+        raise UserError(
+            "a factorial is of one network, data set, recipe and density: name one of each, as in densities=[0.05], not several."
+        )
+    keys = {
+        cell.key: slot.cells[0].key for grid in asked for slot in grid.slots for cell in slot.cells
+    }  # of any precision
+    recorded = pd.concat(found, ignore_index=True)
+    figures = recorded.assign(key=recorded["key"].map(keys)).drop_duplicates("key")
+    figures = figures[figures["key"].isin(cells["key"])]
+    if figures.empty:
+        raise UserError(
+            f"none of the {len(cells)} cells is recorded: run +experiment={','.join(EXPERIMENTS)} first, or name records=[FILE] or"
+            " results_dir=PATH."
+        )
+    first = figures.iloc[0]
+    named = f"{first['model']} on {first['dataset']} at {100 * first['asked_density']:g} % ({first['recipe']})"
+    columns = ["key", "accuracy", "chance", *MEASURES]
+    return Factorial(cells.merge(figures[columns], on="key", how="left").drop(columns="key"), named)
+
+
+def _row(slot: Slot) -> dict[str, object]:
+    names = slot.cells[0].names
+    scorer, masker = names["scorer"], names["masker"]
+    choice = masker if scorer == "none" else f"{masker} {scorer}"
+    return {"key": slot.cells[0].key, ALLOCATION: names[ALLOCATION], CHOICE: choice, "seed": slot.job.seed}
+
+
+def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
+    """log(a / (100 - a)) of accuracies in percent; NaN of 0 and 100."""
+    inside = accuracy.where((accuracy > 0) & (accuracy < 100))
+    found: pd.Series[float] = np.log(inside / (100 - inside))  # type: ignore[assignment]
+    return found
+
+
+SCALES: dict[str, Callable[[pd.DataFrame], "pd.Series[float]"]] = {
+    "accuracy": lambda cells: cells["accuracy"],
+    "logit": lambda cells: logit(cells["accuracy"]),
+    "above chance": lambda cells: cells["accuracy"].where(cells["accuracy"] >= ABOVE * cells["chance"]),
+}
+
+
+def variances(cells: pd.DataFrame) -> tuple[dict[str, tuple[Variance, pd.DataFrame]], list[str]]:
+    """By scale the analysis of variance and the shares of its effects; and what there is to know of scales that lack cells.
+
+    Args:
+        cells: allocation, choice, seed, accuracy and chance, none without an accuracy.
+
+    Raises:
+        UserError: the accuracies cannot be analysed.
+    """
+    found, remarks = dict[str, tuple[Variance, pd.DataFrame]](), list[str]()
+    for scale, of in SCALES.items():
+        scaled = cells.assign(value=of(cells)).dropna(subset="value")
+        if lost := len(cells) - len(scaled):
+            remarks.append(f"{scale}: without {lost} of {len(cells)} cells.")
+        try:
+            variance = analysed(scaled)
+        except UserError as error:
+            if scale == "accuracy":
+                raise
+            remarks.append(f"{scale}: {error}")
+            continue
+        found[scale] = variance, shares(variance)
+    return found, remarks
+
+
+def table_of(found: dict[str, tuple[Variance, pd.DataFrame]]) -> pd.DataFrame:
+    """A row for each scale and effect, and one for the residual: ss, df, f, p and the shares."""
+    parts = []
+    for scale, (variance, of) in found.items():
+        part = variance.effects.join(of)
+        part.loc["residual", ["ss", "df"]] = variance.residual * variance.freedom, variance.freedom
+        part.insert(0, "scale", scale)
+        parts.append(part.rename_axis("effect").reset_index().assign(n=variance.cells))
+    return pd.concat(parts, ignore_index=True)[
+        ["scale", "effect", "n", *parts[0].columns.drop(["scale", "effect", "n"])]
+    ]
+
+
+def readable(table: pd.DataFrame) -> str:
+    """Sums of squares, tests, and shares in percent with their intervals."""
+    shown = table[["scale", "effect"]].assign(
+        ss=table["ss"].map(lambda value: f"{value:.4g}"), df=table["df"].astype(int), F=[number(f, 2) for f in table["f"]],
+        p=["" if np.isnan(p) else f"{p:.2g}" for p in table["p"]],
+    )  # fmt: skip
+    for name in ("share", "partial"):
+        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
+        shown[f"{name} (%)"] = [_interval(*(100 * value for value in three)) for three in ends]
+    return str(shown.to_markdown(index=False, disable_numparse=True))
+
+
+def _interval(value: float, low: float, high: float, digits: int = 1) -> str:
+    return "" if np.isnan(value) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
+
+
+def robust(found: dict[str, tuple[Variance, pd.DataFrame]]) -> str:
+    """Whether the other scales say the same of the larger share."""
+    said = {scale: order(of) for scale, (_, of) in found.items()}
+    return " ".join(
+        f"On the scale `{scale}` the answer is {'the same' if other == said['accuracy'] else f'another: {other} is the larger'}."
+        for scale, other in said.items()
+        if scale != "accuracy"
+    )
+
+
+def means_of(cells: pd.DataFrame) -> pd.DataFrame:
+    """Mean accuracy, n and the largest deviation from the mean of each allocation and choice, in the order of the cells."""
+    rows: Any = cells[[*FACTORS, "seed", "accuracy"]].to_dict("records")
+    return report.over_seeds(rows, FACTORS)
+
+
+def grid_of(means: pd.DataFrame, seeds: int) -> str:
+    """Allocations as rows and choices as columns."""
+    rows = zip(means["accuracy"], means["accuracy_spread"], means["n"], strict=True)
+    texts = means.assign(text=[told(*row, seeds).replace("\n", ", ") for row in rows])
+    grid = texts.pivot(index=ALLOCATION, columns=CHOICE, values="text").fillna("")
+    order_of = [list(dict.fromkeys(means[name])) for name in FACTORS]
+    return str(grid.loc[order_of[0], order_of[1]].to_markdown(disable_numparse=True))
+
+
+def readable_beyond(table: pd.DataFrame) -> str:
+    """Partial R^2 in percent."""
+    ends = zip(table["partial_r2"], table["low"], table["high"], strict=True)
+    shown = table[["measure", "n"]].assign(
+        slope=[number(slope, 2) for slope in table["slope"]],
+        r2=[_interval(*(100 * value for value in three)) for three in ends],
+        F=[number(f, 2) for f in table["f"]],
+        p=["" if np.isnan(p) else f"{p:.2g}" for p in table["p"]],
+    )
+    return str(shown.rename(columns={"r2": "partial R2 (%)"}).to_markdown(index=False, disable_numparse=True))
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    parser = report.parser(__doc__)
+    parser.add_argument("words", nargs="*", metavar="WORD", help="options of the experiments, such as results_dir=PATH")
+    options = parser.parse_args(arguments)
+    left = sorted((options.report_dir / "records").glob(f"{NAME}*.jsonl"))
+    asked = grids([f"+experiment={','.join(EXPERIMENTS)}", *options.words])
+    whole = factorial(asked, left)
+    cells = whole.there
+    try:
+        found, remarks = variances(cells)
+    except UserError as error:
+        raise UserError(f"{str(error).rstrip('.')} ({len(cells)} of {len(whole.cells)} cells are there).") from error
+    made, folder = report.made_by(NAME, arguments), options.report_dir
+    accuracy, of = found["accuracy"]
+    said = [
+        answer(of, accuracy.effects["p"], whole.of),
+        robust(found),
+        unseen(accuracy, cells),
+        whole.missing,
+        *remarks,
+    ]
+    table, seeds = table_of(found), whole.cells["seed"].nunique()
+    text = "\n\n".join([*filter(None, said), readable(table), " ".join(LEGEND.split())])
+    report.write_table(folder, f"{NAME}-variance", table, text, made)
+    means = means_of(cells)
+    heading = f"Accuracy in percent, mean over {seeds} seeds ± the largest deviation from it. {whole.missing}"
+    report.write_table(folder, f"{NAME}-means", means, f"{grid_of(means, seeds)}\n\n{heading}", made)
+    more = beyond(cells.assign(value=cells["accuracy"]))
+    report.write_table(
+        folder, f"{NAME}-beyond", more, f"{readable_beyond(more)}\n\n{' '.join(LEGEND_BEYOND.split())}", made
+    )
+    report.write_figure(folder, f"{NAME}-means", heat_map(means, seeds, f"Accuracy of {whole.of}"), made)
+
+
+if __name__ == "__main__":
+    report.run(main)
