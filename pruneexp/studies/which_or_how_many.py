@@ -29,7 +29,7 @@ from pruneexp.sweep import Grid, Slot, grids
 
 NAME = "which_or_how_many"
 EXPERIMENTS = (NAME, f"{NAME}_snip")
-ABOVE = 1.5  # times chance: what has learned something
+ABOVE, NEAR = 1.5, "above chance"  # times chance: what has learned something
 LEGEND = f"""
 Two-way analysis of variance of the cells' accuracies, seeds as blocks, sums of squares of type II, for these levels (fixed effects).
 `share`: omega squared, V_k / (V_allocation + V_choice + V_interaction + s^2) with V_k = (SS_k - df_k s^2) / N, s^2 the residual's mean
@@ -112,10 +112,11 @@ def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
 
 
 def _row(slot: Slot) -> dict[str, object]:
+    """What is asked for: the allocation by its preset's name, also where the masker's own rule is the same."""
     names = slot.cells[0].names
-    scorer, masker = names["scorer"], names["masker"]
-    choice = masker if scorer == "none" else f"{masker} {scorer}"
-    return {"key": slot.cells[0].key, ALLOCATION: names[ALLOCATION], CHOICE: choice, "seed": slot.job.seed}
+    choice = names["masker"] if names["scorer"] == "none" else f"{names['masker']} {names['scorer']}"
+    allocation = slot.job.setting.config[ALLOCATION]["name"]
+    return {"key": slot.cells[0].key, ALLOCATION: allocation, CHOICE: choice, "seed": slot.job.seed}
 
 
 def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
@@ -128,7 +129,7 @@ def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
 SCALES: dict[str, Callable[[pd.DataFrame], "pd.Series[float]"]] = {
     "accuracy": lambda cells: cells["accuracy"],
     "logit": lambda cells: logit(cells["accuracy"]),
-    "above chance": lambda cells: cells["accuracy"].where(cells["accuracy"] >= ABOVE * cells["chance"]),
+    NEAR: lambda cells: cells["accuracy"].where(cells["accuracy"] >= ABOVE * cells["chance"]),
 }
 
 
@@ -146,6 +147,9 @@ def variances(cells: pd.DataFrame) -> tuple[dict[str, tuple[Variance, pd.DataFra
         scaled = cells.assign(value=of(cells)).dropna(subset="value")
         if lost := len(cells) - len(scaled):
             remarks.append(f"{scale}: without {lost} of {len(cells)} cells.")
+        elif scale == NEAR:
+            remarks.append(f"No cell is below {ABOVE:g} x chance.")
+            continue
         try:
             variance = analysed(scaled)
         except UserError as error:

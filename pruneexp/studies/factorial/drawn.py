@@ -9,7 +9,7 @@ from pruneexp.reports.figures.drawing import panels, styled
 from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE
 
 CELL = (1.35, 0.62)  # inches
-LIGHT = 0.6  # of the range of colours: above it letters are black
+LIGHT = 0.5  # of the range of colours: above it letters are black
 
 
 @styled

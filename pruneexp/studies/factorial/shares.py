@@ -24,7 +24,7 @@ from pruneexp.studies.factorial.variance import NOTHING, Variance
 
 Floats = NDArray[np.float64]
 TAILS = (0.025, 0.975)
-DRAWS = 20_000
+DRAWS = 4000
 
 
 def shares(found: Variance, draws: int = DRAWS) -> pd.DataFrame:
@@ -44,9 +44,13 @@ def shares(found: Variance, draws: int = DRAWS) -> pd.DataFrame:
 def noncentralities(found: Variance, draws: int = DRAWS) -> Floats:
     """Draws [effects, draws] of the effects' noncentralities, with one residual variance in each draw."""
     rng = np.random.default_rng(0)
-    squares = rng.chisquare(found.freedom, draws) / (found.freedom * found.residual)  # 1 / sigma^2
+
+    def places() -> Floats:  # one in each of as many equal parts of 0 ... 1
+        return (rng.permutation(draws) + rng.uniform(size=draws)) / draws
+
+    precisions = stats.chi2.ppf(places(), found.freedom) / (found.freedom * found.residual)  # 1 / sigma^2
     pairs = zip(found.effects["ss"], found.effects["df"], strict=True)
-    drawn = np.array([special.chndtrinc(ss * squares, df, rng.uniform(size=draws)) for ss, df in pairs])
+    drawn = np.array([special.chndtrinc(ss * precisions, df, places()) for ss, df in pairs])
     return np.where(drawn > NOTHING, drawn, 0.0)  # its search ends above 0
 
 

@@ -1,0 +1,191 @@
+"""The study of how many or which, on records whose accuracies are planted."""
+
+import json
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from pruneexp.errors import UserError
+from pruneexp.records.store import Store
+from pruneexp.studies import which_or_how_many as study
+from pruneexp.studies.factorial.variance import analysed
+from pruneexp.sweep import Grid, Slot, grids
+from tests.reports.made_records import record
+
+ALLOCATIONS = ["erk", "like_snip", "like_synflow", "like_sparsify"]
+CHOICES = ["random", "random_regular", "greedy magnitude", "sparsify magnitude", "greedy snip"]
+Plan = Callable[[str, str, int], dict[str, Any] | None]
+
+
+@pytest.fixture(scope="module")
+def asked() -> list[Grid]:
+    return grids([f"+experiment={','.join(study.EXPERIMENTS)}"])
+
+
+def noise(*names: object) -> float:
+    return float(np.random.default_rng(list(map(hash_of, names))).normal())
+
+
+def hash_of(name: object) -> int:
+    return sum((k + 1) * ord(letter) for k, letter in enumerate(str(name)))
+
+
+def by_allocation(allocation: str, choice: str, seed: int) -> dict[str, Any]:
+    """Accuracy comes of the allocation, a little of the choice, and of the seed."""
+    mean = 60 + 5 * ALLOCATIONS.index(allocation) + 0.5 * CHOICES.index(choice) + 4 * seed
+    return {"accuracy": mean + noise(allocation, choice, seed), "dead_filters": CHOICES.index(choice) + seed}
+
+
+def by_choice(allocation: str, choice: str, seed: int) -> dict[str, Any]:
+    mean = 40 + 5 * CHOICES.index(choice) + 4 * seed
+    return {"accuracy": mean + noise(allocation, choice, seed), "dead_filters": 10 - CHOICES.index(choice)}
+
+
+def slots_of(asked: list[Grid]) -> list[Slot]:
+    return [slot for grid in asked for slot in grid.slots]
+
+
+def fill(asked: list[Grid], folder: Path, plan: Plan) -> None:
+    """Records of the pruned cells as `plan` has them, and of the dense ones."""
+    store = Store(folder)
+    for slot in slots_of(asked):
+        cell, row = slot.cells[0], study._row(slot)
+        planned = plan(str(row["allocation"]), str(row["choice"]), slot.job.seed) if slot.density < 1 else {}
+        if planned is not None:
+            store.write(cell.key, record(cell, **{"accuracy": 90.0, "classes": 10, **planned}), {}, [])
+
+
+def test_it_is_sixty_cells_of_four_allocations_and_five_choices(asked: list[Grid]) -> None:
+    pruned = [slot for slot in slots_of(asked) if slot.density < 1]
+    assert len({slot.cells[0].key for slot in pruned}) == len(pruned) == 60
+    assert {slot.density for slot in pruned} == {0.05}
+    rows = pd.DataFrame([study._row(slot) for slot in pruned])
+    assert list(rows["allocation"].unique()) == ALLOCATIONS
+    assert list(rows["choice"].unique()) == CHOICES
+    assert rows.groupby(["allocation", "choice"])["seed"].agg(list).map(tuple).unique().tolist() == [(0, 1, 2)]
+    assert sum(slot.density == 1 for slot in slots_of(asked)) == 3
+    assert {slot.job.setting.names()["recipe"] for slot in pruned} == {"laenen_cifar_5"}
+
+
+def run(folder: Path) -> dict[str, str]:
+    """The pages that the study writes of what is recorded in a folder."""
+    study.main([f"results_dir={folder / 'runs'}", "--report-dir", str(folder)])
+    return {
+        part: (folder / "tables" / f"which_or_how_many-{part}.md").read_text()
+        for part in ("variance", "means", "beyond")
+    }
+
+
+def test_an_accuracy_that_comes_of_the_allocation(asked: list[Grid], tmp_path: Path) -> None:
+    fill(asked, tmp_path / "runs", by_allocation)
+    pages = run(tmp_path)
+    assert "how many weights each layer keeps matters more, and the intervals do not overlap." in pages["variance"]
+    assert pages["variance"].count("Of resnet20 on cifar10 at 5 % (laenen_cifar_5), for these levels,") == 1
+    assert "On the scale `logit` the answer is the same." in pages["variance"]
+    assert "All 60 cells are there." in pages["variance"]
+    table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-variance.csv")
+    assert table["scale"].value_counts().to_dict() == {"accuracy": 4, "logit": 4}
+    assert "No cell is below 1.5 x chance." in pages["variance"]
+    rows = [(a, c, s, by_allocation(a, c, s)["accuracy"]) for a in ALLOCATIONS for c in CHOICES for s in range(3)]
+    cells = pd.DataFrame(rows, columns=["allocation", "choice", "seed", "value"])
+    found = analysed(cells)
+    ours = table[table["scale"] == "accuracy"].set_index("effect")
+    for name in ("ss", "df", "f", "p"):
+        assert ours[name][:3].to_dict() == pytest.approx(found.effects[name].to_dict(), rel=1e-4)
+    assert ours["ss"]["residual"] == pytest.approx(found.residual * 38, rel=1e-4)
+    means = pd.read_csv(tmp_path / "tables" / "which_or_how_many-means.csv")
+    wanted = cells.groupby(["allocation", "choice"])["value"].mean()
+    assert means.set_index(["allocation", "choice"])["accuracy"].to_dict() == pytest.approx(wanted.to_dict(), rel=1e-4)
+    assert f"{wanted['erk', 'greedy snip']:.1f} ± " in pages["means"]
+    for end in ("png", "svg", "pdf"):
+        assert (tmp_path / "figures" / f"which_or_how_many-means.{end}").exists()
+    told = json.loads((tmp_path / "tables" / "which_or_how_many-variance.json").read_text())
+    assert told["command"] == "python -m pruneexp.studies.which_or_how_many"
+
+
+def test_an_accuracy_that_comes_of_the_choice_and_goes_with_a_measure(asked: list[Grid], tmp_path: Path) -> None:
+    fill(asked, tmp_path / "runs", by_choice)
+    pages = run(tmp_path)
+    assert "which of them it keeps matters more, and the intervals do not overlap." in pages["variance"]
+    table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-beyond.csv").set_index("measure")
+    assert table["partial_r2"]["dead_filters"] > 0.9
+    assert table["slope"]["dead_filters"] < 0
+    assert table.loc["lambda2_min"].drop("n").isna().all()  # the same in all records
+    assert "correlation, not cause" in pages["beyond"]
+
+
+def test_missing_cells_are_named_and_the_rest_is_analysed(asked: list[Grid], tmp_path: Path) -> None:
+    def partly(allocation: str, choice: str, seed: int) -> dict[str, Any] | None:
+        if (allocation, choice) == ("like_snip", "sparsify magnitude") and seed > 0:
+            return None
+        if (allocation, choice, seed) == ("erk", "greedy snip", 2):
+            return {"accuracy": None, "loss": None, "diverged": True}
+        return by_allocation(allocation, choice, seed)
+
+    fill(asked, tmp_path / "runs", partly)
+    pages = run(tmp_path)
+    missing = "3 of 60 cells are missing: like_snip x sparsify magnitude (seed 1, 2); erk x greedy snip (seed 2)."
+    assert missing in pages["variance"]
+    assert missing in pages["means"]
+    table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-variance.csv").set_index(["scale", "effect"])
+    assert table["n"]["accuracy", "allocation"] == 57
+    assert table["df"]["accuracy", "residual"] == 35
+    means = pd.read_csv(tmp_path / "tables" / "which_or_how_many-means.csv").set_index(["allocation", "choice"])
+    assert means["n"]["like_snip", "sparsify magnitude"] == 1
+    assert ", n = 2 " in pages["means"]
+
+
+def test_cells_near_chance_are_left_out_once_and_said_to_be(asked: list[Grid], tmp_path: Path) -> None:
+    def low(allocation: str, choice: str, seed: int) -> dict[str, Any]:
+        guessing = allocation == "erk" and choice == "random"
+        return {"accuracy": 10.0 + seed} if guessing else by_allocation(allocation, choice, seed)
+
+    fill(asked, tmp_path / "runs", low)
+    text = run(tmp_path)["variance"]
+    assert "above chance: without 3 of 60 cells." in text
+    table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-variance.csv").set_index(["scale", "effect"])
+    assert table["n"]["above chance", "allocation"] == 57
+    assert table["df"]["above chance", "interaction"] == 11  # one combination has no cell
+
+
+@pytest.mark.parametrize(
+    ("keep", "why"),
+    [
+        (lambda a, c, s: s == 0, r"20 cells of 1 seeds leave no residual .* \(20 of 60 cells are there\)"),
+        (lambda a, c, s: a == "erk", r"two allocations and two choices at least \(15 of 60 cells are there\)"),
+        (lambda a, c, s: False, r"none of the 60 cells is recorded"),
+    ],
+    ids=["one seed", "one allocation", "none"],
+)
+def test_what_cannot_be_analysed_is_refused_in_a_sentence(
+    asked: list[Grid], tmp_path: Path, keep: Callable[..., bool], why: str
+) -> None:
+    fill(asked, tmp_path / "runs", lambda a, c, s: by_allocation(a, c, s) if keep(a, c, s) else None)
+    with pytest.raises(UserError, match=why):
+        run(tmp_path)
+    assert not (tmp_path / "tables").exists()
+
+
+def test_a_factorial_is_of_one_density(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="name one of each"):
+        study.main(["densities=[0.05,0.02]", f"results_dir={tmp_path}", "--report-dir", str(tmp_path)])
+
+
+def test_records_that_a_report_has_left_are_read_too(asked: list[Grid], tmp_path: Path) -> None:
+    fill(asked, tmp_path / "elsewhere", by_allocation)
+    records = Store(tmp_path / "elsewhere")
+    (tmp_path / "records").mkdir()
+    lines = [json.dumps(one) for one in records.read_all(records.folders()).values()]
+    (tmp_path / "records" / "which_or_how_many_all.jsonl").write_text("\n".join(lines) + "\n")
+    assert "All 60 cells are there." in run(tmp_path)["variance"]
+
+
+def test_logits_by_hand() -> None:
+    found = study.logit(pd.Series([50.0, 75.0, 100.0, 0.0, 10.0]))
+    assert found[[0, 1, 4]].to_list() == pytest.approx([0, math.log(3), -math.log(9)])
+    assert found[[2, 3]].isna().all()
