@@ -19,11 +19,13 @@ class Comparison:
         differences: what the first has more, by least squares.
         halves: of their 95 % intervals, by the pooled residual; each for itself, uncorrected.
         p: two-sided, Holm-corrected over all pairs of the methods.
+        alone: the same, uncorrected: for a family of comparisons that was fixed beforehand.
     """
 
     differences: Floats
     halves: Floats
     p: Floats
+    alone: Floats
 
 
 def with_the_first(accuracies: Floats) -> Comparison:
@@ -57,8 +59,9 @@ def with_the_first(accuracies: Floats) -> Comparison:
     differences[np.abs(differences) < NOTHING] = 0
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(differences == 0, 0.0, np.abs(differences) / errors)
-    p, count = holm(2 * special.stdtr(freedom, -t)), len(effects) - 1
-    return Comparison(differences[:count], special.stdtrit(freedom, 0.975) * errors[:count], p[:count])
+    alone, count = 2 * special.stdtr(freedom, -t), len(effects) - 1
+    halves = special.stdtrit(freedom, 0.975) * errors
+    return Comparison(differences[:count], halves[:count], holm(alone)[:count], alone[:count])
 
 
 def holm(p: Floats) -> Floats:

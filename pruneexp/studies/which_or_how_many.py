@@ -16,16 +16,15 @@ import numpy as np
 import pandas as pd
 
 from pruneexp.errors import UserError
-from pruneexp.records.store import Store
-from pruneexp.reports.frame import frame_of
 from pruneexp.reports.text import number
 from pruneexp.studies import report
+from pruneexp.studies.asked import asked_for, left_in
 from pruneexp.studies.factorial.answer import answer, order, unseen
 from pruneexp.studies.factorial.beyond import MEASURES, beyond
 from pruneexp.studies.factorial.drawn import heat_map, told
 from pruneexp.studies.factorial.shares import shares
 from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE, FACTORS, Variance, analysed
-from pruneexp.sweep import Grid, Slot, grids
+from pruneexp.sweep import Grid, grids
 
 NAME = "which_or_how_many"
 EXPERIMENTS = (NAME, f"{NAME}_snip")
@@ -84,39 +83,17 @@ def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
     Raises:
         UserError: they are of several networks, data sets, densities or recipes; a record is damaged; or none is there.
     """
-    rows, found = list[dict[str, object]](), list[pd.DataFrame]()
-    for grid in asked:
-        options = grid.jobs[0].options
-        found.append(frame_of(grid, Store(options.results_dir, [*options.records, *files])))
-        rows += [_row(slot) for slot in grid.slots if slot.density < 1]
-    cells = pd.DataFrame(rows).drop_duplicates("key")
+    cells = asked_for(asked, files, ["accuracy", "chance", *MEASURES])
+    scored = cells["masker"] + " " + cells["scorer"]
+    cells[CHOICE] = cells["masker"].where(cells["scorer"] == "none", scored)
     if cells[[*FACTORS, "seed"]].duplicated().any():
         raise UserError(
             "a factorial is of one network, data set, recipe and density: name one of each, as in densities=[0.05], not several."
         )
-    keys = {
-        cell.key: slot.cells[0].key for grid in asked for slot in grid.slots for cell in slot.cells
-    }  # of any precision
-    recorded = pd.concat(found, ignore_index=True)
-    figures = recorded.assign(key=recorded["key"].map(keys)).drop_duplicates("key")
-    figures = figures[figures["key"].isin(cells["key"])]
-    if figures.empty:
-        raise UserError(
-            f"none of the {len(cells)} cells is recorded: run +experiment={','.join(EXPERIMENTS)} first, or name records=[FILE] or"
-            " results_dir=PATH."
-        )
-    first = figures.iloc[0]
-    named = f"{first['model']} on {first['dataset']} at {100 * first['asked_density']:g} % ({first['recipe']})"
-    columns = ["key", "accuracy", "chance", *MEASURES]
-    return Factorial(cells.merge(figures[columns], on="key", how="left").drop(columns="key"), named)
-
-
-def _row(slot: Slot) -> dict[str, object]:
-    """What is asked for: the allocation by its preset's name, also where the masker's own rule is the same."""
-    names = slot.cells[0].names
-    choice = names["masker"] if names["scorer"] == "none" else f"{names['masker']} {names['scorer']}"
-    allocation = slot.job.setting.config[ALLOCATION]["name"]
-    return {"key": slot.cells[0].key, ALLOCATION: allocation, CHOICE: choice, "seed": slot.job.seed}
+    first = cells.dropna(subset="chance").iloc[0]
+    return Factorial(
+        cells, f"{first['model']} on {first['dataset']} at {100 * first['density']:g} % ({first['recipe']})"
+    )
 
 
 def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
@@ -231,9 +208,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = report.parser(__doc__)
     parser.add_argument("words", nargs="*", metavar="WORD", help="options of the experiments, such as results_dir=PATH")
     options = parser.parse_args(arguments)
-    left = sorted((options.report_dir / "records").glob(f"{NAME}*.jsonl"))
     asked = grids([f"+experiment={','.join(EXPERIMENTS)}", *options.words])
-    whole = factorial(asked, left)
+    whole = factorial(asked, left_in(options.report_dir, NAME))
     cells = whole.there
     try:
         found, remarks = variances(cells)

@@ -71,6 +71,7 @@ def test_differences_intervals_and_p_are_those_of_statsmodels(accuracies: Floats
     low, high = fit.conf_int()[:others].T
     np.testing.assert_allclose(found.halves, (high - low) / 2, rtol=1e-7)
     np.testing.assert_allclose(found.p, by_hand(p_of_pairs(fit, others))[:others], rtol=1e-6, atol=1e-15)
+    np.testing.assert_allclose(found.alone, fit.pvalues[:others], rtol=1e-6, atol=1e-15)
 
 
 @PROPERTY

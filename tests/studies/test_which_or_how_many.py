@@ -50,12 +50,18 @@ def slots_of(asked: list[Grid]) -> list[Slot]:
     return [slot for grid in asked for slot in grid.slots]
 
 
+def levels(slot: Slot) -> tuple[str, str]:
+    names = slot.job.setting.config
+    masker, allocation = names["masker"]["name"], names["allocation"]["name"]
+    return allocation, masker if masker.startswith("random") else f"{masker} {names['scorer']['name']}"
+
+
 def fill(asked: list[Grid], folder: Path, plan: Plan) -> None:
     """Records of the pruned cells as `plan` has them, and of the dense ones."""
     store = Store(folder)
     for slot in slots_of(asked):
-        cell, row = slot.cells[0], study._row(slot)
-        planned = plan(str(row["allocation"]), str(row["choice"]), slot.job.seed) if slot.density < 1 else {}
+        cell = slot.cells[0]
+        planned = plan(*levels(slot), slot.job.seed) if slot.density < 1 else {}
         if planned is not None:
             store.write(cell.key, record(cell, **{"accuracy": 90.0, "classes": 10, **planned}), {}, [])
 
@@ -64,7 +70,8 @@ def test_it_is_sixty_cells_of_four_allocations_and_five_choices(asked: list[Grid
     pruned = [slot for slot in slots_of(asked) if slot.density < 1]
     assert len({slot.cells[0].key for slot in pruned}) == len(pruned) == 60
     assert {slot.density for slot in pruned} == {0.05}
-    rows = pd.DataFrame([study._row(slot) for slot in pruned])
+    rows = pd.DataFrame([levels(slot) for slot in pruned], columns=["allocation", "choice"])
+    rows["seed"] = [slot.job.seed for slot in pruned]
     assert list(rows["allocation"].unique()) == ALLOCATIONS
     assert list(rows["choice"].unique()) == CHOICES
     assert rows.groupby(["allocation", "choice"])["seed"].agg(list).map(tuple).unique().tolist() == [(0, 1, 2)]
@@ -171,7 +178,8 @@ def test_what_cannot_be_analysed_is_refused_in_a_sentence(
     assert not (tmp_path / "tables").exists()
 
 
-def test_a_factorial_is_of_one_density(tmp_path: Path) -> None:
+def test_a_factorial_is_of_one_density(asked: list[Grid], tmp_path: Path) -> None:
+    fill(asked, tmp_path, lambda a, c, s: by_allocation(a, c, s) if a == "erk" else None)
     with pytest.raises(UserError, match="name one of each"):
         study.main(["densities=[0.05,0.02]", f"results_dir={tmp_path}", "--report-dir", str(tmp_path)])
 

@@ -1,0 +1,63 @@
+"""The cells that experiments ask for, each with what is recorded of it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from pruneexp.errors import UserError
+from pruneexp.records.store import Store
+from pruneexp.reports.frame import frame_of
+from pruneexp.sweep import Grid, Slot
+
+NAMED = ["dataset", "model", "recipe"]
+
+
+def left_in(report_dir: Path, name: str) -> list[Path]:
+    """The files of records that reports of experiments whose names begin like this have left."""
+    return sorted((report_dir / "records").glob(f"{name}*.jsonl"))
+
+
+def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[str]) -> pd.DataFrame:
+    """A row for each pruned cell that these grids ask for.
+
+    Columns: key; dataset, model and recipe as tables call them; scorer, masker and allocation by the names of the presets that are asked
+    for, also where a masker's own rule is the same allocation; density, seed; and the figures of the tidy frame
+    (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
+
+    Args:
+        asked: whose results_dir and records are looked into.
+        files: of records, besides.
+        figures: columns of the tidy frame.
+
+    Raises:
+        UserError: a record is damaged, or none of the cells is recorded.
+    """
+    rows = pd.DataFrame([_row(slot) for grid in asked for slot in grid.slots if slot.density < 1]).drop_duplicates(
+        "key"
+    )
+    keys = {
+        cell.key: slot.cells[0].key for grid in asked for slot in grid.slots for cell in slot.cells
+    }  # of any precision
+    found = []
+    for grid in asked:
+        options = grid.jobs[0].options
+        found.append(frame_of(grid, Store(options.results_dir, [*options.records, *files])))
+    recorded = pd.concat(found, ignore_index=True)
+    recorded = recorded.assign(key=recorded["key"].map(keys)).drop_duplicates("key")
+    recorded = recorded[recorded["key"].isin(rows["key"])]
+    if recorded.empty:
+        names = ",".join(dict.fromkeys(grid.jobs[0].options.name for grid in asked))
+        raise UserError(
+            f"none of the {len(rows)} cells is recorded: run +experiment={names} first, or name results_dir=PATH or records=[FILE]."
+        )
+    whole = rows.merge(recorded[["key", *NAMED, *figures]], on="key", how="left", suffixes=("_asked", ""))
+    for name in NAMED:
+        whole[name] = whole[name].fillna(whole.pop(f"{name}_asked"))
+    return whole
+
+
+def _row(slot: Slot) -> dict[str, object]:
+    names = {name: slot.cells[0].names[name] for name in (*NAMED, "scorer", "masker")}
+    allocation = slot.job.setting.config["allocation"]["name"]
+    return {"key": slot.cells[0].key, **names, "allocation": allocation, "density": slot.density, "seed": slot.job.seed}
