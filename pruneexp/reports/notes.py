@@ -7,6 +7,8 @@ import pandas as pd
 
 from pruneexp.cell import FIELDS, GROUPS, marked
 from pruneexp.reports.best import uncompared
+from pruneexp.reports.columns.mask_updates import FEWEST as FEWEST_UPDATES
+from pruneexp.reports.columns.mask_updates import toy
 from pruneexp.reports.columns.published import below_chance
 from pruneexp.reports.intervals import FEWEST
 from pruneexp.reports.presets import Presets
@@ -23,7 +25,8 @@ def notes(table: pd.DataFrame, cells: pd.DataFrame, presets: Presets | None = No
         cells: the tidy frame that it is made of.
         presets: that its labels name, pruneexp's unless given.
     """
-    return [*_on_accuracy(table), *_on_settings(table, presets or Presets()), *_on_published(table), *_on_origin(cells)]
+    on_settings = _on_settings(table, presets or Presets())
+    return [*_on_accuracy(table), *on_settings, *_on_updates(table), *_on_published(table), *_on_origin(cells)]
 
 
 def _on_accuracy(table: pd.DataFrame) -> Iterator[str]:
@@ -55,6 +58,12 @@ def _on_settings(table: pd.DataFrame, presets: Presets) -> Iterator[str]:
     for name in marked("identity"):
         if name in named:
             yield f"{name}: {FIELDS[name].description}."
+
+
+def _on_updates(table: pd.DataFrame) -> Iterator[str]:
+    if count := int(toy(table).sum()):
+        rows = "row's masks have" if count == 1 else "rows' masks have"
+        yield f"Toy: {count} {rows} changed fewer than {FEWEST_UPDATES} times, which says nothing of the method at its usual length."
 
 
 def _on_best(table: pd.DataFrame) -> Iterator[str]:

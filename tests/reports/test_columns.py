@@ -15,9 +15,13 @@ from pruneexp.reports.columns.accuracy import accuracy
 from pruneexp.reports.columns.difference import difference
 from pruneexp.reports.columns.drop import drop
 from pruneexp.reports.columns.drop_unpruned import drop_unpruned
+from pruneexp.reports.columns.imdb_norm_start import imdb_norm_start
+from pruneexp.reports.columns.lambda2_start import lambda2_start
+from pruneexp.reports.columns.mask_updates import mask_updates
 from pruneexp.reports.columns.measured import measured
 from pruneexp.reports.columns.n import n
 from pruneexp.reports.columns.published import published
+from pruneexp.reports.notes import notes
 from pruneexp.reports.presets import Presets
 from pruneexp.reports.shown import shown
 from pruneexp.reports.table import aggregate
@@ -27,7 +31,15 @@ from tests.reports.made_frames import cells
 from tests.reports.made_records import made_cell
 
 NAMES = sorted(path.stem for path in (conf_dir() / "column").glob("*.yaml"))
-OPTIONAL = ("neurons", "latency/cpu/64", "peak_memory_bytes", "mine/a")
+OPTIONAL = (
+    "neurons",
+    "latency/cpu/64",
+    "peak_memory_bytes",
+    "mine/a",
+    "mask_updates",
+    "start/lambda2_min",
+    "start/imdb_norm",
+)
 MISSING = (
     "imdb",
     "imdb_norm",
@@ -230,3 +242,23 @@ def test_the_difference_to_the_best_has_its_interval_and_stands_where_there_is_o
     maskers = ["a"] * 3 + ["b"] * 3 + ["c"] * 2
     table = aggregate(cells(masker=maskers, accuracy=[60.0, 70.0, 80.0, 59.0, 68.0, 77.0, 1.0, 2.0]))
     assert dict(zip(table["masker"], difference(table), strict=True)) == {"a": "", "b": "2.0 ± 2.5", "c": ""}
+
+
+def test_of_masks_that_stay_the_start_is_the_end_and_of_others_it_is_their_own() -> None:
+    changing = {"start/lambda2_min": [0.125, math.nan], "start/imdb_norm": [0.75, math.nan]}
+    two = cells(accuracy=[60.0, 61.0], masker=["erk", "sparsify"], lambda2_min=[0.5, 0.25], imdb_norm=[0.1, 0.2])
+    table = aggregate(two.assign(**changing)).sort_values("masker")
+    assert lambda2_start(table).tolist() == ["0.125", "0.250"]
+    assert imdb_norm_start(table).tolist() == ["0.750", "0.200"]
+    for column in (lambda2_start, imdb_norm_start, mask_updates):
+        assert column(aggregate(two)).tolist() == ["", ""]
+
+
+def test_fewer_than_fifty_updates_of_masks_are_a_toy_which_a_note_says_too() -> None:
+    three = cells(accuracy=[60.0, 61.0, 62.0], masker=["a", "b", "c"], mask_updates=[49, 50, math.nan])
+    table = aggregate(three).sort_values("masker")
+    assert mask_updates(table).tolist() == ["49 (toy)", "50", ""]
+    assert [note for note in notes(table, three) if note.startswith("Toy")] == [
+        "Toy: 1 row's masks have changed fewer than 50 times, which says nothing of the method at its usual length."
+    ]
+    assert not [note for note in notes(table[1:], three[1:]) if note.startswith("Toy")]
