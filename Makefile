@@ -39,7 +39,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
 	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-plans bench-busy bad-input damaged-files full-disks soak \
-	centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page audit clean
+	which-or-how-many which-or-how-many-vgg11 best-of-both baselines centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page audit clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "%-22s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -120,6 +120,26 @@ topology-spectral: .venv/installed ## spectral and Ramanujan masks in the settin
 
 topology-controls: .venv/installed ## SNIP's masks shuffled, inverted, with new weights
 	$(RUN) +experiment=topology_controls $(RECIPE) $(ARGS)
+
+WHICH = which_or_how_many,which_or_how_many_snip
+which-or-how-many: .venv/installed ## how many weights each layer keeps, or which: 4 allocations x 5 choices on ResNet-20, and what their accuracies come of
+	$(RUN) +experiment=$(WHICH) $(RECIPE) $(ARGS)
+	$(RUN) mode=report from=[$(WHICH)] name=which_or_how_many_all $(RECIPE) $(ARGS)
+	.venv/bin/python -m pruneexp.studies.which_or_how_many $(RECIPE) $(ARGS) --report-dir $(REPORT)
+
+which-or-how-many-vgg11: .venv/installed ## Ramanujan graphs, random, balanced random and spectral masks of VGG-11 at ERK's densities
+	$(RUN) +experiment=which_or_how_many_vgg11 $(RECIPE) $(ARGS)
+
+BOTH = best_of_both,best_of_both_rivals
+best-of-both: .venv/installed ## the best allocation with the best choice against SynFlow and ERK; ARGS="model=resnet20 densities=[0.02]" for a part
+	$(RUN) +experiment=$(BOTH) $(RECIPE) $(ARGS)
+	$(RUN) mode=report from=[$(BOTH)] name=best_of_both_all $(RECIPE) $(ARGS)
+	.venv/bin/python -m pruneexp.studies.best_of_both $(RECIPE) $(ARGS) --report-dir $(REPORT)
+
+BASELINES = baselines_resnet20,baselines_resnet20_sparsify,baselines_resnet20_imp,baselines_resnet20_updates,baselines_resnet20_gmp
+baselines: .venv/installed ## ResNet-20 at 5 %: one-shot methods, iterative magnitude pruning, SET, RigL and GMP, graphs at start and end
+	$(RUN) +experiment=$(BASELINES) $(RECIPE) $(ARGS)
+	$(RUN) mode=report from=[$(BASELINES)] name=baselines_resnet20_all $(RECIPE) $(ARGS)
 
 topology-table3: .venv/installed ## Cunegatti et al., Table 3: accuracy drop predicted from the metrics, on the published pool
 	.venv/bin/python -m pruneexp.studies.topology.table3 --report-dir $(REPORT) $(ARGS)

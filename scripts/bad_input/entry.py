@@ -27,6 +27,12 @@ MODULES = {  # wrong words after `python -m`
     "pruneexp.studies.method_options": ("--seeds", "--seeds x", "--methods nothing", "--data-dir /proc/nothing", "--report-dir"),
     "pruneexp.studies.fidelity": ("--nothing", "extra", "--report-dir"),
     "pruneexp.studies.kept_similarity": ("--model nothing", "--dataset nothing", "--weights nothing", "--nothing"),
+    "pruneexp.studies.which_or_how_many": (
+        "nothing", "--nothing", "results_dir=/proc/nothing", "records=[nothing]", "densities=[0.05,0.02]", "allocation=nothing",
+    ),
+    "pruneexp.studies.best_of_both": (
+        "nothing", "--ours", "--ours nothing", "--ours masker=greedy,random", "--ours allocation=nothing", "model=nothing",
+    ),
     "pruneexp.studies.zoo": ("nothing", "--seconds 0", "--seconds x", "--seconds nan", "--gigabytes 0", "--gigabytes -1"),
     "pruneexp.studies.ramanujan.table6": ("--seeds x", "--without nothing", "--data-dir /proc/nothing --seeds 0"),
     "pruneexp.studies.ramanujan.shapes": ("--random x", "--random"),
