@@ -139,10 +139,10 @@ def variances(cells: pd.DataFrame) -> tuple[dict[str, tuple[Variance, pd.DataFra
 
 
 def table_of(found: dict[str, tuple[Variance, pd.DataFrame]]) -> pd.DataFrame:
-    """A row for each scale and effect, and one for the residual: ss, df, f, p and the shares."""
+    """A row for each scale and effect, and one for the residual: ss, df, f, p and the shares, in percent."""
     parts = []
     for scale, (variance, of) in found.items():
-        part = variance.effects.join(of)
+        part = variance.effects.join(100 * of)
         part.loc["residual", ["ss", "df"]] = variance.residual * variance.freedom, variance.freedom
         part.insert(0, "scale", scale)
         parts.append(part.rename_axis("effect").reset_index().assign(n=variance.cells))
@@ -152,14 +152,14 @@ def table_of(found: dict[str, tuple[Variance, pd.DataFrame]]) -> pd.DataFrame:
 
 
 def readable(table: pd.DataFrame) -> str:
-    """Sums of squares, tests, and shares in percent with their intervals."""
+    """Sums of squares, tests, and shares with their intervals."""
     shown = table[["scale", "effect"]].assign(
         ss=table["ss"].map(lambda value: f"{value:.4g}"), df=table["df"].astype(int), F=[number(f, 2) for f in table["f"]],
         p=["" if np.isnan(p) else f"{p:.2g}" for p in table["p"]],
     )  # fmt: skip
     for name in ("share", "partial"):
         ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
-        shown[f"{name} (%)"] = [_interval(*(100 * value for value in three)) for three in ends]
+        shown[f"{name} (%)"] = [_interval(*three) for three in ends]
     return str(shown.to_markdown(index=False, disable_numparse=True))
 
 

@@ -13,6 +13,7 @@ import pytest
 from pruneexp.errors import UserError
 from pruneexp.records.store import Store
 from pruneexp.studies import which_or_how_many as study
+from pruneexp.studies.factorial.shares import shares
 from pruneexp.studies.factorial.variance import analysed
 from pruneexp.sweep import Grid, Slot, grids
 from tests.reports.made_records import record
@@ -104,6 +105,8 @@ def test_an_accuracy_that_comes_of_the_allocation(asked: list[Grid], tmp_path: P
     ours = table[table["scale"] == "accuracy"].set_index("effect")
     for name in ("ss", "df", "f", "p"):
         assert ours[name][:3].to_dict() == pytest.approx(found.effects[name].to_dict(), rel=1e-4)
+    assert ours["share"][:3].to_dict() == pytest.approx((100 * shares(found)["share"]).to_dict(), rel=1e-4)
+    assert f"{ours['share']['choice']:.1f} % [{ours['share_low']['choice']:.1f}, " in pages["variance"]
     assert ours["ss"]["residual"] == pytest.approx(found.residual * 38, rel=1e-4)
     means = pd.read_csv(tmp_path / "tables" / "which_or_how_many-means.csv")
     wanted = cells.groupby(["allocation", "choice"])["value"].mean()
