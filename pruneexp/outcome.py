@@ -13,8 +13,8 @@ from torch import nn
 from pruneexp.artifacts import Artifacts
 from pruneexp.cell import PLACES, Cell, marked
 from pruneexp.jobs.job import Job
-from pruneexp.levels import Levels
 from pruneexp.layers import Notes
+from pruneexp.levels import Levels
 from pruneexp.mask_updates.update import MaskUpdate
 from pruneexp.measuring.always import always
 from pruneexp.measuring.asked import measured, with_names

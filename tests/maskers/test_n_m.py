@@ -74,9 +74,10 @@ def test_every_group_keeps_exactly_n_and_they_are_the_highest(n: int, m: int, da
         score = (4 * score).floor() - 2  # ties, and negative scores
     mask = masks_of([layer(score)], n, m)["fc.weight"]
     for row, start, place in itertools.product(range(out), range(0, into, m), itertools.product(*map(range, kernel))):
-        where = (row, slice(start, start + m), *place)
+        where: tuple[int | slice, ...] = (row, slice(start, start + m), *place)
         # Python's sort is stable: of equals the first
-        best = sorted(range(m), key=lambda k, group=score[where]: -float(group[k]))[:n]
+        group = score[where].tolist()
+        best = sorted(range(m), key=[-value for value in group].__getitem__)[:n]
         assert mask[where].nonzero().ravel().tolist() == sorted(best)
 
 
