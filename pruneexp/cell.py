@@ -102,7 +102,7 @@ class Options(BaseModel):
     rewind_epoch: Natural = option(0, "rewind=epoch: after so many epochs", identity=True)
     levels: Count = option(
         1,
-        "when=trained: how often a share 1 - density^(1/levels) of what is left is pruned, rewound and trained (iterative magnitude pruning)",
+        "when=trained: how often a share 1 - density^(1/levels) of what is left is pruned, rewound and trained (iterative pruning)",
         identity=True,
     )
     rounds: Count = option(1, "how often scorer and masker take turns", identity=True)
