@@ -22,9 +22,9 @@ from pruneexp.network.prunable import prunable
 from pruneexp.pruning.masking import mask
 from pruneexp.pruning.method import Method
 from pruneexp.pruning.prune import pruned
-from pruneexp.sweep import setting_of
+from pruneexp.sweep import expand, setting_of
 from pruneexp.system.shipped import conf_dir
-from tests.helpers import target_of
+from tests.helpers import cells_of, target_of
 from tests.maskers.test_contract import Case, cases, unjoined
 from tests.properties import PROPERTY
 
@@ -300,6 +300,36 @@ def test_greedy_by_an_allocation_is_the_preset_of_that_name(preset: str, allocat
     by_name = masks_of("scorer=snip", f"masker={preset}", density=0.3)
     apart = masks_of("scorer=snip", "masker=greedy", f"allocation={allocation}", density=0.3)
     assert all(torch.equal(mask, by_name[key]) for key, mask in apart.items())
+
+
+def key(*words: str) -> str:
+    ((job, cell),) = cells_of(expand(["seed=0", "densities=[0.1]", *words])).values()
+    return job.cell(cell.density, "float32").key
+
+
+SAME = [
+    *((f"masker={one}", f"masker=random allocation={one}") for one in ("uniform", "er", "erk", "er_published")),
+    ("masker=greedy", "masker=greedy allocation=uniform"),
+    ("masker=greedy_global", "masker=greedy allocation=global"),
+    ("masker=greedy_matched", "masker=greedy allocation=leverage"),
+    ("masker=sparsify", "masker=sparsify allocation=own"),
+    ("masker=x_net", "masker=x_net allocation=uniform"),
+    ("masker=random_regular masker.allocation=er", "masker=random_regular allocation=er"),
+    (
+        "masker=random allocation=like_snip",
+        "masker=random allocation=like scorer@allocation.scorer=snip masker@allocation.masker=greedy_global",
+    ),
+]
+
+
+@pytest.mark.parametrize(("one", "other"), SAME)
+def test_two_ways_of_saying_it_are_one_cell(one: str, other: str) -> None:
+    assert key(*one.split()) == key(*other.split())
+
+
+def test_other_allocations_are_other_cells() -> None:
+    keys = [key("masker=sparsify", f"allocation={one}") for one in (*ALLOCATIONS, "own") if one != "file"]
+    assert len(set(keys)) == len(keys)
 
 
 @pytest.mark.parametrize("name", ["greedy", "random", "sparsify"])
