@@ -54,6 +54,10 @@ def _check_update(options: Options, components: Mapping[str, Component]) -> None
         raise UserError(
             f"{said} changes masks, and masker={masker.label} removes neurons and leaves none: set mask_update=none."
         )
+    if options.levels > 1:
+        raise UserError(
+            f"{said} changes masks while a network trains, and levels={options.levels} between trainings: set mask_update=none or levels=1."
+        )
     if update.shrinks and (early := _selecting(options)):
         raise UserError(
             f"{said} prunes until a late step, and {' and '.join(early)} may leave the network of an earlier one, with more weights than"
