@@ -26,16 +26,18 @@ from pruneexp.recipe import Recipe
 from pruneexp.seeding import stream
 from pruneexp.system import files
 from pruneexp.training.branch import Branch
+from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.classifier import MaskedClassifier
 from pruneexp.training.cuda_graph import Replayed
 from pruneexp.training.device import Device
+from pruneexp.training.processes import RankFailed
 from pruneexp.training.round import Round
 from pruneexp.training.selection import LAST, Selection
 from pruneexp.training.train import Trained, Trainee, train, train_together
 from tests.helpers import at_forward_pass, modern
 from tests.training.test_checkpoint import Interrupted, checkpoint, interrupt
 from tests.training.test_cuda_graph import Tape
-from tests.training.test_data_parallel import TWO, Exact
+from tests.training.test_data_parallel import TWO, Ends, Exact, broken
 from tests.training.test_train import CPU, random_masks, resident, small
 
 RECIPE = Recipe(epochs=4, batch_size=16, lr=0.05, weight_decay=5e-3, schedule="cosine", flip=True, shift=2)
@@ -371,6 +373,15 @@ def test_two_processes_make_the_updates_of_one(update: MaskUpdate) -> None:
         assert not shared.get_parameter(name).detach()[~mask].any()
     for mine, theirs in zip(shared.parameters(), alone.parameters(), strict=True):
         assert torch.allclose(mine, theirs, rtol=1e-9, atol=1e-12)
+
+
+def test_two_processes_go_on_from_a_checkpoint_byte_equal(tmp_path: Path) -> None:
+    whole, resumed, update = Exact(), Exact(), RigL(interval=3)
+    expected = run(whole, update, device=TWO)
+    with pytest.raises(RankFailed):
+        run(Exact(), update, Checkpoint(tmp_path / "file", {}, "one", 1e-9, print), Ends(2, broken), device=TWO)
+    found = run(resumed, update, Checkpoint(tmp_path / "file", {}, "one", 1e-9, print), device=TWO)
+    assert alike((whole, expected), (resumed, found))
 
 
 @each

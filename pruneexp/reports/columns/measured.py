@@ -8,9 +8,9 @@ from pruneexp.reports.frame import OF_ALL, OF_UPDATES
 from pruneexp.reports.table import AGGREGATED
 from pruneexp.reports.text import number
 
-KNOWN = {*FIGURES, *OF_ALL, *OF_UPDATES, *AGGREGATED}
+KNOWN = {*FIGURES, *OF_ALL, *AGGREGATED}
 FEW = 3  # figures of a measurement that a page has room for; the CSV has all
-OTHERS = ("latency",)  # that have a column of their own
+OTHERS = ("latency", *OF_UPDATES)  # that have a column of their own
 
 
 @component("column")
