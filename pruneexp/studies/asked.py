@@ -31,11 +31,12 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
         figures: columns of the tidy frame.
 
     Raises:
-        UserError: a record is damaged, or none of the cells is recorded.
+        UserError: no cell is pruned, none is recorded, or a record is damaged.
     """
-    rows = pd.DataFrame([_row(slot) for grid in asked for slot in grid.slots if slot.density < 1]).drop_duplicates(
-        "key"
-    )
+    pruned = [_row(slot) for grid in asked for slot in grid.slots if slot.density < 1]
+    if not pruned:
+        raise UserError("these words ask for no pruned cell: name densities below 1.")
+    rows = pd.DataFrame(pruned).drop_duplicates("key")
     keys = {
         cell.key: slot.cells[0].key for grid in asked for slot in grid.slots for cell in slot.cells
     }  # of any precision

@@ -31,7 +31,8 @@ MODULES = {  # wrong words after `python -m`
         "nothing", "--nothing", "results_dir=/proc/nothing", "records=[nothing]", "densities=[0.05,0.02]", "allocation=nothing",
     ),
     "pruneexp.studies.best_of_both": (
-        "nothing", "--ours", "--ours nothing", "--ours masker=greedy,random", "--ours allocation=nothing", "model=nothing",
+        "nothing", "densities=[1.0]", "--ours", "--ours nothing", "--ours masker=greedy,random", "--ours allocation=nothing",
+        "model=nothing",
     ),
     "pruneexp.studies.zoo": ("nothing", "--seconds 0", "--seconds x", "--seconds nan", "--gigabytes 0", "--gigabytes -1"),
     "pruneexp.studies.ramanujan.table6": ("--seeds x", "--without nothing", "--data-dir /proc/nothing --seeds 0"),

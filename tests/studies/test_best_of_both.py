@@ -124,3 +124,8 @@ def test_ours_may_be_another_method_and_is_one(tmp_path: Path) -> None:
         UserError, match=r"ours is one method, and these words ask for greedy snip like_synflow, random like_synflow"
     ):
         study.main([*words, "masker=greedy,random", "scorer=snip"])
+
+
+def test_dense_cells_alone_are_nothing_to_compare(tmp_path: Path) -> None:
+    with pytest.raises(UserError, match="ask for no pruned cell"):
+        study.main(["densities=[1.0]", f"results_dir={tmp_path}", "--report-dir", str(tmp_path)])
