@@ -25,7 +25,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
     if masker.about.removes_neurons and options.rounds > 1:
         raise UserError(f"masker={masker.label} removes neurons at once, and rounds={options.rounds}: set rounds=1.")
     if options.levels > 1:
-        _check_levels(options, masker, treatments)
+        _check_levels(options, components, treatments)
     for name, treatment in treatments.items():
         _check_treatment(name, treatment, options, masker, needs_scores(components))
     _check_rewind(options, components["recipe"])
@@ -111,14 +111,14 @@ def _check_treatment(name: str, treatment: Component, options: Options, masker: 
         treatment.about.beside(options)
 
 
-def _check_levels(options: Options, masker: Component, treatments: Mapping[str, Component]) -> None:
+def _check_levels(options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component]) -> None:
     """Raise UserError where pruning level by level has no meaning, or would ask for what earlier levels have thrown away."""
-    levels = f"levels={options.levels}"
+    levels, masker = f"levels={options.levels}", components["masker"]
     if options.when == "init":
         raise UserError(
             f"{levels} trains before each pruning, and when=init prunes once before training: set when=trained."
         )
-    if not masker.about.needs_scores:
+    if not needs_scores(components):
         raise UserError(
             f"{levels} goes by the scores of trained networks, and masker={masker.label} looks at none: choose another masker, or levels=1."
         )
