@@ -350,7 +350,7 @@ def test_the_plan_counts_levels(run: Command, monkeypatch: pytest.MonkeyPatch) -
         (("masker=erk",), "levels=3 goes by the scores of trained networks, and masker=erk looks at none: choose another masker"),
         (("masker=structured",), "masker=structured removes neurons at once, and levels=3 prunes bit by bit: set levels=1."),
         (("masker=random", "allocation=erk"), "levels=3 goes by the scores of trained networks"),
-        (("mask_update=set",), "mask_update=set changes masks, and levels=3 trains with masks that stay as they are"),
+        (("mask_update=set",), "mask_update=set changes masks while a network trains, and levels=3 between trainings"),
         (("rounds=2",), "levels=3 scores and masks once a level, and rounds=2 more often: set one of them to 1."),
         (("treatment=shuffle", "rewind=none"), "treatment=shuffle may bring back weights whose trained values earlier levels"),
         (("levels=0",), "levels must be a whole number, at least 1, got 0"),
