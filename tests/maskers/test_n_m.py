@@ -14,7 +14,7 @@ from pruneexp.errors import UserError
 from pruneexp.layers import Layer, Notes
 from pruneexp.maskers.n_m import n_m
 from pruneexp.models.resnet import resnet_cifar
-from pruneexp.network.masks import Masks, apply_masks
+from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
 from tests.properties import PROPERTY
 
@@ -136,8 +136,8 @@ def test_one_of_four_of_a_network_that_is_two_of_four() -> None:
     torch.manual_seed(0)
     model = nn.Sequential(nn.Linear(32, 16), nn.ReLU(), nn.Linear(16, 8))
     half = pruneexp.prune(model, 0.5, masker="n_m")
-    apply_masks(model, half)
-    quarter = pruneexp.prune(model, 0.25, masker="n_m", masker_options={"n": 1})
+    pruneexp.keep_masks(model, half)
+    quarter = pruneexp.prune(model, 0.25, "random", masker="n_m", masker_options={"n": 1})
     for name, mask in quarter.items():
         assert not (mask & ~half[name]).any()
         assert (mask.reshape(-1, 4).sum(dim=1) == 1).all()
