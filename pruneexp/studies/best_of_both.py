@@ -100,7 +100,7 @@ def verdict(table: pd.DataFrame, ours: str) -> str:
     return (
         f"Of {len(table)} comparisons of {ours}, it is ahead in {ahead} and behind in {behind} at the 5 % level, Holm-corrected; in"
         f" {len(table) - ahead - behind} no difference is told. {gain} The 95 % intervals are ± {halves.min():.1f} to"
-        f" ± {halves.max():.1f} points: smaller differences could not have been seen."
+        f" ± {halves.max():.1f} points: a smaller difference could well have been missed."
     )
 
 
