@@ -8,6 +8,7 @@ scores that took more than a second. The dense network lies in its cell's folder
 import copy
 import functools
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -166,9 +167,8 @@ class Artifacts:
 
     def prune(self, density: float) -> Pruned:
         """The masks of one density, of the network that is scored."""
-        method = self.method
-        scores = None if method.rounds > 1 else self.scores  # of a single round the job's
-        looks = scores is None or method.counts_like_another
+        scores = None if self.method.rounds > 1 else self.scores  # of a single round the job's
+        looks = scores is None or self.method.counts_like_another
         batches = self.data.for_scoring() if looks else Batches(input_shape=self.data.input_shape)
         return pruned(self.method, self.scored, density, self.job.seed, batches, scores, structure=self.structure)
 
@@ -232,13 +232,18 @@ def dense_digest(shared: Artifacts) -> str:
     return digest
 
 
+def described_before(job: Job, later: set[str]) -> dict[str, Any]:
+    """What pruned cells of a job are, seed and all, but for their densities, for what comes `later`, and for treatments of masks and
+    networks."""
+    later = later | {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
+    described = job.setting.described[False][1] | {"seed": job.seed}
+    return {name: value for name, value in described.items() if name not in later}
+
+
 def _scores_path(shared: Artifacts) -> Path:
     """Where the scores lie: they follow from all that a pruned cell is but for what comes after them."""
-    job = shared.job
     later = {"masker", "allocation", "mask_update", "levels", "rewind", "rewind_epoch", "biases", "only", "exclude"}
-    later |= {name for name, treatment in job.setting.treatments.items() if treats(treatment) != "scores"}
-    described = job.setting.described[False][1] | {"seed": job.seed}
-    identity = {name: value for name, value in described.items() if name not in later}
+    identity = described_before(shared.job, later)
     if shared.scored is not shared.initial:
         identity["dense"] = dense_digest(shared)
     return shared.stored.path("scores", identity)

@@ -45,8 +45,8 @@ def near(name: str, known: Iterable[str], number: int = 3) -> list[str]:
 def unknown(what: str, name: str, known: Iterable[str], within: str = "") -> str:
     """One sentence for a name that does not exist, with the nearest that does; all of them follow `within`, as in ``recipe.lr``."""
     names = sorted(known)
+    if not names:
+        return f"there is no {what} {within + name!r}{f': {within[:-1]} as chosen has none' if within else ', nor any other'}."
     nearest = near(name, names, number=1)
     guess = f" Did you mean {within + nearest[0]!r}?" if nearest else ""
-    return (
-        f"there is no {what} {within + name!r}.{guess} Available: {', '.join(within + one for one in names) or 'none'}."
-    )
+    return f"there is no {what} {within + name!r}.{guess} Available: {', '.join(within + one for one in names)}."

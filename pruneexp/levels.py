@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from pruneexp.artifacts import dense_digest, filled
+from pruneexp.artifacts import dense_digest, described_before, filled
 from pruneexp.network.chosen import chosen_weights
 from pruneexp.network.masks import Masks, everything
 from pruneexp.network.prunable import freeze_biases, prunable
@@ -28,7 +28,6 @@ from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.selection import Selection
 from pruneexp.training.train import Trainee, train_together
-from pruneexp.treatments.treat import treats
 
 MASK, EPOCHS = "/mask/", "/epochs"  # in an artifact, names that no weight has
 
@@ -163,11 +162,8 @@ class Levels:
 
     def _path(self, level: int) -> Path:
         """Where what a level leaves lies: it follows from all that a pruned cell is, but for what comes after it."""
-        described, treatments = self.job.setting.described[False][1], self.job.setting.treatments
-        later = {"levels", *(name for name, treatment in treatments.items() if treats(treatment) != "scores")}
-        identity = {name: value for name, value in described.items() if name not in later}
-        own = {"seed": self.job.seed, "dense": dense_digest(self.shared), "kept": self.counts[:level]}
-        return self.shared.stored.path("level", identity | own)
+        own = {"dense": dense_digest(self.shared), "kept": self.counts[:level]}
+        return self.shared.stored.path("level", described_before(self.job, {"levels"}) | own)
 
     def _fault(self, found: Tensors) -> str:
         """Why tensors are not what a level of the job's network leaves."""

@@ -88,10 +88,9 @@ def update_of(cell: Cell, shared: Artifacts) -> MaskUpdate | None:
 
 
 def graph(shared: Artifacts, network: nn.Module, masks: Masks, trainee: nn.Module) -> Record:
-    """What every record says of masks, and what the job asks to be measured: of the weights that training starts from."""
+    """What every record says of masks."""
     structure = shared.structure if trainee is network else Structure(trainee, shared.data.input_shape)
-    fields = always(network, masks, trainee, shared.wiring, structure.macs)
-    return fields | measure(shared, network, masks, trainee)
+    return always(network, masks, trainee, shared.wiring, structure.macs)
 
 
 def changed(trial: Trial, trained: Trained) -> None:
@@ -104,7 +103,8 @@ def changed(trial: Trial, trained: Trained) -> None:
     begin, shared = time.perf_counter(), trial.piece.order.shared
     network = shared.start(trial.piece.cell)
     start = {name: trial.fields[name] for name in OF_START}
-    trial.fields = graph(shared, network, trained.masks, network) | {"start": start, "mask_updates": trained.updates}
+    fields = graph(shared, network, trained.masks, network) | measure(shared, network, trained.masks, network)
+    trial.fields = fields | {"start": start, "mask_updates": trained.updates}
     trial.masks, trial.pruned = trained.masks, safetensors.torch.save(trained.masks)
     trial.seconds["measuring"] += time.perf_counter() - begin
 

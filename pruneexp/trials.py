@@ -13,7 +13,7 @@ from pruneexp.levels import Levels
 from pruneexp.network.masks import everything
 from pruneexp.network.prunable import prunable
 from pruneexp.order import Piece
-from pruneexp.outcome import Trial, changed, graph, last_figures, record_of, trainee_of, update_of
+from pruneexp.outcome import Trial, changed, graph, last_figures, measure, record_of, trainee_of, update_of
 from pruneexp.pruning.rounds import Pruned
 from pruneexp.records.record import Record
 from pruneexp.system.console import console, say
@@ -50,6 +50,8 @@ def prepared(piece: Piece) -> Trial:
     first = pruned.masks if update is None else update.start(pruned.masks)
     trainee = trainee_of(cell, shared, network, first)
     fields = graph(shared, network, first, trainee)
+    if update is None:  # else of the last masks
+        fields |= measure(shared, network, first, trainee)
     seconds = {"scoring": pruned.scoring, "masking": pruned.masking, "measuring": time.perf_counter() - begin}
     masks = safetensors.torch.save(pruned.masks or everything(prunable(network)))
     left = pruned.masks if trainee is network else {}

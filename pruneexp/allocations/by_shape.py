@@ -17,4 +17,4 @@ def allocate(
     layers: Sequence[Layer], count: int, allocation: Allocation, least: np.ndarray | None = None
 ) -> np.ndarray:
     """Whole numbers summing to `count`, in proportion to an allocation's shares (`proportional.in_proportion`), int64 [layers]."""
-    return proportional.by_shape(layers, count, SHARES[allocation], least)
+    return proportional.of_shapes(layers, count, SHARES[allocation], least)

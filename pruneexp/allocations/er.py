@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from pruneexp.allocations.proportional import by_shape
+from pruneexp.allocations.proportional import of_shapes
 from pruneexp.components.options import component
 from pruneexp.layers import Layer
 
@@ -21,7 +21,7 @@ def er(layers: Sequence[Layer], count: int) -> np.ndarray:
     Returns:
         int64 [layers].
     """
-    return by_shape(layers, count, share)
+    return of_shapes(layers, count, share)
 
 
 def share(shape: tuple[int, ...]) -> float:

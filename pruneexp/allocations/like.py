@@ -8,6 +8,7 @@ import torch
 
 from pruneexp.components.options import component
 from pruneexp.components.values import Count
+from pruneexp.errors import UserError
 from pruneexp.layers import Layer
 
 
@@ -20,6 +21,7 @@ class KeptBy(Protocol):
 @component("allocation", needs_scores=False)
 def like(
     layers: Sequence[Layer],
+    count: int,
     kept_by: KeptBy,
     scorer: Callable[..., Any],
     masker: Callable[..., Any],
@@ -33,6 +35,7 @@ def like(
 
     Args:
         layers: the network's prunable weights.
+        count: of the whole network.
         kept_by: makes the masks.
         scorer, masker: the other method, each a component as in conf/scorer and conf/masker.
         rounds, round_counts: of the other method, as the options of these names.
@@ -41,7 +44,13 @@ def like(
         int64 [layers].
 
     Raises:
-        UserError: what the scorer and the masker raise.
+        UserError: what the scorer and the masker raise, or a masker with a number of its own, such as one that removes neurons.
     """
     masks = kept_by(scorer, masker, rounds, round_counts)
-    return np.array([int(masks[layer.name].sum()) for layer in layers], dtype=np.int64)
+    counts = np.array([int(masks[layer.name].sum()) for layer in layers], dtype=np.int64)
+    if counts.sum() != count:
+        raise UserError(
+            f"allocation.masker keeps {counts.sum()} weights by a rule of its own, and the density asks for {count}: take one that keeps"
+            " the number asked for, such as greedy_global."
+        )
+    return counts

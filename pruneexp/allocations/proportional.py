@@ -9,7 +9,7 @@ from pruneexp.layers import Layer, apportion, capacities
 Share = Callable[[tuple[int, ...]], float]  # of a weight [C_out, C_in, K_h, K_w], or [out, in] of Linear, where K = 1
 
 
-def by_shape(layers: Sequence[Layer], count: int, share: Share, least: np.ndarray | None = None) -> np.ndarray:
+def of_shapes(layers: Sequence[Layer], count: int, share: Share, least: np.ndarray | None = None) -> np.ndarray:
     """`in_proportion` to a share of each layer's shape."""
     return in_proportion(layers, count, np.array([share(tuple(layer.score.shape)) for layer in layers]), least)
 

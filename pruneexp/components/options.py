@@ -60,6 +60,7 @@ class About:
         version: raised when a default or what it computes changes.
         needs_scores: of a masker or an allocation: whether it looks at scores.
         meant: of a masker: by an allocation's name the options of its own that mean the same, so that both ways of saying it are one cell.
+        own_density: of a masker: whether its construction gives the density, whatever is asked for.
         removes_neurons: of a masker: whether what it prunes is taken out, and a smaller network trained.
         together: called with all options by name; raises UserError where some of them exclude each other.
         beside: of a treatment: called with the schema's options; raises UserError where one of them excludes it.
@@ -71,6 +72,7 @@ class About:
     version: int = 1
     needs_scores: bool = True
     meant: Mapping[str, Mapping[str, Any]] = dataclasses.field(default_factory=dict)
+    own_density: bool = False
     removes_neurons: bool = False
     together: Callable[..., None] | None = None
     beside: Callable[[Any], None] | None = None

@@ -31,7 +31,7 @@ def allocated(components: Mapping[str, Component]) -> dict[str, Component]:
     if masker.label in meant and masker.label != allocation.label:
         raise UserError(
             f"masker={masker.label} says how many weights each layer keeps, and allocation={allocation.label} says otherwise: take"
-            " masker=random beside an allocation."
+            " masker=random beside an allocation, or leave the allocation out."
         )
     own = {option for options in meant.values() for option in options} | ({"allocation"} & masker.options.keys())
     if said := {option: masker.options[option] for option in own if option in masker.options}:

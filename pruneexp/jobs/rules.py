@@ -122,6 +122,10 @@ def _check_levels(options: Options, components: Mapping[str, Component], treatme
         raise UserError(
             f"{levels} goes by the scores of trained networks, and masker={masker.label} looks at none: choose another masker, or levels=1."
         )
+    if masker.about.own_density:
+        raise UserError(
+            f"masker={masker.label} has the density of its construction, and {levels} prunes bit by bit: set levels=1."
+        )
     if masker.about.removes_neurons:
         raise UserError(f"masker={masker.label} removes neurons at once, and {levels} prunes bit by bit: set levels=1.")
     if options.rounds > 1:

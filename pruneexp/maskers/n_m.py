@@ -16,7 +16,7 @@ def _goes_together(n: int, m: int, **_: object) -> None:
         raise UserError(f"n_m keeps n of each m weights, so n must be below m, got n={n} and m={m}.")
 
 
-@component("masker", together=_goes_together)
+@component("masker", own_density=True, together=_goes_together)
 def n_m(
     layers: Sequence[Layer], density: float, generator: torch.Generator, notes: Notes, n: Count = 2, m: Count = 4
 ) -> dict[str, torch.Tensor]:

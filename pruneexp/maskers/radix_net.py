@@ -13,7 +13,7 @@ from pruneexp.layers import Layer, Notes, kept_count
 from pruneexp.maskers.structural import masks_of_graphs, sides
 
 
-@component("masker", needs_scores=False)
+@component("masker", needs_scores=False, own_density=True)
 def radix_net(
     layers: Sequence[Layer],
     density: float,

@@ -27,7 +27,7 @@ def _prime(number: int) -> int:
 Prime = Annotated[int, Field(ge=2, le=10_000), AfterValidator(_prime), Words("a prime, at most 10000")]
 
 
-@component("masker", needs_scores=False)
+@component("masker", needs_scores=False, own_density=True)
 def ramanujan(
     layers: Sequence[Layer],
     density: float,

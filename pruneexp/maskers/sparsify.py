@@ -57,7 +57,8 @@ def sparsify(
         skip: for ``join=channel``: an identity skip is no edge (``none``), makes its two channels one vertex
             (``identify``), or is an edge of weight one (``unit``).
         guarantee: ``tree`` puts a random spanning tree under each layer whose budget allows one (see `draw_with_trees`).
-        counts: of an allocation, int64 [layers]: each layer is drawn from by itself, with an eps of its own that makes up this number.
+        counts: of an allocation, int64 [layers]: each layer is drawn from by itself, with an eps of its own that makes up this number;
+            of ``scope=global`` the leverages alone are then the whole network's.
         diagnose: measure each layer's achieved sparsifier quality into ``notes["epsilon/<layer>"]`` (takes seconds).
 
     Returns:

@@ -233,7 +233,9 @@ def test_what_is_no_treatment_is_refused(argument: str, sentence: str) -> None:
 
 
 def test_an_option_that_no_treatment_has_is_refused() -> None:
-    with pytest.raises(UserError, match=r"^there is no option 'treatment\.shuffle\.often'\. Available: none\.$"):
+    with pytest.raises(
+        UserError, match=r"^there is no option 'treatment\.shuffle\.often': treatment\.shuffle as chosen has none\.$"
+    ):
         only("treatment=shuffle", "treatment.shuffle.often=3")
 
 
