@@ -59,7 +59,7 @@ def n_m(
         layer.name: layer.available.cpu().clone() if whole else _highest_of_groups(layer, n, m)
         for layer, whole in zip(layers, dense, strict=True)
     }
-    return granted(masks, count, density, "n_m", "groups", " and rounds=1")
+    return granted(masks, count, density, "n_m", "groups", ", rounds=1 and levels=1")
 
 
 def _highest_of_groups(layer: Layer, n: int, m: int) -> torch.Tensor:
@@ -73,8 +73,8 @@ def _highest_of_groups(layer: Layer, n: int, m: int) -> torch.Tensor:
     groups = rows.reshape(-1, m)
     if bool((groups.isfinite().sum(dim=1) < n).any()):
         raise UserError(
-            f"n_m keeps {n} of each {m} weights, and earlier rounds or masks left fewer of a group of {layer.name}: it goes with rounds=1"
-            " and masks that leave as many."
+            f"n_m keeps {n} of each {m} weights, and earlier rounds or masks left fewer of a group of {layer.name}: it goes with rounds=1,"
+            " levels=1 and masks that leave as many."
         )
     highest = groups.argsort(dim=1, descending=True, stable=True)[:, :n]
     mask = torch.zeros_like(groups, dtype=torch.bool).scatter_(1, highest, True)

@@ -54,7 +54,7 @@ REFUSALS = {
     "bss": r"bss cannot keep (\d+) of (\S+)'s weights: its graph has (\d+) vertices and needs at least as many weights;"
     r" use a density of about \S+ or more\.",
     "n_m": r"n_m's density is given by its groups, (\S+) of this network, and (\S+) was asked for:"
-    r" use densities=\[(\S+)\] and rounds=1\.",
+    r" use densities=\[(\S+)\], rounds=1 and levels=1\.",
     "ramanujan": r"ramanujan's density is given by its graphs, (\S+) of this network, and (\S+) was asked for:"
     r" use densities=\[(\S+)\]\.",
     "ramanujan_fit": r"density \S+ keeps (\d+) weights, and ramanujan_fit needs (\d+) for two at every filter and every input"

@@ -147,8 +147,8 @@ def test_a_group_of_which_too_few_are_left_is_refused_by_its_layer() -> None:
     layers = [layer(torch.rand(2, 8)), layer(torch.rand(2, 4), "used", bits("1111 0100"))]
     with pytest.raises(
         UserError,
-        match=r"^n_m keeps 2 of each 4 weights, and earlier rounds or masks left fewer of a group of used: it goes with rounds=1 and"
-        r" masks that leave as many\.$",
+        match=r"^n_m keeps 2 of each 4 weights, and earlier rounds or masks left fewer of a group of used: it goes with rounds=1,"
+        r" levels=1 and masks that leave as many\.$",
     ):
         n_m(layers, 0.5, STREAM, {})
 
@@ -163,7 +163,7 @@ def test_another_density_than_the_constructions_is_refused_with_it(density: floa
         n_m(layers, density, STREAM, {})
     found = re.fullmatch(
         rf"n_m's density is given by its groups, 0\.5707 of this network, and {density} was asked for:"
-        r" use densities=\[(0\.5707)\] and rounds=1\.",
+        r" use densities=\[(0\.5707)\], rounds=1 and levels=1\.",
         str(caught.value),
     )
     assert found
