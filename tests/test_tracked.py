@@ -155,8 +155,8 @@ def test_options_of_what_is_chosen_are_nested_under_it(words: tuple[str, ...]) -
     )
     assert pruned.config["options"]["masker"]["name"] == pruned.config["masker"] == pruned.tags[-1]
     assert dense.config["options"].keys() == pruned.config["options"].keys() - {
-        "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts", "when", "rewind", "rewind_epoch", "biases", "only",
-        "exclude", *BESIDES,
+        "scorer", "masker", "treatment", "rounds", "round_masker", "round_counts", "when", "levels", "rewind", "rewind_epoch", "biases",
+        "only", "exclude", *BESIDES,
     }  # fmt: skip
     assert not pruned.config["options"].keys() & {*marked("command"), "name", "seed", "densities"}
     assert (pruned.kind, dense.kind, dense.config["seed"]) == ("pruned", "dense", 3)

@@ -32,6 +32,7 @@ CONSTANT: dict[str, Any] = {
     "components": 3,
     "dead_filters": 0,
     "macs": 10,
+    "total_epochs": 160,
     "diverged": False,
     "pruning_seconds": 1.0,
     "training_seconds": 2.0,
