@@ -21,6 +21,7 @@ def allocated(components: Mapping[str, Component]) -> dict[str, Component]:
     others = {group: one for group, one in components.items() if group != "allocation"}
     if allocation is None or allocation.about.name == BESIDES["allocation"]:
         return others
+    allocation = _like(allocation)
     meant = masker.about.meant
     if "counts" not in masker.asks:
         raise UserError(
@@ -43,5 +44,24 @@ def allocated(components: Mapping[str, Component]) -> dict[str, Component]:
             " otherwise: take one of the two."
         )
     if wanted is None:
-        return dict(components)
+        return others | {"allocation": allocation}
     return others | {"masker": replace(masker, options=masker.options | dict(wanted))}
+
+
+def _like(allocation: Component) -> Component:
+    """An allocation like another method's without what that method does not look at.
+
+    Raises:
+        UserError: a method that looks at no scores, whose numbers have a name of their own.
+    """
+    masker = allocation.options.get("masker")
+    if not isinstance(masker, Component):
+        return allocation
+    if not masker.about.needs_scores:
+        raise UserError(
+            f"allocation={allocation.label} counts the weights of a method that goes by scores, and its masker looks at none: take"
+            " its numbers by their name, such as allocation=erk or uniform."
+        )
+    once = allocation.value("rounds") == 1  # there is no round before the last
+    options = {name: value for name, value in allocation.options.items() if name != "round_counts" or not once}
+    return replace(allocation, options=options)

@@ -5,9 +5,10 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from pruneexp.cell import digest
+from pruneexp.cell import BESIDES, digest
 from pruneexp.components.component import Component, plain_json
 from pruneexp.components.options import options_of
+from pruneexp.jobs import identity
 from pruneexp.jobs.composing import loaded
 from pruneexp.system.files import is_file
 from pruneexp.system.shipped import conf_dir
@@ -26,6 +27,23 @@ def called(component: Component) -> str:
         component.label,
         {name: component.contents.get(name, plain_json(component.options[name])) for name in left_open},
     )
+
+
+def names_of(components: Mapping[str, Component], config: Mapping[str, Any], dense: bool) -> dict[str, str]:
+    """What each group's choice is called; scorer "none" where a cell needs none, both "dense" of a dense cell. An allocation has its name
+    also where options of the masker say it (`pruneexp.jobs.allocated`).
+
+    Args:
+        components: a job's, by group.
+        config: as composed.
+        dense: of its dense cell.
+    """
+    names = {group: called(components[group]) for group in identity.told(components, dense)}
+    asked = config.get("allocation")
+    name = asked.get("name") if isinstance(asked, Mapping) and not dense else None
+    if name not in (None, BESIDES["allocation"]):
+        names.setdefault("allocation", str(name))
+    return identity.as_cell(names, identity.needs_scores(components), dense)
 
 
 def preset_of(name: str) -> str:

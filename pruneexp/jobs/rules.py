@@ -54,6 +54,11 @@ def _check_update(options: Options, components: Mapping[str, Component]) -> None
         raise UserError(
             f"{said} changes masks, and masker={masker.label} removes neurons and leaves none: set mask_update=none."
         )
+    if update.shrinks and masker.about.name != "random_layers":
+        raise UserError(
+            f"{said} takes from masks only how many weights each layer keeps in the end, and masker={masker.label} says which: take"
+            " masker=random and an allocation, which says how many."
+        )
     if options.levels > 1:
         raise UserError(
             f"{said} changes masks while a network trains, and levels={options.levels} between trainings: set mask_update=none or levels=1."
@@ -114,6 +119,11 @@ def _check_treatment(name: str, treatment: Component, options: Options, masker: 
 def _check_levels(options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component]) -> None:
     """Raise UserError where pruning level by level has no meaning, or would ask for what earlier levels have thrown away."""
     levels, masker = f"levels={options.levels}", components["masker"]
+    if "allocation" in components and components["allocation"].contents:
+        raise UserError(
+            f"allocation={components['allocation'].label} has numbers for one density, and {levels} asks for several: take another"
+            " allocation, or levels=1."
+        )
     if options.when == "init":
         raise UserError(
             f"{levels} trains before each pruning, and when=init prunes once before training: set when=trained."

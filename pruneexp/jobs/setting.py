@@ -14,7 +14,7 @@ from pruneexp.data.dataset import Dataset, Sizes
 from pruneexp.errors import UserError, unknown
 from pruneexp.jobs import identity
 from pruneexp.jobs.allocated import allocated
-from pruneexp.jobs.called import called
+from pruneexp.jobs.called import names_of
 from pruneexp.jobs.rules import check_together
 from pruneexp.network.plain import plain
 from pruneexp.network.weights import load_weights
@@ -157,8 +157,7 @@ class Setting:
 
     def names(self, dense: bool = False) -> dict[str, str]:
         """What each group's choice is called; scorer "none" where the masker needs none, both "dense" of a dense cell."""
-        names = {group: called(self.components[group]) for group in identity.told(self.components, dense)}
-        return identity.as_cell(names, self.needs_scores, dense)
+        return names_of(self.components, self.config, dense)
 
     @functools.cached_property
     def described(self) -> dict[bool, tuple[dict[str, str], dict[str, Any], str]]:

@@ -16,7 +16,7 @@ EXACT = 64 * 576  # weights up to which a layer's picks are made one at a time
 UPDATES = 150  # barrier updates for a larger layer
 
 
-@component("masker")
+@component("masker", meant={"leverage": {}})  # which is its own rule
 def bss(
     layers: Sequence[Layer],
     density: float,

@@ -9,4 +9,6 @@ def at_start(table: pd.DataFrame, column: str) -> "pd.Series[float]":
     """A figure of each row's masks at the start of its training, which masks that stay have at its end too; NaN where the masks of no row
     of the table change."""
     start = f"start/{column}"
-    return table[start].fillna(table[column]) if start in table else pd.Series(math.nan, table.index)
+    if start not in table:
+        return pd.Series(math.nan, table.index)
+    return table[start].where(table["mask_updates"].notna(), table[column])

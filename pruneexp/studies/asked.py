@@ -22,8 +22,8 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
     """A row for each pruned cell that these grids ask for.
 
     Columns: key; dataset, model and recipe as tables call them; scorer, masker and allocation by the names of the presets that are asked
-    for, also where a masker's own rule is the same allocation; density, seed; and the figures of the tidy frame
-    (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
+    for, also where a masker's own rule is the same allocation; choice, the masker and, where that looks at scores, the scorer; density,
+    seed; and the figures of the tidy frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
 
     Args:
         asked: whose results_dir and records are looked into.
@@ -59,6 +59,8 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
 
 
 def _row(slot: Slot) -> dict[str, object]:
-    names = {name: slot.cells[0].names[name] for name in (*NAMED, "scorer", "masker")}
-    allocation = slot.job.setting.config["allocation"]["name"]
-    return {"key": slot.cells[0].key, **names, "allocation": allocation, "density": slot.density, "seed": slot.job.seed}
+    setting, names = slot.job.setting, {name: slot.cells[0].names[name] for name in (*NAMED, "scorer", "masker")}
+    looks = setting.components["masker"].about.needs_scores
+    choice = f"{names['masker']} {names['scorer']}" if looks else names["masker"]
+    own = {"allocation": setting.config["allocation"]["name"], "density": slot.density, "seed": slot.job.seed}
+    return {"key": slot.cells[0].key, **names, "choice": choice, **own}

@@ -84,8 +84,6 @@ def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
         UserError: they are of several networks, data sets, densities or recipes; a record is damaged; or none is there.
     """
     cells = asked_for(asked, files, ["accuracy", "chance", *MEASURES])
-    scored = cells["masker"] + " " + cells["scorer"]
-    cells[CHOICE] = cells["masker"].where(cells["scorer"] == "none", scored)
     if cells[[*FACTORS, "seed"]].duplicated().any():
         raise UserError(
             "a factorial is of one network, data set, recipe and density: name one of each, as in densities=[0.05], not several."
@@ -170,8 +168,9 @@ def _interval(value: float, low: float, high: float, digits: int = 1) -> str:
 def robust(found: dict[str, tuple[Variance, pd.DataFrame]]) -> str:
     """Whether the other scales say the same of the larger share."""
     said = {scale: order(of) for scale, (_, of) in found.items()}
+    larger = {name: f"{name} is the larger" for name in FACTORS} | {"neither": "the intervals of the two overlap"}
     return " ".join(
-        f"On the scale `{scale}` the answer is {'the same' if other == said['accuracy'] else f'another: {other} is the larger'}."
+        f"On the scale `{scale}` the answer is {'the same' if other == said['accuracy'] else f'another: {larger[other]}'}."
         for scale, other in said.items()
         if scale != "accuracy"
     )

@@ -2,7 +2,7 @@
 
 import pytest
 
-from pruneexp.cell import Cell
+from pruneexp.cell import Cell, spoken
 from pruneexp.errors import UserError
 from pruneexp.reports.grouping import Facts
 from pruneexp.reports.labels import Labels
@@ -29,6 +29,8 @@ SAME = [
     ("masker=random_regular allocation=erk", "masker=random_regular"),
     ("masker=x_net allocation=erk", "masker=x_net masker.allocation=erk"),
     ("masker=sparsify allocation=own", "masker=sparsify"),
+    ("masker=bss allocation=leverage", "masker=bss"),
+    ("masker=greedy allocation=like_snip allocation.round_counts=up", "masker=greedy allocation=like_snip"),
     ("masker=greedy allocation=like_snip", "masker=greedy allocation=like_snip"),
 ]
 
@@ -83,6 +85,9 @@ def test_a_method_that_numbers_are_like_looks_at_the_trained_network_where_the_c
         ("masker=structured allocation=erk", "masker=structured says itself how many weights each layer keeps"),
         ("masker=greedy allocation=file", "allocation.path is missing: it must be the path of a finished cell's folder"),
         ("masker=greedy allocation=file allocation.path=/no/such", "allocation.path must be a finished cell's folder, or its masks"),
+        ("masker=greedy allocation=like masker@allocation.masker=er", "allocation=like counts the weights of a method that goes by scores"),
+        ("masker=greedy allocation=like masker@allocation.masker=greedy mask_update=gmp", "mask_update=gmp takes from masks only how many"),
+        ("masker=n_m levels=2 when=trained", "masker=n_m has the density of its construction, and levels=2 prunes bit by bit"),
         ("masker=greedy allocation=erq", "there is no allocation 'erq'. Did you mean 'er'"),
         ("masker=greedy allocation=like_snip allocation.rounds=0", "allocation.rounds must be a whole number"),
     ],
@@ -97,10 +102,17 @@ def test_what_cannot_be_is_one_sentence(words: str, sentence: str) -> None:
 @pytest.mark.parametrize(("words", "allocation"), [
     ("masker=greedy", "uniform"), ("masker=greedy_global", "global"), ("masker=greedy_matched", "leverage"),
     ("masker=erk", "erk"), ("masker=er", "er"), ("masker=er_published", "er_published"), ("masker=x_net", "uniform"),
-    ("masker=sparsify", "own"), ("masker=ramanujan_fit", "own"), ("masker=sparsify allocation=erk", "erk"),
+    ("masker=sparsify", "own"), ("masker=bss", "leverage"), ("masker=ramanujan_fit", "own"), ("masker=sparsify allocation=erk", "erk"),
     ("masker=greedy allocation=like_synflow", "like_synflow"), ("masker=greedy allocation=like allocation.rounds=3", "like[rounds=3]"),
     ("masker=greedy densities=[1.0]", "dense"),
 ])  # fmt: skip
 def test_tables_know_each_cells_allocation(words: str, allocation: str) -> None:
     found = cell(*words.split())
     assert Facts(Labels()).of(found.description, found.names).labels["allocation"] == allocation
+
+
+def test_lines_name_an_allocation_that_the_masker_itself_says_then() -> None:
+    assert spoken(cell("masker=greedy", "allocation=leverage").names)[-2:] == ["greedy", "leverage"]
+    assert spoken(cell("masker=random", "allocation=er").names)[-2:] == ["random", "er"]
+    assert spoken(cell("masker=er").names)[-1] == "er"
+    assert spoken(cell("masker=greedy", "allocation=erk", "densities=[1.0]").names)[-1] == "dense"

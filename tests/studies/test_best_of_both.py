@@ -65,14 +65,21 @@ def test_a_gain_is_told_where_it_is_over_every_rival() -> None:
     a = {OURS: list(75 + SEEDS), SYNFLOW: near(60 + SEEDS), ERK: near(50 + SEEDS)}
     b = {OURS: list(60 + SEEDS), SYNFLOW: near(60 + SEEDS), ERK: near(40 + SEEDS)}
     table, _ = study.differences(cells(a=a, b=b), OURS)
-    told = study.verdict(table, OURS)
+    told = study.verdict(table, OURS, 2)
     assert told.startswith(f"Of 4 comparisons of {OURS}, it is ahead in 3 and behind in 0 at the 5 % level")
     assert "There is a gain over every rival: a on cifar10 at 2 %. " in told
 
 
+def test_a_rival_that_is_missing_is_not_beaten() -> None:
+    a = {OURS: list(75 + SEEDS), SYNFLOW: [float("nan")] * len(SEEDS), ERK: near(50 + SEEDS)}
+    table, lacking = study.differences(cells(a=a), OURS)
+    assert len(lacking) == 1
+    assert "Nowhere is there a gain over every rival." in study.verdict(table, OURS, 2)
+
+
 def test_where_there_is_no_gain_that_is_the_plain_finding() -> None:
     a = {OURS: list(60 + SEEDS), SYNFLOW: near(75 + SEEDS), ERK: near(60 + SEEDS)}
-    told = study.verdict(study.differences(cells(a=a), OURS)[0], OURS)
+    told = study.verdict(study.differences(cells(a=a), OURS)[0], OURS, 2)
     assert "it is ahead in 0 and behind in 1 at the 5 % level, Holm-corrected; in 1 no difference is told." in told
     assert "Nowhere is there a gain over every rival." in told
     assert "a smaller difference could well have been missed" in told
