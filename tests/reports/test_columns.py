@@ -245,13 +245,16 @@ def test_the_difference_to_the_best_has_its_interval_and_stands_where_there_is_o
 
 
 def test_of_masks_that_stay_the_start_is_the_end_and_of_others_it_is_their_own() -> None:
-    changing = {"start/lambda2_min": [0.125, math.nan], "start/imdb_norm": [0.75, math.nan]}
-    two = cells(accuracy=[60.0, 61.0], masker=["erk", "sparsify"], lambda2_min=[0.5, 0.25], imdb_norm=[0.1, 0.2])
-    table = aggregate(two.assign(**changing)).sort_values("masker")
-    assert lambda2_start(table).tolist() == ["0.125", "0.250"]
-    assert imdb_norm_start(table).tolist() == ["0.750", "0.200"]
+    changing = {"start/lambda2_min": [0.125, math.nan, math.nan], "start/imdb_norm": [0.75, math.nan, 0.5]}
+    three = cells(
+        accuracy=[60.0, 61.0, 62.0], masker=["erk", "sparsify", "x_net"], lambda2_min=[0.5, 0.25, 0.75], imdb_norm=[0.1, 0.2, 0.3]
+    )  # fmt: skip
+    table = aggregate(three.assign(mask_updates=[60, math.nan, 60], **changing)).sort_values("masker")
+    # the last began with masks that have no lambda_2: those that it ended with say nothing of them
+    assert lambda2_start(table).tolist() == ["0.125", "0.250", ""]
+    assert imdb_norm_start(table).tolist() == ["0.750", "0.200", "0.500"]
     for column in (lambda2_start, imdb_norm_start, mask_updates):
-        assert column(aggregate(two)).tolist() == ["", ""]
+        assert column(aggregate(three)).tolist() == ["", "", ""]
 
 
 def test_fewer_than_fifty_updates_of_masks_are_a_toy_which_a_note_says_too() -> None:

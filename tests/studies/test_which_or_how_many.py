@@ -80,6 +80,13 @@ def test_it_is_sixty_cells_of_four_allocations_and_five_choices(asked: list[Grid
     assert {slot.job.setting.names()["recipe"] for slot in pruned} == {"laenen_cifar_5"}
 
 
+def test_a_choice_is_one_whether_or_not_its_allocation_looks_at_scores(tmp_path: Path) -> None:
+    words = ["allocation=erk,leverage,global", f"results_dir={tmp_path}"]
+    scored = grids([f"+experiment={','.join(study.EXPERIMENTS)}", *words])
+    fill(scored, tmp_path, lambda *_: {"accuracy": 50.0})
+    assert list(study.factorial(scored).cells["choice"].unique()) == CHOICES
+
+
 def run(folder: Path) -> dict[str, str]:
     """The pages that the study writes of what is recorded in a folder."""
     study.main([f"results_dir={folder / 'runs'}", "--report-dir", str(folder)])
