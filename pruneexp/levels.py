@@ -28,6 +28,7 @@ from pruneexp.training.checkpoint import Checkpoint
 from pruneexp.training.progress import CellProgress
 from pruneexp.training.selection import Selection
 from pruneexp.training.train import Trainee, train_together
+from pruneexp.treatments.treat import treats
 
 MASK, EPOCHS = "/mask/", "/epochs"  # in an artifact, names that no weight has
 
@@ -52,7 +53,8 @@ class Levels:
 
     Level k scores the network that was trained at level k - 1, at first the dense one, and masks it; what is pruned stays pruned. The
     weights that are left are rewound and trained. The last level's training is the cell's own; that of every other one is an artifact,
-    found by all that have the levels up to it in common: whatever density and number of levels they end with.
+    found by all that have the levels up to it in common: whatever density and number of levels they end with. The last one's is left to
+    them too.
 
     Args:
         piece: the cell, of a job whose masker looks at scores where it has more than one level.
@@ -133,8 +135,18 @@ class Levels:
         masks, network = self.masked(level, before).masks, self.shared.rewind(before.network)
         if self.job.options.biases == "frozen":
             freeze_biases(network)
-        epochs = torch.tensor(before.epochs + self._train(level, name, network, masks))
-        return {**network.state_dict(), **{MASK + weight: mask for weight, mask in masks.items()}, EPOCHS: epochs}
+        return _content(network, masks, before.epochs + self._train(level, name, network, masks))
+
+    def leave(self, network: nn.Module, masks: Masks, epochs: int) -> None:
+        """Leave what the cell's own training has made to cells that go on from there.
+
+        Args:
+            network, masks: of the trained cell.
+            epochs: that stand behind it.
+        """
+        after = any(treats(treatment) != "scores" for treatment in self.job.setting.treatments.values())
+        if self.last > 1 and not after:  # treatments of the last level, which deeper ones do not have there
+            put(self._path(self.last), _content(network, masks, epochs))
 
     def _train(self, level: int, name: str, network: nn.Module, masks: Masks) -> int:
         """Train a level in place as a cell is trained, from its last checkpoint on; gives the number of epochs."""
@@ -170,3 +182,9 @@ class Levels:
         initial = self.shared.initial
         masks = {MASK + name: mask for name, mask in everything(prunable(initial)).items()}
         return misfit(found, {**initial.state_dict(), **masks, EPOCHS: torch.tensor(0)})
+
+
+def _content(network: nn.Module, masks: Masks, epochs: int) -> Tensors:
+    """A level as it is stored."""
+    kept = {MASK + weight: mask for weight, mask in masks.items()}
+    return {**network.state_dict(), **kept, EPOCHS: torch.tensor(epochs)}

@@ -11,6 +11,7 @@ from pruneexp.failures import Failure
 from pruneexp.groups import groups
 from pruneexp.guard import Guard
 from pruneexp.jobs.job import Job
+from pruneexp.levels import Levels
 from pruneexp.means import Means
 from pruneexp.network.weights import WEIGHTS
 from pruneexp.order import Order, Part, Piece
@@ -199,6 +200,7 @@ class Maker:
         with self.guard.guarded([piece]):
             with shielded():
                 self.store.write(piece.key, record, files_of(trial), trained.history)
+            Levels(piece).leave(trial.network, trial.masks, record["total_epochs"])
             piece.order.countdown.tell(piece.cell, record)
             if piece.order.job.densities == [1.0]:  # its weights are what the job is for
                 say("its weights", f"{self.store.folder / piece.key / WEIGHTS}")

@@ -69,13 +69,15 @@ def _same(one: State, other: State) -> bool:
     return one.keys() == other.keys() and all(torch.equal(one[name], other[name]) for name in one)
 
 
+def left_in(path: Path) -> Left:
+    there = safetensors.torch.load(read_sealed(path))
+    masks = {name.removeprefix(MASK): there.pop(name) for name in list(there) if name.startswith(MASK)}
+    return Left(there, masks, int(there.pop(EPOCHS)))
+
+
 def artifacts(folder: Path) -> list[Left]:
     """Of the folder's levels, the first first."""
-    found = []
-    for path in (folder / RUNS / ".artifacts").glob("level-*"):
-        there = safetensors.torch.load(read_sealed(path))
-        masks = {name.removeprefix(MASK): there.pop(name) for name in list(there) if name.startswith(MASK)}
-        found.append(Left(there, masks, int(there.pop(EPOCHS))))
+    found = map(left_in, (folder / RUNS / ".artifacts").glob("level-*"))
     return sorted(found, key=lambda left: -count(left.masks))
 
 
@@ -138,8 +140,9 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[int]:
 
 
 def test_masks_are_nested_and_counts_are_those_of_the_densities(deep: Path, kind: tuple[str, ...]) -> None:
-    levels = [*artifacts(deep), cell(deep, 0.512)]
+    levels = artifacts(deep)
     assert len(levels) == 3
+    assert levels[-1].same(cell(deep, 0.512))
     pruned = {name for name in levels[0].masks if "exclude=[Linear]" not in kind or levels[0].masks[name].ndim == 4}
     total = sum(levels[0].masks[name].numel() for name in pruned)
     left = [{name: mask for name, mask in level.masks.items() if name in pruned} for level in levels]
@@ -157,7 +160,7 @@ def test_a_level_is_what_a_run_leaves_that_ends_with_it(
     """Made in a folder of its own, and where the levels before it are there."""
     levels = artifacts(deep)
     alone, beside = made(tmp_path / "alone", *kind, *TWO), tmp_path
-    assert [one.same(other) for one, other in zip(artifacts(alone), levels, strict=False)] == [True]
+    assert [one.same(other) for one, other in zip(artifacts(alone), levels, strict=False)] == [True, True]
     assert cell(alone, 0.64).same(levels[1])
     shutil.copytree(deep / RUNS, beside / RUNS)
     run(*kind, *TWO, f"data_dir={deep / 'data'}")
@@ -192,7 +195,8 @@ def test_levels_are_those_of_a_loop_by_hand(rewind: str, tmp_path: Path) -> None
         masks = {name: part.view(weights[name].shape) for name, part in zip(weights, parts, strict=True)}
         network = trained_by(copy.deepcopy(network if rewind == "none" else back), masks, start=first)
         expected.append(dict(copy.deepcopy(network).state_dict()))
-    found = [*artifacts(folder), cell(folder, 0.512)]
+    found = artifacts(folder)
+    assert found[-1].same(cell(folder, 0.512))
     assert all(_same(level.state, state) for level, state in zip(found, expected, strict=True))
     assert _same(found[-1].masks, masks)
     assert [level.epochs for level in found] == [3 + k * (3 - first) for k in (1, 2, 3)]
@@ -209,12 +213,22 @@ def test_jobs_of_one_rate_share_their_levels(tmp_path: Path, run: Command, train
     assert trained == [round(share * size) for share in (0.8, 0.64, 0.512)] + quarters
 
 
+def test_what_a_cell_ends_with_deeper_ones_go_on_from(tmp_path: Path, run: Command, trained: list[int]) -> None:
+    run("masker=greedy_global", "levels=2", "densities=[0.64]")
+    first = list(trained)
+    run("masker=greedy_global", "levels=3", "densities=[0.512]")
+    assert len(first) == 1
+    assert trained == first
+    assert made(tmp_path / "fresh", "masker=greedy_global", "levels=3", "densities=[0.512]")
+    assert cell(tmp_path, 0.512).same(cell(tmp_path / "fresh", 0.512))
+
+
 def test_treatments_of_masks_and_weights_come_after_the_last_level(
     tmp_path: Path, run: Command, trained: list[int]
 ) -> None:
     words = ("masker=greedy", *TWO)
     run(*words)
-    plain, (level,) = cell(tmp_path, 0.64), artifacts(tmp_path)
+    plain, (level, _) = cell(tmp_path, 0.64), artifacts(tmp_path)
     shutil.rmtree(next((tmp_path / RUNS).glob("*-d0.64-*")))
     run(*words, "treatment=[shuffle,reinit]")
     treated = cell(tmp_path, 0.64)
@@ -229,7 +243,7 @@ def test_treatments_of_masks_and_weights_come_after_the_last_level(
 def test_a_damaged_level_is_made_again(tmp_path: Path, run: Command, trained: list[int]) -> None:
     run("masker=greedy", *TWO)
     plain = cell(tmp_path, 0.64)
-    (path,) = (tmp_path / RUNS / ".artifacts").iterdir()
+    path = max((tmp_path / RUNS / ".artifacts").iterdir(), key=lambda one: count(left_in(one).masks))
     path.write_bytes(path.read_bytes()[:-1])
     shutil.rmtree(next((tmp_path / RUNS).glob("*-d0.64-*")))
     assert f"{path.name}: cannot be used" in run("masker=greedy", *TWO).out
@@ -308,7 +322,7 @@ def test_processes_at_once_make_each_level_once(whole: Path, tmp_path: Path) -> 
     told = [ended(child, texts) for child, texts in children.items()]
     assert [done.code for done in told] == [0, 0], told
     found = re.findall(r"level (\d) of \d: accuracy", "".join(done.out for done in told))
-    assert sorted(found) == ["1", "2"]
+    assert sorted(found) in (["1"], ["1", "2"])  # the second may be the other's cell, already there
     assert all(one.same(other) for one, other in zip(artifacts(folder), artifacts(whole), strict=True))
     assert cell(folder, 0.512).same(cell(whole, 0.512))
     assert cell(folder, 0.64).same(artifacts(whole)[1])
