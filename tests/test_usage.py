@@ -71,7 +71,7 @@ def test_no_line_is_longer_than_the_terminal(width: int) -> None:
     lines = NARROW if width == 80 else usage(Source(), width).splitlines()
     assert max(map(len, lines)) <= width
     words = {word for line in lines for word in line.replace(" \\", "").replace("[", "").replace("]", "").split()}
-    assert {"greedy_matched,", "vgg16_c100_sweep", "published,", "--config-dir"} <= words
+    assert {"greedy_matched,", "vgg16_c100_sweep,", "published,", "--config-dir"} <= words
 
 
 def test_words_with_dashes_stand_at_the_end() -> None:

@@ -93,7 +93,8 @@ def started(module: str) -> Callable[[], object]:
 
     def program() -> None:
         sys.argv[0] = module
-        sys.modules.pop(module, None)  # as in a process that has just been started
+        for name in (module, f"{module}.__main__"):  # as in a process that has just been started
+            sys.modules.pop(name, None)
         runpy.run_module(module, run_name="__main__", alter_sys=True)
 
     return program

@@ -31,7 +31,7 @@ IMPOSSIBLE = {
     ),
     "two names": (
         ("masker=erk", "allocation=er"),
-        r"masker=erk says how many .* allocation=er says otherwise: take masker=random beside an allocation\.",
+        r"masker=erk says how many .* allocation=er says otherwise: take masker=random beside an allocation, or leave the allocation out\.",
     ),
     "an unknown one": (("masker=random", "allocation=erdos"), r"there is no allocation 'erdos'\. .*erk.*"),
     "no path": (("masker=random", "allocation=file"), r"allocation\.path is missing: it must be the path of .*"),

@@ -225,9 +225,11 @@ def test_like_another_prunes_what_the_cell_prunes() -> None:
     assert all(bool(mask.all()) for name, mask in masks.items() if name not in theirs)
 
 
-def test_like_a_masker_with_a_number_of_its_own_has_that_number() -> None:
-    masks = masks_of("masker=random", "allocation=like", "masker@allocation.masker=n_m", density=0.62)
-    assert kept(masks) == [270, 400, 40]  # of 713 that the density asks for
+def test_like_a_masker_with_a_number_of_its_own_is_refused() -> None:
+    with pytest.raises(
+        UserError, match=r"^allocation\.masker keeps 710 weights by a rule of its own, and the density asks for 713: "
+    ):
+        masks_of("masker=random", "allocation=like", "masker@allocation.masker=n_m", density=0.62)
 
 
 # as in a file

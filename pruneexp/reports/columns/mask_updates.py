@@ -15,7 +15,7 @@ def mask_updates(table: pd.DataFrame) -> "pd.Series[str]":
     """Updates of the masks, mean over seeds; marked as toy below `FEWEST`."""
     marks = toy(table).map({True: " (toy)", False: ""})
     counts = table["mask_updates"] if "mask_updates" in table else pd.Series(math.nan, table.index)
-    return (counts.map(lambda value: number(value, 0)) + marks).rename("mask updates")
+    return pd.Series(counts.map(lambda value: number(value, 0)) + marks, name="mask updates")
 
 
 def toy(table: pd.DataFrame) -> "pd.Series[bool]":
