@@ -18,7 +18,12 @@ RUN = ("densities=[1.0,0.5]", "results_dir=runs")
 UNFINISHED = ("recipe.epochs=3", "trainer.checkpoint_seconds=0.000001", "results_dir=unfinished")
 SCORED = ("scorer=snip", "recipe.train_images=128", "results_dir=scored")
 REWOUND = ("recipe.epochs=2", "when=trained", "rewind=epoch", "rewind_epoch=1", "results_dir=rewound")
-LEVELS = ("when=trained", "levels=2", "results_dir=levels")
+LEVELS = (
+    "when=trained",
+    "levels=2",
+    "treatment=shuffle",
+    "results_dir=levels",
+)  # with which the last is not left to others
 ARCHIVES = {
     "cifar10": "cifar-10-python.tar.gz", "cifar100": "cifar-100-python.tar.gz", "tiny_imagenet": "tiny-imagenet-200.zip",
     "caltech101": "caltech-101.zip", "flowers102": "flowers-102/102flowers.tgz", "tf_flowers": "flower_photos.tgz",
