@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from pruneexp.components.options import component
-from pruneexp.layers import Layer, highest, ranking
+from pruneexp.layers import Layer, highest, ranking, split
 
 
 @component("allocation", name="global")
@@ -21,6 +21,5 @@ def global_scores(layers: Sequence[Layer], count: int) -> np.ndarray:
     Returns:
         int64 [layers].
     """
-    chosen = highest(np.concatenate(ranking(layers)), count)
-    ends = np.cumsum([layer.size for layer in layers])[:-1]
-    return np.array([np.count_nonzero(part) for part in np.split(chosen, ends)], dtype=np.int64)
+    masks = split(highest(np.concatenate(ranking(layers)), count), layers)
+    return np.array([int(masks[layer.name].sum()) for layer in layers], dtype=np.int64)

@@ -17,9 +17,13 @@ from pruneexp.components.values import allowed, is_plain, value_of
 from pruneexp.errors import UserError, unknown
 
 Target = TypeVar("Target", bound=Callable[..., Any])
-CONTRACT = {  # the arguments that the program supplies, by what a component is
+CALLED_IN_ORDER = {  # what the program calls without the arguments' names
     "scorer": ("model", "batches", "generator"),
-    "masker": ("layers", "density", "generator", "notes", "counts"),
+    "masker": ("layers", "density", "generator", "notes"),
+}
+CONTRACT = {  # the arguments that the program supplies, by what a component is
+    "scorer": CALLED_IN_ORDER["scorer"],
+    "masker": (*CALLED_IN_ORDER["masker"], "counts"),
     "allocation": ("layers", "count", "density", "notes", "kept_by"),
     "model": ("num_classes", "input_shape"),
     "dataset": ("data_dir",),
@@ -41,10 +45,6 @@ CONTRACT = {  # the arguments that the program supplies, by what a component is
 }
 # functions that the program calls when it has their arguments
 CALLED_LATER = ("scorer", "masker", "allocation", "source", "treatment", "measurement", "column", "figure")
-CALLED_IN_ORDER = {  # without the arguments' names
-    "scorer": ("model", "batches", "generator"),
-    "masker": ("layers", "density", "generator", "notes"),
-}
 MADE_AT_ONCE = ("dataset", "model", "recipe", "trainer", "launcher", "mask_update")  # those whose result it works with
 HYDRA = ("_target_", "_partial_")  # what of a configuration says how it is called
 
