@@ -19,11 +19,11 @@ def left_in(report_dir: Path, name: str) -> list[Path]:
 
 
 def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[str]) -> pd.DataFrame:
-    """A row for each pruned cell that these grids ask for.
+    """A row for each pruned cell that these grids ask for, in one precision: that which they name, or the only one that is recorded.
 
-    Columns: key; dataset, model and recipe as tables call them; scorer, masker and allocation by the names of the presets that are asked
-    for, also where a masker's own rule is the same allocation; choice, the masker and, where that looks at scores, the scorer; density,
-    seed; and the figures of the tidy frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
+    Columns: key; dataset, model and recipe as tables call them; precision; scorer, masker and allocation by the names of the presets that
+    are asked for, also where a masker's own rule is the same allocation; choice, the masker and, where that looks at scores, the scorer;
+    density, seed; and the figures of the tidy frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
 
     Args:
         asked: whose results_dir and records are looked into.
@@ -31,28 +31,37 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
         figures: columns of the tidy frame.
 
     Raises:
-        UserError: no cell is pruned, none is recorded, or a record is damaged.
+        UserError: no cell is pruned, none is recorded, some are in another precision than others, or a record is damaged.
     """
     pruned = [_row(slot) for grid in asked for slot in grid.slots if slot.density < 1]
     if not pruned:
         raise UserError("these words ask for no pruned cell: name densities below 1.")
     rows = pd.DataFrame(pruned).drop_duplicates("key")
-    keys = {
-        cell.key: slot.cells[0].key for grid in asked for slot in grid.slots for cell in slot.cells
-    }  # of any precision
+    # of any precision that is not ruled out
+    keys = {cell.key: slot.cells[0].key for grid in asked for slot in grid.slots for cell in slot.cells}
     found = []
     for grid in asked:
         options = grid.jobs[0].options
         found.append(frame_of(grid, Store(options.results_dir, [*options.records, *files])))
     recorded = pd.concat(found, ignore_index=True)
-    recorded = recorded.assign(key=recorded["key"].map(keys)).drop_duplicates("key")
+    recorded = recorded.drop_duplicates("key").assign(key=lambda cells: cells["key"].map(keys))
     recorded = recorded[recorded["key"].isin(rows["key"])]
     if recorded.empty:
         names = ",".join(dict.fromkeys(grid.jobs[0].options.name for grid in asked))
         raise UserError(
             f"none of the {len(rows)} cells is recorded: run +experiment={names} first, or name results_dir=PATH or records=[FILE]."
         )
-    whole = rows.merge(recorded[["key", *NAMED, *figures]], on="key", how="left", suffixes=("_asked", ""))
+    precision, *others = sorted(recorded["precision"].unique())
+    if others:
+        told = recorded["precision"].value_counts()
+        raise UserError(
+            "accuracies are compared in one precision, and of these cells"
+            f" {' and '.join(f'{told[name]} are recorded in {name}' for name in (precision, *others))}: name one, as in"
+            f" trainer.precision={told.idxmax()}."
+        )
+    whole = rows.assign(precision=precision).merge(
+        recorded[["key", *NAMED, *figures]], on="key", how="left", suffixes=("_asked", "")
+    )
     for name in NAMED:
         whole[name] = whole[name].fillna(whole.pop(f"{name}_asked"))
     return whole

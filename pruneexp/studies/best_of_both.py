@@ -22,7 +22,7 @@ from pruneexp.sweep import expand
 
 NAME = "best_of_both"
 RIVALS = f"{NAME}_rivals"
-WITHIN = [*NAMED, "density"]  # what methods are compared in
+WITHIN = [*NAMED, "precision", "density"]  # what methods are compared in
 LEVEL = 0.05
 FEWEST = 2  # seeds in common that a difference has a spread of
 LEGEND = """
@@ -113,7 +113,7 @@ def verdict(table: pd.DataFrame, ours: str, rivals: int) -> str:
 def readable(table: pd.DataFrame) -> str:
     """Accuracies and differences in percent and points."""
     pairs = zip(table["difference"], table["ci95"], strict=True)
-    shown = table[["dataset", "model", "recipe"]].assign(
+    shown = table[[*NAMED, "precision"]].assign(
         density=[f"{100 * density:g} %" for density in table["density"]], rival=table["rival"], n=table["n"],
         ours=[number(mean, 2) for mean in table["ours"]], theirs=[number(mean, 2) for mean in table["theirs"]],
         difference=[f"{mean:+.2f} ± {half:.2f}" for mean, half in pairs], p=[f"{p:.2g}" for p in table["p"]],

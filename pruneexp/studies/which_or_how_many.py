@@ -81,7 +81,7 @@ def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
         files: of records, besides those that the grids name.
 
     Raises:
-        UserError: they are of several networks, data sets, densities or recipes; a record is damaged; or none is there.
+        UserError: they are of several networks, data sets, densities, recipes or precisions; a record is damaged; or none is there.
     """
     cells = asked_for(asked, files, ["accuracy", "chance", *MEASURES])
     if cells[[*FACTORS, "seed"]].duplicated().any():
@@ -90,7 +90,8 @@ def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
         )
     first = cells.dropna(subset="chance").iloc[0]
     return Factorial(
-        cells, f"{first['model']} on {first['dataset']} at {100 * first['density']:g} % ({first['recipe']})"
+        cells,
+        f"{first['model']} on {first['dataset']} at {100 * first['density']:g} % ({first['recipe']}, {first['precision']})",
     )
 
 

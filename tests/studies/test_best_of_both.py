@@ -21,7 +21,7 @@ SEEDS = np.array([0.0, 5.0, -7.0])
 def cells(**accuracies: dict[str, list[float]]) -> pd.DataFrame:
     """Accuracies by model, method and seed, at 2 %."""
     rows = [
-        ("cifar10", model, "short", 0.02, method, seed, accuracy)
+        ("cifar10", model, "short", "float32", 0.02, method, seed, accuracy)
         for model, methods in accuracies.items()
         for method, values in methods.items()
         for seed, accuracy in enumerate(values)

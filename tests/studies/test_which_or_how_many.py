@@ -57,11 +57,11 @@ def levels(slot: Slot) -> tuple[str, str]:
     return allocation, masker if masker.startswith("random") else f"{masker} {names['scorer']['name']}"
 
 
-def fill(asked: list[Grid], folder: Path, plan: Plan) -> None:
+def fill(asked: list[Grid], folder: Path, plan: Plan, precision: str = "float32") -> None:
     """Records of the pruned cells as `plan` has them, and of the dense ones."""
     store = Store(folder)
     for slot in slots_of(asked):
-        cell = slot.cells[0]
+        cell = next(cell for cell in slot.cells if cell.precision == precision)
         planned = plan(*levels(slot), slot.job.seed) if slot.density < 1 else {}
         if planned is not None:
             store.write(cell.key, record(cell, **{"accuracy": 90.0, "classes": 10, **planned}), {}, [])
@@ -100,7 +100,7 @@ def test_an_accuracy_that_comes_of_the_allocation(asked: list[Grid], tmp_path: P
     fill(asked, tmp_path / "runs", by_allocation)
     pages = run(tmp_path)
     assert "how many weights each layer keeps matters more, and the intervals do not overlap." in pages["variance"]
-    assert pages["variance"].count("Of resnet20 on cifar10 at 5 % (laenen_cifar_5), for these levels,") == 1
+    assert pages["variance"].count("Of resnet20 on cifar10 at 5 % (laenen_cifar_5, float32), for these levels,") == 1
     assert "On the scale `logit` the answer is the same." in pages["variance"]
     assert "All 60 cells are there." in pages["variance"]
     table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-variance.csv")
@@ -192,6 +192,21 @@ def test_a_factorial_is_of_one_density(asked: list[Grid], tmp_path: Path) -> Non
     fill(asked, tmp_path, lambda a, c, s: by_allocation(a, c, s) if a == "erk" else None)
     with pytest.raises(UserError, match="name one of each"):
         study.main(["densities=[0.05,0.02]", f"results_dir={tmp_path}", "--report-dir", str(tmp_path)])
+
+
+def test_accuracies_of_two_precisions_are_not_compared(asked: list[Grid], tmp_path: Path) -> None:
+    fill(asked, tmp_path / "runs", by_allocation, "bf16")
+    assert "(laenen_cifar_5, bf16)" in run(tmp_path)["variance"]
+    fill(asked, tmp_path / "runs", lambda a, c, s: by_allocation(a, c, s) if a == "erk" and s == 0 else None)
+    with pytest.raises(
+        UserError, match=r"60 are recorded in bf16 and 5 are recorded in float32: .* trainer\.precision=bf16"
+    ):
+        run(tmp_path)
+    words = [f"results_dir={tmp_path / 'runs'}", "--report-dir", str(tmp_path)]
+    study.main(["trainer.precision=bf16", *words])
+    assert "All 60 cells are there." in (tmp_path / "tables" / "which_or_how_many-variance.md").read_text()
+    with pytest.raises(UserError, match="5 of 60 cells are there"):
+        study.main(["trainer.precision=float32", *words])
 
 
 def test_records_that_a_report_has_left_are_read_too(asked: list[Grid], tmp_path: Path) -> None:
