@@ -2,6 +2,9 @@
 
 Frankle et al. 2020, "Linear mode connectivity and the lottery ticket hypothesis", Algorithm 2; Renda et al. 2020, "Comparing
 rewinding and fine-tuning in neural network pruning".
+
+They prune a fifth of what is left at each level: 5 % are left after levels=13, and levels=4 prunes 53 % each time. Each level sees the
+images in the order of the seed, as the dense network did; their code (facebookresearch/open_lth) shuffles anew unless told not to.
 """
 
 import functools

@@ -25,8 +25,9 @@ class GMP:
     Of the training's T steps t_0 = round(begin T) are made first. After t = t_0 + i interval of them, i = 1 ... n, each layer keeps the
     largest |w| of those that it has left, so that its sparsity is s_i = s_f + (s_0 - s_f) (1 - i/n)^3, with s_0 = 0 and the sparsity s_f
     of the masker's mask, as a whole number of weights; of equal |w| the first in the layer stay. n is the largest number with
-    t_0 + n interval <= until T, and with a step after it. Only how many the masker keeps in each layer matters, not which. A pruned
-    weight never comes back. An update comes after an optimiser's step.
+    t_0 + n interval <= until T, and with a step after it. Only how many the masker keeps in each layer matters, not which. An
+    update comes after an optimiser's step. A pruned weight never comes back; in the authors' code (TensorFlow's model_pruning) it keeps
+    its value behind the mask, and returns where others have become smaller.
 
     Attributes:
         interval: steps from one update to the next.

@@ -21,6 +21,10 @@ class RigL(Exchange):
     and move nothing; momentum stands still. BatchNorm's statistics see the batch as they see any other. The paper begins with masks of
     the densities ``erk``.
 
+    The authors' code (google-research/rigl, sparse_optimizers_base.py) differs from Algorithm 1 and from here: an update does not count as
+    a step, so none is lost, and the first comes at step 0. Its networks for CIFAR keep the first layer dense (prune_first_layer); here a
+    layer is left out by ``exclude``.
+
     >>> RigL(interval=100).times(1000)
     range(100, 750, 100)
     """

@@ -19,8 +19,9 @@ class Set(Exchange):
     """Each layer's smallest weights give way to others drawn at random, all equally likely.
 
     An update comes after an optimiser's step, as in the paper. That one makes it after each epoch and drops the same share each time, of
-    the positive and of the negative weights; here it has RigL's interval, its cosine and its choice by |w|, so that the two differ in
-    what grows alone, as Evci et al. (2020) compare them. The paper begins with masks of the densities ``er``.
+    the positive and of the negative weights; here it has RigL's interval, its cosine and its choice by |w|, as Evci et al. (2020) compare
+    them. The two then differ in what grows, and in that each of RigL's updates costs the optimiser a step. The paper begins
+    with masks of the densities ``er``.
 
     >>> Set(interval=100, until=0.5).times(1000)
     range(100, 500, 100)

@@ -30,12 +30,14 @@ NAME = "which_or_how_many"
 EXPERIMENTS = (NAME, f"{NAME}_snip")
 ABOVE, NEAR = 1.5, "above chance"  # times chance: what has learned something
 LEGEND = f"""
-Two-way analysis of variance of the cells' accuracies, seeds as blocks, sums of squares of type II, for these levels (fixed effects).
-`share`: omega squared, V_k / (V_allocation + V_choice + V_interaction + s^2) with V_k = (SS_k - df_k s^2) / N, s^2 the residual's mean
-square and N the cells; what seeds differ by is left out, and a negative estimate, which means none, is shown as it is. `partial`:
-V_k / (V_k + s^2). In brackets 95 % intervals: of the partial form by inversion of the noncentral F, of the share by the same inversion
-of the three effects together. `accuracy`: in percent; `logit`: log(a / (100 - a)), which stretches what is near 0 and 100; `above
-chance`: accuracies without cells below {ABOVE:g} x chance.
+Two-way analysis of variance of the cells' accuracies, seeds as blocks, sums of squares of type II, for these levels (fixed effects). `F`
+and `p`: against the residual, as if all cells varied by themselves. `F (seeds)` and `p (seeds)`: against the effect's own interaction
+with the seeds, since all choices of one seed and allocation share their counts; the shares and the answer go by it. `share`: omega
+squared, V_k / (V_allocation + V_choice + V_interaction + s^2) with V_k = (SS_k - df_k s_k^2) / N, s_k^2 the mean square of the effect's
+interaction with the seeds, s^2 the residual's and N the cells; what seeds differ by is left out, and a negative estimate, which means
+none, is shown as it is. `partial`: V_k / (V_k + s_k^2). In brackets 95 % intervals: of the partial form by inversion of the noncentral F,
+of the share by the same inversion of the three effects together. `accuracy`: in percent; `logit`: log(a / (100 - a)), which stretches
+what is near 0 and 100; `above chance`: accuracies without cells below {ABOVE:g} x chance.
 """
 LEGEND_BEYOND = """
 Of the accuracies of each allocation and choice, means over seeds: `partial R2`, the share of what the allocation leaves of their
@@ -138,10 +140,11 @@ def variances(cells: pd.DataFrame) -> tuple[dict[str, tuple[Variance, pd.DataFra
 
 
 def table_of(found: dict[str, tuple[Variance, pd.DataFrame]]) -> pd.DataFrame:
-    """A row for each scale and effect, and one for the residual: ss, df, f, p and the shares, in percent."""
+    """A row for each scale and effect, and one for the residual: ss, df, f, p, f_seeds, p_seeds, the shares in percent, and `error`
+    and `error_df`, the mean square of the interaction with the seeds and its degrees of freedom."""
     parts = []
     for scale, (variance, of) in found.items():
-        part = variance.effects.join(100 * of)
+        part = variance.effects.join(variance.errors.rename(columns={"ms": "error", "df": "error_df"})).join(100 * of)
         part.loc["residual", ["ss", "df"]] = variance.residual * variance.freedom, variance.freedom
         part.insert(0, "scale", scale)
         parts.append(part.rename_axis("effect").reset_index().assign(n=variance.cells))
@@ -154,12 +157,21 @@ def readable(table: pd.DataFrame) -> str:
     """Sums of squares, tests, and shares with their intervals."""
     shown = table[["scale", "effect"]].assign(
         ss=table["ss"].map(lambda value: f"{value:.4g}"), df=table["df"].astype(int), F=[number(f, 2) for f in table["f"]],
-        p=["" if np.isnan(p) else f"{p:.2g}" for p in table["p"]],
+        p=list(map(_p, table["p"])),
     )  # fmt: skip
+    shown["F (seeds)"] = [
+        "" if np.isnan(f) else f"{number(f, 2)} ({df:.0f}, {error:.0f})"
+        for f, df, error in zip(table["f_seeds"], table["df"], table["error_df"], strict=True)
+    ]
+    shown["p (seeds)"] = list(map(_p, table["p_seeds"]))
     for name in ("share", "partial"):
         ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
         shown[f"{name} (%)"] = [_interval(*three) for three in ends]
     return str(shown.to_markdown(index=False, disable_numparse=True))
+
+
+def _p(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.2g}"
 
 
 def _interval(value: float, low: float, high: float, digits: int = 1) -> str:
@@ -199,7 +211,7 @@ def readable_beyond(table: pd.DataFrame) -> str:
         slope=[number(slope, 2) for slope in table["slope"]],
         r2=[_interval(*(100 * value for value in three)) for three in ends],
         F=[number(f, 2) for f in table["f"]],
-        p=["" if np.isnan(p) else f"{p:.2g}" for p in table["p"]],
+        p=list(map(_p, table["p"])),
     )
     return str(shown.rename(columns={"r2": "partial R2 (%)"}).to_markdown(index=False, disable_numparse=True))
 
@@ -218,7 +230,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     made, folder = report.made_by(NAME, arguments), options.report_dir
     accuracy, of = found["accuracy"]
     said = [
-        answer(of, accuracy.effects["p"], whole.of),
+        answer(of, accuracy.effects["p_seeds"], whole.of),
         robust(found),
         unseen(accuracy, cells),
         whole.missing,

@@ -89,6 +89,7 @@ def test_rivals_that_lack_seeds_are_left_out_and_named() -> None:
     frame = cells(a={OURS: [60.0, 61.0, 63.0], SYNFLOW: [50.0], ERK: [55.0, 57.0, np.nan]})
     table, lacking = study.differences(frame, OURS)
     assert table[["rival", "n"]].to_numpy().tolist() == [[ERK, 2]]
+    assert table["p_holm"].to_list() == pytest.approx([min(1.0, 2 * table["p"][0])])  # the other may yet be told
     assert lacking == [f"a on cifar10 at 2 %: {SYNFLOW} and ours have fewer than 2 seeds in common."]
     with pytest.raises(UserError, match="nothing can be compared"):
         study.differences(frame[frame["method"] != ERK], OURS)

@@ -13,10 +13,10 @@ def answer(shares: pd.DataFrame, p: "pd.Series[float]", of: str) -> str:
 
     Args:
         shares: by effect `share`, `share_low`, `share_high`.
-        p: by effect.
+        p: by effect, against its interaction with the seeds.
         of: what was trained.
     """
-    return f"{_larger(shares, of)} {_together(shares, p)}"
+    return f"{_larger(shares, p, of)} {_together(shares, p)}"
 
 
 def order(shares: pd.DataFrame) -> str:
@@ -25,11 +25,11 @@ def order(shares: pd.DataFrame) -> str:
     return str(one) if shares["share_low"][one] > shares["share_high"][other] else "neither"
 
 
-def _larger(shares: pd.DataFrame, of: str) -> str:
+def _larger(shares: pd.DataFrame, p: "pd.Series[float]", of: str) -> str:
     sizes = (
         f"{HOW_MANY} has {_share(shares, ALLOCATION)} of the variance of accuracy, and {WHICH} {_share(shares, CHOICE)}"
     )
-    if (shares["share_low"].loc[FACTORS] == 0).all():
+    if (p[FACTORS] >= LEVEL).all():
         verdict = "neither can be told from nothing"
     elif (first := order(shares)) == "neither":
         larger = HOW_MANY if shares["share"][ALLOCATION] > shares["share"][CHOICE] else WHICH
@@ -64,7 +64,10 @@ def unseen(found: Variance, cells: pd.DataFrame) -> str:
     groups = cells.groupby(FACTORS).size()
     n = groups.mean()
     two = smallest(found.residual, found.freedom, n)
-    levels = {name: smallest(found.residual, found.freedom, len(cells) / cells[name].nunique()) for name in FACTORS}
+    levels = {
+        name: smallest(found.errors["ms"][name], found.errors["df"][name], len(cells) / cells[name].nunique())
+        for name in FACTORS
+    }
     return (
         f"With {n:.3g} seeds and a residual deviation of {found.residual**0.5:.2f} points, a true difference is found in four of five"
         f" experiments (t-test at 5 %, uncorrected) from {two:.2f} points on between two combinations,"

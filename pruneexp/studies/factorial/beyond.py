@@ -1,6 +1,7 @@
 """What a measure of the masks says of the accuracy beyond how many weights each layer keeps.
 
-Accuracy and measures are averaged over seeds, one point for each (allocation, choice), since seeds of one combination repeat each other.
+Accuracy and measures are averaged over seeds, one point for each (allocation, choice), since seeds of one combination repeat each other;
+what seeds differ by is taken off before, so that a combination does not differ from others by the seeds that it lacks.
 With s_0 the residual squares of  accuracy = allocation + e  and s_1 those with measures added,
 
     partial R^2 = (s_0 - s_1) / s_0,    F = ((s_0 - s_1) / k) / (s_1 / (n - allocations - k)),
@@ -32,9 +33,20 @@ def beyond(cells: pd.DataFrame, measures: Sequence[str] = MEASURES) -> pd.DataFr
     Args:
         cells: allocation, choice, value and the measures, a row for each cell.
     """
-    means = cells.groupby(FACTORS, sort=False)[["value", *measures]].mean().reset_index()
+    alike = cells.assign(**{name: _without_seeds(cells, name) for name in ("value", *measures)})
+    means = alike.groupby(FACTORS, sort=False)[["value", *measures]].mean().reset_index()
     rows = [{"measure": name, **_explained(means, [name])} for name in measures]
     return pd.DataFrame([*rows, {"measure": ALL, **_explained(means, list(measures))}])
+
+
+def _without_seeds(cells: pd.DataFrame, name: str) -> "pd.Series[float]":
+    """A column less what its seeds differ by within combinations, by least squares."""
+    there = cells.dropna(subset=name)
+    combinations = [there[factor] for factor in FACTORS]
+    seeds = pd.get_dummies(there["seed"]).astype(float)
+    within = [part - part.groupby(combinations).transform("mean") for part in (seeds, there[name])]
+    effects, *_ = np.linalg.lstsq(*(part.to_numpy(float) for part in within))
+    return there[name] - (seeds - seeds.mean()) @ effects
 
 
 def _explained(means: pd.DataFrame, measures: list[str]) -> dict[str, float]:

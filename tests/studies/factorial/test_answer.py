@@ -14,11 +14,17 @@ from tests.studies.factorial.made import effects, made
 OF = "resnet20 on cifar10 at 5 %"
 
 
-def said(allocation: tuple[float, ...], choice: tuple[float, ...], p: float = 0.5) -> tuple[str, str]:
+def said(
+    allocation: tuple[float, ...],
+    choice: tuple[float, ...],
+    p: float = 0.5,
+    of_factors: tuple[float, float] = (0.0, 0.0),
+) -> tuple[str, str]:
     names = ["share", "share_low", "share_high"]
     rows = {"allocation": allocation, "choice": choice, "interaction": (0.02, 0.0, 0.1)}
     shares = pd.DataFrame.from_dict(rows, orient="index", columns=names)
-    return answer(shares, pd.Series({"allocation": 0.0, "choice": 0.0, "interaction": p}), OF), order(shares)
+    found = dict(zip(("allocation", "choice"), of_factors, strict=True))
+    return answer(shares, pd.Series({**found, "interaction": p}), OF), order(shares)
 
 
 LARGE, SMALL, NEAR = (0.6, 0.5, 0.7), (0.1, 0.03, 0.2), (0.4, 0.25, 0.55)
@@ -53,8 +59,10 @@ def test_where_intervals_overlap_neither_is_said_to_matter_more(
     assert f": {larger} has the larger share, but the intervals overlap, so which matters more cannot be said. " in told
 
 
-def test_where_both_intervals_hold_nothing_that_is_said() -> None:
-    assert "neither can be told from nothing" in said((0.01, 0.0, 0.1), (-0.01, 0.0, 0.08))[0]
+@pytest.mark.parametrize(("p", "told"), [((0.05, 0.9), True), ((0.9, 0.049), False), ((0.04, 0.03), False)])
+def test_where_neither_passes_its_test_that_is_said(p: tuple[float, float], told: bool) -> None:
+    found, _ = said((0.01, 0.0, 0.1), (0.02, 0.0, 0.2), of_factors=p)
+    assert ("neither can be told from nothing" in found) == told
 
 
 def test_without_an_interaction_nothing_is_said_of_it() -> None:
@@ -68,5 +76,7 @@ def test_what_three_seeds_could_not_have_seen() -> None:
     found = analysed(cells)
     told = unseen(found, cells)
     assert told.startswith(f"With 3 seeds and a residual deviation of {math.sqrt(found.residual):.2f} points")
-    for n, what in ((3, "combinations"), (15, "allocations"), (12, "choices")):
-        assert f"{smallest(found.residual, 38, n):.2f} " in told.partition(what)[0]
+    assert f"{smallest(found.residual, 38, 3):.2f} " in told.partition("combinations")[0]
+    # a mean of an allocation has as many proofs as seeds tell it apart, not as cells
+    for name, n, df in (("allocation", 15, 6), ("choice", 12, 8)):
+        assert f"{smallest(found.errors['ms'][name], df, n):.2f} between two {name}s" in told

@@ -67,3 +67,19 @@ def test_combinations_without_a_measure_are_left_out_of_its_row_and_of_all() -> 
     assert of(found, "lambda2_min")["n"] == 20
     made["imdb_norm"] = np.nan
     assert of(beyond(made), "imdb_norm")[["n", "f"]].fillna(-1).to_list() == [0, -1]
+
+
+def test_a_seed_that_a_combination_lacks_is_no_effect_of_its_measure() -> None:
+    """All cells of seed 2 have 6 points more; one choice, whose measure is another, is not there of it."""
+    made = pd.DataFrame(PLACES, columns=["allocation", "choice", "seed"])
+    noise = np.random.default_rng(3).normal(size=(2, 60))
+    special = (made["choice"] == "c4").astype(float)
+    made = cells(value=6.0 * (made["seed"] == 2) + 0.1 * noise[0], lambda2_min=special + 0.01 * noise[1])
+    lacking = made[(made["choice"] != "c4") | (made["seed"] != 2)]
+    assert of(beyond(lacking), "lambda2_min")["p"] > 0.05
+    planted = lacking.assign(value=lacking["value"] + lacking["lambda2_min"])
+    found = of(beyond(planted), "lambda2_min")
+    assert found["p"] < 1e-6
+    assert found["slope"] == pytest.approx(
+        of(beyond(made.assign(value=made["value"] + made["lambda2_min"])), "lambda2_min")["slope"], rel=0.2
+    )

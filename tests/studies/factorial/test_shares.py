@@ -1,27 +1,36 @@
 """Omega squared by hand, its intervals against the noncentral F, and both on factorials whose shares are known."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy import special, stats
 
-from pruneexp.studies.factorial.shares import inverted, noncentralities, shares
+from pruneexp.studies.factorial.shares import drawn, inverted, shares
 from pruneexp.studies.factorial.variance import Variance, analysed
 from tests.studies.factorial.made import effects, made
 
 SMALL = 2000  # draws
 
 
-def told(*rows: tuple[str, float, int], residual: float = 2.0, freedom: int = 38, cells: int = 60) -> Variance:
-    table = pd.DataFrame(rows, columns=["effect", "ss", "df"]).set_index("effect")
-    return Variance(table.assign(f=table["ss"] / table["df"] / residual), residual, freedom, cells)
+ROWS = (("allocation", 246.0, 3), ("choice", 128.0, 4), ("interaction", 18.0, 12))
+ERRORS = (("allocation", 4.0, 6), ("choice", 1.0, 8), ("interaction", 2.0, 24))
+RESIDUAL = (4 * 6 + 1 * 8 + 2 * 24) / 38
+
+
+def told(errors: Sequence[tuple[str, float, int]] = ERRORS, residual: float = RESIDUAL) -> Variance:
+    own = pd.DataFrame(errors, columns=["effect", "ms", "df"]).set_index("effect")
+    table = pd.DataFrame(ROWS, columns=["effect", "ss", "df"]).set_index("effect")
+    return Variance(table.assign(f_seeds=table["ss"] / table["df"] / own["ms"]), own, residual, 38, 60)
 
 
 def test_by_hand() -> None:
-    found = shares(told(("allocation", 246.0, 3), ("choice", 128.0, 4), ("interaction", 18.0, 12)), SMALL)
-    # V: (246 - 6) / 60 = 4, (128 - 8) / 60 = 2, (18 - 24) / 60 = -0.1; with the residual 2 all is 7.9
-    assert found["share"].to_list() == pytest.approx([4 / 7.9, 2 / 7.9, -0.1 / 7.9])
-    assert found["partial"].to_list() == pytest.approx([4 / 6, 2 / 4, -0.1 / 1.9])
+    found = shares(told(), SMALL)
+    # V: (246 - 12) / 60 = 3.9, (128 - 4) / 60 = 31 / 15, (18 - 24) / 60 = -0.1
+    parts = np.array([3.9, 31 / 15, -0.1])
+    assert found["share"].to_list() == pytest.approx(parts / (parts.sum() + RESIDUAL))
+    assert found["partial"].to_list() == pytest.approx(parts / (parts + np.array([4, 1, 2])))
     assert (found["share_low"]["interaction"], found["partial_low"]["interaction"]) == (0, 0)
     assert (found["share_low"] <= found["share"].clip(lower=0)).all()
     assert (found["share"] <= found["share_high"]).all()
@@ -41,13 +50,26 @@ def test_an_f_below_the_central_ones_has_no_lower_or_no_end_at_all() -> None:
 
 
 def test_drawn_together_each_noncentrality_is_that_of_the_inverted_noncentral_f() -> None:
-    found = told(("allocation", 246.0, 3), ("choice", 128.0, 4), ("interaction", 18.0, 12))
-    drawn = noncentralities(found)
-    for row, (f, df) in zip(drawn, zip(found.effects["f"], found.effects["df"], strict=True), strict=True):
+    found = told()
+    lambdas, variances = drawn(found)
+    for row, f, df, freedom in zip(
+        lambdas, found.effects["f_seeds"], found.effects["df"], found.errors["df"], strict=True
+    ):
         for end, tail in zip(np.quantile(row, (0.2, 0.5, 0.975)), (0.2, 0.5, 0.975), strict=True):
             if end > 1e-6:
-                assert stats.ncf.sf(f, df, 38, end) == pytest.approx(tail, abs=0.01)
-    assert (drawn >= 0).all()
+                assert stats.ncf.sf(f, df, freedom, end) == pytest.approx(tail, abs=0.01)
+    assert (lambdas >= 0).all()
+    for row, ms, df in zip(variances, found.errors["ms"], found.errors["df"], strict=True):
+        assert np.median(row) == pytest.approx(ms * df / stats.chi2.ppf(0.5, df), rel=0.01)
+
+
+def test_an_allocation_that_differs_between_seeds_has_a_wider_interval() -> None:
+    def width(of_allocation: float) -> float:
+        own = (("allocation", of_allocation, 6), ("choice", 2.0, 8), ("interaction", 2.0, 24))
+        found = shares(told(own, 2.0), SMALL).loc["allocation"]
+        return float(found["share_high"] - found["share_low"])
+
+    assert width(20.0) > 1.5 * width(2.0)
 
 
 def test_the_inverse_of_the_noncentral_chi_square_is_one() -> None:
@@ -56,7 +78,7 @@ def test_the_inverse_of_the_noncentral_chi_square_is_one() -> None:
 
 
 def test_the_same_figures_are_made_each_time() -> None:
-    found = told(("allocation", 246.0, 3), ("choice", 128.0, 4), ("interaction", 18.0, 12))
+    found = told()
     pd.testing.assert_frame_equal(shares(found, SMALL), shares(found, SMALL))
 
 

@@ -11,7 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.studies.factorial.variance import analysed
 from tests.studies.factorial.made import effects, made
 
-VALUES = np.array([[[10.0, 13.0], [14.0, 19.0]], [[20.0, 21.0], [22.0, 29.0]]])  # [allocation, choice, seed]
+VALUES = np.array([[[10.0, 13.0], [14.0, 20.0]], [[20.0, 21.0], [22.0, 29.0]]])  # [allocation, choice, seed]
 
 
 def by_hand(values: np.ndarray) -> pd.DataFrame:
@@ -21,16 +21,23 @@ def by_hand(values: np.ndarray) -> pd.DataFrame:
 
 def test_a_whole_factorial_by_hand() -> None:
     found = analysed(by_hand(VALUES))
-    # mean 18.5; allocations 14, 23; choices 16, 21; combinations 11.5, 16.5, 20.5, 25.5; seeds 16.5, 20.5
+    # mean 18.625; allocations 14.25, 23; choices 16, 21.25; combinations 11.5, 17, 20.5, 25.5; seeds 16.5, 20.75
     assert found.effects["ss"].to_dict() == pytest.approx(
-        {"allocation": 8 * 4.5**2, "choice": 8 * 2.5**2, "interaction": 0}, abs=1e-9
+        {"allocation": 8 * 4.375**2, "choice": 8 * 2.625**2, "interaction": 8 * 0.125**2}
     )
     assert found.effects["df"].to_dict() == {"allocation": 1, "choice": 1, "interaction": 1}
-    # of two seeds the residual is how much their differences 3, 5, 1, 7 differ from their mean 4: (1 + 1 + 9 + 9) / 2
+    # of two seeds the residual is how much their differences 3, 6, 1, 7 differ from their mean 4.25, halved
     assert (found.freedom, found.cells) == (3, 8)
-    assert found.residual == pytest.approx(10 / 3)
-    assert found.effects["f"]["allocation"] == pytest.approx(162 / (10 / 3))
-    assert found.effects["p"]["choice"] == pytest.approx(stats.f.sf(50 / (10 / 3), 1, 3))
+    assert found.residual == pytest.approx(11.375 / 3)
+    assert found.effects["f"]["allocation"] == pytest.approx(153.125 / (11.375 / 3))
+    assert found.effects["p"]["choice"] == pytest.approx(stats.f.sf(55.125 / (11.375 / 3), 1, 3))
+    # the differences of the allocations are 4.5 and 4, of the choices 2 and 6.5
+    assert found.errors["ms"].to_dict() == pytest.approx(
+        {"allocation": 2 * 0.25**2, "choice": 2 * 2.25**2, "interaction": 11.375 - 0.125 - 10.125}
+    )
+    assert found.errors["df"].to_dict() == {"allocation": 1, "choice": 1, "interaction": 1}
+    assert found.effects["f_seeds"]["choice"] == pytest.approx(55.125 / 10.125)
+    assert found.effects["p_seeds"]["choice"] == pytest.approx(stats.f.sf(55.125 / 10.125, 1, 1))
 
 
 def test_sums_of_squares_are_those_of_the_formulas() -> None:
@@ -68,6 +75,28 @@ def test_without_some_cells_squares_are_of_type_two(lost: list[int]) -> None:
     for ours, theirs in {"ss": "sum_sq", "df": "df", "f": "F", "p": "PR(>F)"}.items():
         assert found.effects[ours].to_numpy() == pytest.approx(wanted[theirs].to_numpy())
     assert found.freedom == table.loc["Residual", "df"]
+    apart = "value ~ C(seed) + C(allocation) * C(choice) + C(seed):C(allocation) + C(seed):C(choice)"
+    table = anova_lm(ols(apart, cells).fit(), typ=2)
+    errors = table.loc[["C(seed):C(allocation)", "C(seed):C(choice)", "Residual"]]
+    assert (found.errors["ms"] * found.errors["df"]).to_numpy() == pytest.approx(errors["sum_sq"].to_numpy())
+    assert found.errors["df"].to_numpy() == pytest.approx(errors["df"].to_numpy())
+
+
+def test_errors_of_a_whole_factorial_are_the_residual() -> None:
+    found = analysed(made(effects([0, 1, 3], [0, 2, 2, 5])[0], np.zeros(3), 1.0, np.random.default_rng(1)))
+    assert found.errors["df"].to_dict() == {"allocation": 4, "choice": 6, "interaction": 12}
+    assert (found.errors["ms"] * found.errors["df"]).sum() == pytest.approx(found.residual * found.freedom)
+
+
+def test_what_an_allocation_happens_to_be_worth_with_a_seed_is_no_effect() -> None:
+    rng, cells = np.random.default_rng(0), made(np.zeros((4, 5)), np.zeros(3), 1.0, np.random.default_rng(0))
+    found = []
+    for _ in range(200):
+        chance = 0.7 * rng.normal(size=(4, 3))[cells["allocation"].str[1].astype(int), cells["seed"]]
+        found.append(analysed(cells.assign(value=chance + rng.normal(size=60))).effects)
+    rejected = {test: np.mean([one[test]["allocation"] < 0.05 for one in found]) for test in ("p", "p_seeds")}
+    assert rejected["p"] > 0.25
+    assert rejected["p_seeds"] == pytest.approx(0.05, abs=0.045)
 
 
 def test_a_combination_without_any_cell_leaves_the_interaction_of_the_others() -> None:
@@ -91,6 +120,7 @@ def test_of_a_cross_of_combinations_no_interaction_is_told() -> None:
         ("allocation == 'a0'", "needs cells of two allocations and two choices"),
         ("seed == 0", "4 cells of 1 seeds leave no residual"),
         ("value > 1e9", "needs cells of two allocations and two choices"),
+        ("value != 29", "do not tell how the effect of interaction differs between seeds"),
         ("(allocation == 'a0') == (choice == 'c0')", "do not tell the levels of allocation apart"),
     ],
 )
