@@ -44,9 +44,9 @@ def _without_seeds(cells: pd.DataFrame, name: str) -> "pd.Series[float]":
     there = cells.dropna(subset=name)
     combinations = [there[factor] for factor in FACTORS]
     seeds = pd.get_dummies(there["seed"]).astype(float)
-    within = [part - part.groupby(combinations).transform("mean") for part in (seeds, there[name])]
-    effects, *_ = np.linalg.lstsq(*(part.to_numpy(float) for part in within))
-    return there[name] - (seeds - seeds.mean()) @ effects
+    x, y = (part - part.groupby(combinations).transform("mean") for part in (seeds, there[name]))
+    effects, *_ = np.linalg.lstsq(x.to_numpy(float), y.to_numpy(float))
+    return there[name] - (seeds - seeds.mean()).to_numpy(float) @ effects
 
 
 def _explained(means: pd.DataFrame, measures: list[str]) -> dict[str, float]:

@@ -66,8 +66,8 @@ def test_drawn_together_each_noncentrality_is_that_of_the_inverted_noncentral_f(
 def test_an_allocation_that_differs_between_seeds_has_a_wider_interval() -> None:
     def width(of_allocation: float) -> float:
         own = (("allocation", of_allocation, 6), ("choice", 2.0, 8), ("interaction", 2.0, 24))
-        found = shares(told(own, 2.0), SMALL).loc["allocation"]
-        return float(found["share_high"] - found["share_low"])
+        found = shares(told(own, 2.0), SMALL)
+        return float((found["share_high"] - found["share_low"])["allocation"])
 
     assert width(20.0) > 1.5 * width(2.0)
 
