@@ -134,6 +134,7 @@ def test_cells_killed_in_the_middle_end_as_ones_that_were_not(
         (("mask_update=rigl", "masker=structured", "allocation=own"), "mask_update=rigl changes masks, and masker=structured removes"),
         (("mask_update=gmp", "patience=2", "dataset.validation=100"), "mask_update=gmp prunes until a late step, and patience=2 may"),
         (("mask_update=gmp", "select=best_validation", "dataset.validation=100"), "and select=best_validation may leave the network"),
+        (("mask_update=gmp", "treatment=shuffle"), "how many weights each layer keeps in the end, and treatment=shuffle says which: leave"),
         (("mask_update=rigl", "mask_update.dorp=0.2"), "mask_update"),
         (("mask_update=rigl", "levels=2", "when=trained", "masker=greedy"), "changes masks while a network trains, and levels=2 between"),
         (("mask_update=rigl", "mask_update._target_=pruneexp.recipe.Recipe"), "mask_update must be a mask_update, and _target_="),

@@ -1,4 +1,7 @@
-"""What an allocation means beside a masker: one cell has one way to be said."""
+"""What an allocation means beside a masker: where an option of the masker means the same, they are one cell.
+
+Two allocations that happen to count alike (``leverage`` and ``like_sparsify``) are two, whose masks need not be equal.
+"""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -30,7 +30,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
         _check_treatment(name, treatment, options, masker, needs_scores(components))
     _check_rewind(options, components["recipe"])
     _check_selection(options, components["dataset"])
-    _check_update(options, components)
+    _check_update(options, components, treatments)
     starts = any("batchnorm_init" in treatment.asks for treatment in treatments.values())
     if options.batchnorm_init != "ones" and options.weights != "none" and not starts:
         raise UserError(
@@ -39,7 +39,7 @@ def check_together(options: Options, components: Mapping[str, Component], treatm
         )
 
 
-def _check_update(options: Options, components: Mapping[str, Component]) -> None:
+def _check_update(options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component]) -> None:
     """Raise UserError where masks cannot change in training as they are asked to; whether the training is long enough is known later."""
     component, masker = components.get("mask_update"), components["masker"]
     update = None if component is None else component.make()
@@ -58,6 +58,10 @@ def _check_update(options: Options, components: Mapping[str, Component]) -> None
         raise UserError(
             f"{said} takes from masks only how many weights each layer keeps in the end, and masker={masker.label} says which: take"
             " masker=random and an allocation, which says how many."
+        )
+    if update.shrinks and (moving := _moving(treatments)):
+        raise UserError(
+            f"{said} takes from masks only how many weights each layer keeps in the end, and treatment={moving} says which: leave it out."
         )
     if options.levels > 1:
         raise UserError(
@@ -116,6 +120,11 @@ def _check_treatment(name: str, treatment: Component, options: Options, masker: 
         treatment.about.beside(options)
 
 
+def _moving(treatments: Mapping[str, Component]) -> str | None:
+    """A treatment of masks, if there is one."""
+    return next((name for name, treatment in treatments.items() if treats(treatment) == "masks"), None)
+
+
 def _check_levels(options: Options, components: Mapping[str, Component], treatments: Mapping[str, Component]) -> None:
     """Raise UserError where pruning level by level has no meaning, or would ask for what earlier levels have thrown away."""
     levels, masker = f"levels={options.levels}", components["masker"]
@@ -142,7 +151,7 @@ def _check_levels(options: Options, components: Mapping[str, Component], treatme
         raise UserError(
             f"{levels} scores and masks once a level, and rounds={options.rounds} more often: set one of them to 1."
         )
-    moving = next((name for name, treatment in treatments.items() if treats(treatment) == "masks"), None)
+    moving = _moving(treatments)
     if moving is not None and options.rewind == "none":
         raise UserError(
             f"treatment={moving} may bring back weights whose trained values earlier levels have thrown away ({levels} rewind=none):"

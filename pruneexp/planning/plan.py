@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from pruneexp.cell import GROUPS
+from pruneexp.fits import check_updates
 from pruneexp.planning.recorded import Recorded
 from pruneexp.planning.size import Sizes
 from pruneexp.planning.timed import Timed
@@ -65,6 +66,8 @@ def print_plan(grid: Grid) -> None:
     takes what such cells took that are recorded; where there are none, at most the time of all epochs. Dense networks that missing
     cells start from are made too where they are not there: they are counted beside the grid, whose cells they are not.
     """
+    for job in {id(job.setting): job for job in grid.jobs}.values():
+        check_updates(job)
     options, out = grid.jobs[0].options, console()
     device: Device = grid.jobs[0].setting.make("trainer")
     device.prepare()

@@ -48,7 +48,8 @@ class Labels:
     def options(self, description: Mapping[str, Any], names: Mapping[str, str]) -> str:
         """What a description says besides groups, density, seed and precision, in words: ``rounds=100, shuffle``.
 
-        What choosing a preset implies (a scorer's own number of rounds) is told where it is otherwise.
+        What choosing a preset implies (a scorer's own number of rounds) is told where it is otherwise. An allocation that was asked for is
+        told also where the masker's own rule is the same.
         """
         expected = dict(ROOT)
         for group in GROUPS:
@@ -59,7 +60,11 @@ class Labels:
         if said["rounds"] == 1:  # there is no round before the last, which the others are about
             expected |= {name: said[name] for name in IN_ROUNDS if name != "rounds"}
         told = [_told(name, value) for name, value in said.items() if value != expected[name]]
-        besides = [f"{name}={self.beside(name, description, names)}" for name in BESIDES if name in description]
+        besides = [
+            f"{name}={self.beside(name, description, names)}"
+            for name in BESIDES
+            if name in description or name in names
+        ]
         others = {name: description[name] for name in sorted(description.keys() - {*GROUPS, *BESIDES, *OWN, *schema})}
         return ", ".join([*besides, *told, *(_told(*one) for one in others.items())])
 

@@ -6,10 +6,18 @@ from pathlib import Path
 import pandas as pd
 
 from pruneexp.errors import UserError
+from pruneexp.jobs.declared import stem_of
 from pruneexp.records.store import Store
 from pruneexp.reports.frame import frame_of
-from pruneexp.sweep import Grid, Slot
+from pruneexp.reports.labels import Labels
+from pruneexp.reports.presets import Presets
+from pruneexp.sweep import Grid, Slot, grids
 
+NOT_HERE = {
+    "report_dir": "--report-dir says where its tables go",
+    "where": "it is of all cells that its other words ask for",
+    "mode": "it reads what is recorded, and runs nothing",
+}
 NAMED = ["dataset", "model", "recipe"]
 
 
@@ -18,12 +26,31 @@ def left_in(report_dir: Path, name: str) -> list[Path]:
     return sorted((report_dir / "records").glob(f"{name}*.jsonl"))
 
 
+def read(words: Sequence[str]) -> list[Grid]:
+    """The grids of a study's words, which are those of a command line.
+
+    Raises:
+        UserError: a mistake in them, or a word that says what a study has no part in.
+    """
+    for word in words:
+        if word.partition("=")[0] in NOT_HERE:
+            raise UserError(f"{word} has no part in a study: {NOT_HERE[word.partition('=')[0]]}.")
+    return grids(words)
+
+
+def stem(asked: Sequence[Grid]) -> str:
+    """What a study's files begin with: the first experiment's name, and the words that make its grid another or a part of it."""
+    first = asked[0].declared
+    return stem_of(first.title(first.narrows))
+
+
 def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[str]) -> pd.DataFrame:
     """A row for each pruned cell that these grids ask for, in one precision: that which they name, or the only one that is recorded.
 
     Columns: key; dataset, model and recipe as tables call them; precision; scorer, masker and allocation by the names of the presets that
     are asked for, also where a masker's own rule is the same allocation; choice, the masker and, where that looks at scores, the scorer;
-    density, seed; and the figures of the tidy frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
+    method, the same as tables call it, with what is said besides; `besides`, what is said besides the allocation; density, seed; and the
+    figures of the tidy frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
 
     Args:
         asked: whose results_dir and records are looked into.
@@ -33,7 +60,12 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
     Raises:
         UserError: no cell is pruned, none is recorded, some are in another precision than others, or a record is damaged.
     """
-    pruned = [_row(slot) for grid in asked for slot in grid.slots if slot.density < 1]
+    pruned = [
+        _row(slot, labels)
+        for grid, labels in ((grid, Labels(Presets(grid.folders))) for grid in asked)
+        for slot in grid.slots
+        if slot.density < 1
+    ]
     if not pruned:
         raise UserError("these words ask for no pruned cell: name densities below 1.")
     rows = pd.DataFrame(pruned).drop_duplicates("key")
@@ -67,9 +99,15 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
     return whole
 
 
-def _row(slot: Slot) -> dict[str, object]:
-    setting, names = slot.job.setting, {name: slot.cells[0].names[name] for name in (*NAMED, "scorer", "masker")}
+def _row(slot: Slot, labels: Labels) -> dict[str, object]:
+    setting, cell = slot.job.setting, slot.cells[0]
+    names, description = cell.names, cell.description
+    told = {name: names[name] for name in (*NAMED, "scorer", "masker")}
     looks = setting.components["masker"].about.needs_scores
+    called = [labels.of(name, names[name], description[name]) for name in ("masker", "scorer")[: 1 + looks]]
+    method = ", ".join(filter(None, (" ".join(called), labels.options(description, names))))
+    others = {name: value for name, value in description.items() if name != "allocation"}
+    besides = labels.options(others, {name: value for name, value in names.items() if name != "allocation"})
     choice = f"{names['masker']} {names['scorer']}" if looks else names["masker"]
-    own = {"allocation": setting.config["allocation"]["name"], "density": slot.density, "seed": slot.job.seed}
-    return {"key": slot.cells[0].key, **names, "choice": choice, **own}
+    own = {"choice": choice, "method": method, "besides": besides, "allocation": setting.config["allocation"]["name"]}
+    return {"key": cell.key, **told, **own, "density": slot.density, "seed": slot.job.seed}

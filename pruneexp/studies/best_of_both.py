@@ -4,8 +4,8 @@
 
 Reads the cells of best_of_both and best_of_both_rivals, in the results_dir and in records/best_of_both*.jsonl of the --report-dir, and
 trains nothing. WORDs are options of both experiments, such as model=vgg_small dataset=digits recipe=digits; those after --ours, such as
-allocation=like_snip masker=greedy scorer=snip, say what is compared. Writes tables/best_of_both-differences.{csv,md,json}; `LEGEND` says
-what its columns mean.
+allocation=like_snip masker=greedy scorer=snip, say what is compared. Writes tables/best_of_both-differences.{csv,md,json}, with the words
+that make other cells in its name; `LEGEND` says what its columns mean.
 """
 
 from collections.abc import Sequence
@@ -18,8 +18,7 @@ from pruneexp.errors import UserError
 from pruneexp.reports.comparison import holm, with_the_first
 from pruneexp.reports.text import number
 from pruneexp.studies import report
-from pruneexp.studies.asked import NAMED, asked_for, left_in
-from pruneexp.sweep import expand
+from pruneexp.studies.asked import NAMED, asked_for, left_in, read, stem
 
 NAME = "best_of_both"
 RIVALS = f"{NAME}_rivals"
@@ -57,7 +56,8 @@ def differences(cells: pd.DataFrame, ours: str) -> tuple[pd.DataFrame, list[str]
         ]
     if not rows:
         raise UserError(
-            f"nothing can be compared, since ours ({ours}) and no rival have two seeds in common: run the missing cells."
+            f"nothing can be compared, since ours ({ours}) and no rival have two recorded seeds in common: run the missing"
+            " cells, of two seeds at least."
         )
     table = pd.DataFrame(rows)
     planned = np.ones(len(rows) + len(lacking))  # what is missing may yet be anything
@@ -126,14 +126,6 @@ def readable(table: pd.DataFrame) -> str:
     return str(shown.to_markdown(index=False, disable_numparse=True))
 
 
-def method_of(cells: pd.DataFrame) -> "pd.Series[str]":
-    """``sparsify magnitude like_synflow``: masker, scorer if it looks at one, allocation if it is not the masker's own."""
-    scorer = cells["scorer"].where(cells["scorer"] != "none", "")
-    allocation = cells["allocation"].where(cells["allocation"] != "own", "")
-    joined: pd.Series[str] = (cells["masker"] + " " + scorer + " " + allocation).str.split().str.join(" ")
-    return joined
-
-
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = report.parser(__doc__)
     parser.add_argument(
@@ -143,10 +135,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--ours", nargs="+", default=[], metavar="WORD", help="options of what is compared, such as allocation=erk"
     )
     options = parser.parse_args(arguments)
-    ours = expand([f"+experiment={NAME}", *options.words, *options.ours])
-    rivals = expand([f"+experiment={RIVALS}", *options.words])
+    (ours,), (rivals,) = (
+        read([f"+experiment={NAME}", *options.words, *options.ours]),
+        read([f"+experiment={RIVALS}", *options.words]),
+    )
     cells = asked_for([ours, rivals], left_in(options.report_dir, NAME), ["accuracy"])
-    cells["method"] = method_of(cells)
     name, *others = cells.loc[cells["key"].isin([slot.cells[0].key for slot in ours.slots]), "method"].unique()
     if others:
         raise UserError(
@@ -158,7 +151,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     text = "\n\n".join(
         [verdict(table, name, cells["method"].nunique() - 1), *lacking, readable(table), " ".join(LEGEND.split())]
     )
-    report.write_table(options.report_dir, f"{NAME}-differences", table, text, report.made_by(NAME, arguments))
+    report.write_table(options.report_dir, f"{stem([ours])}-differences", table, text, report.made_by(NAME, arguments))
 
 
 if __name__ == "__main__":

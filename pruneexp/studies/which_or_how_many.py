@@ -5,6 +5,7 @@
 Reads the cells of `EXPERIMENTS`, in the results_dir and in records/which_or_how_many*.jsonl of the --report-dir, and trains nothing. WORDs
 are options of the experiments, such as recipe=smoke or results_dir=PATH. Writes tables/which_or_how_many-variance.{csv,md,json}, the shares
 of the variance and the answer; -means, the accuracies, with the figure of that name; -beyond, what the masks' graphs say besides.
+Words that make other cells are in these names too.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,16 +19,17 @@ import pandas as pd
 from pruneexp.errors import UserError
 from pruneexp.reports.text import number
 from pruneexp.studies import report
-from pruneexp.studies.asked import asked_for, left_in
+from pruneexp.studies.asked import NAMED, asked_for, left_in, read, stem
 from pruneexp.studies.factorial.answer import answer, order, unseen
 from pruneexp.studies.factorial.beyond import MEASURES, beyond
 from pruneexp.studies.factorial.drawn import heat_map, told
 from pruneexp.studies.factorial.shares import shares
 from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE, FACTORS, Variance, analysed
-from pruneexp.sweep import Grid, grids
+from pruneexp.sweep import Grid
 
 NAME = "which_or_how_many"
 EXPERIMENTS = (NAME, f"{NAME}_snip")
+ALIKE = [*NAMED, "besides", "density"]
 ABOVE, NEAR = 1.5, "above chance"  # times chance: what has learned something
 LEGEND = f"""
 Two-way analysis of variance of the cells' accuracies, seeds as blocks, sums of squares of type II, for these levels (fixed effects). `F`
@@ -83,18 +85,23 @@ def factorial(asked: Sequence[Grid], files: Sequence[Path] = ()) -> Factorial:
         files: of records, besides those that the grids name.
 
     Raises:
-        UserError: they are of several networks, data sets, densities, recipes or precisions; a record is damaged; or none is there.
+        UserError: they differ in more than that, or in precision; a record is damaged; or none is there.
     """
     cells = asked_for(asked, files, ["accuracy", "chance", *MEASURES])
-    if cells[[*FACTORS, "seed"]].duplicated().any():
+    if several := [name for name in ALIKE if cells[name].nunique() > 1]:
+        told = "; ".join(f"{name}: {', '.join(map(str, cells[name].unique()))}" for name in several)
         raise UserError(
-            "a factorial is of one network, data set, recipe and density: name one of each, as in densities=[0.05], not several."
+            f"a factorial is of cells that differ in allocation, choice and seed alone, and these differ in more ({told})."
+        )
+    twice = cells[cells[[*FACTORS, "seed"]].duplicated(keep=False)]
+    if len(twice):
+        raise UserError(
+            "a factorial has one cell of each allocation, choice and seed, and these words ask for several that have these in common"
+            f" ({'; '.join(twice['method'].unique())}): name one of them."
         )
     first = cells.dropna(subset="chance").iloc[0]
-    return Factorial(
-        cells,
-        f"{first['model']} on {first['dataset']} at {100 * first['density']:g} % ({first['recipe']}, {first['precision']})",
-    )
+    told = ", ".join(filter(None, (first["recipe"], first["besides"], first["precision"])))
+    return Factorial(cells, f"{first['model']} on {first['dataset']} at {100 * first['density']:g} % ({told})")
 
 
 def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
@@ -220,14 +227,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = report.parser(__doc__)
     parser.add_argument("words", nargs="*", metavar="WORD", help="options of the experiments, such as results_dir=PATH")
     options = parser.parse_args(arguments)
-    asked = grids([f"+experiment={','.join(EXPERIMENTS)}", *options.words])
+    asked = read([f"+experiment={','.join(EXPERIMENTS)}", *options.words])
     whole = factorial(asked, left_in(options.report_dir, NAME))
     cells = whole.there
     try:
         found, remarks = variances(cells)
     except UserError as error:
         raise UserError(f"{str(error).rstrip('.')} ({len(cells)} of {len(whole.cells)} cells are there).") from error
-    made, folder = report.made_by(NAME, arguments), options.report_dir
+    made, folder, name = report.made_by(NAME, arguments), options.report_dir, stem(asked)
     accuracy, of = found["accuracy"]
     said = [
         answer(of, accuracy.effects["p_seeds"], whole.of),
@@ -238,15 +245,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
     ]
     table, seeds = table_of(found), whole.cells["seed"].nunique()
     text = "\n\n".join([*filter(None, said), readable(table), " ".join(LEGEND.split())])
-    report.write_table(folder, f"{NAME}-variance", table, text, made)
+    report.write_table(folder, f"{name}-variance", table, text, made)
     means = means_of(cells)
     heading = f"Accuracy in percent, mean over {seeds} seeds ± the largest deviation from it. {whole.missing}"
-    report.write_table(folder, f"{NAME}-means", means, f"{grid_of(means, seeds)}\n\n{heading}", made)
+    report.write_table(folder, f"{name}-means", means, f"{grid_of(means, seeds)}\n\n{heading}", made)
     more = beyond(cells.assign(value=cells["accuracy"]))
     report.write_table(
-        folder, f"{NAME}-beyond", more, f"{readable_beyond(more)}\n\n{' '.join(LEGEND_BEYOND.split())}", made
+        folder, f"{name}-beyond", more, f"{readable_beyond(more)}\n\n{' '.join(LEGEND_BEYOND.split())}", made
     )
-    report.write_figure(folder, f"{NAME}-means", heat_map(means, seeds, f"Accuracy of {whole.of}"), made)
+    report.write_figure(folder, f"{name}-means", heat_map(means, seeds, f"Accuracy of {whole.of}"), made)
 
 
 if __name__ == "__main__":

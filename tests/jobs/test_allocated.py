@@ -111,6 +111,15 @@ def test_tables_know_each_cells_allocation(words: str, allocation: str) -> None:
     assert Facts(Labels()).of(found.description, found.names).labels["allocation"] == allocation
 
 
+def test_tables_tell_an_allocation_that_was_asked_for_also_where_it_is_the_maskers_own() -> None:
+    for masker in ("random", "random_regular", "greedy", "sparsify"):
+        asked = cell(f"masker={masker}", "allocation=erk")
+        assert Facts(Labels()).of(asked.description, asked.names).labels["options"] == "allocation=erk"
+    for word in ("masker=erk", "masker=random_regular", "masker=greedy"):
+        own = cell(word)
+        assert Facts(Labels()).of(own.description, own.names).labels["options"] == ""
+
+
 def test_lines_name_an_allocation_that_the_masker_itself_says_then() -> None:
     assert spoken(cell("masker=greedy", "allocation=leverage").names)[-2:] == ["greedy", "leverage"]
     assert spoken(cell("masker=random", "allocation=er").names)[-2:] == ["random", "er"]

@@ -72,6 +72,12 @@ def test_times_are_told_in_words_and_one_network_is_timed_once(
     assert not list(tmp_path.iterdir())
 
 
+def test_masks_that_would_never_change_are_told_as_a_run_tells_them(tmp_path: Path) -> None:
+    grid = grid_in(tmp_path, "masker=erk", "mask_update=rigl", "mask_update.interval=100000")
+    with pytest.raises(UserError, match="the masks would never change in the"):
+        print_plan(grid)
+
+
 def test_without_times_nothing_is_timed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], asked: list[tuple[int, int]]
 ) -> None:

@@ -14,7 +14,7 @@ from pruneexp.studies import best_of_both as study
 from pruneexp.sweep import expand
 from tests.reports.made_records import record
 
-OURS, SYNFLOW, ERK = "sparsify magnitude like_synflow", "greedy_global synflow", "erk"
+OURS, SYNFLOW, ERK = "sparsify magnitude, allocation=like_synflow", "greedy_global synflow", "erk"
 SEEDS = np.array([0.0, 5.0, -7.0])
 
 
@@ -107,10 +107,10 @@ def test_the_study_of_recorded_cells(tmp_path: Path, alone: bool) -> None:
                 store.write(cell.key, record(cell, mean + float(SEEDS[slot.job.seed]) + noise), {}, [])
     words = ["densities=[0.02]", f"results_dir={tmp_path / 'runs'}", "--report-dir", str(tmp_path)]
     study.main(words)
-    table = pd.read_csv(tmp_path / "tables" / "best_of_both-differences.csv")
+    table = pd.read_csv(tmp_path / "tables" / "best_of_both-densities=0.02-differences.csv")
     assert table["rival"].to_list() == [SYNFLOW, ERK] * (1 if alone else 2)
     assert table["difference"][:2].to_list() == pytest.approx([9.9, 20], abs=0.01)
-    text = (tmp_path / "tables" / "best_of_both-differences.md").read_text()
+    text = (tmp_path / "tables" / "best_of_both-densities=0.02-differences.md").read_text()
     assert f"of {OURS}, it is ahead in {len(table)} and behind in 0" in text
     assert ("9 of 18 cells are missing." in text) == alone
 
@@ -126,12 +126,41 @@ def test_ours_may_be_another_method_and_is_one(tmp_path: Path) -> None:
     ]
     cell = expand(["+experiment=best_of_both", *words[:2], "masker=greedy", "scorer=snip", "seed=0"]).slots[0].cells[0]
     Store(tmp_path / "runs").write(cell.key, record(cell, 70.0), {}, [])
-    with pytest.raises(UserError, match=r"since ours \(greedy snip like_synflow\) and no rival"):
+    with pytest.raises(UserError, match=r"since ours \(greedy snip, allocation=like_synflow\) and no rival"):
         study.main([*words, "masker=greedy", "scorer=snip"])
     with pytest.raises(
-        UserError, match=r"ours is one method, and these words ask for greedy snip like_synflow, random like_synflow"
+        UserError,
+        match=r"ours is one method, and these words ask for greedy snip, allocation=like_synflow, random, allocation=like_synflow",
     ):
         study.main([*words, "masker=greedy,random", "scorer=snip"])
+
+
+def test_methods_that_differ_in_more_than_masker_scorer_and_allocation_have_names_of_their_own(tmp_path: Path) -> None:
+    words = ["densities=[0.02]", "model=resnet20", f"results_dir={tmp_path / 'runs'}", "--report-dir", str(tmp_path)]
+    ours = ["allocation=own", "masker=erk", "mask_update=rigl"]
+    asked = [
+        expand([f"+experiment={name}", *words[:2], *own]) for name, own in ((study.NAME, ours), (study.RIVALS, []))
+    ]
+    for slot in asked[0].slots + asked[1].slots:
+        moves = "mask_update" in slot.cells[0].description
+        Store(tmp_path / "runs").write(
+            slot.cells[0].key,
+            record(slot.cells[0], 70.0 + 5 * moves + slot.job.seed + 0.1 * slot.job.seed * moves),
+            {},
+            [],
+        )
+    study.main([*words, "--ours", *ours])
+    (table,) = (tmp_path / "tables").glob("best_of_both-*mask_update=rigl*-differences.csv")
+    found = pd.read_csv(table)
+    assert found["rival"].to_list() == [SYNFLOW, ERK]
+    assert found["difference"].to_list() == pytest.approx([5.1, 5.1])
+    assert "comparisons of erk, mask_update=rigl, it is ahead" in table.with_suffix(".md").read_text()
+
+
+@pytest.mark.parametrize("word", ["report_dir=elsewhere", "where=seed==0", "mode=report"])
+def test_words_that_a_study_has_no_part_for_are_refused(tmp_path: Path, word: str) -> None:
+    with pytest.raises(UserError, match=f"{word} has no part in a study"):
+        study.main([word, "--report-dir", str(tmp_path)])
 
 
 def test_dense_cells_alone_are_nothing_to_compare(tmp_path: Path) -> None:

@@ -190,8 +190,21 @@ def test_what_cannot_be_analysed_is_refused_in_a_sentence(
 
 def test_a_factorial_is_of_one_density(asked: list[Grid], tmp_path: Path) -> None:
     fill(asked, tmp_path, lambda a, c, s: by_allocation(a, c, s) if a == "erk" else None)
-    with pytest.raises(UserError, match="name one of each"):
+    with pytest.raises(UserError, match=r"differ in more \(density: 0.05, 0.02\)"):
         study.main(["densities=[0.05,0.02]", f"results_dir={tmp_path}", "--report-dir", str(tmp_path)])
+
+
+def test_two_cells_of_one_allocation_and_choice_are_told(tmp_path: Path) -> None:
+    words = ["masker=sparsify", "allocation=erk,uniform", "masker.guarantee=none,tree", f"results_dir={tmp_path}"]
+    (first, *_), _ = (
+        grid.slots for grid in grids([f"+experiment={','.join(study.EXPERIMENTS)}", *words, "densities=[0.05]"])
+    )
+    Store(tmp_path).write(first.cells[0].key, record(first.cells[0], 70.0), {}, [])
+    with pytest.raises(
+        UserError,
+        match=r"one cell of each allocation, choice and seed, .*sparsify_tree magnitude, allocation=erk",
+    ):
+        study.main([*words, "--report-dir", str(tmp_path)])
 
 
 def test_accuracies_of_two_precisions_are_not_compared(asked: list[Grid], tmp_path: Path) -> None:
