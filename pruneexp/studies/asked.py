@@ -9,6 +9,7 @@ from pruneexp.errors import UserError
 from pruneexp.jobs.declared import stem_of
 from pruneexp.records.store import Store
 from pruneexp.reports.frame import frame_of
+from pruneexp.reports.grouping import Facts
 from pruneexp.reports.labels import Labels
 from pruneexp.reports.presets import Presets
 from pruneexp.sweep import Grid, Slot, grids
@@ -47,10 +48,10 @@ def stem(asked: Sequence[Grid]) -> str:
 def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[str]) -> pd.DataFrame:
     """A row for each pruned cell that these grids ask for, in one precision: that which they name, or the only one that is recorded.
 
-    Columns: key; dataset, model and recipe as tables call them; precision; scorer, masker and allocation by the names of the presets that
-    are asked for, also where a masker's own rule is the same allocation; choice, the masker and, where that looks at scores, the scorer;
-    method, the same as tables call it, with what is said besides; `besides`, what is said besides the allocation; density, seed; and the
-    figures of the tidy frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
+    Columns: key; dataset, model and recipe as tables call them; precision; allocation by the name of the preset that is asked for, also
+    where a masker's own rule is the same; choice, the masker's preset and, where that looks at scores, the scorer's; method, the two as
+    tables call them, with what is said besides; `besides`, what is said besides the allocation; density, seed; and the figures of the tidy
+    frame (`pruneexp.reports.frame.load_results`), NaN where the cell is not recorded.
 
     Args:
         asked: whose results_dir and records are looked into.
@@ -61,8 +62,8 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
         UserError: no cell is pruned, none is recorded, some are in another precision than others, or a record is damaged.
     """
     pruned = [
-        _row(slot, labels)
-        for grid, labels in ((grid, Labels(Presets(grid.folders))) for grid in asked)
+        _row(slot, facts)
+        for grid, facts in ((grid, Facts(Labels(Presets(grid.folders)))) for grid in asked)
         for slot in grid.slots
         if slot.density < 1
     ]
@@ -99,15 +100,21 @@ def asked_for(asked: Sequence[Grid], files: Sequence[Path], figures: Sequence[st
     return whole
 
 
-def _row(slot: Slot, labels: Labels) -> dict[str, object]:
+def _row(slot: Slot, facts: Facts) -> dict[str, object]:
     setting, cell = slot.job.setting, slot.cells[0]
     names, description = cell.names, cell.description
-    told = {name: names[name] for name in (*NAMED, "scorer", "masker")}
+    labels = facts.of(description, names).labels
     looks = setting.components["masker"].about.needs_scores
-    called = [labels.of(name, names[name], description[name]) for name in ("masker", "scorer")[: 1 + looks]]
-    method = ", ".join(filter(None, (" ".join(called), labels.options(description, names))))
+    method = " ".join(labels[name] for name in ("masker", "scorer")[: 1 + looks])
     others = {name: value for name, value in description.items() if name != "allocation"}
-    besides = labels.options(others, {name: value for name, value in names.items() if name != "allocation"})
-    choice = f"{names['masker']} {names['scorer']}" if looks else names["masker"]
-    own = {"choice": choice, "method": method, "besides": besides, "allocation": setting.config["allocation"]["name"]}
-    return {"key": cell.key, **told, **own, "density": slot.density, "seed": slot.job.seed}
+    besides = facts.labels.options(others, {name: value for name, value in names.items() if name != "allocation"})
+    return {
+        "key": cell.key,
+        **{name: labels[name] for name in NAMED},
+        "choice": f"{names['masker']} {names['scorer']}" if looks else names["masker"],
+        "method": ", ".join(filter(None, (method, labels["options"]))),
+        "besides": besides,
+        "allocation": setting.config["allocation"]["name"],
+        "density": slot.density,
+        "seed": slot.job.seed,
+    }

@@ -194,6 +194,15 @@ def test_a_factorial_is_of_one_density(asked: list[Grid], tmp_path: Path) -> Non
         study.main(["densities=[0.05,0.02]", f"results_dir={tmp_path}", "--report-dir", str(tmp_path)])
 
 
+def test_missing_cells_are_of_the_recipe_that_recorded_ones_are_of(tmp_path: Path) -> None:
+    words = ["recipe.epochs=1", f"results_dir={tmp_path}"]
+    asked = grids([f"+experiment={','.join(study.EXPERIMENTS)}", *words])
+    fill(asked, tmp_path, lambda a, c, s: by_allocation(a, c, s) if s < 2 else None)
+    found = study.factorial(asked)
+    assert found.cells["recipe"].nunique() == 1
+    assert found.missing.startswith("20 of 60 cells are missing")
+
+
 def test_two_cells_of_one_allocation_and_choice_are_told(tmp_path: Path) -> None:
     words = ["masker=sparsify", "allocation=erk,uniform", "masker.guarantee=none,tree", f"results_dir={tmp_path}"]
     (first, *_), _ = (
