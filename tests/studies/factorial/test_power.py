@@ -28,3 +28,10 @@ def test_it_is_found_in_four_of_five_experiments() -> None:
 def test_four_times_the_cells_see_half_the_difference() -> None:
     assert smallest(1.0, 38, 12) == pytest.approx(smallest(1.0, 38, 3) / 2)
     assert smallest(9.0, 38, 3) == pytest.approx(3 * smallest(1.0, 38, 3))
+
+
+@pytest.mark.parametrize("freedom", [*range(1, 101), 1000])
+def test_of_any_degrees_of_freedom(freedom: int) -> None:
+    delta, bound = smallest(0.5, freedom, 1), float(stats.t.isf(0.025, freedom))
+    assert stats.ncf.cdf(bound**2, 1, freedom, delta**2) == pytest.approx(0.2)
+    assert delta > 2.8  # the two normal quantiles, which more degrees of freedom come down to
