@@ -14,7 +14,7 @@ from pruneexp.studies import best_of_both as study
 from pruneexp.sweep import expand
 from tests.reports.made_records import record
 
-OURS, SYNFLOW, ERK = "sparsify magnitude, allocation=like_synflow", "greedy_global synflow", "erk"
+OURS, SYNFLOW, ERK = "random_regular, allocation=like_synflow", "greedy_global synflow", "erk"
 SEEDS = np.array([0.0, 5.0, -7.0])
 
 
@@ -101,7 +101,7 @@ def test_the_study_of_recorded_cells(tmp_path: Path, alone: bool) -> None:
     for name in (study.NAME, study.RIVALS):
         for slot in expand([f"+experiment={name}", "densities=[0.02]"]).slots:
             cell = slot.cells[0]
-            mean = {"sparsify": 80.0, "greedy_global": 70.0}.get(cell.names["masker"], 60.0)
+            mean = {"random_regular": 80.0, "greedy_global": 70.0}.get(cell.names["masker"], 60.0)
             if not alone or cell.names["model"] == "resnet20":
                 noise = 0.1 * slot.job.seed * (mean == 70)
                 store.write(cell.key, record(cell, mean + float(SEEDS[slot.job.seed]) + noise), {}, [])
