@@ -26,16 +26,17 @@ from pruneexp.trials import prepared, train
 from pruneexp.worklist import TimeLeft
 
 
-def run(parts: Sequence[Part], total: int, left: TimeLeft | None = None) -> list[Failure]:
+def run(parts: Sequence[Part], total: int, left: TimeLeft | None = None, wait: bool = True) -> list[Failure]:
     """Make the jobs' cells that have no record yet.
 
-    Cells that another process is working on are left to it and looked at again at the end, so that the jobs end
+    Cells that another process is working on are left to it and, with `wait`, looked at again at the end, so that the jobs end
     when all their cells are recorded, whoever made them, or could not be made.
 
     Args:
         parts: jobs of one kind (`pruneexp.means.kind`), whose cells may be trained side by side.
         total: how many cells the sweep makes.
         left: says how long the others will take.
+        wait: for other processes; without it their cells, and those that need a dense network of theirs, are left as they are.
 
     Returns:
         The cells that could not be made, told as they failed.
@@ -48,7 +49,7 @@ def run(parts: Sequence[Part], total: int, left: TimeLeft | None = None) -> list
     git_commit()  # as it is now, not when the last cell is done
     store, means = Store(job.options.results_dir, job.options.records), Means(job)
     orders = [Order(part, store, means, total, left) for part in parts]
-    maker = Maker(store, orders)
+    maker = Maker(store, orders, wait)
     # the precision is the device's to say, which may not be there; without data there are no cells
     with maker.guard.guarded([Piece(one, cell) for one in orders for cell in one.job.cells(one.job.precisions()[0])]):
         _ = means.device, means.dataset
@@ -65,13 +66,14 @@ class Maker:
     Args:
         store: where they lie.
         orders: the jobs, of one kind.
+        wait: for other processes.
 
     Attributes:
         guard: knows the cells that could not be made.
     """
 
-    def __init__(self, store: Store, orders: Sequence[Order]) -> None:
-        self.store, self.orders = store, orders
+    def __init__(self, store: Store, orders: Sequence[Order], wait: bool) -> None:
+        self.store, self.orders, self.wait = store, orders, wait
         self.guard = Guard(store)
 
     def pieces(self) -> list[Piece]:
@@ -88,12 +90,15 @@ class Maker:
         started = [(order, starts) for order in needing if (starts := self._starting_from_dense(order))]
         dense = {order.shared.dense_cell.key: Piece(order, order.shared.dense_cell) for order, _ in started}
         self.go_through(list(dense.values()), here=True)
+        early = set[str]()
         for order, starts in started:
             if (failure := self.guard.failures.get(order.shared.dense_cell.key)) is not None:
                 self.guard.fail(starts, UserError(f"it needs the trained dense network, and {failure.why}"))
+            elif not self.store.has_folder(order.shared.dense_cell.key):  # another process trains it
+                early |= {piece.key for piece in starts}
         for key in dense.keys() - {piece.key for piece in pieces}:  # nobody has asked for it
             self.guard.failures.pop(key, None)
-        self.go_through(pieces)
+        self.go_through([piece for piece in pieces if piece.key not in early])
 
     def _starting_from_dense(self, order: Order) -> list[Piece]:
         """The cells of a job that are left and need a dense network that is not there."""
@@ -104,13 +109,13 @@ class Maker:
         return [piece for piece in pruned if order.job.options.rewind == "none" or not piece.recorded]
 
     def go_through(self, pieces: Sequence[Piece], here: bool = False) -> None:
-        """Make what is left of the pieces: first what no other process works on, then what others have left.
+        """Make what is left of the pieces: first what no other process works on, then, waiting for them, what others have left.
 
         Args:
             here: a record from elsewhere does not count.
         """
         self._in_turn(groups(self._left(pieces, here)), here)
-        for number, piece in enumerate(pieces, start=1):
+        for number, piece in enumerate(pieces if self.wait else (), start=1):
             with self.claimed([piece], True, here) as behind:
                 if behind:  # by a process that has died, and maybe others of its group with it
                     self._beside(piece, self._left(pieces[number:], here), here)

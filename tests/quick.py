@@ -13,7 +13,7 @@ from pruneexp.launchers.task import Outcome, Task, Todo
 class Quick(Bundle):
     """Does nothing, but a job called killer kills its process."""
 
-    def run(self, left: Callable[[], str] | None = None) -> Outcome:
+    def run(self, left: Callable[[], str] | None = None, wait: bool = True) -> Outcome:
         if "killer" in (task.title for task in self.tasks):
             os.kill(os.getpid(), signal.SIGKILL)
         return Outcome()

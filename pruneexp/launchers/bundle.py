@@ -40,16 +40,17 @@ class Bundle:
         left to do, for it may be the fault of one alone."""
         return [replace(self, tasks=(task,)) for task in self.tasks if len(self.tasks) > 1 and task.lacking(store)]
 
-    def run(self, left: TimeLeft | None = None) -> Outcome:
+    def run(self, left: TimeLeft | None = None, wait: bool = True) -> Outcome:
         """Run the jobs in this process; what goes wrong is returned, not raised.
 
         Args:
             left: says how long the sweep's other cells will take.
+            wait: for the cells that other processes work on.
         """
         try:
             from pruneexp.running import run
 
-            return Outcome(tuple(run([task.part() for task in self.tasks], self.tasks[0].total, left)))
+            return Outcome(tuple(run([task.part() for task in self.tasks], self.tasks[0].total, left, wait)))
         except UnwritableError as error:
             return Outcome(stopped=str(error))
         except Exception as error:

@@ -16,12 +16,18 @@ class Local:
     """Runs jobs one after another."""
 
     def launch(self, tasks: Sequence[Task], folder: str) -> Report:
-        """Run the tasks, all to their end whatever becomes of one; what is known of the sweep then."""
-        report = Report()
-        left = TimeLeft(Store(folder), {one.key for task in tasks for one in task.todo})
-        for bundle in bundles(tasks):
-            report.add(bundle.run(left))
-            if report.stopped:
-                break
-            left.drop(report.failures)
+        """Run the tasks, all to their end whatever becomes of one; what is known of the sweep then.
+
+        What other processes are working on comes last: of several that run one sweep, none waits while there is something to make.
+        """
+        report, store, made = Report(), Store(folder), bundles(tasks)
+        left = TimeLeft(store, {one.key for task in tasks for one in task.todo})
+        for wait in (False, True):
+            for bundle in made:
+                if wait and bundle.lacking(store) <= report.failures.keys():
+                    continue
+                report.add(bundle.run(left, wait))
+                if report.stopped:
+                    return report
+                left.drop(report.failures)
         return report
