@@ -133,7 +133,7 @@ which-or-how-many-vgg11: .venv/installed ## Ramanujan graphs, random, balanced r
 BOTH = best_of_both,best_of_both_rivals
 best-of-both: .venv/installed ## the best allocation with the best choice against SynFlow and ERK; ARGS="model=resnet20 densities=[0.02]" for a part
 	$(RUN) +experiment=$(BOTH) $(RECIPE) $(ARGS)
-	$(RUN) mode=report from=[$(BOTH)] name=best_of_both_all "title=The best counts with the best choice, and its rivals" $(RECIPE) $(ARGS)
+	$(RUN) mode=report from=[$(BOTH)] name=best_of_both_all "title=The best counts with the best choice beside rivals" $(RECIPE) $(ARGS)
 	.venv/bin/python -m pruneexp.studies.best_of_both $(RECIPE) $(ARGS) --report-dir $(REPORT)
 
 BASELINES = baselines_resnet20,baselines_resnet20_sparsify,baselines_resnet20_imp,baselines_resnet20_updates,baselines_resnet20_gmp
