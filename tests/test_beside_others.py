@@ -34,16 +34,16 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Made:
     return found
 
 
-def held(monkeypatch: pytest.MonkeyPatch, ending: str) -> None:
+def held(monkeypatch: pytest.MonkeyPatch, part: str) -> None:
     """As if another process worked on the cells whose keys have this in them, and died when one of them is waited for."""
     claim, died = Store.claim, list[str]()
 
     @contextlib.contextmanager
     def busy(self: Store, key: str, wait: bool = False) -> Iterator[bool]:
-        if ending in key and not wait and not died:
+        if part in key and not wait and not died:
             yield False
             return
-        if ending in key:
+        if part in key:
             died.append(key)
         with claim(self, key, wait) as mine:
             yield mine
