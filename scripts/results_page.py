@@ -3,8 +3,9 @@
     python -m scripts.results_page [--again] [--check]
 
 The table in the README is put there too, and the figures that README and docs claim (`scripts.claims`). --again makes every report that
-comes from records anew before. --check writes nothing and says whether the pages are what the tables make of them. n, recipe, precision
-and how much of a grid is there come from the .json beside each table.
+comes from records anew before, and last the count of what stands reproduced, which any of them may change (alone: make fidelity).
+--check writes nothing and says whether the pages are what the tables make of them. n, recipe, precision and how much of a grid is there
+come from the .json beside each table.
 """
 
 import argparse
@@ -19,6 +20,7 @@ from typing import Any
 import pandas as pd
 from omegaconf import OmegaConf
 
+from pruneexp.studies import fidelity
 from pruneexp.system import files
 from scripts import claims
 from scripts.references import Sources
@@ -96,6 +98,7 @@ def make_again(targets: list[dict[str, Any]]) -> None:
             subprocess.run(
                 [sys.executable, "-m", "pruneexp", *command], cwd=ROOT, check=True, stdout=subprocess.DEVNULL
             )
+    fidelity.main(["--report-dir", str(RESULTS)])
 
 
 def main() -> None:
