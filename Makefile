@@ -141,7 +141,7 @@ BASELINES = baselines_resnet20,baselines_resnet20_sparsify,baselines_resnet20_im
 LONGER = $(RECIPE) $(if $(RECIPE),recipe.epochs=2 recipe.batch_size=16)
 baselines: .venv/installed ## ResNet-20 at 5 %: one-shot methods, iterative magnitude pruning, SET, RigL and GMP, graphs at start and end
 	$(RUN) +experiment=$(BASELINES) $(LONGER) $(ARGS)
-	$(RUN) mode=report from=[$(BASELINES)] name=baselines_resnet20_all $(LONGER) $(ARGS)
+	$(RUN) mode=report from=[$(BASELINES)] name=baselines_resnet20_all "title=The baselines everyone compares with" $(LONGER) $(ARGS)
 
 topology-table3: .venv/installed ## Cunegatti et al., Table 3: accuracy drop predicted from the metrics, on the published pool
 	.venv/bin/python -m pruneexp.studies.topology.table3 --report-dir $(REPORT) $(ARGS)

@@ -4,7 +4,8 @@
 
 Reads the cells of `EXPERIMENTS`, in the results_dir and in records/which_or_how_many*.jsonl of the --report-dir, and trains nothing. WORDs
 are options of the experiments, such as recipe=smoke or results_dir=PATH. Writes tables/which_or_how_many-variance.{csv,md,json}, the shares
-of the variance and the answer; -means, the accuracies, with the figure of that name; -beyond, what the masks' graphs say besides.
+of the variance and the answer; -means, the accuracies, with the figure of that name; -differences, which allocations and which choices
+differ; -beyond, what the masks' graphs say besides.
 Words that make other cells are in these names too.
 """
 
@@ -17,12 +18,14 @@ import numpy as np
 import pandas as pd
 
 from pruneexp.errors import UserError
-from pruneexp.reports.text import number
 from pruneexp.studies import report
 from pruneexp.studies.asked import NAMED, asked_for, left_in, read, stem
-from pruneexp.studies.factorial.answer import answer, order, unseen
+from pruneexp.studies.factorial.answer import answer, order, rest, unseen
 from pruneexp.studies.factorial.beyond import MEASURES, beyond
-from pruneexp.studies.factorial.drawn import heat_map, told
+from pruneexp.studies.factorial.differences import differences
+from pruneexp.studies.factorial.drawn import heat_map
+from pruneexp.studies.factorial.least_fitting import least_fitting
+from pruneexp.studies.factorial.readable import grid_of, readable_beyond, readable_differences, readable_variance
 from pruneexp.studies.factorial.shares import shares
 from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE, FACTORS, Variance, analysed
 from pruneexp.sweep import Grid
@@ -31,6 +34,7 @@ NAME = "which_or_how_many"
 EXPERIMENTS = (NAME, f"{NAME}_snip")
 ALIKE = [*NAMED, "besides", "density"]
 ABOVE, NEAR = 1.5, "above chance"  # times chance: what has learned something
+REST = "rest"
 LEGEND = f"""
 Two-way analysis of variance of the cells' accuracies, seeds as blocks, sums of squares of type II, for these levels (fixed effects). `F`
 and `p`: against the residual, as if all cells varied by themselves. `F (seeds)` and `p (seeds)`: against the effect's own interaction
@@ -39,7 +43,13 @@ squared, V_k / (V_allocation + V_choice + V_interaction + s^2) with V_k = (SS_k 
 interaction with the seeds, s^2 the residual's and N the cells; what seeds differ by is left out, and a negative estimate, which means
 none, is shown as it is. `partial`: V_k / (V_k + s_k^2). In brackets 95 % intervals: of the partial form by inversion of the noncentral F,
 of the share by the same inversion of the three effects together. `accuracy`: in percent; `logit`: log(a / (100 - a)), which stretches
-what is near 0 and 100; `above chance`: accuracies without cells below {ABOVE:g} x chance.
+what is near 0 and 100; `{NEAR}`: accuracies without cells below {ABOVE:g} x chance; `{REST}`: accuracies without the combination that the
+two effects fit least, which is chosen by these accuracies and makes what is left of the interaction look small.
+"""
+LEGEND_DIFFERENCES = """
+Differences of the means over all cells of a level, in points, with the 95 % intervals and p of Tukey's honestly significant difference,
+which hold for all pairs of allocations, or of choices, together; the error is the factor's interaction with the seeds. An interval
+that holds 0 ranks nothing. Where allocation and choice interact, a mean over allocations is of no single one of them.
 """
 LEGEND_BEYOND = """
 Of the accuracies of each allocation and choice, means over seeds: `partial R2`, the share of what the allocation leaves of their
@@ -111,10 +121,15 @@ def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
     return found
 
 
+def _least_fitting(cells: pd.DataFrame) -> tuple[str, str]:
+    return least_fitting(cells.assign(value=cells["accuracy"]))
+
+
 SCALES: dict[str, Callable[[pd.DataFrame], "pd.Series[float]"]] = {
     "accuracy": lambda cells: cells["accuracy"],
     "logit": lambda cells: logit(cells["accuracy"]),
     NEAR: lambda cells: cells["accuracy"].where(cells["accuracy"] >= ABOVE * cells["chance"]),
+    REST: lambda cells: cells["accuracy"].where((cells[FACTORS] != list(_least_fitting(cells))).any(axis=1)),
 }
 
 
@@ -160,31 +175,6 @@ def table_of(found: dict[str, tuple[Variance, pd.DataFrame]]) -> pd.DataFrame:
     ]
 
 
-def readable(table: pd.DataFrame) -> str:
-    """Sums of squares, tests, and shares with their intervals."""
-    shown = table[["scale", "effect"]].assign(
-        ss=table["ss"].map(lambda value: f"{value:.4g}"), df=table["df"].astype(int), F=[number(f, 2) for f in table["f"]],
-        p=list(map(_p, table["p"])),
-    )  # fmt: skip
-    shown["F (seeds)"] = [
-        "" if np.isnan(f) else f"{number(f, 2)} ({df:.0f}, {error:.0f})"
-        for f, df, error in zip(table["f_seeds"], table["df"], table["error_df"], strict=True)
-    ]
-    shown["p (seeds)"] = list(map(_p, table["p_seeds"]))
-    for name in ("share", "partial"):
-        ends = zip(table[name], table[f"{name}_low"], table[f"{name}_high"], strict=True)
-        shown[f"{name} (%)"] = [_interval(*three) for three in ends]
-    return str(shown.to_markdown(index=False, disable_numparse=True))
-
-
-def _p(value: float) -> str:
-    return "" if np.isnan(value) else f"{value:.2g}"
-
-
-def _interval(value: float, low: float, high: float, digits: int = 1) -> str:
-    return "" if np.isnan(value) else f"{value:.{digits}f} [{low:.{digits}f}, {high:.{digits}f}]"
-
-
 def robust(found: dict[str, tuple[Variance, pd.DataFrame]]) -> str:
     """Whether the other scales say the same of the larger share."""
     said = {scale: order(of) for scale, (_, of) in found.items()}
@@ -196,31 +186,17 @@ def robust(found: dict[str, tuple[Variance, pd.DataFrame]]) -> str:
     )
 
 
+def _rest(found: dict[str, tuple[Variance, pd.DataFrame]], cells: pd.DataFrame) -> str:
+    if REST not in found:
+        return ""
+    variance, of = found[REST]
+    return rest(of, variance.effects["p_seeds"], _least_fitting(cells))
+
+
 def means_of(cells: pd.DataFrame) -> pd.DataFrame:
     """Mean accuracy, n and the largest deviation from the mean of each allocation and choice, in the order of the cells."""
     rows: Any = cells[[*FACTORS, "seed", "accuracy"]].to_dict("records")
     return report.over_seeds(rows, FACTORS)
-
-
-def grid_of(means: pd.DataFrame, seeds: int) -> str:
-    """Allocations as rows and choices as columns."""
-    rows = zip(means["accuracy"], means["accuracy_spread"], means["n"], strict=True)
-    texts = means.assign(text=[told(*row, seeds).replace("\n", ", ") for row in rows])
-    grid = texts.pivot(index=ALLOCATION, columns=CHOICE, values="text").fillna("")
-    order_of = [list(dict.fromkeys(means[name])) for name in FACTORS]
-    return str(grid.loc[order_of[0], order_of[1]].to_markdown(disable_numparse=True))
-
-
-def readable_beyond(table: pd.DataFrame) -> str:
-    """Partial R^2 in percent."""
-    ends = zip(table["partial_r2"], table["low"], table["high"], strict=True)
-    shown = table[["measure", "n"]].assign(
-        slope=[number(slope, 2) for slope in table["slope"]],
-        r2=[_interval(*(100 * value for value in three)) for three in ends],
-        F=[number(f, 2) for f in table["f"]],
-        p=list(map(_p, table["p"])),
-    )
-    return str(shown.rename(columns={"r2": "partial R2 (%)"}).to_markdown(index=False, disable_numparse=True))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -239,16 +215,20 @@ def main(arguments: Sequence[str] | None = None) -> None:
     said = [
         answer(of, accuracy.effects["p_seeds"], whole.of),
         robust(found),
+        _rest(found, cells),
         unseen(accuracy, cells),
         whole.missing,
         *remarks,
     ]
     table, seeds = table_of(found), whole.cells["seed"].nunique()
-    text = "\n\n".join([*filter(None, said), readable(table), " ".join(LEGEND.split())])
+    text = "\n\n".join([*filter(None, said), readable_variance(table), " ".join(LEGEND.split())])
     report.write_table(folder, f"{name}-variance", table, text, made)
     means = means_of(cells)
     heading = f"Accuracy in percent, mean over {seeds} seeds ± the largest deviation from it. {whole.missing}"
     report.write_table(folder, f"{name}-means", means, f"{grid_of(means, seeds)}\n\n{heading}", made)
+    if len(pairs := differences(cells.assign(value=cells["accuracy"]), accuracy)):
+        text = f"{readable_differences(pairs)}\n\n{' '.join(LEGEND_DIFFERENCES.split())}"
+        report.write_table(folder, f"{name}-differences", pairs, text, made)
     more = beyond(cells.assign(value=cells["accuracy"]))
     report.write_table(
         folder, f"{name}-beyond", more, f"{readable_beyond(more)}\n\n{' '.join(LEGEND_BEYOND.split())}", made

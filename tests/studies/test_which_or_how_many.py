@@ -104,7 +104,7 @@ def test_an_accuracy_that_comes_of_the_allocation(asked: list[Grid], tmp_path: P
     assert "On the scale `logit` the answer is the same." in pages["variance"]
     assert "All 60 cells are there." in pages["variance"]
     table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-variance.csv")
-    assert table["scale"].value_counts().to_dict() == {"accuracy": 4, "logit": 4}
+    assert table["scale"].value_counts().to_dict() == {"accuracy": 4, "logit": 4, "rest": 4}
     assert "No cell is below 1.5 x chance." in pages["variance"]
     rows = [(a, c, s, by_allocation(a, c, s)["accuracy"]) for a in ALLOCATIONS for c in CHOICES for s in range(3)]
     cells = pd.DataFrame(rows, columns=["allocation", "choice", "seed", "value"])
@@ -136,6 +136,42 @@ def test_an_accuracy_that_comes_of_the_choice_and_goes_with_a_measure(asked: lis
     assert "correlation, not cause" in pages["beyond"]
 
 
+def test_an_interaction_of_one_combination_is_told_from_one_of_many(asked: list[Grid], tmp_path: Path) -> None:
+    def one(allocation: str, choice: str, seed: int) -> dict[str, Any]:
+        cell = by_choice(allocation, choice, seed)
+        falls = (allocation, choice) == ("like_sparsify", "greedy snip")
+        return {**cell, "accuracy": cell["accuracy"] - (15 if falls else 0)}
+
+    fill(asked, tmp_path / "runs", one)
+    text = run(tmp_path)["variance"]
+    assert "what a choice is worth depends on the allocation." in text
+    assert (
+        "Without like_sparsify x greedy snip, the combination that the two effects fit least, the interaction has"
+        in text
+    )
+    assert "it is mostly of that one, as far as these cells tell." in text
+    assert "rest: without 3 of 60 cells." in text
+
+    def many(allocation: str, choice: str, seed: int) -> dict[str, Any]:
+        cell = by_choice(allocation, choice, seed)
+        across = (ALLOCATIONS.index(allocation) + CHOICES.index(choice)) % 2
+        return {**cell, "accuracy": cell["accuracy"] + 6 * across}
+
+    fill(asked, tmp_path / "others" / "runs", many)
+    assert "it is not of that one alone." in run(tmp_path / "others")["variance"]
+
+
+def test_which_choices_differ(asked: list[Grid], tmp_path: Path) -> None:
+    fill(asked, tmp_path / "runs", by_choice)
+    run(tmp_path)
+    table = pd.read_csv(tmp_path / "tables" / "which_or_how_many-differences.csv").set_index(["factor", "one", "other"])
+    assert len(table) == 6 + 10
+    assert table["difference"]["choice", "greedy snip", "random"] == pytest.approx(20, abs=2)
+    assert table["low"]["choice", "greedy snip", "random"] > 0
+    page = (tmp_path / "tables" / "which_or_how_many-differences.md").read_text()
+    assert "Tukey's honestly significant difference" in page
+
+
 def test_missing_cells_are_named_and_the_rest_is_analysed(asked: list[Grid], tmp_path: Path) -> None:
     def partly(allocation: str, choice: str, seed: int) -> dict[str, Any] | None:
         if (allocation, choice) == ("like_snip", "sparsify magnitude") and seed > 0:
@@ -154,6 +190,7 @@ def test_missing_cells_are_named_and_the_rest_is_analysed(asked: list[Grid], tmp
     assert table["df"]["accuracy", "residual"] == 35
     means = pd.read_csv(tmp_path / "tables" / "which_or_how_many-means.csv").set_index(["allocation", "choice"])
     assert means["n"]["like_snip", "sparsify magnitude"] == 1
+    assert not (tmp_path / "tables" / "which_or_how_many-differences.md").exists()
     assert ", n = 2 " in pages["means"]
 
 

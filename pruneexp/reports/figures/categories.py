@@ -7,13 +7,18 @@ from pruneexp.reports.figures.entries import Entries
 from pruneexp.reports.figures.marks import RING, bars, points, several_seeds, stars
 from pruneexp.reports.figures.panels import Panel
 
-LINE_HEIGHT, AROUND = 0.27, 0.75  # inches of a method, and of what is around the list
+METHOD_HEIGHT, MORE, AROUND = (
+    0.27,
+    0.1,
+    0.75,
+)  # inches of a method, of more lines of its name, and of what is around the list
 ASIDE = 0.28  # of a line: published values below, so that they hide nothing
 
 
 def list_height(names: list[str]) -> float:
-    """Inches of a panel that lists as much."""
-    return LINE_HEIGHT * len(names) + AROUND
+    """Inches of a panel that lists as much; all methods have the room of the longest name."""
+    more = max((name.count("\n") for name in names), default=0)
+    return (METHOD_HEIGHT + MORE * more) * len(names) + AROUND
 
 
 def draw_categories(axis: Axes, panel: Panel, entries: Entries, names: list[str]) -> None:

@@ -1,6 +1,7 @@
 """Which panels a figure has, what stands above them, and what is said once for all of them."""
 
 import copy
+import textwrap
 from collections.abc import Sequence
 
 import pandas as pd
@@ -12,6 +13,7 @@ from pruneexp.reports.figures.panels import NETWORK, SETTING, Facet, Hue, Panel,
 from pruneexp.reports.frame import METHOD
 
 PER_ROW = 3
+LETTERS = 36  # of a line of a name: about a third of a printed page
 
 
 class Plan:
@@ -124,9 +126,9 @@ class Plan:
         return list(filter(None, [*told, densities, "" if " to " in self.count else self.count]))
 
     def counted(self, name: str, rows: pd.DataFrame) -> str:
-        """A name in the legend, with its number of seeds where that is not the same all over the figure."""
-        told = counts(rows) if self.count_by_method else ""
-        return f"{name} ({told})" if told else name
+        """A name in the legend, in lines, with its number of seeds where that is not the same all over the figure."""
+        told = counts(rows).replace(" ", "\N{NO-BREAK SPACE}") if self.count_by_method else ""
+        return "\n".join(textwrap.wrap(f"{name} ({told})" if told else name, LETTERS, break_on_hyphens=False))
 
     def counted_names(self) -> list[str]:
         """The names of all entries."""

@@ -49,6 +49,23 @@ def _together(shares: pd.DataFrame, p: "pd.Series[float]") -> str:
     )
 
 
+def rest(shares: pd.DataFrame, p: "pd.Series[float]", combination: tuple[str, str]) -> str:
+    """What is left of the interaction without the combination that the two effects fit least.
+
+    Args:
+        shares: of the other cells.
+        p: of the other cells.
+        combination: its allocation and choice.
+    """
+    if INTERACTION not in shares.index:
+        return ""
+    return (
+        f"Without {' x '.join(combination)}, the combination that the two effects fit least, the interaction has"
+        f" {_share(shares, INTERACTION)} (p = {p[INTERACTION]:.2g}): it is"
+        f" {'not of that one alone' if p[INTERACTION] < LEVEL else 'mostly of that one, as far as these cells tell'}."
+    )
+
+
 def _share(shares: pd.DataFrame, effect: str) -> str:
     share, low, high = (100 * shares[name][effect] for name in ("share", "share_low", "share_high"))
     return f"{share:.1f} % [{low:.1f}, {high:.1f}]"

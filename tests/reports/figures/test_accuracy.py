@@ -116,7 +116,10 @@ def test_few_seeds_are_dots_and_have_no_band() -> None:
 def test_the_number_of_seeds_is_said_where_it_differs() -> None:
     made = cells(methods=TWO)
     figure = draw(made[(made["masker"] != "sparsify") | (made["seed"] < 2)])
-    assert legend_names(figure)[:3] == ["Greedy (n = 3)", "sparsify (n = 2)", "dense (n = 3)"]
+    assert legend_names(figure)[:3] == [
+        f"{name}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
+        for name, n in (("Greedy (n", 3), ("sparsify (n", 2), ("dense (n", 3))
+    ]
     assert "n =" not in said(figure)[1]
     made = cells(NETWORKS)
     figure = draw(made[(made["model"] != "vgg16") | (made["seed"] < 2)])
@@ -256,10 +259,13 @@ def test_width_is_that_of_a_page_unless_given_and_texts_can_be_read(count: int) 
         assert min(float(text.get_fontsize()) for text in texts) >= 7
 
 
+LONG = [
+    ("snip", "greedy", f"when=trained, rewind=epoch[version=2], rewind_epoch=1, levels={levels}") for levels in (4, 8)
+]
 MANY = [(scorer, masker, option) for scorer in "abcd" for masker in "efg" for option in ("", "shuffle")]
 
 
-@pytest.mark.parametrize("methods", [TWO, CROSSED, MANY])
+@pytest.mark.parametrize("methods", [TWO, CROSSED, MANY, LONG])
 @pytest.mark.parametrize("networks", [NETWORKS[:1], NETWORKS])
 @pytest.mark.parametrize("densities", [[0.5, 0.2, 0.1, 0.05, 0.02, 0.01], [0.1]])
 def test_nothing_overlaps(methods: Any, networks: Any, densities: list[float]) -> None:

@@ -1,0 +1,22 @@
+"""The combination that two effects fit least: whether an interaction is of many combinations or of one."""
+
+import numpy as np
+import pandas as pd
+
+from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE, FACTORS
+
+
+def least_fitting(cells: pd.DataFrame) -> tuple[str, str]:
+    """The allocation and the choice whose mean deviation from y_acs = mean + seed_s + allocation_a + choice_c, by least squares of the
+    cells that are there, is the largest in size; of equal ones the first.
+
+    Args:
+        cells: columns allocation, choice, seed and value, a row for each cell, none of them missing.
+    """
+    parts = [pd.get_dummies(cells[name].astype(str)).to_numpy(float) for name in ("seed", ALLOCATION, CHOICE)]
+    x, y = np.hstack(parts), cells["value"].to_numpy(float)
+    coefficients, *_ = np.linalg.lstsq(x, y)
+    deviations = pd.Series(y - x @ coefficients, cells.index)
+    means = deviations.groupby([cells[name] for name in FACTORS], sort=False).mean().abs().round(9)
+    allocation, choice = means.index[int(means.to_numpy().argmax())]
+    return str(allocation), str(choice)
