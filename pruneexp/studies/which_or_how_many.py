@@ -226,9 +226,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
     means = means_of(cells)
     heading = f"Accuracy in percent, mean over {seeds} seeds ± the largest deviation from it. {whole.missing}"
     report.write_table(folder, f"{name}-means", means, f"{grid_of(means, seeds)}\n\n{heading}", made)
-    if len(pairs := differences(cells.assign(value=cells["accuracy"]), accuracy)):
-        text = f"{readable_differences(pairs)}\n\n{' '.join(LEGEND_DIFFERENCES.split())}"
-        report.write_table(folder, f"{name}-differences", pairs, text, made)
+    pairs = differences(cells.assign(value=cells["accuracy"]), accuracy)
+    shown = (
+        readable_differences(pairs)
+        if len(pairs)
+        else f"Told where each allocation has a cell of each choice and seed. {whole.missing}"
+    )
+    text = f"{shown}\n\n{' '.join(LEGEND_DIFFERENCES.split())}"
+    report.write_table(folder, f"{name}-differences", pairs, text, made)
     more = beyond(cells.assign(value=cells["accuracy"]))
     report.write_table(
         folder, f"{name}-beyond", more, f"{readable_beyond(more)}\n\n{' '.join(LEGEND_BEYOND.split())}", made

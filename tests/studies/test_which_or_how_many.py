@@ -92,7 +92,7 @@ def run(folder: Path) -> dict[str, str]:
     study.main([f"results_dir={folder / 'runs'}", "--report-dir", str(folder)])
     return {
         part: (folder / "tables" / f"which_or_how_many-{part}.md").read_text()
-        for part in ("variance", "means", "beyond")
+        for part in ("variance", "means", "differences", "beyond")
     }
 
 
@@ -190,7 +190,8 @@ def test_missing_cells_are_named_and_the_rest_is_analysed(asked: list[Grid], tmp
     assert table["df"]["accuracy", "residual"] == 35
     means = pd.read_csv(tmp_path / "tables" / "which_or_how_many-means.csv").set_index(["allocation", "choice"])
     assert means["n"]["like_snip", "sparsify magnitude"] == 1
-    assert not (tmp_path / "tables" / "which_or_how_many-differences.md").exists()
+    assert pd.read_csv(tmp_path / "tables" / "which_or_how_many-differences.csv").empty
+    assert f"Told where each allocation has a cell of each choice and seed. {missing}" in pages["differences"]
     assert ", n = 2 " in pages["means"]
 
 

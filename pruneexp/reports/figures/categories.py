@@ -7,11 +7,8 @@ from pruneexp.reports.figures.entries import Entries
 from pruneexp.reports.figures.marks import RING, bars, points, several_seeds, stars
 from pruneexp.reports.figures.panels import Panel
 
-METHOD_HEIGHT, MORE, AROUND = (
-    0.27,
-    0.1,
-    0.75,
-)  # inches of a method, of more lines of its name, and of what is around the list
+# inches of a method, of each more line of its name, and of what is around the list
+METHOD_HEIGHT, MORE, AROUND = 0.27, 0.1, 0.75
 ASIDE = 0.28  # of a line: published values below, so that they hide nothing
 
 
