@@ -11,6 +11,10 @@ from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
 
 IN_ROUNDS = ("rounds", "round_masker", "round_counts")
+REWOUND = {
+    "name": "epoch",
+    "version": 2,
+}  # rewind=epoch; at first the whole recipe was trained from the rewound weights
 
 
 def describe(
@@ -78,7 +82,7 @@ def changed(options: Options, name: str, components: Mapping[str, Component], de
     if name == "when" and not looks_at_network(components) and options.rewind == "init":
         return None  # neither masks nor weights come from the trained network
     if name == "rewind" and value == "epoch":
-        return {"name": "epoch", "version": 2}  # at first the whole recipe was trained from the rewound weights
+        return dict(REWOUND)
     return value
 
 

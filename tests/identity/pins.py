@@ -11,6 +11,7 @@ from omegaconf import OmegaConf
 from pruneexp.cell import FIELDS, ROOT, marked
 from pruneexp.components.component import Component, configured
 from pruneexp.components.options import options_of
+from pruneexp.jobs.identity import REWOUND
 from pruneexp.sweep import named
 from pruneexp.system.shipped import conf_dir
 from tests.presets import completed
@@ -54,6 +55,7 @@ def in_conf() -> Iterator[tuple[str, Component]]:
 def today() -> dict[str, dict[str, Any]]:
     """Defaults by "kind name version", and those of the schema's options that are part of the key."""
     pins = {"schema": {name: ROOT[name] for name in FIELDS if name in marked("identity")}}
+    pins["rewind {name} {version}".format(**REWOUND)] = {}  # a version of its own, and no component
     for _, found in in_conf():
         about = found.about
         declared = options_of(found.target, about.kind)
