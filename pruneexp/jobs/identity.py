@@ -11,10 +11,8 @@ from pruneexp.components.component import Component
 from pruneexp.network.weights import fingerprint
 
 IN_ROUNDS = ("rounds", "round_masker", "round_counts")
-REWOUND = {
-    "name": "epoch",
-    "version": 2,
-}  # rewind=epoch; at first the whole recipe was trained from the rewound weights
+# rewind=epoch; at first the whole recipe was trained from the rewound weights
+REWOUND = {"name": "epoch", "version": 2}
 
 
 def describe(

@@ -73,7 +73,8 @@ class Factorial:
 
     @property
     def there(self) -> pd.DataFrame:
-        return self.cells.dropna(subset="accuracy")
+        """Those that have an accuracy, which is their value."""
+        return self.cells.dropna(subset="accuracy").assign(value=lambda cells: cells["accuracy"])
 
     @property
     def missing(self) -> str:
@@ -121,15 +122,11 @@ def logit(accuracy: "pd.Series[float]") -> "pd.Series[float]":
     return found
 
 
-def _least_fitting(cells: pd.DataFrame) -> tuple[str, str]:
-    return least_fitting(cells.assign(value=cells["accuracy"]))
-
-
 SCALES: dict[str, Callable[[pd.DataFrame], "pd.Series[float]"]] = {
     "accuracy": lambda cells: cells["accuracy"],
     "logit": lambda cells: logit(cells["accuracy"]),
     NEAR: lambda cells: cells["accuracy"].where(cells["accuracy"] >= ABOVE * cells["chance"]),
-    REST: lambda cells: cells["accuracy"].where((cells[FACTORS] != list(_least_fitting(cells))).any(axis=1)),
+    REST: lambda cells: cells["accuracy"].where((cells[FACTORS] != list(least_fitting(cells))).any(axis=1)),
 }
 
 
@@ -137,7 +134,7 @@ def variances(cells: pd.DataFrame) -> tuple[dict[str, tuple[Variance, pd.DataFra
     """By scale the analysis of variance and the shares of its effects; and what there is to know of scales that lack cells.
 
     Args:
-        cells: allocation, choice, seed, accuracy and chance, none without an accuracy.
+        cells: allocation, choice, seed, accuracy, chance and value, none without an accuracy.
 
     Raises:
         UserError: the accuracies cannot be analysed.
@@ -190,7 +187,7 @@ def _rest(found: dict[str, tuple[Variance, pd.DataFrame]], cells: pd.DataFrame) 
     if REST not in found:
         return ""
     variance, of = found[REST]
-    return rest(of, variance.effects["p_seeds"], _least_fitting(cells))
+    return rest(of, variance.effects["p_seeds"], least_fitting(cells))
 
 
 def means_of(cells: pd.DataFrame) -> pd.DataFrame:
@@ -226,7 +223,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     means = means_of(cells)
     heading = f"Accuracy in percent, mean over {seeds} seeds ± the largest deviation from it. {whole.missing}"
     report.write_table(folder, f"{name}-means", means, f"{grid_of(means, seeds)}\n\n{heading}", made)
-    pairs = differences(cells.assign(value=cells["accuracy"]), accuracy)
+    pairs = differences(cells, accuracy)
     shown = (
         readable_differences(pairs)
         if len(pairs)
@@ -234,7 +231,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     )
     text = f"{shown}\n\n{' '.join(LEGEND_DIFFERENCES.split())}"
     report.write_table(folder, f"{name}-differences", pairs, text, made)
-    more = beyond(cells.assign(value=cells["accuracy"]))
+    more = beyond(cells)
     report.write_table(
         folder, f"{name}-beyond", more, f"{readable_beyond(more)}\n\n{' '.join(LEGEND_BEYOND.split())}", made
     )

@@ -1,9 +1,8 @@
 """The combination that two effects fit least: whether an interaction is of many combinations or of one."""
 
-import numpy as np
 import pandas as pd
 
-from pruneexp.studies.factorial.variance import ALLOCATION, CHOICE, FACTORS
+from pruneexp.studies.factorial.variance import FACTORS, deviations
 
 
 def least_fitting(cells: pd.DataFrame) -> tuple[str, str]:
@@ -13,10 +12,8 @@ def least_fitting(cells: pd.DataFrame) -> tuple[str, str]:
     Args:
         cells: columns allocation, choice, seed and value, a row for each cell, none of them missing.
     """
-    parts = [pd.get_dummies(cells[name].astype(str)).to_numpy(float) for name in ("seed", ALLOCATION, CHOICE)]
-    x, y = np.hstack(parts), cells["value"].to_numpy(float)
-    coefficients, *_ = np.linalg.lstsq(x, y)
-    deviations = pd.Series(y - x @ coefficients, cells.index)
-    means = deviations.groupby([cells[name] for name in FACTORS], sort=False).mean().abs().round(9)
+    factors = [cells[name] for name in FACTORS]
+    residual, _ = deviations(cells, *factors)
+    means = residual.groupby(factors, sort=False).mean().abs().round(9)
     allocation, choice = means.index[int(means.to_numpy().argmax())]
     return str(allocation), str(choice)

@@ -102,13 +102,24 @@ def _between_seeds(cells: pd.DataFrame, together: "pd.Series[str]") -> pd.DataFr
     return found.assign(ms=found["ms"] / found["df"])
 
 
-def _left(cells: pd.DataFrame, *factors: "pd.Series[str]") -> tuple[float, int]:
-    """What seeds and these factors leave of the values: the residual's sum of squares, and its degrees of freedom."""
+def deviations(cells: pd.DataFrame, *factors: "pd.Series[str]") -> tuple["pd.Series[float]", int]:
+    """What seeds and these factors leave of each value, by least squares, and its degrees of freedom.
+
+    Args:
+        cells: columns seed and value.
+        factors: the level of each cell.
+    """
     x = np.hstack([pd.get_dummies(factor.astype(str)).to_numpy(float) for factor in (cells["seed"], *factors)])
     y = cells["value"].to_numpy(float)
     y = y - y.mean()
     coefficients, _, rank, _ = np.linalg.lstsq(x, y)
-    return float(((y - x @ coefficients) ** 2).sum()), len(y) - int(rank)
+    return pd.Series(y - x @ coefficients, cells.index), len(y) - int(rank)
+
+
+def _left(cells: pd.DataFrame, *factors: "pd.Series[str]") -> tuple[float, int]:
+    """What seeds and these factors leave of the values: the residual's sum of squares, and its degrees of freedom."""
+    residual, freedom = deviations(cells, *factors)
+    return float((residual.to_numpy() ** 2).sum()), freedom
 
 
 def _beyond(fewer: tuple[float, int], more: tuple[float, int]) -> tuple[float, int]:

@@ -117,8 +117,8 @@ def test_the_number_of_seeds_is_said_where_it_differs() -> None:
     made = cells(methods=TWO)
     figure = draw(made[(made["masker"] != "sparsify") | (made["seed"] < 2)])
     assert legend_names(figure)[:3] == [
-        f"{name}\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}{n})"
-        for name, n in (("Greedy (n", 3), ("sparsify (n", 2), ("dense (n", 3))
+        name.replace(" = ", "\N{NO-BREAK SPACE}=\N{NO-BREAK SPACE}")
+        for name in ("Greedy (n = 3)", "sparsify (n = 2)", "dense (n = 3)")
     ]
     assert "n =" not in said(figure)[1]
     made = cells(NETWORKS)
