@@ -18,11 +18,12 @@ from torch import nn
 from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks
 from pruneexp.network.plain import modules_by_name
+from pruneexp.topology.adjacency import Adjacency, Placed, placed
 from pruneexp.topology.edges import Csr, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.quantities import Topology
 from pruneexp.topology.relations import sliding
-from pruneexp.topology.spectra import Product, Spectrum, lanczos
+from pruneexp.topology.spectra import Spectrum, magnitude_spectrum
 from pruneexp.topology.tracing import encode
 from pruneexp.topology.two_hops import two_hops_by_edges
 
@@ -36,6 +37,7 @@ class PublishedGraph:
         first, last: nodes of the first and the last partition.
         source, target: int32 [edges].
         weight: float64 [edges], float16 values.
+        links: the same edges, by links.
     """
 
     nodes: int
@@ -44,6 +46,7 @@ class PublishedGraph:
     source: np.ndarray
     target: np.ndarray
     weight: np.ndarray
+    links: list[Placed]
 
 
 def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None) -> PublishedGraph:
@@ -87,22 +90,29 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
     links = [replace(link, weight=link.weight.astype(np.float16).astype(np.float64)) for link in graph.links]
     links[0] = replace(links[0], rows=unpadded[0], columns=unpadded[1])
     whole = Graph([(channels, padded[0], padded[1]), *graph.shapes[1:]], links)
-    parts = []
-    for link in links:
-        source, target, weight = listed(Graph(whole.shapes, [link]))
-        module = modules[link.name.removesuffix("weight").removesuffix(".")]
+    parts, places = [], []
+    for one in placed(Graph(whole.shapes, links)):
+        module = modules[one.link.name.removesuffix("weight").removesuffix(".")]
         if isinstance(module, nn.Conv2d) and module.stride == (2, 2) and module.padding == (1, 1):
-            c, h, w = whole.shapes[link.source]
-            begin = int(whole.offsets[link.source])
-            channel, place = np.divmod(source - begin, h * w)
-            y, x = np.divmod(place, w)
-            kept = (y < h - 1) & (x < w - 1)
-            source = (begin + (channel * (h - 1) + y) * (w - 1) + x)[kept]
-            target, weight = target[kept] - c * (h * w - (h - 1) * (w - 1)), weight[kept]
-        parts.append((source, target, weight))
+            (c, h, w), (begin, end) = one.shapes[0], one.first
+            rows, columns = (part[part[:, 0] < size - 1] for part, size in ((one.link.rows, h), (one.link.columns, w)))
+            one = Placed(
+                replace(one.link, rows=rows, columns=columns),
+                (begin, end - c * (h * w - (h - 1) * (w - 1))),
+                ((c, h - 1, w - 1), one.shapes[1]),
+            )
+        places.append(one)
+        parts.append(_listed(one))
     source, target, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     sizes = np.diff(whole.offsets)
-    return PublishedGraph(whole.nodes, int(sizes[0]), int(sizes[-1]), source, target, weight)
+    return PublishedGraph(whole.nodes, int(sizes[0]), int(sizes[-1]), source, target, weight, places)
+
+
+def _listed(one: Placed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Its edges."""
+    source, target, weight = listed(Graph(list(one.shapes), [replace(one.link, source=0, target=1)]))
+    (first, second), size = one.first, np.prod(one.shapes[0])
+    return source + np.int32(first), target + np.int32(second - size), weight
 
 
 class PublishedTopology(Topology):
@@ -180,25 +190,17 @@ class PublishedTopology(Topology):
         return 1 + two_hops_by_edges(self.forward) / self.nodes
 
     @cached_property
-    def matrix(self) -> sp.csr_array:
-        return self.weights + self.weights.T
-
-    @cached_property
-    def product(self) -> Product:
-        return lambda x: self.matrix @ x
+    def adjacency(self) -> Adjacency:
+        return Adjacency(self.published.links, self.nodes)
 
     @cached_property
     def degree(self) -> np.ndarray:
-        return np.asarray(self.matrix.sum(axis=1))
+        return self.adjacency(np.ones(self.nodes))
 
     @cached_property
     def adjacency_spectrum(self) -> Spectrum:
         """The three eigenvalues of largest magnitude."""
-        start = np.random.default_rng(0).standard_normal(self.nodes)
-        values, vectors = lanczos(self.matrix, 3, "LM", start)
-        order = np.argsort(-np.abs(values))
-        residual = np.linalg.norm(self.matrix @ vectors - vectors * values, axis=0).max()
-        return Spectrum(values[order], float(residual / np.abs(values).max()))
+        return magnitude_spectrum(self.adjacency)
 
     @property
     def spectral_gap(self) -> float:

@@ -1,15 +1,15 @@
 """What the metrics of a multipartite graph are made of, each made once, when first needed."""
 
-from collections.abc import Callable
 from functools import cached_property
 
 import numpy as np
 
+from pruneexp.topology.adjacency import Adjacency, placed
 from pruneexp.topology.connectivity import components, cuts
 from pruneexp.topology.edges import Csr, directed, simple, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.motifs import motif4
-from pruneexp.topology.spectra import Spectrum, adjacency, adjacency_spectrum, laplacian_spectrum
+from pruneexp.topology.spectra import Spectrum, adjacency_spectrum, laplacian_spectrum
 from pruneexp.topology.two_hops import two_hops
 
 
@@ -99,12 +99,12 @@ class Topology:
         return cuts(self.undirected)
 
     @cached_property
-    def product(self) -> Callable[[np.ndarray], np.ndarray]:
-        return adjacency(self.graph, self.device)
+    def adjacency(self) -> Adjacency:
+        return Adjacency(placed(self.graph), self.nodes, self.device)
 
     @cached_property
     def adjacency_spectrum(self) -> Spectrum:
-        return adjacency_spectrum(self.product, self.nodes)
+        return adjacency_spectrum(self.adjacency)
 
     @cached_property
     def degree(self) -> np.ndarray:
@@ -113,7 +113,7 @@ class Topology:
 
     @cached_property
     def laplacian_spectrum(self) -> Spectrum:
-        return laplacian_spectrum(self.product, self.degree)
+        return laplacian_spectrum(self.adjacency, self.degree)
 
     @property
     def spectral_gap(self) -> float:

@@ -42,6 +42,30 @@ def sets(keys: np.ndarray, members: np.ndarray) -> list[tuple[np.ndarray, np.nda
     return [(keys[which == k], row[row >= 0]) for k, row in enumerate(different)]
 
 
+def twins(relation: Relation, size: int) -> tuple[np.ndarray, Relation]:
+    """Source positions that have the same kernel indices and targets as one group, numbered by their first positions.
+
+    Args:
+        relation: along one axis.
+        size: how many source positions there are.
+
+    Returns:
+        int64 [size], the group of each, -1 where it leads nowhere; and the relation of groups, each once.
+    """
+    ordered = relation[np.lexsort(relation.T[::-1])]
+    number = np.full(size, -1)
+    if not len(ordered):
+        return number, ordered
+    keys, begin, count = np.unique(ordered[:, 0], return_index=True, return_counts=True)
+    place = np.minimum(begin[:, None] + np.arange(count.max()), len(ordered) - 1)
+    there = np.arange(count.max()) < count[:, None]
+    _, which = alike(np.where(there[:, :, None], ordered[place, 1:], -1).reshape(len(keys), -1))
+    _, first, which = np.unique(which, return_index=True, return_inverse=True)
+    number[keys] = np.argsort(np.argsort(first))[which]
+    lead = ordered[np.isin(ordered[:, 0], keys[first])]
+    return number, np.column_stack([number[lead[:, 0]], lead[:, 1:]])
+
+
 def separated(relation: Relation, source: Grid, kernel: Grid, target: Grid) -> tuple[Relation, Relation] | None:
     """The relations of rows and of columns whose product it is, or None.
 

@@ -1,158 +1,164 @@
-"""The largest eigenvalues of a graph's weighted adjacency matrix and of its Laplacian, without edges where they are many."""
+"""The largest eigenvalues of a graph's weighted adjacency matrix and of its Laplacian, by products alone."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import scipy.sparse as sp
-import torch
-from scipy.sparse.linalg import ArpackNoConvergence, LinearOperator, eigsh
 
 from pruneexp.errors import UserError
-from pruneexp.topology.edges import listed
-from pruneexp.topology.encoding import Graph, Link
+from pruneexp.topology.adjacency import Adjacency
+from pruneexp.topology.lanczos import Pair, Product, largest
 
-MOST_EDGES = 30_000_000  # of a matrix in memory; beyond, products are convolutions
 DENSE = 400  # nodes up to which a dense solver is exact and fast
 TOLERANCE = 1e-6  # of the largest eigenvalue, for the residuals
-
-Product = Callable[[np.ndarray], np.ndarray]
+AIM = TOLERANCE / 4  # an eigenvalue's error is the residual's square over the distance to the next
 
 
 @dataclass(frozen=True)
 class Spectrum:
-    """The largest algebraic eigenvalues of a symmetric matrix, in descending order, with multiplicity.
+    """Eigenvalues of a symmetric matrix, with multiplicity.
 
     Attributes:
-        values: float64 [k].
-        residual: the largest ||M v - lambda v|| of them, over the largest |lambda|.
+        values: float64 [k], in descending order, or that of their magnitudes.
+        residual: the largest ||M v - lambda v|| of their unit vectors, over the largest |lambda|.
     """
 
     values: np.ndarray
     residual: float
 
 
-def adjacency_spectrum(product: Product, nodes: int) -> Spectrum:
-    """The two largest eigenvalues of the undirected weighted adjacency matrix A, by x -> A x."""
-    return _largest(product, nodes, 2)
+@dataclass(frozen=True)
+class _Scaled:
+    """S A S of a diagonal S, on the same sides as A."""
+
+    matrix: Adjacency
+    scale: np.ndarray
+
+    def __call__(self, x: np.ndarray, side: bool | None = None) -> np.ndarray:
+        return self.scale * self.matrix(self.scale * x, side)
+
+    @property
+    def sides(self) -> np.ndarray | None:
+        return self.matrix.sides
 
 
-def laplacian_spectrum(product: Product, degree: np.ndarray) -> Spectrum:
-    """The largest eigenvalue of the weighted Laplacian D - A.
+def adjacency_spectrum(matrix: Adjacency) -> Spectrum:
+    """The two largest eigenvalues of the undirected weighted adjacency matrix A."""
+    if matrix.nodes <= DENSE:
+        return Spectrum(_dense(matrix, matrix.nodes)[:2], 0.0)
+    return _checked(matrix, _largest(matrix, [_start(matrix.nodes, number) for number in range(2)], AIM))
+
+
+def magnitude_spectrum(matrix: Adjacency) -> Spectrum:
+    """A's three eigenvalues of largest magnitude; of two sides each is there with both signs."""
+    if matrix.nodes <= DENSE:
+        values = _dense(matrix, matrix.nodes)
+        return Spectrum(values[np.argsort(-abs(values), kind="stable")][:3], 0.0)
+    if matrix.sides is not None:
+        found = adjacency_spectrum(matrix)
+        return Spectrum(found.values[[0, 0, 1]] * [1, -1, 1], found.residual)
+    pairs: list[Pair] = []
+    for number in range(3):
+        pairs.append(largest(matrix, _start(matrix.nodes, number), AIM, pairs, magnitude=True))
+    return _checked(matrix, pairs)
+
+
+def laplacian_spectrum(matrix: Adjacency, degree: np.ndarray) -> Spectrum:
+    """The largest eigenvalue of the weighted Laplacian L = D - A.
+
+    (D - A) y = lambda y is -A y = (lambda - D) y: of -S A S with S = (lambda - D)^-1/2 the largest eigenvalue is 1 there, for lambda
+    is more than every degree, and its others are further away than those of L. From a smaller value, still more
+    than every degree, the vector x of that matrix leads to y = S x, whose Rayleigh quotient is a better one, with an error that
+    is squared each time.
 
     Args:
-        product: x -> A x.
+        matrix: A, with an edge.
         degree: the diagonal of D, float64 [nodes].
+
+    Raises:
+        UserError: no convergence.
     """
-    return _largest(lambda x: degree * x - product(x), len(degree), 1)
-
-
-def adjacency(graph: Graph, device: str = "cpu", most: int = MOST_EDGES) -> Product:
-    """x -> A x in float64, by a sparse matrix up to `most` edges, by the layers' convolutions beyond and on a GPU."""
-    if device == "cpu" and graph.edges <= most:
-        source, target, weight = listed(graph)
-        forward = sp.csr_array(
-            (weight, (target.astype(np.int32), source.astype(np.int32))), shape=(graph.nodes, graph.nodes)
-        )
-        backward = forward.T.tocsr()
-        return lambda x: forward @ x + backward @ x
-    steps = [_Step(link, graph, device) for link in graph.links]
 
     def multiply(x: np.ndarray) -> np.ndarray:
-        values = torch.from_numpy(np.ascontiguousarray(x)).to(device)
-        result = torch.zeros_like(values)
-        for step in steps:
-            step.add(values, result)
-        return np.asarray(result.cpu().numpy())
+        return degree * x - matrix(x)
 
-    return multiply
+    if matrix.nodes <= DENSE:
+        return Spectrum(_dense(multiply, matrix.nodes)[:1], 0.0)
+    hub = np.zeros(matrix.nodes)
+    hub[degree.argmax()] = 1.0
+    value, _ = largest(multiply, hub, 1e-2)
+    x = _start(matrix.nodes, 0)
+    for tolerance in np.geomspace(1e-2, 1e-10, 9):
+        scale = 1 / np.sqrt(value - degree)
+        ((_, x),) = _largest(_Scaled(matrix, scale), [x], tolerance, -1)
+        y = scale * x
+        y /= np.linalg.norm(y)
+        image = multiply(y)
+        found = float(y @ image)
+        if np.linalg.norm(image - found * y) <= AIM * found:
+            return _checked(multiply, [(found, y)])
+        value = max(value, found)
+        x = y * np.sqrt(value - degree)
+    raise UserError("the spectrum has not converged: its largest eigenvalues are too close to each other.")
 
 
-class _Step:
-    """One link's share of A x, both ways.
+def _largest(
+    matrix: "Adjacency | _Scaled", starts: Sequence[np.ndarray], tolerance: float, sign: int = 1
+) -> list[Pair]:
+    """The largest eigenvalues of M, or of -M, with their unit vectors: one from each start, which sees but one of a multiple eigenvalue.
 
-    As matrices: the source's rows are spread over the kernel by the rows' relation, then its columns, then the weight
-    contracts channels and kernel. Each is a small dense product, whatever strides, padding and pools there are.
+    Where all edges join two sides, M = [0, B; B^T, 0] and its eigenvalues are B's singular values with both signs: their squares are
+    those of B^T B, on half the nodes, and twice as far apart.
     """
+    found: list[Pair] = []
+    sides = matrix.sides
+    if sides is None:
+        for start in starts:
+            found.append(largest(lambda x: sign * matrix(x), start, tolerance, found))
+        return found
+    side = bool(2 * sides.sum() <= len(sides))  # the smaller one, if it has so many eigenvalues
+    if (sides == side).sum() < len(starts):
+        side = not side
+    own = np.flatnonzero(sides == side)
 
-    def __init__(self, link: Link, graph: Graph, device: str) -> None:
-        self.source, self.target = (
-            (slice(*graph.offsets[p : p + 2].tolist()), graph.shapes[p]) for p in (link.source, link.target)
-        )
-        self.weight = torch.from_numpy(link.weight).to(device)
-        self.rows, self.columns = (
-            _spread(relation, before, kernel, after, device)
-            for relation, before, kernel, after in zip(
-                (link.rows, link.columns), self.source[1][1:], link.weight.shape[2:], self.target[1][1:], strict=True
-            )
-        )
+    def across(x: np.ndarray) -> np.ndarray:
+        whole = np.zeros(len(sides))
+        whole[own] = x
+        return matrix(whole, side=not side)
 
-    def add(self, x: torch.Tensor, result: torch.Tensor) -> None:
-        (here, shape), (there, shape2) = self.source, self.target
-        kernel = range(self.weight.shape[2]), range(self.weight.shape[3])
-        forward, backward = x[here].reshape(shape), x[there].reshape(shape2)
-        ahead, back = result[there].reshape(shape2), result[here].reshape(shape)
-        for i in kernel[0]:
-            # [C, H', W] and [C', H, W']: rows first, once for all columns of the kernel
-            down = torch.einsum("cyx,zy->czx", forward, self.rows[i])
-            up = torch.einsum("czx,zy->cyx", backward, self.rows[i])
-            for j in kernel[1]:
-                weight = self.weight[:, :, i, j]
-                ahead += torch.einsum("oc,cp->op", weight, (down @ self.columns[j].T).flatten(1)).reshape(shape2)
-                back += torch.einsum("oc,op->cp", weight, (up @ self.columns[j]).flatten(1)).reshape(shape)
-
-
-def _spread(relation: np.ndarray, before: int, kernel: int, after: int, device: str) -> torch.Tensor:
-    """float64 [kernel, after, before]: 1 where position y leads to y' through the kernel's index."""
-    result = torch.zeros(kernel, after, before, dtype=torch.float64)
-    for y, k, z in relation.tolist():
-        result[k, z, y] += 1
-    return result.to(device)
+    for start in starts:
+        found.append(largest(lambda x: matrix(across(x), side=side)[own], start[own], tolerance, found))
+    pairs = []
+    for square, x in found:
+        vector = np.zeros(len(sides))
+        if square > 1e-13 * found[0][0]:  # else rounding: zero, as far as the tolerance tells
+            vector = sign * across(x) / square**0.5
+        vector[own] = x
+        pairs.append((max(square, 0.0) ** 0.5, vector / np.linalg.norm(vector)))
+    return pairs
 
 
-def _largest(multiply: Product, nodes: int, count: int) -> Spectrum:
-    """By Lanczos from a fixed start, one eigenvalue at a time; dense where small.
-
-    Lanczos sees only one vector of a multiple eigenvalue's space: the next one is sought with those found moved to the other end of
-    the spectrum, from another start.
+def _checked(multiply: Product, pairs: Sequence[Pair]) -> Spectrum:
+    """Their Rayleigh quotients and residuals.
 
     Raises:
         UserError: no convergence.
     """
-    if nodes <= DENSE:
-        matrix = np.column_stack([multiply(column) for column in np.eye(nodes)])
-        return Spectrum(np.linalg.eigvalsh(matrix)[::-1][:count], 0.0)
-    found: list[tuple[float, np.ndarray]] = []
-    residual, scale = 0.0, float(np.finfo(float).tiny)
-
-    def deflated(x: np.ndarray) -> np.ndarray:
-        x = x.ravel()
-        return multiply(x) - sum(2 * value * (vector @ x) * vector for value, vector in found)
-
-    for number in range(count):
-        start = np.random.default_rng(number).standard_normal(nodes)
-        operator = LinearOperator((nodes, nodes), matvec=deflated, dtype=np.float64)
-        values, vectors = lanczos(operator, 1, "LA", start)
-        value, vector = float(values[0]), vectors[:, 0]
-        scale = max(scale, abs(value))
-        residual = max(residual, float(np.linalg.norm(multiply(vector) - value * vector)) / scale)
-        found.append((value, vector))
+    values, residuals = [], []
+    for _, vector in pairs:
+        image = multiply(vector)
+        values.append(float(vector @ image))
+        residuals.append(float(np.linalg.norm(image - values[-1] * vector)))
+    residual = max(residuals) / max(map(abs, values))
     if residual > TOLERANCE:
         raise UserError(f"the spectrum has not converged: residual {residual:.1e} of the largest eigenvalue.")
-    return Spectrum(np.array([value for value, _ in found]), residual)
+    return Spectrum(np.array(sorted(values, key=abs, reverse=True)), residual)
 
 
-def lanczos(matrix: Any, count: int, which: str, start: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """scipy's eigsh, to half the tolerance.
+def _start(nodes: int, number: int) -> np.ndarray:
+    return np.random.default_rng(number).standard_normal(nodes)
 
-    Raises:
-        UserError: no convergence.
-    """
-    try:
-        values, vectors = eigsh(matrix, k=count, which=which, v0=start, tol=TOLERANCE / 2, ncv=24, maxiter=4000)
-    except ArpackNoConvergence as error:
-        raise UserError(
-            "the spectrum has not converged: its largest eigenvalues are too close to each other."
-        ) from error
-    return values, vectors
+
+def _dense(multiply: Product, size: int) -> np.ndarray:
+    """All eigenvalues in descending order."""
+    return np.linalg.eigvalsh(np.column_stack([multiply(column) for column in np.eye(size)]))[::-1]

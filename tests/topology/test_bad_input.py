@@ -6,12 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from scipy.sparse.linalg import eigsh
 from torch import nn
 
 from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks
-from pruneexp.topology import spectra
+from pruneexp.topology import lanczos, spectra
 from pruneexp.topology.measure import METRICS, Mode, measure
 from pruneexp.topology.tracing import encode
 from tests.topology.brute_force import Residual
@@ -211,14 +210,16 @@ def test_published_refuses_nothing_it_can_number() -> None:
     assert got == want  # no padding, no stride, no skip: the same graph
 
 
+@pytest.mark.parametrize("metric", ["spectral_gap", "spectral_radius"])
 @pytest.mark.parametrize("mode", ["correct", "published"])
-def test_a_spectrum_that_does_not_converge(mode: Mode, monkeypatch: pytest.MonkeyPatch) -> None:
-    def hurried(*args: Any, **options: Any) -> Any:
-        return eigsh(*args, **{**options, "maxiter": 1, "ncv": 5, "tol": 1e-14})
-
-    monkeypatch.setattr(spectra, "eigsh", hurried)
+@pytest.mark.parametrize("hurry", [{"STEPS": 3}, {"AIM": 0.3}])
+def test_a_spectrum_that_does_not_converge(
+    mode: Mode, metric: str, hurry: dict[str, float], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in hurry.items():
+        monkeypatch.setattr(lanczos if name == "STEPS" else spectra, name, value)
     monkeypatch.setattr(spectra, "DENSE", 0)
-    message = refusal(lambda: measure(net(), None, IMAGE, mode, metrics=["spectral_gap"]))
+    message = refusal(lambda: measure(net(), None, IMAGE, mode, metrics=[metric]))
     assert "not converged" in message
 
 

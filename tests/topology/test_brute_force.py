@@ -19,12 +19,14 @@ from pruneexp.network.masks import apply_masks
 from pruneexp.network.prunable import prunable
 from pruneexp.network.torch_prune import to_torch_prune
 from pruneexp.topology import motifs, spectra
+from pruneexp.topology.adjacency import Adjacency, placed
 from pruneexp.topology.connectivity import components, core_numbers, cuts
+from pruneexp.topology.convolution import Convolution
 from pruneexp.topology.edges import Csr, directed, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.measure import METRICS, measure
 from pruneexp.topology.motifs import motif4
-from pruneexp.topology.spectra import adjacency, adjacency_spectrum, laplacian_spectrum
+from pruneexp.topology.spectra import adjacency_spectrum, laplacian_spectrum, magnitude_spectrum
 from pruneexp.topology.tracing import encode
 from pruneexp.topology.two_hops import two_hops, two_hops_by_edges
 from tests.properties import PROPERTY
@@ -273,12 +275,13 @@ def test_spectra_beyond_the_dense_solver() -> None:
     matrix = explicit(graph)
     values = np.linalg.eigvalsh(matrix)
     degree = matrix.sum(axis=1)
-    found = adjacency_spectrum(adjacency(graph), graph.nodes).values
-    assert found == pytest.approx(values[:-3:-1], rel=1e-8)
+    products = Adjacency(placed(graph), graph.nodes)
+    assert products.sides is None
+    assert adjacency_spectrum(products).values == pytest.approx(values[:-3:-1], rel=1e-8)
+    by_size = values[np.argsort(-abs(values))]
+    assert magnitude_spectrum(products).values == pytest.approx(by_size[:3], rel=1e-8)
     largest = np.linalg.eigvalsh(np.diag(degree) - matrix)[-1]
-    for most in (0, 10**9):
-        got = laplacian_spectrum(adjacency(graph, most=most), degree).values
-        assert got == pytest.approx([largest], rel=1e-8)
+    assert laplacian_spectrum(products, degree).values == pytest.approx([largest], rel=1e-8)
 
 
 @pytest.mark.parametrize("kind", ["equal channels", "equal halves"])
@@ -309,15 +312,23 @@ def explicit(graph: Graph) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *PARALLEL])
-def test_products_by_convolution_are_those_of_the_sparse_matrix(name: str) -> None:
+@pytest.mark.parametrize("density", [0.5, 1.0])
+def test_products_by_strips_and_by_convolution_are_those_of_the_matrix(name: str, density: float) -> None:
     model, shape = build(name, 4)
-    graph = encode(model, shape, random_masks(model, 0.5, 4))
-    matrix = explicit(graph)
-    by_matrix, by_layers = adjacency(graph), adjacency(graph, most=0)
+    graph = encode(model, shape, random_masks(model, density, 4))
+    matrix, by_strips = explicit(graph), Adjacency(placed(graph), graph.nodes)
     for x in np.random.default_rng(0).standard_normal((3, graph.nodes)):
-        np.testing.assert_allclose(by_matrix(x), matrix @ x, rtol=0, atol=1e-12)
-        np.testing.assert_allclose(by_layers(x), matrix @ x, rtol=0, atol=1e-12)
-        assert by_layers(x[::-1]) == pytest.approx(matrix @ x[::-1], rel=0, abs=1e-12)
+        np.testing.assert_allclose(by_strips(x), matrix @ x, rtol=0, atol=1e-12)
+        assert by_strips(x[::-1]) == pytest.approx(matrix @ x[::-1], rel=0, abs=1e-12)
+    for one in placed(graph):
+        step = Convolution(one.link, *one.shapes, device="cpu")
+        alone, (source, target) = explicit(Graph(graph.shapes, [one.link])), (one.first, one.shapes)
+        for x in np.random.default_rng(0).standard_normal((2, graph.nodes)):
+            values, result = torch.from_numpy(x), torch.zeros(graph.nodes, dtype=torch.float64)
+            a, b = (slice(first, first + int(np.prod(shape))) for first, shape in zip(source, target, strict=True))
+            step.forward(values[a], result[b])
+            step.backward(values[b], result[a])
+            np.testing.assert_allclose(result.numpy(), alone @ x, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("density", DENSITIES)

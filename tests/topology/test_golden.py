@@ -14,9 +14,10 @@ from torch import nn
 from pruneexp.models.conv6 import Conv6
 from pruneexp.models.resnet import resnet_cifar
 from pruneexp.network.prunable import prunable
+from pruneexp.topology.adjacency import Adjacency, placed
 from pruneexp.topology.measure import Mode, measure
 from pruneexp.topology.rolled import ramanujan_metrics
-from pruneexp.topology.spectra import adjacency, adjacency_spectrum
+from pruneexp.topology.spectra import adjacency_spectrum
 from pruneexp.topology.tracing import encode
 
 FOLDER = Path(__file__).resolve().parents[1] / "conformance"
@@ -92,7 +93,7 @@ def test_gap_of_conv6_is_the_golden_one() -> None:
     # the clustered one: 9.17580, 9.10312, 9.10117; the radius takes three times as long and is no harder
     block = golden("conv6_erk_0.98")["correct"]
     graph = encode(network("conv6_erk_0.98"), SHAPE)
-    found = adjacency_spectrum(adjacency(graph), graph.nodes)
+    found = adjacency_spectrum(Adjacency(placed(graph), graph.nodes))
     largest: list[float] = block["adjacency_largest"]
     assert found.values == pytest.approx(largest[:2], rel=1e-9)
     assert found.values[0] - found.values[1] == pytest.approx(block["spectral_gap"], rel=1e-6)

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import scipy.sparse as sp
 import torch
 from torch import nn
 from torch.nn import functional
@@ -17,9 +18,9 @@ from pruneexp.network.masks import Masks
 from pruneexp.network.plain import plain
 from pruneexp.network.prunable import prunable
 from pruneexp.topology import measure
+from pruneexp.topology.adjacency import Adjacency, placed
 from pruneexp.topology.edges import directed, listed
 from pruneexp.topology.encoding import Graph
-from pruneexp.topology.spectra import adjacency
 from pruneexp.topology.tracing import encode
 from pruneexp.topology.two_hops import two_hops, two_hops_by_edges
 from tests.topology.networks import random_masks, same
@@ -451,7 +452,10 @@ def test_the_metrics_without_edges_are_those_along_edges(name: str) -> None:
     assert graph.edges == len(forward.neighbours) == len(listed(graph)[0])
     assert two_hops(graph) == two_hops_by_edges(forward)
     x = np.random.default_rng(0).standard_normal(graph.nodes)
-    np.testing.assert_allclose(adjacency(graph, most=0)(x), adjacency(graph)(x), rtol=0, atol=1e-11)
+    source, target, weight = listed(graph)
+    matrix = sp.csr_array((weight, (source, target)), shape=(graph.nodes, graph.nodes))
+    got = Adjacency(placed(graph), graph.nodes)(x)
+    np.testing.assert_allclose(got, matrix @ x + matrix.T @ x, rtol=0, atol=1e-11)
 
 
 def test_several_outputs_are_no_sinks() -> None:
