@@ -8,6 +8,18 @@ import numpy as np
 from pruneexp.topology.encoding import Graph, Link
 
 
+def by_position(graph: Graph) -> np.ndarray:
+    """int32 [nodes], another number of each node: of the partition's (c, y, x) it is offset + (y W + x) C + c.
+
+    What is near in the network is near in memory: a position's channels are neighbours of the same positions' channels.
+    """
+    parts = [
+        first + np.arange(c * h * w, dtype=np.int32).reshape(h * w, c).T.ravel()
+        for first, (c, h, w) in zip(graph.offsets[:-1].astype(np.int32), graph.shapes, strict=True)
+    ]
+    return np.concatenate(parts)
+
+
 @dataclass(frozen=True)
 class Csr:
     """Neighbours of each node, in ascending order.
@@ -26,11 +38,13 @@ class Csr:
 
 
 def directed(graph: Graph) -> Csr:
-    """The out-neighbours of each node: 4 bytes an edge and 8 a node.
+    """The out-neighbours of each node, nodes being numbered `by_position`: 4 bytes an edge and 8 a node.
 
     Pools whose windows overlap give a node several edges to another; they are all there.
     """
-    start = _starts(graph.degrees(outgoing=True))
+    degrees = np.empty(graph.nodes)
+    degrees[by_position(graph)] = graph.degrees(outgoing=True)
+    start = _starts(degrees)
     neighbours, cursor = np.empty(start[-1], dtype=np.int32), start[:-1].copy()
     for link in sorted(graph.links, key=lambda link: link.target):
         _fill(neighbours, cursor, *_ends(graph, link), *_by_source(link))
@@ -86,32 +100,35 @@ def _starts(degrees: np.ndarray) -> np.ndarray:
 
 
 def _ends(graph: Graph, link: Link) -> tuple[int, int, int, int, int, int]:
-    """Offset, height and width of both partitions."""
-    (_, h, w), (_, h2, w2) = graph.shapes[link.source], graph.shapes[link.target]
-    return int(graph.offsets[link.source]), h, w, int(graph.offsets[link.target]), h2, w2
+    """Offset, channels and width of both partitions."""
+    (c, _, w), (c2, _, w2) = graph.shapes[link.source], graph.shapes[link.target]
+    return int(graph.offsets[link.source]), c, w, int(graph.offsets[link.target]), c2, w2
 
 
 def _by_source(link: Link) -> tuple[np.ndarray, ...]:
-    """The kept kernel entries (o, i, j) sorted by input channel, where each channel starts, and both relations."""
-    c, o, i, j = np.nonzero(link.weight.transpose(1, 0, 2, 3))
+    """The kept kernel entries (o, i, j) sorted by input channel, where each channel starts, and both relations.
+
+    Within a channel the last (i, j) come first: of a convolution they lead to the first positions.
+    """
+    c, i, j, o = np.nonzero(link.weight.transpose(1, 2, 3, 0)[:, ::-1, ::-1])
     start = np.searchsorted(c, np.arange(link.weight.shape[1] + 1))
-    return start, np.column_stack([o, i, j]).astype(np.int32), link.rows, link.columns
+    last = np.array(link.weight.shape[2:]) - 1
+    return start, np.column_stack([o, last[0] - i, last[1] - j]).astype(np.int32), link.rows, link.columns
 
 
 @numba.njit(cache=True)
-def _fill(neighbours, cursor, offset, h, w, offset2, h2, w2, start, entries, rows, columns):  # type: ignore[no-untyped-def]
+def _fill(neighbours, cursor, offset, channels, w, offset2, channels2, w2, start, entries, rows, columns):  # type: ignore[no-untyped-def]
     for c in range(len(start) - 1):
         for e in range(start[c], start[c + 1]):
             o, i, j = entries[e]
             for r in range(len(rows)):
                 if rows[r, 1] != i:
                     continue
-                source = offset + (c * h + rows[r, 0]) * w
-                target = offset2 + (o * h2 + rows[r, 2]) * w2
+                source, target = rows[r, 0] * w, rows[r, 2] * w2
                 for s in range(len(columns)):
                     if columns[s, 1] == j:
-                        u = source + columns[s, 0]
-                        neighbours[cursor[u]] = target + columns[s, 2]
+                        u = offset + (source + columns[s, 0]) * channels + c
+                        neighbours[cursor[u]] = offset2 + (target + columns[s, 2]) * channels2 + o
                         cursor[u] += 1
 
 

@@ -4,6 +4,7 @@ import numba
 import numpy as np
 
 from pruneexp.topology.edges import Csr
+from pruneexp.topology.squares import squares
 
 MOST_WEDGES = 5e9  # of an exact count; beyond, nodes are sampled
 SAMPLED = 4096  # nodes
@@ -13,9 +14,9 @@ def motif4(graph: Csr, seed: int = 0, most: float = MOST_WEDGES) -> tuple[float,
     """The number of connected induced subgraphs of four nodes, and its standard error (0 where it is exact).
 
     With the numbers of (not necessarily induced) stars, paths, 4-cycles, paws, diamonds and complete graphs of four nodes, each connected
-    induced subgraph is counted once by S + P - 3 C - 2 W + 4 D - 6 K. Stars and paths follow from the degrees and triangles;
-    4-cycles, triangles and diamonds from the numbers of common neighbours of a node and all others, one node at a time. Beyond `most`
-    walks of two edges those are summed over a random sample of nodes (with replacement) and scaled.
+    induced subgraph is counted once by S + P - 3 C - 2 W + 4 D - 6 K. Stars and paths follow from the degrees and triangles, the
+    others are counted (`squares`). Beyond `most` walks of two edges they are summed over a random sample of nodes (with replacement), from
+    the numbers of common neighbours of a node and all others, and scaled.
 
     Args:
         graph: undirected, without parallel edges.
@@ -24,12 +25,12 @@ def motif4(graph: Csr, seed: int = 0, most: float = MOST_WEDGES) -> tuple[float,
     """
     degree = np.diff(graph.start).astype(np.float64)
     stars = float((degree * (degree - 1) * (degree - 2) / 6).sum())
-    ends = np.repeat(degree - 1, np.diff(graph.start))
-    paths = float((ends * (degree[graph.neighbours] - 1)).sum() / 2) if len(ends) < 2e8 else _paths(graph, degree)
+    paths = float(_paths(graph.start, graph.neighbours, degree - 1))
     wedges = float((degree * (degree - 1)).sum())
     if wedges <= most:
-        local = _local(graph.start, graph.neighbours, np.arange(graph.nodes))
-        return stars + paths + float(local.sum()), 0.0
+        triangles, cycles, paws, diamonds, complete = squares(graph)
+        # the paths' sum has each triangle three times
+        return stars + paths - 3 * triangles - 3 * cycles - 2 * paws + 4 * diamonds - 6 * complete, 0.0
     # nodes with many walks are drawn more often: the estimate's spread is that of a walk's share
     reach = _walks(graph.start, graph.neighbours)
     chance = reach / reach.sum()
@@ -38,12 +39,8 @@ def motif4(graph: Csr, seed: int = 0, most: float = MOST_WEDGES) -> tuple[float,
     return stars + paths + float(local.mean()), float(local.std(ddof=1) / SAMPLED**0.5)
 
 
-def _paths(graph: Csr, degree: np.ndarray) -> float:
-    return float(_path_sum(graph.start, graph.neighbours, degree - 1))
-
-
 @numba.njit(cache=True)
-def _path_sum(start, neighbours, less):  # type: ignore[no-untyped-def]
+def _paths(start, neighbours, less):  # type: ignore[no-untyped-def]
     total = 0.0
     for u in range(len(start) - 1):
         inner = 0.0

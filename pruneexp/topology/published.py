@@ -19,7 +19,7 @@ from pruneexp.errors import UserError
 from pruneexp.network.masks import Masks
 from pruneexp.network.plain import modules_by_name
 from pruneexp.topology.adjacency import Adjacency, Placed, placed
-from pruneexp.topology.edges import Csr, listed, undirected
+from pruneexp.topology.edges import Csr, by_position, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.quantities import Topology
 from pruneexp.topology.relations import sliding
@@ -38,6 +38,7 @@ class PublishedGraph:
         source, target: int32 [edges].
         weight: float64 [edges], float16 values.
         links: the same edges, by links.
+        order: int32 [nodes], each one's number `by_position`.
     """
 
     nodes: int
@@ -47,6 +48,7 @@ class PublishedGraph:
     target: np.ndarray
     weight: np.ndarray
     links: list[Placed]
+    order: np.ndarray
 
 
 def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Masks | None) -> PublishedGraph:
@@ -105,7 +107,9 @@ def encode_published(model: nn.Module, input_shape: tuple[int, ...], masks: Mask
         parts.append(_listed(one))
     source, target, weight = (np.concatenate(column) for column in zip(*parts, strict=True))
     sizes = np.diff(whole.offsets)
-    return PublishedGraph(whole.nodes, int(sizes[0]), int(sizes[-1]), source, target, weight, places)
+    return PublishedGraph(
+        whole.nodes, int(sizes[0]), int(sizes[-1]), source, target, weight, places, by_position(whole)
+    )
 
 
 def _listed(one: Placed) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -171,15 +175,12 @@ class PublishedTopology(Topology):
 
     @cached_property
     def forward(self) -> Csr:
-        return Csr(self.weights.indptr.astype(np.int64), self.weights.indices)
-
-    @cached_property
-    def weights(self) -> sp.csr_array:
-        """float64 [nodes, nodes], row source, column target, columns in ascending order."""
+        """The out-neighbours of each node, nodes being numbered as in `directed`."""
         graph = self.published
-        made = sp.csr_array((graph.weight, (graph.source, graph.target)), shape=(self.nodes, self.nodes))
+        source, target = graph.order[graph.source], graph.order[graph.target]
+        made = sp.csr_array((np.ones(len(source), dtype=bool), (source, target)), shape=(self.nodes, self.nodes))
         made.sort_indices()
-        return made
+        return Csr(made.indptr.astype(np.int64), made.indices)
 
     @cached_property
     def undirected(self) -> Csr:

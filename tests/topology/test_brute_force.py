@@ -22,7 +22,7 @@ from pruneexp.topology import motifs, spectra
 from pruneexp.topology.adjacency import Adjacency, placed
 from pruneexp.topology.connectivity import components, core_numbers, cuts
 from pruneexp.topology.convolution import Convolution
-from pruneexp.topology.edges import Csr, directed, listed, undirected
+from pruneexp.topology.edges import Csr, by_position, directed, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.measure import METRICS, measure
 from pruneexp.topology.motifs import motif4
@@ -71,7 +71,9 @@ def assert_edges(graph: Graph, want: nx.MultiDiGraph) -> None:
     assert sorted(zip(*(column.tolist() for column in listed(graph)), strict=True)) == rows
     forward = directed(graph)
     pairs = [(u, int(v)) for u, (a, b) in enumerate(itertools.pairwise(forward.start)) for v in forward.neighbours[a:b]]
-    assert pairs == [(u, v) for u, v, _ in rows]
+    number = by_position(graph)
+    assert sorted(number) == list(range(nodes))
+    assert pairs == sorted((number[u], number[v]) for u, v, _ in rows)
 
 
 @pytest.mark.parametrize("density", DENSITIES)
