@@ -1,21 +1,18 @@
 """Products with a graph's weighted adjacency matrix, which is never made."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
-import torch
 
-from pruneexp.topology.convolution import Convolution
+from pruneexp.topology.convolution import Convolutions
 from pruneexp.topology.encoding import Graph, Link
 from pruneexp.topology.strips import Shape, Strips
 
 
-@dataclass(frozen=True)
-class Placed:
-    """A link with the first node and the shape of each of its ends."""
+class Placed(NamedTuple):
+    """A link with the first node and the shape of its source and its target."""
 
     link: Link
     first: tuple[int, int]
@@ -44,30 +41,18 @@ class Adjacency:
     """
 
     def __init__(self, links: Sequence[Placed], nodes: int, device: str = "cpu") -> None:
-        self.nodes, self.device = nodes, device
-        self.steps: list[tuple[slice, slice, Any]] = []  # both ends, and what brings values from one to the other
-        for one in links:
-            ends = [slice(first, first + prod(shape)) for first, shape in zip(one.first, one.shapes, strict=True)]
-            on_cpu = device == "cpu"
-            step = Strips(one.link, *one.shapes) if on_cpu else Convolution(one.link, *one.shapes, device=device)
-            self.steps.append((ends[0], ends[1], step))
-        self.sides = _sides([(source, target) for source, target, _ in self.steps], nodes)
+        self.nodes = nodes
+        self.product: Strips | Convolutions = Strips(links) if device == "cpu" else Convolutions(links, device)
+        ends = [[slice(at, at + prod(shape)) for at, shape in zip(x.first, x.shapes, strict=True)] for x in links]
+        self.sides = _sides([(source, target) for source, target in ends], nodes)
+        self.ends = np.array([x.first for x in links], dtype=np.int64).reshape(-1, 2)
 
     def __call__(self, x: np.ndarray, side: bool | None = None) -> np.ndarray:
         """A x, of x float64 [nodes]; with `side`, of the two, at its nodes alone, zero elsewhere."""
-        values: Any = np.ascontiguousarray(x)
-        result: Any = np.zeros(self.nodes)
-        if self.device != "cpu":
-            values, result = (torch.from_numpy(one).to(self.device) for one in (values, result))
-        for source, target, step in self.steps:
-            if side is None or self._side(target) == side:
-                step.forward(values[source], result[target])
-            if side is None or self._side(source) == side:
-                step.backward(values[target], result[source])
-        return np.asarray(result) if self.device == "cpu" else np.asarray(result.cpu().numpy())
-
-    def _side(self, end: slice) -> bool | None:
-        return None if self.sides is None else bool(self.sides[end.start])
+        ahead = back = np.ones(len(self.ends), dtype=bool)
+        if side is not None and self.sides is not None:
+            back, ahead = (self.sides[self.ends] == side).T
+        return self.product(np.ascontiguousarray(x), ahead, back)
 
 
 def _sides(links: Sequence[tuple[slice, slice]], nodes: int) -> np.ndarray | None:

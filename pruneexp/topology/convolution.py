@@ -1,4 +1,7 @@
-"""Products with the edges of one link, both ways, by small dense products: on a GPU."""
+"""Products with a graph's adjacency matrix by small dense products: on a GPU."""
+
+from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 import torch
@@ -8,7 +11,34 @@ from pruneexp.topology.encoding import Link
 Shape = tuple[int, int, int]
 
 
-class Convolution:
+class Convolutions:
+    """The edges of links, as `Strips` has them, on a device.
+
+    Args:
+        links: each with the first nodes and the shapes [C, H, W] of its source and its target.
+        device: of the products.
+    """
+
+    def __init__(self, links: Sequence[tuple[Link, tuple[int, int], tuple[Shape, Shape]]], device: str) -> None:
+        self.device = device
+        self.steps = []
+        for link, first, shapes in links:
+            source, target = (slice(at, at + prod(shape)) for at, shape in zip(first, shapes, strict=True))
+            self.steps.append((source, target, _Convolution(link, *shapes, device)))
+
+    def __call__(self, x: np.ndarray, ahead: np.ndarray, back: np.ndarray) -> np.ndarray:
+        """What the edges bring of x, float64 [nodes]: of the links `ahead` to targets, of those `back` to sources, bool [links]."""
+        values = torch.from_numpy(x).to(self.device)
+        result = torch.zeros_like(values)
+        for (source, target, step), forward, backward in zip(self.steps, ahead, back, strict=True):
+            if forward:
+                step.forward(values[source], result[target])
+            if backward:
+                step.backward(values[target], result[source])
+        return np.asarray(result.cpu().numpy())
+
+
+class _Convolution:
     """One link's edges as matrices.
 
     The source's rows are spread over the kernel by the rows' relation, then its columns, then the weight contracts channels and kernel.

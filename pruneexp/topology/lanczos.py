@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 
+import numba
 import numpy as np
 import scipy.linalg
 
@@ -53,17 +54,16 @@ def largest(
             kept.append(v.astype(np.float32))
             later = v, old
         w = apart(multiply(v))
-        alpha.append(float(v @ w))
-        w -= alpha[-1] * v
-        w -= beta[-1] * old
-        norm = float(np.linalg.norm(w))
+        weight, norm = _rest(w, v, old, beta[-1])
+        alpha.append(weight)
         ended = norm <= 1e-14 * max(scale, abs(alpha[-1]), beta[-1]) or k == len(v)
         if ended or k % CHECKED == 0:
             value, weights = _extreme(np.array(alpha), np.array(beta[1:]), magnitude)
             if ended or norm * abs(weights[-1]) <= tolerance * max(scale, abs(value)):
                 break
         beta.append(norm)
-        v, old = w / norm, v
+        w /= norm
+        v, old = w, v
     else:
         raise UserError("the spectrum has not converged: its largest eigenvalues are too close to each other.")
     x = np.zeros_like(start)
@@ -75,6 +75,19 @@ def largest(
         v, old = w / beta[k], v
         x += weights[k] * v
     return value, x / np.linalg.norm(x)
+
+
+@numba.njit(cache=True, fastmath=True)
+def _rest(w, v, old, beta):  # type: ignore[no-untyped-def]
+    """alpha = v . w; w becomes w - alpha v - beta old; and its norm."""
+    alpha = 0.0
+    for k in range(len(w)):
+        alpha += v[k] * w[k]
+    square = 0.0
+    for k in range(len(w)):
+        w[k] -= alpha * v[k] + beta * old[k]
+        square += w[k] * w[k]
+    return alpha, square**0.5
 
 
 def _extreme(diagonal: np.ndarray, beside: np.ndarray, magnitude: bool) -> Pair:

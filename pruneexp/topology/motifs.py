@@ -35,8 +35,13 @@ def motif4(graph: Csr, seed: int = 0, most: float = MOST_WEDGES) -> tuple[float,
     reach = _walks(graph.start, graph.neighbours)
     chance = reach / reach.sum()
     drawn = np.random.default_rng(seed).choice(graph.nodes, SAMPLED, p=chance)
-    local = _local(graph.start, graph.neighbours, drawn) / chance[drawn]
+    local = shares(graph, drawn) / chance[drawn]
     return stars + paths + float(local.mean()), float(local.std(ddof=1) / SAMPLED**0.5)
+
+
+def shares(graph: Csr, nodes: np.ndarray) -> np.ndarray:
+    """Each node's share of -3 T - 3 C - 2 W + 4 D - 6 K, T triangles, float64; of all nodes they sum to all of it."""
+    return np.asarray(_local(graph.start, graph.neighbours, nodes))
 
 
 @numba.njit(cache=True)
@@ -62,7 +67,6 @@ def _walks(start, neighbours):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _local(start, neighbours, nodes):  # type: ignore[no-untyped-def]
-    """Each node's share of -3 T - 3 C - 2 W + 4 D - 6 K (T triangles, which the paths have counted thrice)."""
     n = len(start) - 1
     common = np.zeros(n, np.int32)
     met = np.empty(n, np.int32)

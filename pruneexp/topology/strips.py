@@ -1,6 +1,7 @@
-"""Products with the edges of one link, both ways, by long strips of neighbouring positions instead of edge by edge."""
+"""Products with a graph's adjacency matrix by long strips of neighbouring positions instead of edge by edge."""
 
 from collections.abc import Sequence
+from math import prod
 
 import numba
 import numpy as np
@@ -12,41 +13,62 @@ Shape = tuple[int, int, int]
 
 
 class Strips:
-    """One link's edges as strips: neighbouring positions that an entry of the kernel leads to neighbouring positions.
+    """The edges of links as strips: neighbouring positions that an entry of a kernel leads to neighbouring positions.
 
-    Positions of the source that lead to the same places (a pool's window) are summed first. What is left lies in rows with zeros between,
+    Positions of a source that lead to the same places (a pool's window) are summed first. What is left lies in rows with zeros between,
     a stride's phases one after the other, and so does the target: there an entry (i, j) moves a whole channel by one distance, and
     the edges of a kept weight are one strip, as long as the channel.
 
     Args:
-        link: the edges.
-        source, target: [C, H, W] of both ends.
-
+        links: each with the first nodes and the shapes [C, H, W] of its source and its target.
     """
 
-    def __init__(self, link: Link, source: Shape, target: Shape) -> None:
-        rows, columns = _Axis(link.rows, source[1]), _Axis(link.columns, source[2])
-        pitch = max(columns.length, target[2]) + columns.reach
-        y, x = rows.number[:, None], columns.number
-        here = np.where((y >= 0) & (x >= 0), _flat(rows, columns, y, x, pitch), -1).ravel()
-        there = (np.arange(target[1])[:, None] * pitch + np.arange(target[2])).ravel()
-        sizes = columns.phases * rows.phases * rows.length * pitch, target[1] * pitch
-        self.places = source[0] * sizes[0] + target[0] * sizes[1]  # of both ends' channels together
-        self.source, self.target = (len(here), sizes[0], _runs(here)), (len(there), sizes[1], _runs(there))
-        weight = link.weight.reshape(len(link.weight), -1)
-        output, slot = np.nonzero(weight)
-        kernel = link.weight.shape[2:]
-        channel, entry = (part.astype(np.int32) for part in np.divmod(slot, kernel[0] * kernel[1]))
-        entries = np.searchsorted(output, np.arange(len(weight) + 1)), channel, entry, weight[output, slot]
-        self.edges = *entries, *_strips(rows, columns, pitch, kernel, (here, there), sizes)
+    def __init__(self, links: Sequence[tuple[Link, tuple[int, int], tuple[Shape, Shape]]]) -> None:
+        rows, columns = [], []
+        self.places = runs = outputs = entries = slots = strips = 0
+        for link, first, shapes in links:
+            sizes, ends, kept, (begin, own) = _laid_out(link, *shapes)
+            places = [shape[0] * size for shape, size in zip(shapes, sizes, strict=True)]
+            self.places = max(self.places, sum(places))
+            row: list[int] = []
+            for k in (0, 1):
+                row += [first[k], first[k] + prod(shapes[k]), prod(shapes[k][1:]), sizes[k], runs, runs + len(ends[k])]
+                runs += len(ends[k])
+            rows.append([*row, outputs, shapes[1][0], slots])
+            columns.append((np.concatenate(ends), kept[0] + entries, *kept[1:], begin + strips, own))
+            outputs, entries, slots, strips = (
+                outputs + len(kept[0]),
+                entries + len(kept[1]),
+                slots + len(begin),
+                strips + len(own),
+            )
+        self.links = np.array(rows, dtype=np.int64).reshape(-1, 15)
+        self.arrays = [np.concatenate(column) for column in zip(*columns, strict=True)]
 
-    def forward(self, x: np.ndarray, result: np.ndarray) -> None:
-        """Adds what the edges bring from the source's x, float64 [C H W], to the target's result."""
-        _forward(x, result, np.empty(self.places), *self.source, *self.target, *self.edges)
+    def __call__(self, x: np.ndarray, ahead: np.ndarray, back: np.ndarray) -> np.ndarray:
+        """What the edges bring of x, float64 [nodes]: of the links `ahead` to targets, of those `back` to sources, bool [links]."""
+        result = np.zeros_like(x)
+        if len(self.links):
+            _product(x, result, np.empty(self.places), self.links, ahead, back, *self.arrays)
+        return result
 
-    def backward(self, x: np.ndarray, result: np.ndarray) -> None:
-        """Adds what the edges, turned round, bring from the target's x to the source's result."""
-        _backward(x, result, np.empty(self.places), *self.target, *self.source, *self.edges)
+
+def _laid_out(
+    link: Link, source: Shape, target: Shape
+) -> tuple[tuple[int, int], list[np.ndarray], tuple[np.ndarray, ...], tuple[np.ndarray, np.ndarray]]:
+    """Places of a channel at both ends; runs of positions there (`_runs`); the kept weights (where each output's begin, and their input
+    channels, kernel entries and values); and the strips (`_strips`)."""
+    rows, columns = _Axis(link.rows, source[1]), _Axis(link.columns, source[2])
+    pitch = max(columns.length, target[2]) + columns.reach
+    y, x = rows.number[:, None], columns.number
+    here = np.where((y >= 0) & (x >= 0), _flat(rows, columns, y, x, pitch), -1).ravel()
+    there = (np.arange(target[1])[:, None] * pitch + np.arange(target[2])).ravel()
+    sizes = columns.phases * rows.phases * rows.length * pitch, target[1] * pitch
+    weight, kernel = link.weight.reshape(len(link.weight), -1), link.weight.shape[2:]
+    output, slot = np.nonzero(weight)
+    channel, entry = (part.astype(np.int32) for part in np.divmod(slot, prod(kernel)))
+    kept = np.searchsorted(output, np.arange(len(weight) + 1)), channel, entry, weight[output, slot]
+    return sizes, [_runs(here), _runs(there)], kept, _strips(rows, columns, pitch, kernel, (here, there), sizes)
 
 
 class _Axis:
@@ -106,24 +128,22 @@ def _strips(
 
 @numba.njit(cache=True, error_model="numpy", inline="always")
 def _axpy(weight, x, result):  # type: ignore[no-untyped-def]
-    for k in range(len(x)):
-        result[k] += weight * x[k]
+    if len(x) == 1:
+        result[0] += weight * x[0]
+    else:
+        for k in range(len(x)):
+            result[k] += weight * x[k]
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _lay(x, positions, size, runs, room):  # type: ignore[no-untyped-def]
+def _lay(x, positions, size, runs, laid):  # type: ignore[no-untyped-def]
     """Values in their places, zeros elsewhere."""
-    laid = room[: len(x) // positions * size]
     laid[:] = 0
     for c in range(len(x) // positions):
         values, row = x[c * positions : (c + 1) * positions], laid[c * size : (c + 1) * size]
         for r in range(len(runs)):
             p, q, n = runs[r]
-            if n == 1:
-                row[q] += values[p]
-            else:
-                _axpy(1.0, values[p : p + n], row[q : q + n])
-    return laid
+            _axpy(1.0, values[p : p + n], row[q : q + n])
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -132,43 +152,34 @@ def _add(laid, positions, size, runs, result):  # type: ignore[no-untyped-def]
         values, row = result[c * positions : (c + 1) * positions], laid[c * size : (c + 1) * size]
         for r in range(len(runs)):
             p, q, n = runs[r]
-            if n == 1:
-                values[p] += row[q]
-            else:
-                _axpy(1.0, row[q : q + n], values[p : p + n])
+            _axpy(1.0, row[q : q + n], values[p : p + n])
 
 
 @numba.njit(cache=True, error_model="numpy")
-def _forward(x, result, room, n, size, runs, n2, size2, runs2, outputs, channel, entry, weight, begin, strips):  # type: ignore[no-untyped-def]
-    laid = _lay(x, n, size, runs, room)
-    made = room[len(laid) : len(laid) + (len(outputs) - 1) * size2]
-    made[:] = 0
-    for o in range(len(outputs) - 1):
-        row = made[o * size2 : (o + 1) * size2]
-        for e in range(outputs[o], outputs[o + 1]):
-            values, w = laid[channel[e] * size : (channel[e] + 1) * size], weight[e]
-            for s in range(begin[entry[e]], begin[entry[e] + 1]):
-                p, q, m = strips[s]
-                if m == 1:
-                    row[q] += w * values[p]
-                else:
-                    _axpy(w, values[p : p + m], row[q : q + m])
-    _add(made, n2, size2, runs2, result)
-
-
-@numba.njit(cache=True, error_model="numpy")
-def _backward(x, result, room, n, size, runs, n2, size2, runs2, outputs, channel, entry, weight, begin, strips):  # type: ignore[no-untyped-def]
-    laid = _lay(x, n, size, runs, room)
-    made = room[len(laid) : len(laid) + len(result) // n2 * size2]
-    made[:] = 0
-    for o in range(len(outputs) - 1):
-        values = laid[o * size : (o + 1) * size]
-        for e in range(outputs[o], outputs[o + 1]):
-            row, w = made[channel[e] * size2 : (channel[e] + 1) * size2], weight[e]
-            for s in range(begin[entry[e]], begin[entry[e] + 1]):
-                q, p, m = strips[s]
-                if m == 1:
-                    row[q] += w * values[p]
-                else:
-                    _axpy(w, values[p : p + m], row[q : q + m])
-    _add(made, n2, size2, runs2, result)
+def _product(x, result, room, links, ahead, back, runs, outputs, channel, entry, weight, begin, strips):  # type: ignore[no-untyped-def]
+    for link in range(len(links)):
+        a, a2, n, size, r, r2, b, b2, m, size2, q, q2, first, count, slot = links[link]
+        source, target = (a2 - a) // n * size, (b2 - b) // m * size2
+        here, there = room[:source], room[source : source + target]
+        if ahead[link]:
+            _lay(x[a:a2], n, size, runs[r:r2], here)
+            there[:] = 0
+            for o in range(count):
+                row = there[o * size2 : (o + 1) * size2]
+                for e in range(outputs[first + o], outputs[first + o + 1]):
+                    values, w, k = here[channel[e] * size : (channel[e] + 1) * size], weight[e], slot + entry[e]
+                    for s in range(begin[k], begin[k + 1]):
+                        at, to, length = strips[s]
+                        _axpy(w, values[at : at + length], row[to : to + length])
+            _add(there, m, size2, runs[q:q2], result[b:b2])
+        if back[link]:
+            _lay(x[b:b2], m, size2, runs[q:q2], there)
+            here[:] = 0
+            for o in range(count):
+                values = there[o * size2 : (o + 1) * size2]
+                for e in range(outputs[first + o], outputs[first + o + 1]):
+                    row, w, k = here[channel[e] * size : (channel[e] + 1) * size], weight[e], slot + entry[e]
+                    for s in range(begin[k], begin[k + 1]):
+                        to, at, length = strips[s]
+                        _axpy(w, values[at : at + length], row[to : to + length])
+            _add(here, n, size, runs[r:r2], result[a:a2])

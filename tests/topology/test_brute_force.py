@@ -21,12 +21,13 @@ from pruneexp.network.torch_prune import to_torch_prune
 from pruneexp.topology import motifs, spectra
 from pruneexp.topology.adjacency import Adjacency, placed
 from pruneexp.topology.connectivity import components, core_numbers, cuts
-from pruneexp.topology.convolution import Convolution
+from pruneexp.topology.convolution import Convolutions
 from pruneexp.topology.edges import Csr, by_position, directed, listed, undirected
 from pruneexp.topology.encoding import Graph
 from pruneexp.topology.measure import METRICS, measure
 from pruneexp.topology.motifs import motif4
 from pruneexp.topology.spectra import adjacency_spectrum, laplacian_spectrum, magnitude_spectrum
+from pruneexp.topology.strips import Strips
 from pruneexp.topology.tracing import encode
 from pruneexp.topology.two_hops import two_hops, two_hops_by_edges
 from tests.properties import PROPERTY
@@ -307,10 +308,16 @@ def test_the_gap_of_a_multiple_eigenvalue_is_zero(kind: str) -> None:
 
 def explicit(graph: Graph) -> np.ndarray:
     """The undirected weighted adjacency matrix, dense."""
+    matrix = directed_matrix(graph)
+    return matrix + matrix.T
+
+
+def directed_matrix(graph: Graph) -> np.ndarray:
+    """[source, target], dense."""
     source, target, weight = listed(graph)
     matrix = np.zeros((graph.nodes, graph.nodes))
     np.add.at(matrix, (source, target), weight)
-    return matrix + matrix.T
+    return matrix
 
 
 @pytest.mark.parametrize("name", [*NETWORKS, *PARALLEL])
@@ -322,15 +329,14 @@ def test_products_by_strips_and_by_convolution_are_those_of_the_matrix(name: str
     for x in np.random.default_rng(0).standard_normal((3, graph.nodes)):
         np.testing.assert_allclose(by_strips(x), matrix @ x, rtol=0, atol=1e-12)
         assert by_strips(x[::-1]) == pytest.approx(matrix @ x[::-1], rel=0, abs=1e-12)
-    for one in placed(graph):
-        step = Convolution(one.link, *one.shapes, device="cpu")
-        alone, (source, target) = explicit(Graph(graph.shapes, [one.link])), (one.first, one.shapes)
-        for x in np.random.default_rng(0).standard_normal((2, graph.nodes)):
-            values, result = torch.from_numpy(x), torch.zeros(graph.nodes, dtype=torch.float64)
-            a, b = (slice(first, first + int(np.prod(shape))) for first, shape in zip(source, target, strict=True))
-            step.forward(values[a], result[b])
-            step.backward(values[b], result[a])
-            np.testing.assert_allclose(result.numpy(), alone @ x, rtol=0, atol=1e-12)
+    links = placed(graph)
+    for product in (Strips(links), Convolutions(links, "cpu")):
+        for number, one in enumerate(links):  # one link at a time, one way at a time
+            only, none = np.arange(len(links)) == number, np.zeros(len(links), dtype=bool)
+            alone = directed_matrix(Graph(graph.shapes, [one.link]))
+            for x in np.random.default_rng(0).standard_normal((2, graph.nodes)):
+                np.testing.assert_allclose(product(x, only, none), alone.T @ x, rtol=0, atol=1e-12)
+                np.testing.assert_allclose(product(x, none, only), alone @ x, rtol=0, atol=1e-12)
 
 
 @pytest.mark.parametrize("density", DENSITIES)

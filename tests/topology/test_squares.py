@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from pruneexp.topology.edges import Csr
+from pruneexp.topology.motifs import shares
 from pruneexp.topology.squares import squares
 from tests.properties import PROPERTY
 
@@ -50,6 +51,9 @@ def test_they_are_those_of_all_sets_of_nodes(seed: int, nodes: int, density: flo
     assert squares(csr(graph)) == want
     backwards = nx.relabel_nodes(graph, {u: nodes - 1 - u for u in graph})
     assert squares(csr(backwards)) == want
+    triangles, cycles, paws, diamonds, complete = want
+    shared = shares(csr(graph), np.arange(nodes)).sum()
+    assert shared == pytest.approx(-3 * (triangles + cycles) - 2 * paws + 4 * diamonds - 6 * complete, abs=1e-9)
 
 
 @pytest.mark.parametrize("n", [4, 5, 9])
