@@ -19,17 +19,14 @@ def systematic(probabilities: np.ndarray, rng: np.random.Generator) -> np.ndarra
     Returns:
         bool array of the same shape with exactly m True.
     """
+    from pruneexp.graphs.madow import mark  # numba, which whoever only plans or reads has no need of
+
     flat = probabilities.ravel()
     chosen = flat >= 1.0 - 1e-12
-    remainder = round(float(flat.sum())) - int(chosen.sum())
-    undecided = np.flatnonzero((flat > 0) & ~chosen)
-    rng.shuffle(undecided)
-    line = np.cumsum(flat[undecided])
-    if remainder > 0:
-        line *= remainder / line[-1]
-        point = np.minimum(np.floor(line + rng.random()), remainder)
-        point[-1] = remainder
-        chosen[undecided[np.diff(point, prepend=0.0) > 0]] = True
+    remainder = round(float(flat.sum())) - int(np.count_nonzero(chosen))
+    undecided = flat > 0
+    undecided &= ~chosen
+    mark(flat, undecided, remainder, rng, chosen)
     return chosen.reshape(probabilities.shape)
 
 
