@@ -41,8 +41,7 @@ def leverage(layers: Sequence[Layer], count: int, notes: Notes) -> np.ndarray:
 
 def inclusion(layers: Sequence[Layer], leverages: list[np.ndarray], count: int, notes: Notes) -> list[np.ndarray]:
     """Layerwise Sparsify's p_e of every weight, float64 arrays shaped like the weights; together they sum to `count`."""
-    weights = edge_weights(layers, leverages, count, notes, "layerwise")
-    flat = inclusion_probabilities(np.concatenate([weight.ravel() for weight in weights]), count)
+    flat = inclusion_probabilities(edge_weights(layers, leverages, count, notes, "layerwise"), count)
     parts = np.split(flat, np.cumsum([layer.size for layer in layers])[:-1])
     return [part.reshape(layer.score.shape) for part, layer in zip(parts, layers, strict=True)]
 
@@ -56,9 +55,12 @@ def layer_leverages(layers: Sequence[Layer], scope: Scope, join: Join, skip: Ski
     Raises:
         UserError: negative scores, layers that the graph cannot join.
     """
-    scores = [torch.where(layer.available, layer.score, 0.0) for layer in layers]
+    scores = [
+        layer.score if bool(layer.available.all()) else torch.where(layer.available, layer.score, 0.0)
+        for layer in layers
+    ]
     for layer, score in zip(layers, scores, strict=True):
-        if bool((score < 0).any()):
+        if float(score.amin()) < 0:
             raise UserError(
                 f"leverages need non-negative scores, and {layer.name} has negative ones: use masker=greedy or greedy_global."
             )
@@ -74,17 +76,19 @@ def layer_leverages(layers: Sequence[Layer], scope: Scope, join: Join, skip: Ski
 
 def edge_weights(
     layers: Sequence[Layer], leverages: list[np.ndarray], count: int, notes: Notes, scope: Scope
-) -> list[np.ndarray]:
-    """q_e = 5 ln(n) l_e of every weight; at least `count` are positive. With one n for all layers it is left out."""
-    if scope == "global":
-        weights = [leverage.copy() for leverage in leverages]
-    else:
-        weights = [
-            sampling_weight(leverage.reshape(len(leverage), -1)).reshape(leverage.shape) for leverage in leverages
-        ]
-    positive = sum(int(np.count_nonzero(weight)) for weight in weights)
-    notes["filled"] = max(count - positive, 0)
-    if count > positive:
-        for layer, weight in zip(layers, weights, strict=True):
-            weight[layer.available.cpu().numpy() & (weight == 0)] = FILLER
+) -> np.ndarray:
+    """q_e = 5 ln(n) l_e of every weight, float64 [N]; at least `count` are positive. With one n for all layers it is left out."""
+    weights = np.empty(sum(leverage.size for leverage in leverages))
+    parts = np.split(weights, np.cumsum([leverage.size for leverage in leverages])[:-1])
+    for leverage, part in zip(leverages, parts, strict=True):
+        rows, out = leverage.reshape(len(leverage), -1), part.reshape(len(leverage), -1)
+        if scope == "global":
+            out[:] = rows
+        else:
+            sampling_weight(rows, out)
+    missing = count - int(np.count_nonzero(weights != 0))
+    notes["filled"] = max(missing, 0)
+    if missing > 0:
+        for layer, part in zip(layers, parts, strict=True):
+            part[layer.available.cpu().numpy().ravel() & (part == 0)] = FILLER
     return weights

@@ -23,6 +23,8 @@ def chain_resistances(blocks: list[torch.Tensor]) -> list[torch.Tensor]:
     Returns:
         float64 tensors of the same shapes; infinite between different components.
     """
+    if all(bool((block > 0).all()) for block in blocks):
+        return _connected(blocks)
     sizes = [blocks[0].shape[0], *(block.shape[1] for block in blocks)]
     starts = np.concatenate([[0], np.cumsum(sizes)])
     label = _components(blocks, starts)

@@ -13,6 +13,8 @@ import torch
 
 WEAKEST = 1e4  # resistance to the ground times degree, up to which Cholesky's rounding stays below about 1e-11
 
+ROWS = 256  # of a large matrix worked on at a time
+
 
 def inverse(coupling: torch.Tensor, ground: torch.Tensor) -> torch.Tensor:
     """M^-1, float64 [n, n], every entry accurate.
@@ -35,31 +37,54 @@ def pair_forms(
     """(p_u - e_v)^T C^+ (p_u - e_v) for all u, v, float64 [m, n], C the connected Laplacian with couplings `coupling`.
 
     Args:
-        coupling: [n, n] >= 0, symmetric with a zero diagonal, connected.
+        coupling, weight: as `grounded` has them.
         walk: p [m, n], rows summing to one; None for the unit vectors, which gives the effective resistances.
+    """
+    return forms(*grounded(coupling, weight), walk)
+
+
+def grounded(coupling: torch.Tensor, weight: torch.Tensor | None = None) -> tuple[torch.Tensor, bool]:
+    """What `forms` needs of a connected Laplacian C, once for all walks: (Z, False) or (B, True).
+
+    Z [n, n] is a generalised inverse of C. Where it would lose digits it is B [n, n - 1] with Z = B B^T. A caller that lets go of the
+    couplings spares an n x n matrix while the inverse is made.
+
+    Args:
+        coupling: [n, n] >= 0, symmetric with a zero diagonal, connected.
         weight: [n], the largest number by which the forms of each v are going to be multiplied; decides how accurate
             they have to be. By default the couplings' sums.
     """
     # one vertex is grounded, the heaviest, to be near every other; a rank-one term would mix all magnitudes instead
-    ground = int(coupling.sum(dim=1).argmax())
-    keep = (torch.arange(len(coupling), device=coupling.device) != ground).nonzero()[:, 0]
+    size, ground = len(coupling), int(coupling.sum(dim=1).argmax())
+    keep = (torch.arange(size, device=coupling.device) != ground).nonzero()[:, 0]
     to_ground = coupling[keep, ground]
     reduced = coupling[keep[:, None], keep]
+    del coupling
     simple = _cholesky_inverse(reduced, to_ground)
     lost = simple is None or (weight is not None and bool((weight[keep] * simple.diagonal() > WEAKEST).any()))
     if simple is not None and not lost:
-        z = torch.zeros_like(coupling)
+        z = simple.new_zeros(size, size)
         z[keep[:, None], keep] = simple
-        if walk is None:
-            return (z.diagonal()[:, None] + z.diagonal()).sub_(z, alpha=2).clamp_(min=0.0)
-        through = walk @ z
-        return (through.mul(walk).sum(dim=1)[:, None] + z.diagonal()).sub_(through, alpha=2).clamp_(min=0.0)
-    # the form as a squared distance, |D^-1/2 T^-1 (p_u - e_v)|^2: two to three times the work, no cancellation
+        return z, False
     order, half = _eliminate(reduced, to_ground)
-    basis = torch.zeros(len(coupling), len(half), dtype=half.dtype, device=half.device)
+    basis = half.new_zeros(size, len(half))
     basis[keep[order]] = half.T
-    through = basis if walk is None else walk @ basis
-    return torch.cdist(through, basis, compute_mode="donot_use_mm_for_euclid_dist").square()
+    return basis, True
+
+
+def forms(inverse: torch.Tensor, halved: bool, walk: torch.Tensor | None = None) -> torch.Tensor:
+    """`pair_forms` from what `grounded` gave."""
+    if halved:  # a squared distance, |B^T (p_u - e_v)|^2: two to three times the work, no cancellation
+        through = inverse if walk is None else walk @ inverse
+        return torch.cdist(through, inverse, compute_mode="donot_use_mm_for_euclid_dist").square()
+    diagonal = inverse.diagonal()
+    if walk is None:
+        return (diagonal[:, None] + diagonal).sub_(inverse, alpha=2).clamp_(min=0.0)
+    found = walk @ inverse
+    for some, rows in zip(found.split(ROWS), walk.split(ROWS), strict=True):  # in place, and in the cache
+        own = some.mul(rows).sum(dim=1)
+        some.copy_((own[:, None] + diagonal).sub_(some, alpha=2).clamp_(min=0.0))
+    return found
 
 
 def _cholesky_inverse(coupling: torch.Tensor, ground: torch.Tensor) -> torch.Tensor | None:
@@ -68,14 +93,16 @@ def _cholesky_inverse(coupling: torch.Tensor, ground: torch.Tensor) -> torch.Ten
     if bool((degree <= 0).any()):
         return None
     scale = degree.rsqrt()
-    scaled = (-coupling * scale[:, None] * scale).fill_diagonal_(1.0)
+    scaled = (coupling * -scale[:, None]).mul_(scale).fill_diagonal_(1.0)
     factor, failed = torch.linalg.cholesky_ex(scaled)
+    del scaled  # of a large layer three such matrices are enough at a time
     if bool(failed):
         return None
     full = torch.cholesky_inverse(factor)
+    del factor
     if len(full) and bool(full.diagonal().max() > WEAKEST):
         return None
-    return full * scale[:, None] * scale
+    return full.mul_(scale[:, None]).mul_(scale)
 
 
 def _eliminate(coupling: torch.Tensor, ground: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:

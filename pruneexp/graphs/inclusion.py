@@ -11,10 +11,10 @@ import math
 import numpy as np
 
 
-def sampling_weight(leverages: np.ndarray) -> np.ndarray:
-    """q_e = 5 ln(n) l_e of one layer [L, R], n its vertices with an edge (natural logarithm; Laenen 2023, appendix A)."""
-    vertices = int(leverages.any(axis=0).sum()) + int(leverages.any(axis=1).sum())
-    return 5 * math.log(max(vertices, 1)) * leverages
+def sampling_weight(leverages: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """q_e = 5 ln(n) l_e of one layer [L, R], n its vertices with an edge (natural logarithm; Laenen 2023, appendix A); into `out`."""
+    vertices = sum(int(np.count_nonzero(leverages.max(axis=side, initial=0.0))) for side in (0, 1))
+    return np.multiply(5 * math.log(max(vertices, 1)), leverages, out=out)
 
 
 def inclusion_probabilities(weights: np.ndarray, count: float) -> np.ndarray:
@@ -30,7 +30,7 @@ def inclusion_probabilities(weights: np.ndarray, count: float) -> np.ndarray:
     >>> inclusion_probabilities(np.array([8.0, 1.0, 1.0]), 2)
     array([1. , 0.5, 0.5])
     """
-    positive = np.count_nonzero(weights)
+    positive = np.count_nonzero(weights != 0)  # faster than of the numbers themselves
     if not 0 <= count <= positive:
         raise ValueError(f"cannot include {count} of {positive} edges with a positive weight")
     if count == positive:
@@ -38,11 +38,14 @@ def inclusion_probabilities(weights: np.ndarray, count: float) -> np.ndarray:
     flat = weights.ravel()
     # only the largest floor(m) can be certain: sort those, and sum the rest once
     candidates = math.floor(count) + 1
-    split = np.partition(flat, len(flat) - candidates) if candidates < len(flat) else np.sort(flat)
-    top = np.sort(split[len(flat) - candidates :])[::-1]
-    rest = split[: len(flat) - candidates].sum()
+    found = flat.astype(np.float64)  # a copy to sort in, and then for the result
+    if candidates < len(flat):
+        found.partition(len(flat) - candidates)
+    top = np.sort(found[len(flat) - candidates :])[::-1]
+    rest = found[: len(flat) - candidates].sum()
     remaining = rest + np.cumsum(top[::-1])[::-1]
     eps = (count - np.arange(candidates)) / remaining
     # with all but m - 1 certain, the rest is never empty; where rounding says otherwise, the m-th is as good as certain
     certain = min(int(np.argmax(eps * top < 1)), max(math.ceil(count) - 1, 0))
-    return np.minimum(1.0, eps[certain] * weights)
+    np.multiply(flat, eps[certain], out=found)
+    return np.minimum(found, 1.0, out=found).reshape(weights.shape)

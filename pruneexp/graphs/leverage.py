@@ -13,11 +13,13 @@ C = D_R - S^T P on the smaller one; with Z a generalised inverse of C and Q = P 
 Two matrix products and one R x R factorisation.
 """
 
+import math
+
 import numpy as np
 import torch
 
 from pruneexp.graphs.bipartite import components, sparse
-from pruneexp.graphs.elimination import pair_forms
+from pruneexp.graphs.elimination import forms, grounded
 
 
 def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
@@ -40,16 +42,17 @@ def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
     weights = torch.as_tensor(scores).detach().to(torch.float64)
     if weights.ndim != 2:
         raise ValueError(f"scores must be a matrix [L, R], got shape {tuple(weights.shape)}")
-    if not bool(torch.isfinite(weights).all()) or bool((weights < 0).any()):
-        raise ValueError("scores must be finite and non-negative")
     if weights.numel() == 0:
         return weights
-    top = float(weights.max())
+    least, top = float(weights.amin()), float(weights.amax())
+    if not 0 <= least <= top < math.inf:  # nor is NaN
+        raise ValueError("scores must be finite and non-negative")
     if top > 0 and not 1e-250 < top < 1e250:  # leverages do not depend on the scale; keep sums and quotients in range
-        weights = weights * 2.0 ** (900 if top < 1 else -500)
+        scale = 2.0 ** (900 if top < 1 else -500)
+        weights, least = weights * scale, least * scale
     if weights.shape[0] < weights.shape[1]:
         return leverage_scores(weights.T).T
-    if bool((weights > 0).all()):
+    if least > 0:
         return _connected(weights)
     leverages = torch.zeros_like(weights)
     number, left, right = components(sparse(weights))
@@ -69,12 +72,25 @@ def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
 
 
 def _connected(weights: torch.Tensor) -> torch.Tensor:
-    """The leverages of one connected graph whose larger side is the rows."""
+    """The leverages of one connected graph whose larger side is the rows.
+
+    P is computed twice: of a layer of 20,000 x 20,000 weights each matrix is 3.2 GB, and this way four are enough at a time.
+    """
     degree = weights.sum(dim=1)
-    walk = weights / degree[:, None]
-    coupling = weights.T @ walk
-    # C is a Laplacian: taking its diagonal from its off-diagonals keeps the row sums zero to the last digit, where
-    # D_R - S^T P would lose a weakly connected vertex in the cancellation
-    coupling = (coupling + coupling.T).div_(2).fill_diagonal_(0.0)
+    inverse, halved = grounded(_coupling(weights, degree), weights.amax(dim=0))
+    found = forms(inverse, halved, weights / degree[:, None])
+    del inverse
+    if found.stride() != weights.stride():
+        found = found.T.contiguous().T  # as the weights lie, mostly: one such copy is faster than products across
     # Reff >= 1/d_u: rounding does not take a tiny leverage to zero
-    return pair_forms(coupling, walk, weights.amax(dim=0)).add_((1 / degree)[:, None]).mul_(weights).clamp_(max=1.0)
+    return found.add_((1 / degree)[:, None]).mul_(weights).clamp_(max=1.0)
+
+
+def _coupling(weights: torch.Tensor, degree: torch.Tensor) -> torch.Tensor:
+    """C's off-diagonals, without sign.
+
+    C is a Laplacian: taking its diagonal from its off-diagonals keeps the row sums zero to the last digit, where D_R - S^T P would lose
+    a weakly connected vertex in the cancellation.
+    """
+    coupling = weights.T @ (weights / degree[:, None])
+    return (coupling + coupling.T).div_(2).fill_diagonal_(0.0)

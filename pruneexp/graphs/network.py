@@ -41,9 +41,10 @@ def network_leverages(
         resistances = _general(folded, wiring, vertices, unit_edges)
     else:
         resistances = _chain(folded, wiring)
+    finite = [torch.where(resistance.isinf(), 0.0, resistance) for resistance in resistances]  # where no edge is
     return [
-        torch.where(layer > 0, layer * resistance.T[:, :, None], 0.0).clamp_(max=1.0).reshape(score.shape)
-        for layer, resistance, score in zip(folded, resistances, scores, strict=True)
+        (layer * resistance.T[:, :, None]).clamp_(max=1.0).reshape(score.shape)
+        for layer, resistance, score in zip(folded, finite, scores, strict=True)
     ]
 
 

@@ -77,7 +77,7 @@ def sparsify(
     p, chosen = [], []
     for part, wanted in zip(parts, [count] if counts is None else counts.tolist(), strict=True):
         some, theirs, found = layers[part], leverages[part], Notes()
-        flat = np.concatenate([weight.ravel() for weight in edge_weights(some, theirs, wanted, found, scope)])
+        flat = edge_weights(some, theirs, wanted, found, scope)
         p.append(inclusion_probabilities(flat, wanted))
         if sampling == "paper" and not found["filled"]:  # else all positive scores are certain, and the rest is uniform
             chosen.append(independent_then_fill(flat, wanted, rng))
