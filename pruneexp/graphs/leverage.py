@@ -21,6 +21,8 @@ import torch
 from pruneexp.graphs.bipartite import components, sparse
 from pruneexp.graphs.elimination import forms, grounded
 
+STEPS = 3  # to the columns and back
+
 
 def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
     """Leverage of every edge of the bipartite graph with weights `scores`.
@@ -54,6 +56,9 @@ def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
         return leverage_scores(weights.T).T
     if least > 0:
         return _connected(weights)
+    if _within_steps(weights):
+        weights = weights.contiguous()
+        return _connected(weights)
     leverages = torch.zeros_like(weights)
     number, left, right = components(sparse(weights))
     order_left, order_right = np.argsort(left, kind="stable"), np.argsort(right, kind="stable")
@@ -69,6 +74,17 @@ def leverage_scores(scores: torch.Tensor) -> torch.Tensor:
         else:
             leverages[rows[:, None], columns] = _connected(block)
     return leverages
+
+
+def _within_steps(weights: torch.Tensor) -> bool:
+    """Whether every vertex is a few steps from the first row's, as in most layers with some zeros: then they are one component, and the
+    search for components, which needs several times the memory of the weights, is spared."""
+    rows = weights.new_zeros(len(weights))
+    rows[0] = 1.0
+    for _ in range(STEPS):
+        columns = (rows @ weights > 0).to(weights.dtype)
+        rows = (weights @ columns > 0).to(weights.dtype)
+    return bool(rows.all()) and bool(columns.all())
 
 
 def _connected(weights: torch.Tensor) -> torch.Tensor:

@@ -90,8 +90,10 @@ def _general(
     graph = sp.coo_array((np.ones(len(edges)), ends[:, edges].cpu().numpy()), shape=(vertices, vertices))
     label = torch.from_numpy(connected_components(graph, directed=False)[1]).long().to(device)
     sets = _alike(wiring, unit_edges, vertices).to(device)
-    edges = edges[label[ends[0, edges]].argsort(stable=True)]
-    for part in edges.split(torch.bincount(label[ends[0, edges]]).tolist()):
+    component = label[ends[0, edges]]
+    if bool((component[1:] < component[:-1]).any()):  # in a single one there is nothing to sort
+        edges = edges[component.argsort(stable=True)]
+    for part in edges.split(torch.bincount(component).tolist()):
         if len(part):
             members = label == label[ends[0, part[0]]]
             local = members.cumsum(0) - 1

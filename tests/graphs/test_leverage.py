@@ -243,3 +243,13 @@ def test_subnormal_scores_have_leverages_like_any_other() -> None:
 @pytest.mark.parametrize("shape", [(0, 3), (3, 0)])
 def test_a_side_without_vertices_gives_an_empty_matrix(shape: tuple[int, int]) -> None:
     assert leverage_scores(torch.zeros(shape)).shape == shape
+
+
+@pytest.mark.parametrize("shape", [(12, 8), (8, 12)])
+def test_a_few_zeros_take_no_search_for_components(shape: tuple[int, int], monkeypatch: pytest.MonkeyPatch) -> None:
+    """Which would need several times the memory of the weights."""
+    weights = np.random.default_rng(3).random(shape)
+    weights[0, :5] = weights[3, 2] = 0.0
+    monkeypatch.setattr("pruneexp.graphs.leverage.components", lambda _: pytest.fail("searched"))
+    got = leverage_scores(torch.from_numpy(weights))
+    assert np.abs(got.numpy() - pseudo_inverse_leverages(weights)).max() < 1e-12
