@@ -22,6 +22,19 @@ def test_importing_the_package_imports_nothing_heavy() -> None:
     assert python(f"import sys, pruneexp; print(sorted({heavy} & set(sys.modules)))") == "[]"
 
 
+@pytest.mark.parametrize("words", [["mode=plan", "plan.time=false"], ["mode=status"]])
+def test_what_trains_and_draws_nothing_imports_neither(tmp_path: Path, words: list[str]) -> None:
+    """Every command checks the options of its figures, and draws none but in a report."""
+    typed = ["pruneexp", "masker=greedy", "seed=0", f"results_dir={tmp_path}", *words]
+    code = (
+        f"import contextlib, sys; sys.argv = {typed}\nfrom pruneexp.cli import main\n"
+        "with contextlib.suppress(SystemExit), contextlib.redirect_stdout(sys.stderr):\n    main()\n"
+        "assert 'pruneexp.reports.figures.accuracy' in sys.modules\n"
+        "print(sorted({'lightning', 'torchvision', 'pandas', 'matplotlib', 'wandb'} & set(sys.modules)))"
+    )
+    assert python(code) == "[]"
+
+
 def test_graphs_come_without_lightning() -> None:
     code = "import sys, pruneexp; pruneexp.graphs.lambda2([[1.0]]); print('lightning' in sys.modules)"
     assert python(code) == "False"

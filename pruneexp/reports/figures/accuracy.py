@@ -1,29 +1,22 @@
-"""Accuracy against density: one line for each method, or a list of methods where there is one density."""
+"""Accuracy against density: one line for each method, or a list of methods where there is one density.
+
+Every command checks the options of its figures, so what draws them is imported where they are drawn.
+"""
 
 from pathlib import Path
-
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from pruneexp.components.options import component
-from pruneexp.reports.figures.canvas import Canvas, Inches
-from pruneexp.reports.figures.categories import draw_categories, list_height
-from pruneexp.reports.figures.drawing import save
-from pruneexp.reports.figures.legend import line_handles, mark_handles, seed_handles
-from pruneexp.reports.figures.lines import draw_lines
-from pruneexp.reports.figures.marks import drawn_values, few_seeds, reference, several_seeds
-from pruneexp.reports.figures.names import Names, Titles
-from pruneexp.reports.figures.panels import Facet, Hue, Panel, kept
-from pruneexp.reports.figures.plan import Plan
-from pruneexp.reports.figures.scales import Along, Scale, SpanScale, density_axis
-from pruneexp.reports.figures.sheet import Drawn, place_panels
+from pruneexp.reports.figures.choices import Facet, Hue, Inches, Scale, SpanScale, Titles
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @component("figure", name="accuracy")
 def accuracy_figure(
-    table: pd.DataFrame,
-    cells: pd.DataFrame,
+    table: "pd.DataFrame",
+    cells: "pd.DataFrame",
     titles: Titles,
     stem: Path,
     title: str,
@@ -51,31 +44,10 @@ def accuracy_figure(
     Raises:
         UserError: `order` names what the figure does not show.
     """
+    from pruneexp.reports.figures.draw_accuracy import draw_accuracy
+    from pruneexp.reports.figures.drawing import save
+    from pruneexp.reports.figures.names import Names
+    from pruneexp.reports.figures.plan import Plan
+
     plan = Plan(table, cells, Names(titles, order, labels), hue, facet)
     return save(draw_accuracy(plan, title, width, x, y), stem, command)
-
-
-def draw_accuracy(
-    plan: Plan, title: str, width: float | None = None, x: SpanScale = "log", y: Scale = "linear"
-) -> Figure:
-    """The figure itself; the arguments are those of `accuracy_figure`."""
-    names, one_density = plan.counted_names(), kept(plan.shown)
-    listed = all(
-        kept(panel.rows) for panel in plan.panels
-    )  # else a panel of one density stands beside others that have lines
-    canvas = Canvas(plan.grid, width, list_height(names) if listed else None)
-
-    def draw(axis: Axes, panel: Panel) -> Drawn:
-        along: Along = "x" if listed else "y"
-        reference(axis, along, panel.dense)
-        if listed:
-            draw_categories(axis, panel, plan.entries, names)
-            axis.set_title(", ".join(filter(None, (panel.heading, "" if one_density else kept(panel.rows)))))
-        else:
-            density_axis(axis, plan.shown, x)
-            draw_lines(axis, panel, plan.entries, "density")
-        return along, drawn_values(panel, (several_seeds if listed else few_seeds)(panel.rows, panel.cells))
-
-    place_panels(canvas, plan.grid, draw, y, shared=True)
-    handles = [*([] if listed else line_handles(plan)), *mark_handles(plan), *seed_handles(plan, listed)]
-    return canvas.finish(title, plan.once(), handles, beside=len(plan.panels) == 1)

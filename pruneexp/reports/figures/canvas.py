@@ -3,19 +3,17 @@
 import textwrap
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Annotated, Any
+from typing import Any
 
 import matplotlib
 import numpy as np
 from matplotlib.artist import Artist
 from matplotlib.figure import Figure
 from matplotlib.layout_engine import ConstrainedLayoutEngine
-from pydantic import Field
 
 from pruneexp.reports.figures import drawing
 from pruneexp.reports.figures.names import literal
 
-Inches = Annotated[float, Field(ge=2, le=40)]
 TEXT_WIDTH = 6.5  # of a printed page
 NARROWEST = 1.75  # a panel in a figure of nobody's width
 SMALLEST, LARGEST = 7.0, 9.0  # points

@@ -1,31 +1,19 @@
 """Accuracy against multiply-accumulates: what a smaller network costs, one line for each method."""
 
 from pathlib import Path
-from typing import Any
-
-import pandas as pd
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
+from typing import TYPE_CHECKING
 
 from pruneexp.components.options import component
-from pruneexp.reports.figures.canvas import Canvas, Inches
-from pruneexp.reports.figures.drawing import GREY, save
-from pruneexp.reports.figures.legend import line_handles, mark_handles, seed_handles
-from pruneexp.reports.figures.lines import draw_lines
-from pruneexp.reports.figures.marks import bars, drawn_values, few_seeds, points
-from pruneexp.reports.figures.names import Names, Titles
-from pruneexp.reports.figures.panels import Hue, Panel
-from pruneexp.reports.figures.plan import Plan
-from pruneexp.reports.figures.scales import Scale, span_axis
-from pruneexp.reports.figures.sheet import Drawn, place_panels
+from pruneexp.reports.figures.choices import Hue, Inches, Scale, Titles
 
-DIAMOND: dict[str, Any] = {"marker": "D", "markersize": 6, "color": GREY, "markeredgecolor": "black", "linestyle": ""}
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @component("figure", name="macs")
 def macs_figure(
-    table: pd.DataFrame,
-    cells: pd.DataFrame,
+    table: "pd.DataFrame",
+    cells: "pd.DataFrame",
     titles: Titles,
     stem: Path,
     title: str,
@@ -43,22 +31,10 @@ def macs_figure(
     Raises:
         UserError: `order` names what the figure does not show.
     """
+    from pruneexp.reports.figures.draw_macs import draw_macs
+    from pruneexp.reports.figures.drawing import save
+    from pruneexp.reports.figures.names import Names
+    from pruneexp.reports.figures.plan import Plan
+
     plan = Plan(table, cells, Names(titles, order, labels), hue, "network")
     return save(draw_macs(plan, title, width, y), stem.with_name(f"{stem.name}-macs"), command)
-
-
-def draw_macs(plan: Plan, title: str, width: float | None = None, y: Scale = "linear") -> Figure:
-    """The figure itself; the arguments are those of `macs_figure`."""
-    canvas = Canvas(plan.grid, width)
-
-    def draw(axis: Axes, panel: Panel) -> Drawn:
-        span_axis(axis, pd.concat([panel.rows["macs"], panel.dense["macs"]]), "multiply-accumulates (millions)", 1e6)
-        draw_lines(axis, panel, plan.entries, "macs")
-        for colour, dense in panel.dense.groupby("colour", sort=False):
-            bars(axis, "y", dense["accuracy_low"], dense["accuracy_high"], dense["macs"], color=colour, linewidth=1)
-            points(axis, "y", dense["accuracy"], dense["macs"], **{**DIAMOND, "color": colour})
-        return "y", drawn_values(panel, few_seeds(panel.rows, panel.cells))
-
-    place_panels(canvas, plan.grid, draw, y)
-    handles = [*line_handles(plan), *mark_handles(plan, DIAMOND), *seed_handles(plan)]
-    return canvas.finish(title, plan.once(), handles, beside=len(plan.panels) == 1)

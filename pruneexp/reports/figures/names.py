@@ -2,14 +2,14 @@
 
 import math
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import pandas as pd
 
 from pruneexp.errors import UserError, unknown
+from pruneexp.reports.figures.choices import Titles
 from pruneexp.system.console import visible
 
-Titles = Callable[[str, str], str]
 DOLLAR = re.compile(r"(?<!\\)\$")
 Key = tuple[str, ...]  # labels of several columns
 

@@ -1,14 +1,11 @@
 """What panels of a figure are made of: the columns of its table, and the rows that one panel shows."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 import pandas as pd
 
 from pruneexp.reports.frame import METHOD
 
-Hue = Literal["method", "scorer", "masker", "options", "model", "dataset", "recipe", "precision"]
-Facet = Literal["network", "scorer", "masker", "options", "model", "dataset", "recipe", "precision", "none"]
 NETWORK = ["model", "dataset", "recipe", "precision"]
 SETTING = [*NETWORK, *METHOD]
 

@@ -6,10 +6,11 @@ from collections.abc import Sequence
 
 import pandas as pd
 
+from pruneexp.reports.figures.choices import Facet, Hue
 from pruneexp.reports.figures.drawing import GREY
 from pruneexp.reports.figures.entries import Entries
 from pruneexp.reports.figures.names import Key, Names, keys_of, rows_of
-from pruneexp.reports.figures.panels import NETWORK, SETTING, Facet, Hue, Panel, counts, kept
+from pruneexp.reports.figures.panels import NETWORK, SETTING, Panel, counts, kept
 from pruneexp.reports.frame import METHOD
 
 PER_ROW = 3

@@ -8,11 +8,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
+from pruneexp.reports.figures.choices import Scale, SpanScale
 from pruneexp.reports.figures.ticks import Sparse, round_values
 
 Along = Literal["x", "y"]
-Scale = Literal["linear", "log", "logit"]
-SpanScale = Literal["log", "linear"]
 NEAREST = 0.05  # percent: what the logit scale shows nearest to 0 and 100
 ODDS = [0.1, 0.5, 1, 2, 5, 10, 20, 30, 50, 70, 80, 90, 95, 98, 99, 99.5, 99.9]  # ticks of the logit scale
 

@@ -8,8 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from pruneexp.reports.figures.canvas import Canvas
+from pruneexp.reports.figures.choices import Scale
 from pruneexp.reports.figures.panels import Panel
-from pruneexp.reports.figures.scales import Along, Scale, accuracy_axis, accuracy_limits
+from pruneexp.reports.figures.scales import Along, accuracy_axis, accuracy_limits
 
 ACCURACY = "test accuracy (%)"
 Drawn = tuple[Along, pd.Series]  # which way accuracies run, and all that are drawn

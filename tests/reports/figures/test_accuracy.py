@@ -14,10 +14,10 @@ from matplotlib.lines import Line2D
 from matplotlib.text import Text
 
 from pruneexp.errors import UserError
-from pruneexp.reports.figures.accuracy import draw_accuracy
+from pruneexp.reports.figures.choices import Facet, Hue
+from pruneexp.reports.figures.draw_accuracy import draw_accuracy
 from pruneexp.reports.figures.entries import Entries
 from pruneexp.reports.figures.names import Names
-from pruneexp.reports.figures.panels import Facet, Hue
 from pruneexp.reports.figures.plan import Plan
 from tests.reports.figures.made_frames import TWO, cells, legend_names, lines, panels, said, table, titles
 

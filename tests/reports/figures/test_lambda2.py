@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from matplotlib.colors import to_hex
 
-from pruneexp.reports.figures.accuracy import draw_accuracy
-from pruneexp.reports.figures.lambda2 import SUBJECT, draw_beside, draw_layers, lambda2_figures
+from pruneexp.reports.figures.draw_accuracy import draw_accuracy
+from pruneexp.reports.figures.draw_lambda2 import SUBJECT, draw_beside, draw_layers
+from pruneexp.reports.figures.lambda2 import lambda2_figures
 from pruneexp.reports.figures.layers import short_names
 from pruneexp.reports.figures.names import Names, keys_of, rows_of
 from pruneexp.reports.figures.plan import Plan

@@ -2,8 +2,8 @@
 
 from matplotlib.colors import to_hex
 
-from pruneexp.reports.figures.accuracy import draw_accuracy
-from pruneexp.reports.figures.macs import draw_macs
+from pruneexp.reports.figures.draw_accuracy import draw_accuracy
+from pruneexp.reports.figures.draw_macs import draw_macs
 from pruneexp.reports.figures.names import Names
 from pruneexp.reports.figures.plan import Plan
 from tests.reports.figures.made_frames import cells, legend_names, lines, panels, table, titles
