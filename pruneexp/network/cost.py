@@ -1,12 +1,21 @@
 """What a network costs to run: its multiply-accumulate operations."""
 
+import copy
 import math
+from typing import Any
 
+import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
+from torch.utils._pytree import tree_leaves
 
 from pruneexp.errors import UserError
 from pruneexp.network.operations import Kind
-from pruneexp.network.trace import Operation, Trace, traced
+from pruneexp.network.prunable import prunable
+from pruneexp.network.trace import Operation, Trace, runnable, traced
+
+LAYERS = (torch.conv1d, torch.conv2d, torch.conv3d, nn.functional.linear)
+LARGEST = 1 << 26  # parameters of a network that is run to count
 
 
 def multiply_accumulates(model: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int]:
@@ -49,3 +58,58 @@ def _positions(operation: Operation, shape: tuple[int, ...]) -> int:
         shape_given: tuple[int, ...] = operation.named["input"].meta["val"].shape
         return math.prod(shape_given) // shape[0]
     return math.prod(operation.shape) // shape[0]
+
+
+def counted(bare: nn.Module, input_shape: tuple[int, ...]) -> dict[str, int] | None:
+    """What `multiply_accumulates` gives, of networks whose weights all are those of linear and convolutional layers, and used as such.
+
+    Such a network is run, once on zeros, and what each layer gives is counted. That takes a moment; for a trace torch imports its
+    compiler, which takes seconds.
+
+    Args:
+        bare: a plain network without numbers, on torch's meta device; left as it was.
+        input_shape: of one input.
+
+    Returns:
+        None where a weight is used in another way or not at all, or where the network has more than 2^26 parameters: a trace tells.
+    """
+    if sum(parameter.numel() for parameter in bare.parameters()) > LARGEST:
+        return None
+    network = copy.deepcopy(bare).eval()
+    zeros = {name: torch.zeros(one.shape, dtype=one.dtype) for name, one in network.state_dict().items()}
+    network.load_state_dict(zeros, assign=True)
+    weights = prunable(network)
+    layers = _Layers(weights)
+    with torch.no_grad(), torch.random.fork_rng(devices=[]):
+        try:
+            example = runnable(network, input_shape)
+        except UserError:
+            return None
+        with layers:
+            network(example)
+    whole = weights.keys() == prunable(bare).keys() and all(layers.counts.values())
+    return layers.counts if whole and not layers.others else None
+
+
+class _Layers(TorchFunctionMode):
+    """Counts what layers do with weights, and whether anything else makes a tensor of one.
+
+    Args:
+        weights: by name.
+    """
+
+    def __init__(self, weights: dict[str, torch.Tensor]) -> None:
+        super().__init__()
+        self.names = {id(weight): name for name, weight in weights.items()}
+        self.counts, self.others = dict.fromkeys(weights, 0), False
+
+    def __torch_function__(self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None) -> Any:
+        kwargs = kwargs or {}
+        made = func(*args, **kwargs)
+        if used := [one for one in tree_leaves((args, kwargs)) if id(one) in self.names]:
+            if func in LAYERS and len(used) == 1 and used[0] is (args[1] if len(args) > 1 else kwargs["weight"]):
+                weight = used[0]
+                self.counts[self.names[id(weight)]] += weight.numel() * (math.prod(made.shape) // weight.shape[0])
+            else:
+                self.others |= any(isinstance(one, torch.Tensor) for one in tree_leaves(made))
+        return made

@@ -1,5 +1,7 @@
 """How large the networks of cells are, counted without their numbers."""
 
+import functools
+
 import torch
 from torch import nn
 
@@ -9,6 +11,7 @@ from pruneexp.errors import UserError
 from pruneexp.fits import without_numbers
 from pruneexp.jobs.setting import Setting
 from pruneexp.network.chosen import chosen_weights
+from pruneexp.network.cost import counted
 from pruneexp.network.plain import is_ordinary
 from pruneexp.network.prunable import prunable
 from pruneexp.network.removal import shares_left, without
@@ -29,7 +32,8 @@ class Size:
         classes, shape, _ = setting.sizes
         ours = foreign.is_ours(setting.components["model"].target)
         bare = without_numbers(setting, classes, shape) if ours else None
-        self.network = bare if bare is not None and is_ordinary(bare) else setting.network(classes, shape)
+        self.bare = bare if bare is not None and is_ordinary(bare) else None
+        self.network, self.shape = setting.network(classes, shape) if self.bare is None else self.bare, shape
         self.weights = {name: weight.numel() for name, weight in prunable(self.network).items()}
         self.read = [(name, weight.shape[1:]) for name, weight in prunable(self.network).items()]
         self.same: Size = alike.same if alike is not None and alike.read == self.read else self
@@ -68,11 +72,17 @@ class Size:
 
     def _macs(self, shares: dict[str, float]) -> int | None:
         """Multiply-accumulates where this share of each layer's weights is left."""
-        macs = self.same.structure.macs
+        macs = self.same.macs
         if macs is None:
             return None
         uses = {name: count // self.same.weights[name] for name, count in macs.items()}
         return round(sum(shares[name] * uses[name] * count for name, count in self.weights.items()))
+
+    @functools.cached_property
+    def macs(self) -> dict[str, int] | None:
+        """Multiply-accumulates of each weight; None of a network that cannot be traced, where that is needed to tell."""
+        found = None if self.bare is None else counted(self.bare, self.shape)
+        return self.structure.macs if found is None else found
 
     def smaller(self, whole: nn.Module, setting: Setting, density: float) -> nn.Module:
         """A copy of the network with its numbers, `whole`, without the neurons that a cell removes; itself where it removes none.
