@@ -1,7 +1,7 @@
 """What the files of conf/ configure as they stand there: the presets that names in tables stand for, their titles and notes."""
 
 import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -64,12 +64,19 @@ class Presets:
 
     def of_group(self, group: str) -> list[Component]:
         """pruneexp's own of a group, by name."""
-        names = sorted(path.stem for path in (conf_dir() / group).glob("*.yaml"))
-        return [found for name in names if (found := self.component(group, name)) is not None]
+        return list(self._each(group))
+
+    def _each(self, group: str, first: str = "") -> Iterator[Component]:
+        """pruneexp's own of a group, by name but for one that comes first; each is imported when it is its turn."""
+        names = {path.stem for path in (conf_dir() / group).glob("*.yaml")}
+        for name in sorted(names, key=lambda name: (name != first, name)):
+            if (found := self.component(group, name)) is not None:
+                yield found
 
     def meant(self, masker: Mapping[str, Any]) -> str:
         """The allocation that a masker's own options mean, as its description tells them; ``own`` where none means the same."""
-        known = next((one for one in self.of_group("masker") if one.about.name == masker["name"]), None)
+        named = self._each("masker", first=str(masker["name"]))
+        known = next((one for one in named if one.about.name == masker["name"]), None)
         if known is None or "code" in masker:
             return BESIDES["allocation"]
         defaults = {name: one.default for name, one in options_of(known.target, "masker").items()}
