@@ -38,7 +38,7 @@ TABLE6 = ramanujan_table5_vgg,ramanujan_table5_unpruned,ramanujan_table6_vgg16,r
 	method-options ramanujan-table4 ramanujan-table5 ramanujan-table6 ramanujan-table6-imdb ramanujan-compare ramanujan-shapes ramanujan-picture \
 	topology-tables8-10 topology-tables8-9-text topology-spectral topology-controls topology-table3 topology-table4 topology-figures \
 	topology-fig2 topology-fig3 topology-fig4 topology-fig5 \
-	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-sweep bench-plans bench-busy bad-input damaged-files full-disks soak \
+	topology-methods topology-stride2 bench-scorers bench-training bench-topology bench-start bench-sweep bench-plans bench-busy bad-input damaged-files full-disks soak \
 	which-or-how-many which-or-how-many-vgg11 best-of-both baselines centrality-table centrality-small centrality-sweep kept-similarity pretrain bench-centrality zoo gpu-lease results-page audit clean
 
 help: ## list the targets
@@ -197,6 +197,9 @@ kept-similarity: .venv/installed ## how alike the neurons are that each importan
 
 bench-centrality: .venv/tested ## seconds of similarity graph and centrality for layers of up to 4096 neurons
 	.venv/bin/python -m scripts.bench_centrality
+
+bench-start: .venv/tested ## processor time of the import, a plan, composed jobs, a first cell and a report of 10,000 records
+	.venv/bin/python -m scripts.bench_start $(ARGS)
 
 bench-sweep: .venv/tested ## processor time of status, plan, report and a restart of 18,000 finished cells
 	.venv/bin/python -m scripts.bench_sweep $(ARGS)

@@ -31,6 +31,7 @@ ROOT = Path(__file__).resolve().parent.parent
 OUT = ROOT / "results" / "benchmarks"
 SMALL = ["recipe=smoke", "recipe.train_images=64", "recipe.test_images=64", "logger=none", "trainer.accelerator=cpu"]
 TICKS = os.sysconf("SC_CLK_TCK")
+VARIABLES = {**os.environ, "PYTHONPATH": os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))}
 COMMANDS = ("mode=status", "mode=plan", "mode=report", "one missing, until it trains", "one missing, whole")
 
 
@@ -45,12 +46,9 @@ def timed(folder: Path, *arguments: str, trains: bool = True) -> tuple[float, fl
     Raises:
         SystemExit: it did not end well.
     """
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     words = [sys.executable, "-m", "pruneexp", *arguments]
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(
-            words, cwd=folder, env={**os.environ, "PYTHONPATH": path}, stdout=output, stderr=output
-        )
+        process = subprocess.Popen(words, cwd=folder, env=VARIABLES, stdout=output, stderr=output)
         until, whole, runs = 0.0, 0.0, folder / "results" / "runs"
         while os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOHANG | os.WNOWAIT) is None:
             with contextlib.suppress(FileNotFoundError):

@@ -365,6 +365,8 @@ EXCEPTIONS = {
     ("pruneexp/training/processes.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_busy.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_plans.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
+    ("scripts/bench_start.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
+    ("scripts/bench_start.py", "tempfile.TemporaryFile"): "a private temporary file",
     ("scripts/bench_sweep.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
     ("scripts/bench_sweep.py", "tempfile.TemporaryFile"): "a private temporary file",
     ("scripts/notebook.py", "tempfile.TemporaryDirectory"): "a private temporary folder",
