@@ -2,10 +2,10 @@
 
     python -m scripts.results_page [--again] [--check]
 
-The table in the README is put there too, and the figures that README and docs claim (`scripts.claims`). --again makes every report that
-comes from records anew before, and last the count of what stands reproduced, which any of them may change (alone: make fidelity).
---check writes nothing and says whether the pages are what the tables make of them. n, recipe, precision and how much of a grid is there
-come from the .json beside each table.
+The table in the README is put there too, the figures that README and docs claim (`scripts.claims`), and the benchmarks' page
+(`scripts.benchmarks_page`). --again makes every report that comes from records anew before, and last the count of what stands
+reproduced, which any of them may change (alone: make fidelity). --check writes nothing and says whether the pages are what
+the tables make of them. n, recipe, precision and how much of a grid is there come from the .json beside each table.
 """
 
 import argparse
@@ -22,7 +22,7 @@ from omegaconf import OmegaConf
 
 from pruneexp.studies import fidelity
 from pruneexp.system import files
-from scripts import claims
+from scripts import benchmarks_page, claims
 from scripts.references import Sources
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -40,7 +40,7 @@ def page(targets: list[dict[str, Any]], folder: Path) -> str:
         "",
         "Every table is made from records (`records/`, or a study's own computation) by the command that stands with it, and the .json"
         " beside it says which versions, devices and data they come from. The papers' numbers are in [published/](published), times and"
-        " memory in [benchmarks/](benchmarks).",
+        " memory in [benchmarks/](benchmarks/README.md).",
         "",
     ]
     lines += [f"- [{target['title']}](#{_anchor(target['title'])})" for target in targets]
@@ -109,7 +109,8 @@ def main() -> None:
     targets: Any = OmegaConf.to_container(OmegaConf.load(RESULTS / "targets.yaml"))
     if options.again:
         make_again(targets)
-    texts = {RESULTS / "README.md": page(targets, RESULTS)}
+    benchmarks = RESULTS / "benchmarks"
+    texts = {RESULTS / "README.md": page(targets, RESULTS), benchmarks / "README.md": benchmarks_page.page(benchmarks)}
     for path in PAGES:
         texts[path] = claims.filled(with_table(path.read_text(encoding="utf-8"), RESULTS), Sources(RESULTS))
     if options.check:
