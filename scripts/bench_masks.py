@@ -10,9 +10,10 @@ its trace.
 
 Both ways see the same scores in the same run; the naive way forms each graph's Laplacian and its pseudo-inverse on the CPU, as the
 paper does: one per layer, of equal layers the first one's seconds times their number, or one for the whole network's channel graph,
-where that has at most 10,000 vertices; ViT-B/16's 75,499 are left out. Beside them Table 1 of Laenen (2023), measured on another machine and, for the global masks, on
-another graph (of unfolded inputs): not like for like. At last SynFlow's 100 rounds on ResNet-20 with Sparsify masking every round.
-Prints a table and, of all networks with the pseudo-inverse, writes results/benchmarks/masks.{json,md}.
+where that has at most 10,000 vertices; ViT-B/16's 75,499 are left out. Beside them Table 1 of Laenen (2023), measured on another
+machine and, for the global masks, on another graph (of unfolded inputs): not like for like. At last SynFlow's 100 rounds on
+ResNet-20 with Sparsify masking every round. Prints a table and, of all networks with the pseudo-inverse, writes
+results/benchmarks/masks.{json,md}.
 """
 
 import argparse
