@@ -36,7 +36,7 @@ from pruneexp.system.shipped import conf_dir
 
 LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
 # an override that sets an option, and one that chooses files and nothing else
-OPTION = re.compile(rf"(({'|'.join(FIELDS)})|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
+OPTION = re.compile(rf"(({'|'.join(FIELDS)})(\.\w+)*|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
 CHOICE = re.compile(rf"\+?({'|'.join((*CHOICES, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
