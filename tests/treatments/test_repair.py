@@ -1,5 +1,7 @@
 """repair=paths: counts stay, effective density never falls."""
 
+import functools
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -11,7 +13,7 @@ from pruneexp.layers import Notes
 from pruneexp.models.resnet import ResNet
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import wiring_of
+from pruneexp.network.wiring import Wiring, wiring_of
 from pruneexp.treatments.repair import repair_paths
 from tests.properties import PROPERTY
 
@@ -27,11 +29,21 @@ def resnet() -> nn.Module:
 NETWORKS = {"chain": chain, "resnet": resnet}
 
 
+@functools.cache
+def shapes(kind: str) -> dict[str, torch.Size]:
+    return {name: weight.shape for name, weight in prunable(NETWORKS[kind]()).items()}
+
+
+@functools.cache
+def wiring_in(kind: str) -> Wiring:
+    """How the network's layers join; who is given it changes nothing in it."""
+    return wiring_of(NETWORKS[kind]())
+
+
 def random_masks(kind: str, seed: int, density: float) -> tuple[Masks, dict[str, torch.Tensor]]:
     generator = torch.Generator().manual_seed(seed)
-    weights = prunable(NETWORKS[kind]())
-    masks = {name: torch.rand(weight.shape, generator=generator) < density for name, weight in weights.items()}
-    return masks, {name: torch.rand(weight.shape, generator=generator) for name, weight in weights.items()}
+    masks = {name: torch.rand(shape, generator=generator) < density for name, shape in shapes(kind).items()}
+    return masks, {name: torch.rand(shape, generator=generator) for name, shape in shapes(kind).items()}
 
 
 def kept(masks: Masks) -> int:
@@ -44,7 +56,7 @@ def kept(masks: Masks) -> int:
 def test_each_layer_keeps_its_count_and_the_effective_density_never_falls(kind: str, seed: int, density: float) -> None:
     masks, scores = random_masks(kind, seed, density)
     before = {name: mask.clone() for name, mask in masks.items()}
-    wiring, notes = wiring_of(NETWORKS[kind]()), Notes()
+    wiring, notes = wiring_in(kind), Notes()
     got = repair_paths(masks, scores, wiring, notes)
     assert list(got) == list(masks)
     for name, mask in masks.items():
@@ -59,7 +71,7 @@ def test_each_layer_keeps_its_count_and_the_effective_density_never_falls(kind: 
 
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_most_wasted_weights_find_a_path(kind: str) -> None:
-    wiring, shares = wiring_of(NETWORKS[kind]()), []
+    wiring, shares = wiring_in(kind), []
     for seed in range(20):
         masks, scores = random_masks(kind, seed, 0.12)
         if kept(effective(masks, wiring)) == 0:
@@ -73,7 +85,7 @@ def test_most_wasted_weights_find_a_path(kind: str) -> None:
 
 
 def test_a_network_without_any_path_gets_one() -> None:
-    wiring = wiring_of(chain())
+    wiring = wiring_in("chain")
     for seed in range(40):
         masks, scores = random_masks("chain", seed, 0.12)
         if all(bool(mask.any()) for mask in masks.values()) and kept(effective(masks, wiring)) == 0:
@@ -83,7 +95,7 @@ def test_a_network_without_any_path_gets_one() -> None:
 def test_masks_without_a_wasted_weight_stay_as_they_are() -> None:
     masks, scores = random_masks("chain", 0, 2.0)
     notes = Notes()
-    got = repair_paths(masks, scores, wiring_of(chain()), notes)
+    got = repair_paths(masks, scores, wiring_in("chain"), notes)
     assert all(torch.equal(got[name], mask) for name, mask in masks.items())
     assert notes == {"moved": 0, "wasted": 0}
 
@@ -107,6 +119,6 @@ def test_what_cannot_be_connected_is_reported() -> None:
     masks, scores = random_masks("chain", 0, 2.0)
     masks["1.weight"].zero_()
     notes = Notes()
-    got = repair_paths(masks, scores, wiring_of(chain()), notes)
+    got = repair_paths(masks, scores, wiring_in("chain"), notes)
     assert not got["1.weight"].any()
     assert notes == {"moved": 0, "wasted": kept(masks)}
