@@ -34,6 +34,14 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[None]:
     monkeypatch.delenv("WANDB_SERVICE", raising=False)
 
 
+@pytest.fixture
+def svg_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are drawn, and written as SVG, where nobody looks at them as PNG and PDF."""
+    from pruneexp.reports.figures import drawing
+
+    monkeypatch.setattr(drawing, "METADATA", {"svg": drawing.METADATA["svg"]})
+
+
 @pytest.fixture(scope="session")
 def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A data_dir that has the digits."""

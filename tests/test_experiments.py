@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,8 @@ from pruneexp.cell import BESIDES
 from pruneexp.jobs.composing import Source, composed, hydra
 from pruneexp.layers import Layer
 from pruneexp.network.prunable import prunable
-from pruneexp.sweep import expand, first_words
+from pruneexp.reports.labels import dense_of
+from pruneexp.sweep import Grid, expand, first_words
 from pruneexp.system.shipped import conf_dir
 from tests.command import TABLES, in_process
 from tests.helpers import cells_of
@@ -101,9 +103,12 @@ def test_the_grid_is_three_maskers_three_seeds_and_the_papers_densities(name: st
     assert len(cells_of(grid)) == 9 * len([density for density in densities if density < 1]) + dense
 
 
+METHOD = ("scorer", "masker", "allocation", "treatment")
+
+
 def config_of(*words: str) -> Any:
-    """What the first of the jobs that these words ask for is configured by."""
-    first = first_words(words, Source())
+    """What the first of the jobs that these words ask for is configured by, its method as it is without a sweep."""
+    first = [word for word in first_words(words, Source()) if word.partition("=")[0] not in METHOD or word in words]
     with hydra(Source()):
         return composed("config", first).config
 
@@ -128,6 +133,7 @@ def reported(folder: Path, name: str, *figures: str) -> None:
         assert (table.parents[1] / "figures" / f"{table.stem}{end}.svg").exists()
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("name", OTHERS)
 def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -140,7 +146,7 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     model = whole.model.name if name in OF_THEIR_NETWORK else "vgg_small"
     small += [f"dataset={dataset.name}", f"model={model}", "invert=false", "shuffle=false", "reinit=false"]
     small += ["allocation=own", *MORE.get(name, [])]
-    density = next(value for value in config_of(*small).densities if value < 1)
+    density = next(value for value in whole.densities if value < 1)  # no word of these says another
     small.append("scorer=magnitude")
     scorer, masker, other = ("none", "uniform", "erk") if name in COUNTED else ("magnitude", "greedy", "sparsify")
     one = [*small, f"masker={masker}", "seed=0", f"densities=[{density}]"]
@@ -169,6 +175,7 @@ def test_a_smoke_run_of_one_cell_and_the_plan_around_it(
     assert f"{round(density * record['prunable']):,}" in planned.out
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("name", RAMANUJAN)
 def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -218,6 +225,7 @@ def test_a_smoke_run_of_the_papers_masks_on_a_small_network_and_the_plan_around_
     assert f"{round(density * total):,}" in planned.out
 
 
+@pytest.mark.usefixtures("svg_alone")
 @pytest.mark.parametrize("name", [name for name in (*CENTRALITY, *PRETRAIN) if name not in SAME])
 def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_it(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
@@ -255,16 +263,30 @@ def test_a_smoke_run_of_a_smaller_or_a_pretraining_network_and_the_plan_around_i
     assert ("from recorded cells" in planned.out) == (cells > len(made))  # of none that is missing no time is told
 
 
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
-    name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    words = [f"+experiment={name}", "mode=plan", "plan.time=false"]
+@dataclass(frozen=True)
+class Published:
+    """An experiment as published: its name, the words that plan it, and its grid."""
+
+    name: str
+    words: list[str]
+    grid: Grid
+
+
+@pytest.fixture(scope="module", params=EXPERIMENTS)
+def published(request: pytest.FixtureRequest) -> Published:
+    words = [f"+experiment={request.param}", "mode=plan", "plan.time=false"]
     # small images where the channels of three of torchvision's networks would be followed at ImageNet's size
-    words += ["dataset=tf_flowers", "dataset.image_shape=[3,32,32]"] if name.startswith("centrality_table") else []
-    planned = in_process(tmp_path, monkeypatch, capsys, *words)
+    small = ["dataset=tf_flowers", "dataset.image_shape=[3,32,32]"]
+    words += small if request.param.startswith("centrality_table") else []
+    return Published(request.param, words, expand(words))
+
+
+def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
+    published: Published, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name, grid = published.name, published.grid
+    planned = in_process(tmp_path, monkeypatch, capsys, *published.words)
     assert planned.code == 0, planned.err
-    grid = expand(words)
     cells = len(cells_of(grid))
     assert f"{name}, {cells} cells" in planned.out
     assert planned_cells(planned.out, name) == (cells, 0, cells)
@@ -274,6 +296,15 @@ def test_the_experiment_as_published_plans_without_data_and_writes_nothing(
     laenen = name.startswith("laenen_") or (name.endswith("_sweep") and name not in CENTRALITY)
     starts = {job.config.get("batchnorm_init", "ones") for job in grid.jobs}
     assert starts == {"uniform" if laenen else "ones"}
+
+
+def test_the_dense_description_that_reports_go_by_is_that_of_the_experiments_dense_cell(published: Published) -> None:
+    settings = {id(job.setting): job for job in published.grid.jobs}
+    assert settings
+    for job in settings.values():
+        for precision in ("float32", "bf16"):
+            dense, pruned = (job.cell(density, precision).description for density in (1.0, 0.1))
+            assert dense_of(pruned) == dense == dense_of(dense)
 
 
 @pytest.mark.parametrize("name", ["resnet20_c10_sweep", "centrality_small", "centrality_small_linear"])

@@ -18,9 +18,8 @@ from pruneexp.reports.presets import Presets
 from pruneexp.reports.table import aggregate
 from pruneexp.system.shipped import conf_dir
 from tests.properties import PROPERTY
-from tests.reports.made_records import grid_of, made_cell, record
+from tests.reports.made_records import made_cell, record
 
-EXPERIMENTS = sorted(path.stem for path in (conf_dir() / "experiment").glob("*.yaml"))
 OF_LATER_VERSIONS = ("imdb_sum", "imdb_norm", "imdb_layers", "parameters")
 Made = tuple[Cell, float | None, dict[str, Any]]
 
@@ -87,17 +86,7 @@ def test_a_seed_without_dense_cell_or_without_accuracy_has_no_drop() -> None:
     assert (row["n"], row["seeds"], row["pairs"], row["drop"]) == (3, 4, 1, 10.0)
 
 
-# the dense cell that others are compared with
-
-
-@pytest.mark.parametrize("name", EXPERIMENTS)
-def test_the_dense_description_is_that_of_the_experiments_dense_cell(name: str) -> None:
-    settings = {id(job.setting): job for job in grid_of(name).jobs}
-    assert settings
-    for job in settings.values():
-        for precision in ("float32", "bf16"):
-            dense, pruned = (job.cell(density, precision).description for density in (1.0, 0.1))
-            assert dense_of(pruned) == dense == dense_of(dense)
+# the dense cell that others are compared with; of every experiment's: tests/test_experiments.py
 
 
 def test_the_dense_description_keeps_trainers_devices_and_weights_and_no_treatment() -> None:
