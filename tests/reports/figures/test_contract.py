@@ -1,9 +1,11 @@
 """What every figure in conf/figure promises; a new one is held to it as soon as its file exists."""
 
+import functools
 import subprocess
 import sys
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -52,32 +54,61 @@ def draw(name: str, folder: Path, made: pd.DataFrame, options: Sequence[str] = (
     return paths
 
 
+@dataclass(frozen=True)
+class Drawn:
+    """What drawing a figure left.
+
+    Attributes:
+        paths: what it says it has written.
+        contents: all files of the folder, by their paths.
+        styles: matplotlib's settings before and after.
+    """
+
+    paths: list[Path]
+    contents: dict[Path, bytes]
+    styles: tuple[str, str]
+
+
+@pytest.fixture(scope="module")
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str, str], Drawn]:
+    """``drawn(figure, grid)``: drawn once, whatever warns being an error."""
+
+    @functools.cache
+    def of(name: str, grid: str) -> Drawn:
+        folder, before = tmp_path_factory.mktemp("drawn"), str(matplotlib.rcParams)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            paths = draw(name, folder, GRIDS[grid])
+        return Drawn(paths, {path: path.read_bytes() for path in folder.iterdir()}, (before, str(matplotlib.rcParams)))
+
+    return of
+
+
 @every_figure
 @pytest.mark.parametrize("grid", GRIDS)
-def test_it_draws_files_that_name_the_command_and_nothing_else(tmp_path: Path, name: str, grid: str) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        paths = draw(name, tmp_path, GRIDS[grid])
-    assert paths
-    assert sorted(paths) == sorted(tmp_path.iterdir())
-    assert {path.suffix for path in paths} == {".png", ".svg", ".pdf"}
-    assert all(path.name.startswith("grid-recipe") for path in paths)
-    assert all(COMMAND.encode() in path.read_bytes() for path in paths)
+def test_it_draws_files_that_name_the_command_and_nothing_else(
+    drawn: Callable[[str, str], Drawn], name: str, grid: str
+) -> None:
+    made = drawn(name, grid)
+    assert made.paths
+    assert sorted(made.paths) == sorted(made.contents)
+    assert {path.suffix for path in made.paths} == {".png", ".svg", ".pdf"}
+    assert all(path.name.startswith("grid-recipe") for path in made.paths)
+    assert all(COMMAND.encode() in content for content in made.contents.values())
 
 
 @every_figure
-def test_the_same_grid_gives_the_same_bytes(tmp_path: Path, name: str) -> None:
-    before = {path: path.read_bytes() for path in draw(name, tmp_path, GRIDS["two methods, three seeds"])}
+def test_the_same_grid_gives_the_same_bytes(drawn: Callable[[str, str], Drawn], tmp_path: Path, name: str) -> None:
+    before = {path.name: content for path, content in drawn(name, "two methods, three seeds").contents.items()}
     draw(name, tmp_path, GRIDS["two methods, three seeds"])
-    assert before == {path: path.read_bytes() for path in tmp_path.iterdir()}
+    assert before == {path.name: path.read_bytes() for path in tmp_path.iterdir()}
     assert not any(b"CreationDate" in content or b"dc:date" in content for content in before.values())
 
 
 @every_figure
-def test_nobodys_style_is_changed(tmp_path: Path, name: str) -> None:
-    before = str(matplotlib.rcParams)
-    draw(name, tmp_path, GRIDS["one cell"])
-    assert str(matplotlib.rcParams) == before
+def test_nobodys_style_is_changed(drawn: Callable[[str, str], Drawn], name: str) -> None:
+    before, after = drawn(name, "one cell").styles
+    assert after == before
 
 
 @every_figure
