@@ -109,7 +109,8 @@ def deviations(cells: pd.DataFrame, *factors: "pd.Series[str]") -> tuple["pd.Ser
         cells: columns seed and value.
         factors: the level of each cell.
     """
-    x = np.hstack([pd.get_dummies(factor.astype(str)).to_numpy(float) for factor in (cells["seed"], *factors)])
+    named = [factor.to_numpy(str) for factor in (cells["seed"], *factors)]
+    x = np.vstack([(np.unique(levels)[:, None] == levels).astype(float) for levels in named]).T
     y = cells["value"].to_numpy(float)
     y = y - y.mean()
     coefficients, _, rank, _ = np.linalg.lstsq(x, y)
