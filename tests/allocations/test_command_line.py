@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from pruneexp.network.masks import load_masks, save_masks
-from tests.command import SMALL, command, in_process
+from tests.command import SMALL, in_fork, in_process
 
 ONE = ("seed=0", "densities=[0.1]", "scorer=magnitude")
 
@@ -87,13 +87,13 @@ def test_a_number_that_a_masker_cannot_keep_is_refused_by_the_layers_name(
 
 def test_in_a_process_of_its_own_the_others_are_made(tmp_path: Path) -> None:
     words = ("masker=ramanujan_fit,random", "allocation=uniform", "seed=0", "densities=[0.02]")
-    outcome = command(tmp_path, *SMALL, *words)
+    outcome = in_fork(tmp_path, *SMALL, *words)
     assert outcome.code == 1
     assert "1 of 2 cells could not be made: digits vgg_small none ramanujan_fit" in outcome.err
     assert "Traceback" not in outcome.err + outcome.out
     (made,) = cells(tmp_path)
     assert "random_layers" in made
-    assert command(tmp_path, *SMALL, "masker=structured", "allocation=erk", *ONE).code == 2
+    assert in_fork(tmp_path, *SMALL, "masker=structured", "allocation=erk", *ONE).code == 2
 
 
 def test_the_masks_of_a_cell_give_their_counts_to_another(
