@@ -31,7 +31,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
 RUNS = Path("results") / "runs"
-SHORT = ("recipe=smoke", "recipe.epochs=12", "recipe.train_images=256", "recipe.test_images=0")
+SHORT = ("recipe=smoke", "recipe.epochs=12", "recipe.train_images=64", "recipe.test_images=0")
 TABLE = RUNS / "reports" / "tables" / f"quickstart-{'+'.join([SHORT[0], *sorted(SHORT[1:])])}.csv"
 LAYOUTS = {"one": 1, "two": 2, "four": 4, "gpus": 1}
 SIGNALS = {"TERM": 143, "INT": 130, "KILL": -signal.SIGKILL, "STOP": None}

@@ -72,6 +72,7 @@ def started(folder: Path, texts: Path, *arguments: str, before: Callable[[], Non
 
     It leads a group of its own. What it says goes to two files of the folder `texts`.
     """
+    commands.imported()
 
     def first() -> None:
         _alone()

@@ -16,7 +16,8 @@ Texts = tuple[Path, Path]  # where standard output and standard error go
 LIMIT = 60.0  # seconds after which a command hangs
 NEEDED = (
     "pruneexp.system.torchvision_compat", "pruneexp.cli", "pruneexp.running", "pruneexp.records.check", "pruneexp.planning.plan",
-    "pruneexp.reports.report", "pruneexp.topology", "sklearn.datasets",
+    "pruneexp.reports.report", "pruneexp.topology", "sklearn.datasets", "pruneexp.preflight", "pruneexp.program",
+    "pruneexp.maskers.ramanujan_fit", "torch.export._trace", "networkx",
 )  # fmt: skip
 
 
@@ -29,11 +30,16 @@ class Outcome:
     err: str = ""
 
 
-def warm() -> None:
+def imported() -> None:
     """Import what commands need, and run none of it: a fork must not find other threads at work."""
-    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", COLUMNS="200")
     for module in NEEDED:
         importlib.import_module(module)
+
+
+def warm() -> None:
+    """Make ready for forks: what is imported is imported, and is left alone by their garbage collection."""
+    os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", COLUMNS="200")
+    imported()
     from pruneexp.records.provenance import git_commit
 
     git_commit()  # the same for all that follows, whatever happens to the checkout

@@ -10,7 +10,7 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from scripts.corruptions_of.commands import forked, killed_after
+from scripts.corruptions_of.commands import composed, forked, killed_after
 from scripts.wrong_values import BASE
 
 SMALL = [f"{name}={value}" for name, value in BASE.items()]
@@ -32,6 +32,7 @@ ARCHIVES = {
 
 def make(folder: Path) -> None:
     """Fill an empty folder."""
+    composed(folder, SMALL)
     commands = (
         (RUN, _nothing),
         (UNFINISHED, killed_after(1)),

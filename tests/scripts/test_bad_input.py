@@ -1,6 +1,5 @@
 """Bad command lines are answered in one sentence. All of them: `python -m scripts.bad_input`."""
 
-import importlib
 import random
 from pathlib import Path
 
@@ -12,8 +11,8 @@ from scripts.bad_input import made
 from scripts.bad_input.__main__ import kinds
 from scripts.bad_input.folders import as_nobody
 from scripts.bad_input.lines import Line
-from scripts.bad_input.running import verdict
-from scripts.corruptions_of.commands import NEEDED
+from scripts.bad_input.running import command, verdict
+from scripts.corruptions_of.commands import composed, imported
 
 COUNTS = {
     "values": 80, "combinations": 30, "made": 10, "words": 25, "configurations": 15, "folders": 20, "launching": 15, "logging": 4,
@@ -30,10 +29,10 @@ SOME = [
 
 
 @pytest.fixture(autouse=True, scope="module")
-def _imported() -> None:
-    """What all lines need is imported once, in the process that they are forked from."""
-    for module in NEEDED:
-        importlib.import_module(module)
+def _once(data: Path) -> None:
+    """What all lines need is imported once, and most of their configurations composed, in the process that they are forked from."""
+    imported()
+    composed(data, command(Line((), ""), data, data))
 
 
 def test_lines_of_every_kind_are_tried() -> None:

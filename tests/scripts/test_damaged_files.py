@@ -1,12 +1,11 @@
 """A choice of the damaged files; all of them: `python -m scripts.damaged_files`."""
 
-import importlib
 from pathlib import Path
 
 import pytest
 
 from scripts.bad_input.running import Verdict
-from scripts.corruptions_of.commands import NEEDED
+from scripts.corruptions_of.commands import imported
 from scripts.damaged_files import oddities, sound
 from scripts.damaged_files.__main__ import FAULTS, HARMED, SOUND, TAKEN, UNTOLD, ending, page, tried, wanted
 from scripts.damaged_files.readers import READERS
@@ -22,8 +21,7 @@ SOME = [
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    for module in NEEDED:
-        importlib.import_module(module)
+    imported()
     folder = tmp_path_factory.mktemp("damaged") / "made"
     folder.mkdir()
     sound.make(folder)

@@ -1,5 +1,6 @@
 """A lease leaves what it has measured and trained, whatever ends it, and another one goes on from there."""
 
+import functools
 import json
 import shlex
 import signal
@@ -65,6 +66,7 @@ def progress(lease: Lease) -> str:
 # what is trained
 
 
+@functools.cache
 def asked(*words: str) -> dict[str, tuple[str, float, int]]:
     """The cells of a sweep as a GPU trains them, by key: method, density and seed, in their order."""
     found = {}
