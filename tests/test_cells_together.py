@@ -23,8 +23,10 @@ from pruneexp.training.step import Step
 from pruneexp.training.train import Trained, Trainee, train_together
 from pruneexp.trials import prepared
 from tests.command import SMALL, Outcome, in_process
+from tests.test_structured_cells import MODEL
 
-SWEEP = (*SMALL, "seed=0", "scorer=magnitude", "masker=greedy", "densities=[1.0,0.2,0.1]")
+VGG = (*SMALL, "seed=0", "scorer=magnitude", "masker=greedy", "densities=[1.0,0.2,0.1]")
+SWEEP = (*VGG, *MODEL)
 Command = Callable[..., Outcome]
 
 
@@ -55,7 +57,7 @@ UNLIKE = {"seconds", "peak_memory_bytes", "command", "config", "digest", "notes"
 
 def test_the_records_are_those_of_single_runs(tmp_path: Path, run: Command, groups: list[int]) -> None:
     """Bit for bit, across jobs of other maskers and seeds."""
-    sweep = (*SWEEP, "seed=0,1", "masker=greedy,sparsify", "recipe.epochs=2", "logger=csv")
+    sweep = (*VGG, "seed=0,1", "masker=greedy,sparsify", "recipe.epochs=2", "logger=csv")
     assert run(*sweep, "results_dir=alone").code == 0
     assert groups == [1] * 10
     outcome = run(*sweep, "results_dir=together", "trainer.members=4")
@@ -317,7 +319,7 @@ def test_a_branch_that_diverges_leaves_the_others_alone(
             self.parameters["fc.weight"].data.fill_(torch.nan)
 
     monkeypatch.setattr(Step, "settle", settle)
-    sweep = (*SWEEP, "recipe.epochs=4", "recipe.milestones=[1]", "seed=0,1")
+    sweep = (*VGG, "recipe.epochs=4", "recipe.milestones=[1]", "seed=0,1")
     assert run(*sweep, "results_dir=together", "trainer.members=6").code == 0
     assert run(*sweep, "results_dir=alone").code == 0
     assert groups == [6, *[1] * 6]

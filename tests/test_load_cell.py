@@ -31,7 +31,7 @@ from tests.command import SMALL, in_process
 from tests.network.test_exported import EVIL, forged
 from tests.test_structured_cells import accuracy_of
 
-BASE = (*SMALL, "recipe.epochs=4", "seed=0", "trainer.accelerator=cpu", "figures=[]")
+BASE = (*SMALL, "recipe.epochs=2", "seed=0", "trainer.accelerator=cpu", "figures=[]")
 PRUNED = (*BASE, "masker=greedy", "densities=[0.2]")
 TINY = ("model=vgg_small", "model._target_=tests.test_structured_cells.tiny")
 OWN = """

@@ -1,5 +1,6 @@
 """Input-output paths against their enumeration, one path after another."""
 
+import functools
 import itertools
 
 import networkx as nx
@@ -13,7 +14,7 @@ from pruneexp.graphs.paths import effective, reach
 from pruneexp.models.resnet import ResNet
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
-from pruneexp.network.wiring import wiring_of
+from pruneexp.network.wiring import Wiring, wiring_of
 from tests.properties import PROPERTY
 
 Node = tuple[str, int]
@@ -54,6 +55,12 @@ RESNET = (
 )
 NETWORKS = {"chain": (chain, *CHAIN), "resnet": (resnet, *RESNET)}
 WIDTHS = {"chain": {"in": 2, "a": 3, "b": 2, "c": 2, "out": 2}, "resnet": {"s": 2, "e0": 2, "e1": 2, "in": 2, "out": 2}}
+
+
+@functools.cache
+def wiring(kind: str) -> Wiring:
+    """Of one of them, traced once."""
+    return wiring_of(NETWORKS[kind][0]())
 
 
 def random_masks(kind: str, seed: int, density: float) -> Masks:
@@ -98,7 +105,7 @@ def enumerated(kind: str, masks: Masks) -> Masks:
 def test_a_weight_counts_if_a_path_goes_through_it(kind: str, seed: int, density: float) -> None:
     masks = random_masks(kind, seed, density)
     before = {name: mask.clone() for name, mask in masks.items()}
-    got = effective(masks, wiring_of(NETWORKS[kind][0]()))
+    got = effective(masks, wiring(kind))
     want = enumerated(kind, masks)
     assert list(got) == list(masks)
     assert all(torch.equal(got[name], want[name]) for name in masks)
@@ -117,9 +124,8 @@ def test_the_enumeration_meets_networks_with_and_without_paths() -> None:
 @pytest.mark.parametrize("kind", NETWORKS)
 def test_every_weight_of_the_whole_network_counts(kind: str) -> None:
     masks = random_masks(kind, 0, 2.0)
-    wiring = wiring_of(NETWORKS[kind][0]())
-    assert all(bool(mask.all()) for mask in effective(masks, wiring).values())
-    forward, backward = reach(masks, wiring)
+    assert all(bool(mask.all()) for mask in effective(masks, wiring(kind)).values())
+    forward, backward = reach(masks, wiring(kind))
     assert forward.all()
     assert backward.all()
 
@@ -127,9 +133,8 @@ def test_every_weight_of_the_whole_network_counts(kind: str) -> None:
 def test_an_empty_layer_leaves_nothing_on_a_path() -> None:
     masks = random_masks("chain", 0, 2.0)
     masks["3.weight"].zero_()
-    wiring = wiring_of(chain())
-    assert not any(bool(mask.any()) for mask in effective(masks, wiring).values())
-    forward, backward = reach(masks, wiring)
+    assert not any(bool(mask.any()) for mask in effective(masks, wiring("chain")).values())
+    forward, backward = reach(masks, wiring("chain"))
     assert int(forward.sum()) == 2 + 3  # input and first layer; ends that no kept weight leads to are not reached
     assert int(backward.sum()) == 2 + 2 + 2
 
@@ -137,10 +142,10 @@ def test_an_empty_layer_leaves_nothing_on_a_path() -> None:
 def test_an_identity_skip_carries_what_its_block_has_lost() -> None:
     masks = random_masks("resnet", 0, 2.0)
     masks["blocks.0.conv2.weight"].zero_()
-    got = effective(masks, wiring_of(resnet()))
+    got = effective(masks, wiring("resnet"))
     assert not got["blocks.0.conv1.weight"].any()
     assert all(bool(mask.all()) for name, mask in got.items() if not name.startswith("blocks.0"))
     # around a convolution there is no such way
     masks["blocks.2.shortcut.0.weight"].zero_()
     masks["blocks.2.conv1.weight"].zero_()
-    assert not any(bool(mask.any()) for mask in effective(masks, wiring_of(resnet())).values())
+    assert not any(bool(mask.any()) for mask in effective(masks, wiring("resnet")).values())

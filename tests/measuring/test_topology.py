@@ -9,9 +9,10 @@ import pytest
 
 from pruneexp.topology import METRICS
 from tests.command import SMALL, Outcome, in_process
+from tests.test_structured_cells import MODEL
 
 Command = Callable[..., Outcome]
-FEW = (*SMALL, "seed=0", "scorer=magnitude", "model=vgg_small", "masker=greedy", "densities=[0.1]")
+FEW = (*SMALL, "seed=0", "scorer=magnitude", *MODEL, "masker=greedy", "densities=[0.2]")
 
 
 @pytest.fixture

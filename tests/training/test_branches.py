@@ -16,7 +16,7 @@ import torch
 from torch import nn
 
 from pruneexp.data.resident import Resident
-from pruneexp.models.vgg import vgg_small
+from pruneexp.models.vgg import VGG, M
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
 from pruneexp.recipe import Recipe
@@ -58,7 +58,7 @@ class Member:
     ill: float = math.inf
 
     def network(self) -> nn.Module:
-        network = vgg_small(4, SHAPE)
+        network = VGG([8, M, 12], 4, SHAPE[0])
         initialise(network, "kaiming_normal", stream(self.seed, "initialisation"))
         steps = itertools.count()
         network.register_forward_hook(

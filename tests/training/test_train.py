@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from pruneexp.data.resident import Resident
 from pruneexp.models.resnet import resnet_cifar
-from pruneexp.models.vgg import vgg_small
+from pruneexp.models.vgg import VGG, M
 from pruneexp.network.initialise import initialise
 from pruneexp.network.masks import Masks
 from pruneexp.network.prunable import prunable
@@ -26,7 +26,7 @@ RECIPE = Recipe(epochs=3, batch_size=16, lr=0.05, weight_decay=5e-3, milestones=
 
 
 def small() -> nn.Module:
-    network = vgg_small(4, (3, 16, 16))
+    network = VGG([12, M, 24], 4)
     initialise(network, "kaiming_normal", stream(0, "initialisation"))
     return network
 
