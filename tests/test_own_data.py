@@ -84,7 +84,7 @@ def test_a_sweep_over_two_roots_goes_on_with_each(run: Run, tmp_path: Path) -> N
         images = random.integers(0, 256, (24, 1, 8, 8), dtype=np.uint8)
         arrays: Arrays = dict(zip(FILES, (images, labels, images[:8], labels[:8]), strict=True))
         np.savez(tmp_path / f"{root}.npz", allow_pickle=False, **arrays)
-    words = [*SMALL, "dataset=arrays", "dataset.root=first.npz,second.npz", "model=conv6", "masker=greedy", "seed=0"]
+    words = [*SMALL, "dataset=arrays", "dataset.root=first.npz,second.npz", "masker=greedy", "seed=0"]
     for densities in ("[0.5]", "[0.5,0.4]"):
         done = run(*words, f"densities={densities}")
         assert done.code == 0, done.err

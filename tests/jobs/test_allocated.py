@@ -1,5 +1,7 @@
 """Ways to say how many weights each layer keeps: one cell has one key, and two things said at once are refused."""
 
+import functools
+
 import pytest
 
 from pruneexp.cell import Cell, spoken
@@ -10,6 +12,7 @@ from pruneexp.sweep import expand
 from tests.command import SMALL
 
 
+@functools.cache
 def cell(*words: str) -> Cell:
     (slot,) = expand([*SMALL, "scorer=magnitude", "seed=0", "densities=[0.5]", *words]).slots
     return slot.cell

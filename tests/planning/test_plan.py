@@ -1,5 +1,6 @@
 """What a plan says: sizes, times of recorded cells and timed ones, in words."""
 
+import functools
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ QUICK = {"0.8": "25 min", "0.5": "40 min", "0.2": "1.7 hours"}  # of a cell
 SLOW = {"0.8": "1.2 hours", "0.5": "1.5 hours", "0.2": "2.5 hours"}  # the same after 50 minutes
 
 
+@functools.cache
 def grid_in(folder: Path, *words: str) -> Grid:
     return expand([*DIGITS, f"results_dir={folder / 'runs'}", *words])
 
