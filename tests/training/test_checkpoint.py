@@ -296,7 +296,7 @@ def test_a_signal_to_a_training_on_two_devices(tmp_path: Path, epoch: int) -> No
 
 ARGUMENTS = (
     "recipe=smoke", "recipe.epochs=12", "recipe.train_images=128", "seed=0", "masker=greedy", "densities=[1.0]", "logger=none",
-    "trainer.threads=1", "figure=[]",
+    "trainer.threads=1",
 )  # fmt: skip
 
 
