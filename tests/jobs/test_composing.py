@@ -90,6 +90,11 @@ def outcome(compose: Callable[[], Composed | DictConfig]) -> tuple[Any, ...] | s
         ("masker=nope", "++recipe.lr=3"),
         ("++recipe.lr.z=3",),
         ("densities.0=3",),
+        ("masker=erk", "plan.time=false"),
+        ("plan.times=false",),
+        ("plan.time.z=3", "seed=3"),
+        ("plan=false", "plan.time=false"),
+        ("seed.z=3",),
     ],
 )  # fmt: skip
 def test_options_that_are_set_afterwards_are_as_hydra_sets_them(words: tuple[str, ...]) -> None:
@@ -101,8 +106,10 @@ def test_of_one_choice_of_files_hydra_composes_once(monkeypatch: pytest.MonkeyPa
     asked = mock.Mock(wraps=composing._compose)
     monkeypatch.setattr(composing, "_compose", asked)
     with hydra(Source()):
-        found = [composed("config", ["masker=erk", f"seed={seed}", "++recipe.lr=0.5"]).config for seed in (1, 2)]
+        options = ["++recipe.lr=0.5", "plan.time=false"]
+        found = [composed("config", ["masker=erk", f"seed={seed}", *options]).config for seed in (1, 2)]
     assert [(one.seed, one.recipe.lr, one.masker.name) for one in found] == [(1, 0.5, "erk"), (2, 0.5, "erk")]
+    assert [one.plan.time for one in found] == [False, False]
     assert asked.call_count == 1
 
 
