@@ -125,7 +125,6 @@ def test_an_accuracy_that_comes_of_the_allocation(asked: list[Grid], tmp_path: P
     assert told["command"] == "python -m pruneexp.studies.which_or_how_many"
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_an_accuracy_that_comes_of_the_choice_and_goes_with_a_measure(asked: list[Grid], tmp_path: Path) -> None:
     fill(asked, tmp_path / "runs", by_choice)
     pages = run(tmp_path)
@@ -137,7 +136,6 @@ def test_an_accuracy_that_comes_of_the_choice_and_goes_with_a_measure(asked: lis
     assert "correlation, not cause" in pages["beyond"]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_an_interaction_of_one_combination_is_told_from_one_of_many(asked: list[Grid], tmp_path: Path) -> None:
     def one(allocation: str, choice: str, seed: int) -> dict[str, Any]:
         cell = by_choice(allocation, choice, seed)
@@ -163,7 +161,6 @@ def test_an_interaction_of_one_combination_is_told_from_one_of_many(asked: list[
     assert "it is not of that one alone." in run(tmp_path / "others")["variance"]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_which_choices_differ(asked: list[Grid], tmp_path: Path) -> None:
     fill(asked, tmp_path / "runs", by_choice)
     run(tmp_path)
@@ -175,7 +172,6 @@ def test_which_choices_differ(asked: list[Grid], tmp_path: Path) -> None:
     assert "Tukey's honestly significant difference" in page
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_missing_cells_are_named_and_the_rest_is_analysed(asked: list[Grid], tmp_path: Path) -> None:
     def partly(allocation: str, choice: str, seed: int) -> dict[str, Any] | None:
         if (allocation, choice) == ("like_snip", "sparsify magnitude") and seed > 0:
@@ -199,7 +195,6 @@ def test_missing_cells_are_named_and_the_rest_is_analysed(asked: list[Grid], tmp
     assert ", n = 2 " in pages["means"]
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_cells_near_chance_are_left_out_once_and_said_to_be(asked: list[Grid], tmp_path: Path) -> None:
     def low(allocation: str, choice: str, seed: int) -> dict[str, Any]:
         guessing = allocation == "erk" and choice == "random"
@@ -222,7 +217,6 @@ def test_cells_near_chance_are_left_out_once_and_said_to_be(asked: list[Grid], t
     ],
     ids=["one seed", "one allocation", "none"],
 )
-@pytest.mark.usefixtures("svg_alone")
 def test_what_cannot_be_analysed_is_refused_in_a_sentence(
     asked: list[Grid], tmp_path: Path, keep: Callable[..., bool], why: str
 ) -> None:
@@ -260,7 +254,6 @@ def test_two_cells_of_one_allocation_and_choice_are_told(tmp_path: Path) -> None
         study.main([*words, "--report-dir", str(tmp_path)])
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_accuracies_of_two_precisions_are_not_compared(asked: list[Grid], tmp_path: Path) -> None:
     fill(asked, tmp_path / "runs", by_allocation, "bf16")
     assert "(laenen_cifar_5, bf16)" in run(tmp_path)["variance"]
@@ -276,7 +269,6 @@ def test_accuracies_of_two_precisions_are_not_compared(asked: list[Grid], tmp_pa
         study.main(["trainer.precision=float32", *words])
 
 
-@pytest.mark.usefixtures("svg_alone")
 def test_records_that_a_report_has_left_are_read_too(asked: list[Grid], tmp_path: Path) -> None:
     fill(asked, tmp_path / "elsewhere", by_allocation)
     records = Store(tmp_path / "elsewhere")
