@@ -12,6 +12,7 @@ from pruneexp.errors import UserError, first_line
 from pruneexp.network.outputs import logits
 
 IGNORED = -100  # the label that cross_entropy leaves out
+NO_DERIVATIVE = "the network's output has no derivative in any weight: its forward runs under torch.no_grad() or detaches what it returns."
 
 
 def outputs(
@@ -81,7 +82,20 @@ def gradients(
         UserError: it depends on none by a derivative.
     """
     if not value.requires_grad:
-        raise UserError(
-            "the network's output has no derivative in any weight: its forward runs under torch.no_grad() or detaches what it returns."
-        )
+        raise UserError(NO_DERIVATIVE)
     return torch.autograd.grad(value, weights, create_graph=create_graph, materialize_grads=True)
+
+
+def gradients_along(
+    slopes: Sequence[torch.Tensor], weights: Sequence[torch.Tensor], vector: Sequence[torch.Tensor]
+) -> tuple[torch.Tensor, ...]:
+    """d <slopes, vector> / d w of each weight: the Hessian times the vector where the slopes are gradients, with the graph of their own.
+
+    Raises:
+        UserError: the slopes depend on no weight by a derivative.
+    """
+    pairs = [(slope, part) for slope, part in zip(slopes, vector, strict=True) if slope.requires_grad]
+    if not pairs:
+        raise UserError(NO_DERIVATIVE)
+    some, along = zip(*pairs, strict=True)
+    return torch.autograd.grad(some, weights, along, materialize_grads=True)

@@ -1,5 +1,6 @@
 """GraSP: gradient signal preservation, w * Hg."""
 
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 import torch
@@ -9,7 +10,8 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable, prunable_layers
-from pruneexp.scorers.derivatives import cross_entropy, gradients, outputs
+from pruneexp.scorers.convolution import Winograd
+from pruneexp.scorers.derivatives import cross_entropy, gradients, gradients_along, outputs
 from pruneexp.scorers.float64 import BatchNorm, drawn_anew, in_float64
 
 
@@ -60,18 +62,20 @@ def grasp(
 
     def gradient(part: tuple[torch.Tensor, torch.Tensor], create_graph: bool) -> tuple[torch.Tensor, ...]:
         """This part's share of g."""
-        loss = cross_entropy(outputs(double, part[0]) / temperature, part[1], reduction="sum")
+        with Winograd():
+            loss = cross_entropy(outputs(double, part[0]) / temperature, part[1], reduction="sum")
         return gradients(loss / (len(part[0]) if halves else len(images)), wanted, create_graph)
 
-    total = [torch.zeros_like(weight) for weight in wanted]
-    for part in chunks:
-        for sum_, share in zip(total, gradient(part, create_graph=False), strict=True):
-            sum_ += share
-    scores = {name: torch.zeros_like(weight) for name, weight in weights.items()}
-    for part in chunks:
-        product = torch.stack(
-            [(g * t).sum() for g, t in zip(gradient(part, create_graph=True), total, strict=True)]
-        ).sum()
-        for (name, weight), hg in zip(weights.items(), gradients(product, wanted), strict=True):
-            scores[name] += weight.detach() * hg
-    return scores
+    single = len(chunks) == 1  # whose gradient is g, so that one graph serves for both derivatives
+    g = _summed(gradient(part, create_graph=single) for part in chunks)
+    vector = [slope.detach() for slope in g]
+    hg = _summed(gradients_along(g if single else gradient(part, True), wanted, vector) for part in chunks)
+    return {name: weight.detach() * value for (name, weight), value in zip(weights.items(), hg, strict=True)}
+
+
+def _summed(several: Iterable[Sequence[torch.Tensor]]) -> Sequence[torch.Tensor]:
+    """Of one it is what was given."""
+    total: Sequence[torch.Tensor] = ()
+    for shares in several:
+        total = [sum_ + share for sum_, share in zip(total, shares, strict=True)] if total else shares
+    return total

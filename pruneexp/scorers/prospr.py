@@ -10,7 +10,8 @@ from pruneexp.components.options import component
 from pruneexp.components.values import Count, Positive
 from pruneexp.data.batches import Batches
 from pruneexp.network.prunable import prunable
-from pruneexp.scorers.derivatives import cross_entropy, gradients, outputs
+from pruneexp.scorers.convolution import Winograd
+from pruneexp.scorers.derivatives import cross_entropy, gradients, gradients_along, outputs
 from pruneexp.scorers.float64 import BatchNorm, in_float64
 
 Tensors = dict[str, torch.Tensor]
@@ -57,15 +58,16 @@ def prospr(
     def gradient(part: int, at: Tensors, create_graph: bool = False) -> Tensors:
         """The gradient of a batch's loss."""
         rows = slice(part * samples, (part + 1) * samples)
-        loss = cross_entropy(outputs(double, images[rows], at), labels[rows])
+        with Winograd():
+            loss = cross_entropy(outputs(double, images[rows], at), labels[rows])
         return dict(zip(at, gradients(loss, list(at.values()), create_graph), strict=True))
 
     def hessian_times(vector: Tensors, part: int, at: Tensors) -> Tensors:
         """The Hessian of a batch's loss times a vector; the graph is gone when it returns."""
         slope = gradient(part, at, create_graph=True)
-        product = torch.stack([(slope[name] * value).sum() for name, value in vector.items()]).sum()
-        turned = gradients(product, list(at.values()))
-        return dict(zip(at, turned, strict=True))
+        return dict(
+            zip(at, gradients_along(list(slope.values()), list(at.values()), list(vector.values())), strict=True)
+        )
 
     start = {name: value.detach().requires_grad_() for name, value in double.named_parameters()}
     thetas, velocity = [start], {name: torch.zeros_like(value) for name, value in start.items()}
@@ -74,10 +76,11 @@ def prospr(
         velocity = {name: momentum * velocity[name] + slope[name] for name in here}
         thetas.append({name: (here[name].detach() - lr * velocity[name]).requires_grad_() for name in here})
     # theta_k+1 = theta_k - lr v_k+1 and v_k+1 = momentum v_k + g_k(theta_k): dL / dtheta_k and dL / dv_k, from the last k to the first
-    by_theta, by_velocity = gradient(steps, thetas[-1]), {name: torch.zeros_like(start[name]) for name in start}
+    del velocity
+    by_theta, by_velocity = gradient(steps, thetas.pop()), {name: torch.zeros_like(start[name]) for name in start}
     constant = steps if first_order else int(detach_first)  # of so many first steps the gradients
     for step in reversed(range(constant, steps)):
         by_velocity = {name: momentum * by_velocity[name] - lr * value for name, value in by_theta.items()}
-        turned = hessian_times(by_velocity, step, thetas[step])
-        by_theta = {name: by_theta[name] + turned[name] for name in by_theta}
+        product = hessian_times(by_velocity, step, thetas.pop())
+        by_theta = {name: by_theta[name] + product[name] for name in by_theta}
     return {name: (by_theta[name] * start[name].detach()).abs() for name in prunable(double)}
