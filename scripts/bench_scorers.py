@@ -1,11 +1,12 @@
 """Time and memory of every scorer on ResNet-32 and VGG-16, and of GraSP and ProsPr by PyTorch's own Hessian-vector product.
 
-    python -m scripts.bench_scorers [--networks resnet32 vgg16] [--scorers snip grasp ...] [--against grasp prospr] [--repeats 3]
+    python -m scripts.bench_scorers [--networks resnet32 vgg16] [--scorers snip grasp ...] [--against grasp prospr] [--repeats 2]
 
 Networks of ten classes at initialisation, random images of CIFAR's size, one scoring each with the options of conf/scorer, in a process
 of its own; `rounds` is how often a mask asks for it. Memory is the process's peak resident set less that before scoring.
-On VGG-16 those that `--against` names are scored `--repeats` times more, in turn with the plain way, a gradient and
-torch.autograd.functional.vhp over the network as it is, whose scores must be the same to 1e-9 of a layer's largest.
+On VGG-16 those that `--against` names are scored `--repeats` times more, ProsPr with one step, in turn with the plain way, a gradient
+and torch.autograd.functional.vhp over the network as it is, whose scores must be the same to 1e-9 of a layer's largest.
+The published variants of scorers, which differ in options alone, are left out unless `--scorers` names them.
 Prints tables and writes results/benchmarks/scorers.{json,md}.
 """
 
@@ -17,6 +18,7 @@ import resource
 import statistics
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -33,7 +35,7 @@ from pruneexp.models.resnet import resnet_cifar
 from pruneexp.models.vgg import vgg
 from pruneexp.network.initialise import initialise
 from pruneexp.network.prunable import prunable
-from pruneexp.pruning.method import Scorer, Scores
+from pruneexp.pruning.method import Scores
 from pruneexp.pruning.scoring import score
 from pruneexp.records.provenance import git_commit
 from pruneexp.scorers.float64 import in_float64
@@ -62,9 +64,9 @@ def plain_grasp(model: nn.Module, batches: Batches, generator: torch.Generator) 
     return {name: value * part for name, value, part in zip(names, values, hg, strict=True)}
 
 
-def plain_prospr(model: nn.Module, batches: Batches, generator: torch.Generator) -> Scores:
-    """`prospr` with its defaults, one product with a Hessian for each of three steps."""
-    steps, samples, lr, momentum = 3, 128, 0.5, 0.9
+def plain_prospr(model: nn.Module, batches: Batches, generator: torch.Generator, steps: int = 3) -> Scores:
+    """`prospr` with its defaults, one product with a Hessian for each step."""
+    samples, lr, momentum = 128, 0.5, 0.9
     images, labels = batches.samples((steps + 1) * samples)
     double = in_float64(model, "train")
     names = [name for name, _ in double.named_parameters()]
@@ -86,7 +88,8 @@ def plain_prospr(model: nn.Module, batches: Batches, generator: torch.Generator)
     return {name: scores[name] for name in prunable(double)}
 
 
-PLAIN: dict[str, Scorer] = {"grasp": plain_grasp, "prospr": plain_prospr}
+PLAIN: dict[str, Callable[..., Scores]] = {"grasp": plain_grasp, "prospr": plain_prospr}
+FEWER: dict[str, dict[str, Any]] = {"prospr": {"steps": 1}}  # whose product with a Hessian is as each step's
 
 
 def _loss(
@@ -109,14 +112,14 @@ def _gradient(loss: Callable[..., torch.Tensor], values: Vector) -> Vector:
     return found
 
 
-def bench(network: str, name: str, threads: int, plain: bool = False) -> tuple[dict[str, Any], Scores]:
+def bench(network: str, name: str, threads: int, plain: bool, options: dict[str, Any]) -> tuple[dict[str, Any], Scores]:
     """One scoring of one network, and the scores."""
     torch.set_num_threads(threads)
     model = NETWORKS[network]()
     initialise(model, "kaiming_normal", stream(0, "initialisation"))
     images = torch.randn(1000, *SHAPE, generator=stream(0, "images"))
     batches = Batches(images, torch.arange(1000) % 10, SHAPE)
-    scorer = PLAIN[name] if plain else named("scorer", name).make()
+    scorer = partial(PLAIN[name], **options) if plain else named("scorer", name).make(**options)
     rounds = OmegaConf.select(OmegaConf.load(conf_dir() / "scorer" / f"{name}.yaml"), "rounds", default=1)
     device = "cuda" if torch.cuda.is_available() else "cpu"
     model = model.to(device)
@@ -132,10 +135,10 @@ def bench(network: str, name: str, threads: int, plain: bool = False) -> tuple[d
     }, {weight: value.cpu() for weight, value in scores.items()}  # fmt: skip
 
 
-def apart(network: str, name: str, threads: int, plain: bool = False) -> tuple[dict[str, Any], Scores]:
+def apart(network: str, name: str, threads: int, plain: bool = False, **options: Any) -> tuple[dict[str, Any], Scores]:
     """`bench` in a process of its own."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
-        return pool.apply(bench, (network, name, threads, plain))
+        return pool.apply(bench, (network, name, threads, plain, options))
 
 
 def against(name: str, threads: int, repeats: int) -> list[dict[str, Any]]:
@@ -146,7 +149,9 @@ def against(name: str, threads: int, repeats: int) -> list[dict[str, Any]]:
     """
     pairs = []
     for _ in range(repeats):
-        (ours, scores), (plain, plainly) = apart(AGAINST, name, threads), apart(AGAINST, name, threads, plain=True)
+        (ours, scores), (plain, plainly) = (
+            apart(AGAINST, name, threads, plain, **FEWER.get(name, {})) for plain in (False, True)
+        )
         for weight, value in plainly.items():
             difference = float((scores[weight] - value).abs().max() / value.abs().max())
             assert difference < 1e-9, f"{name}'s scores of {weight} differ by {difference:.1e} of the largest."
@@ -172,11 +177,12 @@ def _peak() -> int:
 
 def main() -> None:
     names = sorted(path.stem for path in (conf_dir() / "scorer").glob("*.yaml"))
+    few = [name for name in names if not name.endswith("_published")]
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--networks", nargs="+", choices=list(NETWORKS), default=list(NETWORKS))
-    parser.add_argument("--scorers", nargs="+", choices=names, default=names)
+    parser.add_argument("--scorers", nargs="+", choices=names, default=few)
     parser.add_argument("--against", nargs="*", choices=list(PLAIN), default=list(PLAIN))
-    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--repeats", type=int, default=2)
     arguments = parser.parse_args()
     threads = torch.get_num_threads()
     rows = []
@@ -194,7 +200,8 @@ def main() -> None:
     files.write(
         OUT / "scorers.md",
         f"<!-- {made} -->\n{shown}\n\nSeconds and memory of one scoring; rounds multiply the seconds.\n\n{beside}\n\n"
-        f"{arguments.repeats} scorings in turn with the plain way, a gradient and torch.autograd.functional.vhp over the network as it is;"
+        f"{arguments.repeats} scorings in turn with the plain way (ProsPr's with one step), a gradient and"
+        " torch.autograd.functional.vhp over the network as it is;"
         " share: the one's part of the other in one pair.\n",
     )
     print(shown, beside, sep="\n\n")
