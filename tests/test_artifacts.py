@@ -233,12 +233,11 @@ def test_scores_are_made_once_for_all_maskers_and_densities(
         assert took > 0
     # scores turned round are others; so are those of the trained network
     asked.clear()
-    one = (*sweep, "results_dir=shared", "densities=[0.2]")
-    run(*one, "treatment=invert")
+    run(*sweep, "results_dir=shared", "treatment=invert")
     assert asked == [0, 1]
-    run(*one, "treatment=shuffle")
+    run(*sweep, "results_dir=shared", "treatment=shuffle")
     assert asked == [0, 1]
-    run(*one, "when=trained")
+    run(*sweep, "results_dir=shared", "when=trained")
     assert asked == [0, 1, 0, 1]
 
 

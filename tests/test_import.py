@@ -13,33 +13,19 @@ ROOT = Path(pruneexp.__file__).resolve().parent.parent
 
 
 HEAVY = {"torch", "torchvision", "lightning", "numpy", "scipy", "pandas", "hydra", "wandb", "matplotlib"}
-EACH = {  # what a process does that has imported pruneexp, and before the last two torch after it
-    "graphs": "import sys; pruneexp.graphs.lambda2([[1.0]]); print('lightning' in sys.modules)",
-    "torchvision": "import torchvision.ops, timm; print('imported')",
-    "worker": "import pruneexp.running; print('imported')",
-    "prepared": "from pruneexp.system.torchvision_compat import prepare; prepare(); prepare(); import torchvision.ops; print('imported')",
-}
-ONCE = f"""
-import os, sys, pruneexp
-print(sorted({HEAVY} & set(sys.modules)), flush=True)
-for name, code in {EACH}.items():
-    if name == "worker":
-        import torch
-    print(name, end=" ", flush=True)
-    if (child := os.fork()) == 0:
-        exec(code)
-        sys.stdout.flush()
-        os._exit(0)
-    os.waitpid(child, 0)
-"""
 
 
-@pytest.fixture(scope="module")
-def said() -> dict[str, str]:
-    """What a new process says, and what its forks do: torch, of which most of an import is, is imported twice."""
-    done = subprocess.run([sys.executable, "-c", ONCE], cwd=ROOT, capture_output=True, text=True, check=True)
-    first, *others = done.stdout.splitlines()
-    return {"alone": first} | {name: rest for name, _, rest in (line.partition(" ") for line in others)}
+def python(code: str) -> str:
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout.strip()
+
+
+def test_importing_the_package_imports_nothing_heavy() -> None:
+    code = (
+        f"import sys, pruneexp; print(sorted({HEAVY} & set(sys.modules)))\n"
+        "pruneexp.graphs.lambda2([[1.0]]); print('lightning' in sys.modules)"
+    )
+    assert python(code).splitlines() == ["[]", "False"]
 
 
 @pytest.mark.parametrize("words", [["mode=plan", "plan.time=false"], ["mode=status"]])
@@ -54,27 +40,19 @@ def test_what_trains_and_draws_nothing_imports_neither(tmp_path: Path, words: li
         "heavy = {'lightning', 'torchvision', 'pandas', 'matplotlib', 'wandb', 'sympy', 'torch._dynamo'}\n"
         "print(sorted(heavy & set(sys.modules)))"
     )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
+    assert python(code) == "[]"
 
 
-def test_importing_the_package_imports_nothing_heavy(said: dict[str, str]) -> None:
-    assert said["alone"] == "[]"
-
-
-def test_graphs_come_without_lightning(said: dict[str, str]) -> None:
-    assert said["graphs"] == "False"
-
-
-def test_a_worker_process_can_import_the_experiment_first(said: dict[str, str]) -> None:
+def test_a_worker_process_can_import_the_experiment_first() -> None:
     """Beside a CPU torch torchvision has to be prepared before lightning is imported."""
-    assert said["worker"] == "imported"
+    assert python("import pruneexp.running; print('imported')") == "imported"
 
 
-@pytest.mark.parametrize("how", ["torchvision", "prepared"])
-def test_torchvision_is_importable_beside_a_cpu_torch(said: dict[str, str], how: str) -> None:
+def test_torchvision_is_importable_beside_a_cpu_torch() -> None:
     """And what imports it, such as timm."""
-    assert said[how] == "imported"
+    assert python("import pruneexp, torchvision.ops, timm; print('imported')") == "imported"
+    asked = "from pruneexp.system.torchvision_compat import prepare; prepare(); prepare()"
+    assert python(f"{asked}; import torchvision.ops; print('imported')") == "imported"
 
 
 @pytest.mark.parametrize("name", pruneexp.__all__)

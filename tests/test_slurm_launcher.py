@@ -422,7 +422,7 @@ def test_a_job_on_this_machine_ends_with_who_waits_and_leaves_its_state(
 ) -> None:
     """Also where who waits is killed outright; Ctrl-C goes to the terminal's whole group of processes."""
     words = [*SMALL, "recipe.epochs=2000", "seed=0", "densities=[0.1]", "masker=greedy", "launcher=slurm_local"]
-    words += ["trainer.checkpoint_seconds=2"]
+    words += ["trainer.checkpoint_seconds=3"]
     folder, texts = tmp_path / "folder", tmp_path / "texts"
     folder.mkdir()
     texts.mkdir()
@@ -432,7 +432,7 @@ def test_a_job_on_this_machine_ends_with_who_waits_and_leaves_its_state(
         assert time.monotonic() < end
         time.sleep(0.05)
     left[0].unlink()  # what is left then is of the end
-    time.sleep(1)  # an epoch takes a small part of it, on a busy machine too, and the next checkpoint comes later
+    time.sleep(2)  # an epoch takes a small part of it, on a busy machine too, and the next checkpoint comes later
     os.killpg(process, how)
     assert ended(process, texts, limit=30).code == (-how if how == signal.SIGKILL else 128 + how)
     assert gone(folder)

@@ -60,7 +60,7 @@ def layer_leverages(layers: Sequence[Layer], scope: Scope, join: Join, skip: Ski
         for layer in layers
     ]
     for layer, score in zip(layers, scores, strict=True):
-        if float(score.amin()) < 0:
+        if bool((score < 0).any()):
             raise UserError(
                 f"leverages need non-negative scores, and {layer.name} has negative ones: use masker=greedy or greedy_global."
             )

@@ -77,7 +77,7 @@ def sparsify(
     p, chosen = [], []
     for part, wanted in zip(parts, [count] if counts is None else counts.tolist(), strict=True):
         some, found = layers[part], Notes()
-        theirs = [leverages.pop(0) for _ in some]
+        theirs = [leverages.pop(0) for _ in some]  # the next ones: let go of when the draw needs the room
         flat = edge_weights(some, theirs, wanted, found, scope)
         p.append(inclusion_probabilities(flat, wanted))
         if sampling == "paper" and not found["filled"]:  # else all positive scores are certain, and the rest is uniform
@@ -85,7 +85,7 @@ def sparsify(
         elif guarantee == "tree":
             chosen.append(draw_with_trees(some, theirs, p[-1], wanted, rng, found))
         else:
-            del flat, theirs  # as large as the layers' weights in float64, each: the draw needs the room
+            del flat, theirs  # each as large as the layers' weights in float64
             chosen.append(systematic(p[-1], rng))
         for name, number in found.items():
             notes[name] += number

@@ -7,8 +7,8 @@ from typing import NamedTuple
 import numpy as np
 
 from pruneexp.topology.convolution import Convolutions
-from pruneexp.topology.encoding import Graph, Link
-from pruneexp.topology.strips import Shape, Strips
+from pruneexp.topology.encoding import Graph, Link, Shape
+from pruneexp.topology.strips import Strips
 
 
 class Placed(NamedTuple):

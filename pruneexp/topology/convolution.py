@@ -6,9 +6,7 @@ from math import prod
 import numpy as np
 import torch
 
-from pruneexp.topology.encoding import Link
-
-Shape = tuple[int, int, int]
+from pruneexp.topology.encoding import Link, Shape
 
 
 class Convolutions:

@@ -134,14 +134,13 @@ def _fill(neighbours, cursor, offset, channels, w, offset2, channels2, w2, start
 
 @numba.njit(cache=True)
 def _sort(start, neighbours):  # type: ignore[no-untyped-def]
-    """Insertion sort of each list: they come nearly sorted, a kernel's entries in turn."""
+    """Each list, where it is not sorted yet: behind a convolution it is."""
     for u in range(len(start) - 1):
-        for k in range(start[u] + 1, start[u + 1]):
-            value, at = neighbours[k], k
-            while at > start[u] and neighbours[at - 1] > value:
-                neighbours[at] = neighbours[at - 1]
-                at -= 1
-            neighbours[at] = value
+        row = neighbours[start[u] : start[u + 1]]
+        for k in range(1, len(row)):
+            if row[k - 1] > row[k]:
+                row.sort()
+                break
 
 
 @numba.njit(cache=True)

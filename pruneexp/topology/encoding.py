@@ -5,6 +5,7 @@ from functools import cached_property
 
 import numpy as np
 
+Shape = tuple[int, int, int]  # channels, height, width
 Relation = np.ndarray  # int64 [n, 3]: (source position, kernel index, target position) along one axis
 
 

@@ -17,7 +17,12 @@ Pair = tuple[float, np.ndarray]  # an eigenvalue and its unit vector
 
 
 def largest(
-    multiply: Product, start: np.ndarray, tolerance: float, found: Sequence[Pair] = (), magnitude: bool = False
+    multiply: Product,
+    start: np.ndarray,
+    tolerance: float,
+    found: Sequence[Pair] = (),
+    magnitude: bool = False,
+    squares: bool = False,
 ) -> Pair:
     """The largest eigenvalue of M on the vectors orthogonal to those found, and its unit vector x.
 
@@ -33,6 +38,8 @@ def largest(
         tolerance: of ||M x - lambda x||, over the largest of |lambda| and the eigenvalues found.
         found: eigenvalues and their unit vectors.
         magnitude: the eigenvalue of largest magnitude, of either sign.
+        squares: M is B^T B, and the tolerance is of the singular value's pair of vectors, over the largest singular value: a residual r
+            of lambda's vector is one of r / sqrt(2 lambda) there.
 
     Raises:
         UserError: no convergence.
@@ -59,7 +66,10 @@ def largest(
         ended = norm <= 1e-14 * max(scale, abs(alpha[-1]), beta[-1]) or k == len(v)
         if ended or k % CHECKED == 0:
             value, weights = _extreme(np.array(alpha), np.array(beta[1:]), magnitude)
-            if ended or norm * abs(weights[-1]) <= tolerance * max(scale, abs(value)):
+            largest_one = max(scale, abs(value))
+            if ended or norm * abs(weights[-1]) <= tolerance * (
+                (largest_one * abs(value)) ** 0.5 if squares else largest_one
+            ):
                 break
         beta.append(norm)
         w /= norm
@@ -71,13 +81,15 @@ def largest(
         x += weight * one
     v, old = later
     for k in range(len(kept), len(weights)):
-        w = apart(multiply(v)) - alpha[k - 1] * v - beta[k - 1] * old
-        v, old = w / beta[k], v
+        w = apart(multiply(v))
+        _rest(w, v, old, beta[k - 1])
+        w /= beta[k]
+        v, old = w, v
         x += weights[k] * v
     return value, x / np.linalg.norm(x)
 
 
-@numba.njit(cache=True, fastmath=True)
+@numba.njit(cache=True, fastmath={"reassoc", "contract"})
 def _rest(w, v, old, beta):  # type: ignore[no-untyped-def]
     """alpha = v . w; w becomes w - alpha v - beta old; and its norm."""
     alpha = 0.0

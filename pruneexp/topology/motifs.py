@@ -67,6 +67,7 @@ def _walks(start, neighbours):  # type: ignore[no-untyped-def]
 
 @numba.njit(cache=True)
 def _local(start, neighbours, nodes):  # type: ignore[no-untyped-def]
+    """As `shares`: from a node the walks of two edges to all others, each pair from both its ends."""
     n = len(start) - 1
     common = np.zeros(n, np.int32)
     met = np.empty(n, np.int32)

@@ -95,7 +95,8 @@ def laplacian_spectrum(matrix: Adjacency, degree: np.ndarray) -> Spectrum:
         y /= np.linalg.norm(y)
         image = multiply(y)
         found = float(y @ image)
-        if np.linalg.norm(image - found * y) <= AIM * found:
+        # of a value as near as that: from one that is far away another component's vector could come out on top
+        if np.linalg.norm(image - found * y) <= AIM * found and found - value <= AIM * found:
             return _checked(multiply, [(found, y)])
         value = max(value, found)
         x = y * np.sqrt(value - degree)
@@ -127,7 +128,7 @@ def _largest(
         return matrix(whole, side=not side)
 
     for start in starts:
-        found.append(largest(lambda x: matrix(across(x), side=side)[own], start[own], tolerance, found))
+        found.append(largest(lambda x: matrix(across(x), side=side)[own], start[own], tolerance, found, squares=True))
     pairs = []
     for square, x in found:
         vector = np.zeros(len(sides))

@@ -278,13 +278,14 @@ def test_spectra_beyond_the_dense_solver() -> None:
     matrix = explicit(graph)
     values = np.linalg.eigvalsh(matrix)
     degree = matrix.sum(axis=1)
-    products = Adjacency(placed(graph), graph.nodes)
-    assert products.sides is None
-    assert adjacency_spectrum(products).values == pytest.approx(values[:-3:-1], rel=1e-8)
     by_size = values[np.argsort(-abs(values))]
-    assert magnitude_spectrum(products).values == pytest.approx(by_size[:3], rel=1e-8)
     largest = np.linalg.eigvalsh(np.diag(degree) - matrix)[-1]
-    assert laplacian_spectrum(products, degree).values == pytest.approx([largest], rel=1e-8)
+    for device in ("cpu", "cpu:0"):  # by strips, and by dense products as on a GPU
+        products = Adjacency(placed(graph), graph.nodes, device)
+        assert products.sides is None
+        assert adjacency_spectrum(products).values == pytest.approx(values[:-3:-1], rel=1e-8)
+        assert magnitude_spectrum(products).values == pytest.approx(by_size[:3], rel=1e-8)
+        assert laplacian_spectrum(products, degree).values == pytest.approx([largest], rel=1e-8)
 
 
 @pytest.mark.parametrize("kind", ["equal channels", "equal halves"])

@@ -454,8 +454,9 @@ def test_the_metrics_without_edges_are_those_along_edges(name: str) -> None:
     x = np.random.default_rng(0).standard_normal(graph.nodes)
     source, target, weight = listed(graph)
     matrix = sp.csr_array((weight, (source, target)), shape=(graph.nodes, graph.nodes))
-    got = Adjacency(placed(graph), graph.nodes)(x)
-    np.testing.assert_allclose(got, matrix @ x + matrix.T @ x, rtol=0, atol=1e-11)
+    for device in ("cpu", "cpu:0"):  # by strips, and by dense products as on a GPU
+        got = Adjacency(placed(graph), graph.nodes, device)(x)
+        np.testing.assert_allclose(got, matrix @ x + matrix.T @ x, rtol=0, atol=1e-11)
 
 
 def test_several_outputs_are_no_sinks() -> None:

@@ -92,6 +92,18 @@ def test_a_star_has_zero_for_the_second(monkeypatch: pytest.MonkeyPatch) -> None
     assert third == pytest.approx([10])
 
 
+@pytest.mark.parametrize("device", ["cpu", "cpu:0"])
+def test_a_second_value_far_below_the_first(device: str) -> None:
+    # of absolute values the first is that of a constant matrix, and the second of its noise
+    weight = np.abs(np.random.default_rng(0).standard_normal((600, 1200)))
+    graph = linear({(0, 1): weight}, [1200, 600])
+    want = np.linalg.svd(weight, compute_uv=False)
+    assert want[0] / want[1] > 15
+    found = adjacency_spectrum(Adjacency(placed(graph), graph.nodes, device))
+    assert found.residual <= 1e-6
+    assert found.values == pytest.approx(want[:2], rel=1e-9)
+
+
 def test_two_sides_are_found_where_there_are_any() -> None:
     ones = np.ones((2, 2))
     chain = linear({(0, 1): ones, (1, 2): ones}, [2, 2, 2])
