@@ -34,10 +34,7 @@ def alike(rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 def sets(keys: np.ndarray, members: np.ndarray) -> list[tuple[np.ndarray, np.ndarray]]:
     """The pairs (key, member), each there once, as products: (keys, members) of all keys that have the same members."""
-    order = np.lexsort([members, keys])
-    keys, begin, count = np.unique(keys[order], return_index=True, return_counts=True)
-    place = np.minimum(begin[:, None] + np.arange(count.max()), len(order) - 1)
-    table = np.where(np.arange(count.max()) < count[:, None], members[order][place], -1)
+    keys, table = _listed(keys, members[:, None])
     different, which = alike(table)
     return [(keys[which == k], row[row >= 0]) for k, row in enumerate(different)]
 
@@ -52,18 +49,24 @@ def twins(relation: Relation, size: int) -> tuple[np.ndarray, Relation]:
     Returns:
         int64 [size], the group of each, -1 where it leads nowhere; and the relation of groups, each once.
     """
-    ordered = relation[np.lexsort(relation.T[::-1])]
     number = np.full(size, -1)
-    if not len(ordered):
-        return number, ordered
-    keys, begin, count = np.unique(ordered[:, 0], return_index=True, return_counts=True)
-    place = np.minimum(begin[:, None] + np.arange(count.max()), len(ordered) - 1)
-    there = np.arange(count.max()) < count[:, None]
-    _, which = alike(np.where(there[:, :, None], ordered[place, 1:], -1).reshape(len(keys), -1))
+    if not len(relation):
+        return number, relation
+    keys, table = _listed(relation[:, 0], relation[:, 1:])
+    _, which = alike(table)
     _, first, which = np.unique(which, return_index=True, return_inverse=True)
     number[keys] = np.argsort(np.argsort(first))[which]
-    lead = ordered[np.isin(ordered[:, 0], keys[first])]
+    lead = relation[np.isin(relation[:, 0], keys[first])]
     return number, np.column_stack([number[lead[:, 0]], lead[:, 1:]])
+
+
+def _listed(keys: np.ndarray, members: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The different keys in ascending order, and each one's members [n, m] in order, row after row; -1 where there are no more."""
+    order = np.lexsort([*members.T[::-1], keys])
+    keys, begin, count = np.unique(keys[order], return_index=True, return_counts=True)
+    place = np.minimum(begin[:, None] + np.arange(count.max()), len(order) - 1)
+    there = np.arange(count.max()) < count[:, None]
+    return keys, np.where(there[:, :, None], members[order][place], -1).reshape(len(keys), -1)
 
 
 def separated(relation: Relation, source: Grid, kernel: Grid, target: Grid) -> tuple[Relation, Relation] | None:

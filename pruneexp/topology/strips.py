@@ -52,12 +52,16 @@ class Strips:
 
 
 @numba.njit(cache=True, error_model="numpy", inline="always")
-def _axpy(weight, x, result):  # type: ignore[no-untyped-def]
-    if len(x) == 1:
-        result[0] += weight * x[0]
-    else:
-        for k in range(len(x)):
-            result[k] += weight * x[k]
+def _along(runs, weight, x, here, result, there):  # type: ignore[no-untyped-def]
+    """Adds weight x to the result along runs [n, 3], which begin in x by column `here` and in the result by column `there`."""
+    for r in range(len(runs)):
+        n = runs[r, 2]
+        values, row = x[runs[r, here] : runs[r, here] + n], result[runs[r, there] : runs[r, there] + n]
+        if n == 1:
+            row[0] += weight * values[0]
+        else:
+            for k in range(n):
+                row[k] += weight * values[k]
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -65,19 +69,13 @@ def _lay(x, positions, size, runs, laid):  # type: ignore[no-untyped-def]
     """Values in their places, zeros elsewhere."""
     laid[:] = 0
     for c in range(len(x) // positions):
-        values, row = x[c * positions : (c + 1) * positions], laid[c * size : (c + 1) * size]
-        for r in range(len(runs)):
-            p, q, n = runs[r]
-            _axpy(1.0, values[p : p + n], row[q : q + n])
+        _along(runs, 1.0, x[c * positions : (c + 1) * positions], 0, laid[c * size : (c + 1) * size], 1)
 
 
 @numba.njit(cache=True, error_model="numpy")
 def _add(laid, positions, size, runs, result):  # type: ignore[no-untyped-def]
     for c in range(len(result) // positions):
-        values, row = result[c * positions : (c + 1) * positions], laid[c * size : (c + 1) * size]
-        for r in range(len(runs)):
-            p, q, n = runs[r]
-            _axpy(1.0, row[q : q + n], values[p : p + n])
+        _along(runs, 1.0, laid[c * size : (c + 1) * size], 1, result[c * positions : (c + 1) * positions], 0)
 
 
 @numba.njit(cache=True, error_model="numpy")
@@ -86,25 +84,25 @@ def _product(x, result, room, links, ahead, back, runs, outputs, channel, entry,
         a, a2, n, size, r, r2, b, b2, m, size2, q, q2, first, count, slot = links[link]
         source, target = (a2 - a) // n * size, (b2 - b) // m * size2
         here, there = room[:source], room[source : source + target]
-        if ahead[link]:
-            _lay(x[a:a2], n, size, runs[r:r2], here)
-            there[:] = 0
+        for forward in (True, False):
+            if not (ahead[link] if forward else back[link]):
+                continue
+            if forward:
+                _lay(x[a:a2], n, size, runs[r:r2], here)
+                there[:] = 0
+            else:
+                _lay(x[b:b2], m, size2, runs[q:q2], there)
+                here[:] = 0
             for o in range(count):
-                row = there[o * size2 : (o + 1) * size2]
+                output = there[o * size2 : (o + 1) * size2]
                 for e in range(outputs[first + o], outputs[first + o + 1]):
-                    values, w, k = here[channel[e] * size : (channel[e] + 1) * size], weight[e], slot + entry[e]
-                    for s in range(begin[k], begin[k + 1]):
-                        at, to, length = strips[s]
-                        _axpy(w, values[at : at + length], row[to : to + length])
-            _add(there, m, size2, runs[q:q2], result[b:b2])
-        if back[link]:
-            _lay(x[b:b2], m, size2, runs[q:q2], there)
-            here[:] = 0
-            for o in range(count):
-                values = there[o * size2 : (o + 1) * size2]
-                for e in range(outputs[first + o], outputs[first + o + 1]):
-                    row, w, k = here[channel[e] * size : (channel[e] + 1) * size], weight[e], slot + entry[e]
-                    for s in range(begin[k], begin[k + 1]):
-                        to, at, length = strips[s]
-                        _axpy(w, values[at : at + length], row[to : to + length])
-            _add(here, n, size, runs[r:r2], result[a:a2])
+                    into, k = here[channel[e] * size : (channel[e] + 1) * size], slot + entry[e]
+                    own = strips[begin[k] : begin[k + 1]]
+                    if forward:
+                        _along(own, weight[e], into, 0, output, 1)
+                    else:
+                        _along(own, weight[e], output, 1, into, 0)
+            if forward:
+                _add(there, m, size2, runs[q:q2], result[b:b2])
+            else:
+                _add(here, n, size, runs[r:r2], result[a:a2])
