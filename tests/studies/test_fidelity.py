@@ -130,7 +130,8 @@ def test_what_studies_have_computed_stands_beside_what_is_printed(
     (tmp_path / "tables" / "ramanujan_table6_imdb.csv").write_text(table, encoding="utf-8")
     table = "table,network,kept,printed,of the 4096 network,of its own network\n5,alexnet,1,2.3,1.3,2.34\n4,x,1,0.08,0.0875,0.2\n"
     (tmp_path / "tables" / "ramanujan_densities.csv").write_text(table, encoding="utf-8")
-    times = {"rows": [{"network": "vgg16", "density": 0.01, "paper_seconds": 321, "mask_seconds": 3.1}]}
+    other = {"network": "resnet50", "density": 0.01, "mask_seconds": 3.2}  # a network that the paper has no time of
+    times = {"rows": [{"network": "vgg16", "density": 0.01, "paper_seconds": 321, "mask_seconds": 3.1}, other]}
     (tmp_path / "benchmarks" / "masks.json").write_text(json.dumps(times), encoding="utf-8")
     found = study.fidelity(tmp_path)
     found = found[found["run"] == AT].set_index("of")

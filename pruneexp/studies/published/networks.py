@@ -97,12 +97,13 @@ def _imdbs(report_dir: Path) -> dict[tuple[Any, ...], dict[str, Any]]:
 
 
 def _times(report_dir: Path) -> dict[tuple[str, float, float], list[float]]:
-    """Seconds to make a mask by network, density and the paper's seconds."""
+    """Seconds to make a mask by network, density and the paper's seconds; the benchmark has networks that the paper has not, too."""
     if not reading.there(path := report_dir / "benchmarks" / "masks.json"):
         return {}
     with reading.told(path):
         rows = json.loads(reading.content(path))["rows"]
-        return {(row["network"], row["density"], row["paper_seconds"]): [float(row["mask_seconds"])] for row in rows}
+        of_paper = [row for row in rows if "paper_seconds" in row]
+        return {(row["network"], row["density"], row["paper_seconds"]): [float(row["mask_seconds"])] for row in of_paper}
 
 
 def printed() -> pd.DataFrame:
