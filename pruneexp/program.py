@@ -104,7 +104,8 @@ def _run(found: list[Grid], command: str) -> Done:
     with asking(new or any(map(_is_tracked, found))) as answered:
         if there.left:
             launcher = found[0].jobs[0].setting.make("launcher")
-            check_sweep(store, there, lambda: answered(_logs(found[0])))
+            with paused():
+                check_sweep(store, there, lambda: answered(_logs(found[0])))
             report = launcher.launch(tasks(found, there.left), options.results_dir)
         else:
             answered(_logs(found[0]))

@@ -17,7 +17,8 @@ from pruneexp.components.component import Component
 from pruneexp.components.values import value_of
 from pruneexp.errors import UserError
 from pruneexp.jobs.combining import SEED, Combinations
-from pruneexp.jobs.composing import Source, bodies, choosers, composed, hydra, in_full, plain
+from pruneexp.jobs.composing import Source, composed, hydra, in_full, plain
+from pruneexp.jobs.contents import bodies, choosers
 from pruneexp.jobs.declared import Declared, declared
 from pruneexp.jobs.job import Job
 from pruneexp.jobs.overrides import MOST, Parser, by_experiment

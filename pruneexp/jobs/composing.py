@@ -21,7 +21,6 @@ from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.plugins import Plugins
 from hydra.errors import ConfigCompositionException, HydraException, MissingConfigException
-from hydra.plugins.config_source import ConfigSource
 from hydra.plugins.search_path_plugin import SearchPathPlugin
 from omegaconf import DictConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -30,6 +29,7 @@ from yaml import YAMLError
 from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, register
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
+from pruneexp.jobs.contents import PRIMARY, node_of, only_they_say
 from pruneexp.jobs.words import today
 from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
@@ -37,9 +37,12 @@ from pruneexp.system.shipped import conf_dir
 LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
 # an override that sets an option, and one that chooses files and nothing else
 OPTION = re.compile(rf"(({'|'.join(FIELDS)})(\.\w+)*|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
+NO_NAMES = "true|false|null|nan|inf"  # words that Hydra reads as values
+FILE = re.compile(rf"({'|'.join((*CHOICES, *OTHERS))})=((?!(?i:{NO_NAMES})$)[A-Za-z_][\w-]*)")  # one of a group
 CHOICE = re.compile(rf"\+?({'|'.join((*CHOICES, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
+STATE: ContextVar[int] = ContextVar("state")  # of all files that may be chosen: another number when one has changed
 
 
 @dataclass(frozen=True)
@@ -51,7 +54,7 @@ class Source:
         folder: searched after pruneexp's own, as Hydra's --config-dir has it.
     """
 
-    name: str = "config"
+    name: str = PRIMARY
     folder: str | None = None
 
 
@@ -75,7 +78,7 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
     _check(source)
     folder = None if source.folder is None else Path(source.folder).absolute()
     running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
-    token = BESIDE.set(folder)
+    token, state = BESIDE.set(folder), STATE.set(_state_of([conf_dir(), *filter(None, [folder])]))
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
             try:
@@ -84,6 +87,7 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
                 raise UserError(_sentence(error)) from error
     finally:
         BESIDE.reset(token)
+        STATE.reset(state)
         GlobalHydra.instance().hydra = running
 
 
@@ -199,8 +203,8 @@ class Composed:
 def composed(name: str, overrides: Sequence[str]) -> Composed:
     """What the overrides, in the words of today or of earlier versions, make of the primary configuration.
 
-    Of pruneexp's own files a choice of files is composed once in a process, and anew when one of them has changed; options are then
-    set in it, as Hydra sets them after it has put the files together. Where one cannot be, Hydra says why.
+    A choice of files is composed once in a process, and anew when a file has changed that could be chosen; options are then set in it,
+    as Hydra sets them after it has put the files together. Where one cannot be, Hydra says why.
 
     Args:
         name: the primary configuration's.
@@ -209,8 +213,8 @@ def composed(name: str, overrides: Sequence[str]) -> Composed:
     words = tuple(today(overrides))
     options = [word for word in words if OPTION.match(word)]
     files_alone = tuple(word for word in words if not OPTION.match(word))
-    if BESIDE.get() is None and all(map(CHOICE.match, files_alone)):
-        found = _of_own_files(name, files_alone, _state_of(conf_dir()))
+    if name == PRIMARY and all(map(CHOICE.match, files_alone)):  # another could have Hydra search anywhere
+        found = _of_files(files_alone, BESIDE.get(), STATE.get())
         with contextlib.suppress(Exception):  # whatever it is: composed in full it ends in a sentence
             return replace(found, config=_with_options(copy.deepcopy(found.config), options))
     return _taken_apart(_compose(name, words, True))
@@ -227,9 +231,45 @@ def in_full(name: str, overrides: Sequence[str]) -> DictConfig:
     return _compose(name, today(overrides), True)
 
 
-@functools.lru_cache(maxsize=128)
-def _of_own_files(name: str, words: tuple[str, ...], state: int) -> Composed:
-    return _taken_apart(_compose(name, words, True))
+@functools.lru_cache(maxsize=512)
+def _of_files(words: tuple[str, ...], folder: Path | None, state: int) -> Composed:
+    """What choices of files compose."""
+    with contextlib.suppress(Exception):  # whatever it is: composed in full it ends in a sentence
+        if (found := _put_together(words, folder, state)) is not None:
+            return found
+    return _taken_apart(_compose(PRIMARY, words, True))
+
+
+def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Composed | None:
+    """The same without Hydra for the files that each say of one node alone what it is: put into what the others compose. None where
+    there is no such file, or something else could say something of their nodes."""
+    loader = GlobalHydra.instance().config_loader()
+    named = [word.partition("=")[::2] for word in words]
+    node = functools.partial(node_of, loader, dict(named).get("+experiment"))
+    alone = {
+        group: name for group, name in named if FILE.fullmatch(f"{group}={name}") and node(group, name) is not None
+    }
+    others = tuple(word for word, (group, _) in zip(words, named, strict=True) if group not in alone)
+    if not alone or len(others) + len(alone) != len(words):
+        return None
+    start = _of_files(others, folder, state)
+    raw: Any = OmegaConf.to_container(start.config)
+    as_filed = all(raw[group] == node(group, str(start.choices[group])) for group in alone)
+    chosen = [one for one in start.choices.items() if one[0] not in alone]
+    if not as_filed or not only_they_say(loader, alone, (*chosen, *_of_several(folder, state))):
+        return None
+    config = copy.deepcopy(start.config)
+    for group, name in alone.items():
+        config[group] = node(group, name)
+    return replace(start, config=config, choices={**start.choices, **alone})
+
+
+@functools.lru_cache(maxsize=64)
+def _of_several(folder: Path | None, state: int) -> tuple[tuple[str, str], ...]:
+    """All files, by their groups, of the groups of which several are chosen: no choice says which of them are. Of this folder, too, and
+    known until a file has changed."""
+    loader = GlobalHydra.instance().config_loader()
+    return tuple((group, name) for group in SEVERAL for name in loader.get_group_options(group))
 
 
 def _taken_apart(config: DictConfig) -> Composed:
@@ -240,71 +280,14 @@ def _taken_apart(config: DictConfig) -> Composed:
     return Composed(config, params, choices)
 
 
-def _state_of(folder: Path) -> int:
-    """Another number when a file of the folder has changed."""
-    return hash(tuple((path, path.stat().st_mtime_ns) for path in folder.rglob("*.yaml")))
+def _state_of(folders: Sequence[Path]) -> int:
+    return hash(tuple((path, path.stat().st_mtime_ns) for folder in folders for path in _yaml(folder)))
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
     """The configuration as dicts, lists and values, its interpolations resolved."""
     found: dict[str, Any] = OmegaConf.to_container(config, resolve=True, throw_on_missing=True)  # type: ignore[assignment]
     return found
-
-
-def contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] | None:
-    """What conf/<group>/<name>.yaml says, by the configuration's nodes; None where it chooses other files, too."""
-    found, header = _file(loader, f"{group}/{name}")
-    if found is None or "defaults" in found:
-        return None
-    package = header.get("package") or group
-    said: Any = found
-    for part in [] if package == "_global_" else reversed(package.split(".")):
-        said = {part: said}
-    return {str(node): value for node, value in said.items()}
-
-
-def bodies(loader: ConfigLoader, name: str, experiment: str | None) -> set[str] | None:
-    """The nodes that the primary configuration and an experiment say something of, besides choosing files; None where more do."""
-    if name != Source().name:
-        return None
-    said: set[str] = set()
-    for path in [name, *([] if experiment is None else [f"experiment/{experiment}"])]:
-        found, _ = _file(loader, path)
-        if found is None or (path != name and not all(map(_only_overrides, found.get("defaults") or []))):
-            return None
-        said |= found.keys()
-    return said - {"hydra", "defaults"}
-
-
-def choosers(loader: ConfigLoader, name: str, experiment: str | None) -> set[str]:
-    """What the primary configuration's and an experiment's choices of files follow: ``dataset`` for ``recipe: mine_${dataset}``."""
-    found = [_file(loader, path)[0] or {} for path in (name, f"experiment/{experiment}")]
-    return set(re.findall(r"\w+", " ".join(re.findall(r"\$\{([^}]*)", str([one.get("defaults") for one in found])))))
-
-
-def _only_overrides(default: Any) -> bool:
-    return default == "_self_" or (
-        isinstance(default, dict) and all(str(key).startswith("override ") for key in default)
-    )
-
-
-def _file(loader: ConfigLoader, path: str) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
-    """What a file says, its list of defaults among it, and its header; None where there is none. It is read anew when it has changed."""
-    for source in loader.get_sources():
-        if source.scheme() in ("file", "pkg") and source.is_config(path):
-            name = f"{path.removesuffix('.yaml')}.yaml"
-            state = os.stat(os.path.join(source.path, name)).st_mtime_ns if source.scheme() == "file" else 0
-            return copy.deepcopy(_said(type(source), source.full_path(), name, state))
-    return None, {}
-
-
-@functools.lru_cache(maxsize=512)
-def _said(
-    kind: type[ConfigSource], place: str, path: str, state: int
-) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
-    found = kind("main", place).load_config(path)
-    said: Any = OmegaConf.to_container(found.config) if isinstance(found.config, DictConfig) else None
-    return said, found.header
 
 
 def _sentence(error: Exception) -> str:

@@ -19,7 +19,8 @@ from pruneexp.cell import CHOICES, FIELDS, OTHERS, ROOT, SEVERAL, Options, hint,
 from pruneexp.components.values import shown, value_of
 from pruneexp.errors import UserError, first_line
 from pruneexp.jobs.combining import SEED, Dimension
-from pruneexp.jobs.composing import check_files, contents_of
+from pruneexp.jobs.composing import check_files
+from pruneexp.jobs.contents import contents_of
 from pruneexp.jobs.words import GROUP_OF, opened
 
 ONCE = (*marked("command"), "name", "launcher", "measurement", "figure")  # options of the whole sweep

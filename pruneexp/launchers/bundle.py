@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from pruneexp.errors import UnwritableError
 from pruneexp.launchers.task import Outcome, Task, Todo
+from pruneexp.system.collecting import paused
 from pruneexp.worklist import TimeLeft
 
 if TYPE_CHECKING:
@@ -48,7 +49,8 @@ class Bundle:
             wait: for the cells that other processes work on.
         """
         try:
-            from pruneexp.running import run
+            with paused():
+                from pruneexp.running import run
 
             return Outcome(tuple(run([task.part() for task in self.tasks], self.tasks[0].total, left, wait)))
         except UnwritableError as error:

@@ -16,6 +16,7 @@ from torch.overrides import TorchFunctionMode
 from pruneexp.errors import UserError, first_line
 from pruneexp.network.operations import Kind, kind_of
 from pruneexp.network.prunable import Place, modes_kept, places
+from pruneexp.system.collecting import paused
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def traced(model: nn.Module, input_shape: tuple[int, ...] | None) -> Trace:
         UserError: it does not run on such an input, or torch.export cannot follow it.
     """
     shape = usual_shape(model) if input_shape is None else tuple(input_shape)
-    with modes_kept(model), _quiet(), torch.enable_grad(), _Spelled():
+    with modes_kept(model), _quiet(), torch.enable_grad(), _Spelled(), paused():
         example = runnable(model.eval(), shape)
         try:
             program = torch.export.export(model, (example,), strict=False)

@@ -8,8 +8,8 @@ from collections.abc import Iterator
 
 @contextlib.contextmanager
 def paused() -> Iterator[None]:
-    """Put the search off for what makes very many objects at once that stay, as reading thousands of records does: it would go over all
-    of them again and again, for nothing."""
+    """Put the search off for what makes very many objects at once that stay, as reading thousands of records or importing torch does: it
+    would go over all of them again and again, for nothing."""
     was = gc.isenabled()
     gc.disable()
     try:

@@ -14,6 +14,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
+from pruneexp.system.collecting import paused
 from pruneexp.system.tracking import MODE, home
 from pruneexp.training.about import About
 
@@ -62,7 +63,8 @@ class WandbRun:
     def __init__(self, project: str, folder: Path, about: About) -> None:
         os.environ.setdefault("WANDB_SILENT", "true")
         os.environ.setdefault("WANDB_ERROR_REPORTING", "false")
-        import wandb
+        with paused():
+            import wandb
 
         logging.getLogger("wandb").setLevel(
             logging.CRITICAL
@@ -75,23 +77,24 @@ class WandbRun:
         for left in folder.glob(f"wandb/offline-run-*-{number}"):  # of a process that was killed
             shutil.rmtree(left, ignore_errors=True)
         # not WandbLogger's, which would have a second cell go on with the first one's run
-        self.run = within(
-            START + HUNG,
-            lambda: wandb.init(
-                name=about.name,
-                id=number,
-                dir=str(folder),
-                project=project,
-                group=about.group,
-                job_type=about.kind,
-                tags=[*about.tags, *filter(None, os.environ.get("WANDB_TAGS", "").split(","))],
-                mode=os.environ.get(MODE) or None,  # type: ignore[arg-type]  # checked by wandb
-                config=dict(about.config),
-                resume="allow",
-                reinit="create_new",
-                settings=wandb.Settings(**_quiet(wandb.Settings.model_fields)),
-            ),
-        )
+        with paused():  # wandb imports more than half of itself here
+            self.run = within(
+                START + HUNG,
+                lambda: wandb.init(
+                    name=about.name,
+                    id=number,
+                    dir=str(folder),
+                    project=project,
+                    group=about.group,
+                    job_type=about.kind,
+                    tags=[*about.tags, *filter(None, os.environ.get("WANDB_TAGS", "").split(","))],
+                    mode=os.environ.get(MODE) or None,  # type: ignore[arg-type]  # checked by wandb
+                    config=dict(about.config),
+                    resume="allow",
+                    reinit="create_new",
+                    settings=wandb.Settings(**_quiet(wandb.Settings.model_fields)),
+                ),
+            )
         _end_in_time()
         within(HUNG, self._define)
 

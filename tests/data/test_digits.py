@@ -17,6 +17,8 @@ def test_shapes_types_and_the_fifth_image_for_testing(tmp_path: Path) -> None:
     raw = load_digits()
     assert np.array_equal(arrays["test_labels"], raw.target[4::5])
     assert np.array_equal(np.delete(raw.target, np.s_[4::5]), arrays["train_labels"])
+    grey = np.delete(raw.images, np.s_[4::5], axis=0)
+    assert np.array_equal(arrays["train_images"][:, 0, ::4, ::4], np.round(grey * 255 / 16))
 
 
 def test_each_pixel_is_a_4x4_square_in_three_equal_channels(tmp_path: Path) -> None:

@@ -62,10 +62,10 @@ def test_aliases_that_multiply_and_huge_files_are_refused_before_hydra_reads_the
         check_files(tmp_path)
 
 
-def outcome(compose: Callable[[], Composed | DictConfig]) -> tuple[Any, ...] | str:
+def outcome(compose: Callable[[], Composed | DictConfig], source: Source | None = None) -> tuple[Any, ...] | str:
     """A configuration with what it sweeps and chooses, or why there is none."""
     try:
-        with hydra(Source()):
+        with hydra(source or Source()):
             found = compose()
     except UserError as error:
         return str(error)
@@ -102,7 +102,7 @@ def test_options_that_are_set_afterwards_are_as_hydra_sets_them(words: tuple[str
 
 
 def test_of_one_choice_of_files_hydra_composes_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    composing._of_own_files.cache_clear()
+    composing._of_files.cache_clear()
     asked = mock.Mock(wraps=composing._compose)
     monkeypatch.setattr(composing, "_compose", asked)
     with hydra(Source()):
@@ -111,6 +111,86 @@ def test_of_one_choice_of_files_hydra_composes_once(monkeypatch: pytest.MonkeyPa
     assert [(one.seed, one.recipe.lr, one.masker.name) for one in found] == [(1, 0.5, "erk"), (2, 0.5, "erk")]
     assert [one.plan.time for one in found] == [False, False]
     assert asked.call_count == 1
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("recipe=smoke", "model=resnet20", "+experiment=laenen_extreme_tiny", "launcher=gpus"),
+        ("+experiment=centrality_table", "dataset=digits", "recipe=smoke"),  # it says something of recipes
+        ("scorer=synflow", "recipe=smoke", "masker=erk"),  # its file says something of rounds
+        ("model=vgg16", "allocation=like", "scorer@allocation.scorer=snip", "dataset=cifar10"),
+        ("figure=[]", "treatment=[shuffle]", "masker=bss", "logger=none"),
+        ("recipe=smoke", "recipe=digits", "model=vgg16"),
+        ("recipe=true", "model=vgg16"),
+        ("model=nope", "recipe=smoke"),
+        ("+experiment=nope", "recipe=smoke"),
+        ("+model=vgg16", "recipe=smoke"),
+    ],
+)
+def test_files_that_are_put_together_are_as_hydra_composes_them(words: tuple[str, ...]) -> None:
+    assert outcome(lambda: composed("config", words)) == outcome(lambda: in_full("config", words))
+
+
+OWN = {
+    "model/small.yaml": "name: small\n_target_: pruneexp.models.vgg.vgg_small\n_partial_: true\n",
+    "model/also.yaml": "# @package _global_\nmodel: {name: also}\nrecipe: {lr: 7}\n",
+    "model/chosen.yaml": "defaults: [vgg16, {/recipe@_global_.figure: smoke}]\n",
+    "model/empty.yaml": "",
+    "model/broken.yaml": "name: [\n",
+    "figure/mine.yaml": "# @package _global_\nmasker: {title: mine}\n",
+    "recipe/mine_digits.yaml": "name: mine\nlr: 3\n",
+    "recipe/mine_cifar10.yaml": "name: mine\nlr: 4\n",
+    "recipe/likewise.yaml": "name: likewise\nlr: ${model.name}\nepochs: ???\n",
+    "experiment/follows.yaml": "# @package _global_\ndefaults: [{override /recipe: 'mine_${dataset}'}]\n",
+    "experiment/chooses.yaml": "# @package _global_\ndefaults: [{/scorer@masker.other: snip}]\n",
+    "experiment/says.yaml": "# @package _global_\nmodel: {title: said}\n",
+}
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("model=small", "recipe=likewise"),
+        ("model=also", "recipe=smoke"),
+        ("model=chosen", "recipe=digits"),
+        ("model=empty", "recipe=smoke"),
+        ("model=broken", "recipe=smoke"),
+        ("figure=[mine]", "masker=erk"),
+        ("+experiment=follows", "dataset=cifar10"),
+        ("+experiment=follows", "recipe=smoke"),
+        ("+experiment=chooses", "recipe=digits", "model=small"),
+        ("+experiment=says", "model=small"),
+    ],
+)
+def test_files_of_ones_own_that_say_more_are_left_to_hydra(words: tuple[str, ...], tmp_path: Path) -> None:
+    for name, content in OWN.items():
+        if not name.startswith("figure") or words[0] == "figure=[mine]":
+            (tmp_path / name).parent.mkdir(exist_ok=True)
+            (tmp_path / name).write_text(content, encoding="utf-8")
+    source = Source(folder=str(tmp_path))
+    found = outcome(lambda: composed("config", words), source)
+    assert found == outcome(lambda: in_full("config", words), source)
+    assert ("broken" in words[0]) == isinstance(found, str)
+
+
+def test_files_are_put_together_without_hydra_until_one_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    composing._of_files.cache_clear()
+    asked = mock.Mock(wraps=composing._compose)
+    monkeypatch.setattr(composing, "_compose", asked)
+    path = tmp_path / "recipe" / "mine.yaml"
+    path.parent.mkdir()
+    for k, rate in enumerate((1, 2)):
+        path.write_text(f"name: mine\nlr: {rate}\n", encoding="utf-8")
+        with hydra(Source(folder=str(tmp_path))):
+            for words in (["recipe=mine"], ["recipe=mine", "model=resnet20"], ["scorer=snip", "recipe=mine"], []):
+                found = composed("config", words).config
+        assert found.recipe.name == "digits"
+        with hydra(Source(folder=str(tmp_path))):
+            assert composed("config", ["recipe=mine"]).config.recipe == {"name": "mine", "lr": rate}
+        assert asked.call_count == k + 1
 
 
 def test_no_group_of_files_is_called_as_an_option() -> None:

@@ -103,7 +103,9 @@ def _times(report_dir: Path) -> dict[tuple[str, float, float], list[float]]:
     with reading.told(path):
         rows = json.loads(reading.content(path))["rows"]
         of_paper = [row for row in rows if "paper_seconds" in row]
-        return {(row["network"], row["density"], row["paper_seconds"]): [float(row["mask_seconds"])] for row in of_paper}
+        return {
+            (row["network"], row["density"], row["paper_seconds"]): [float(row["mask_seconds"])] for row in of_paper
+        }
 
 
 def printed() -> pd.DataFrame:

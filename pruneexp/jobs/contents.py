@@ -1,0 +1,100 @@
+"""What the files of configurations say, each by itself."""
+
+import copy
+import functools
+import os
+import re
+from collections.abc import Collection, Iterable
+from typing import Any
+
+from hydra.core.config_loader import ConfigLoader
+from hydra.plugins.config_source import ConfigSource
+from omegaconf import DictConfig, OmegaConf
+
+PRIMARY = "config"  # pruneexp's own primary configuration
+
+
+def contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] | None:
+    """What conf/<group>/<name>.yaml says, by the configuration's nodes; None where it chooses other files, too."""
+    return copy.deepcopy(_contents_of(loader, group, name))
+
+
+def _contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] | None:
+    """The same, not to be changed."""
+    found, header = _file(loader, f"{group}/{name}")
+    if found is None or "defaults" in found:
+        return None
+    package = header.get("package") or group
+    said: Any = found
+    for part in [] if package == "_global_" else reversed(package.split(".")):
+        said = {part: said}
+    return {str(node): value for node, value in said.items()}
+
+
+def bodies(loader: ConfigLoader, name: str, experiment: str | None) -> set[str] | None:
+    """The nodes that the primary configuration and an experiment say something of, besides choosing files; None where more do."""
+    if name != PRIMARY:
+        return None
+    said: set[str] = set()
+    for path in [name, *([] if experiment is None else [f"experiment/{experiment}"])]:
+        found, _ = _file(loader, path)
+        if found is None or (path != name and not all(map(_only_overrides, found.get("defaults") or []))):
+            return None
+        said |= found.keys()
+    return said - {"hydra", "defaults"}
+
+
+def choosers(loader: ConfigLoader, name: str, experiment: str | None) -> set[str]:
+    """What the primary configuration's and an experiment's choices of files follow: ``dataset`` for ``recipe: mine_${dataset}``."""
+    found = [_file(loader, path)[0] or {} for path in (name, f"experiment/{experiment}")]
+    return set(re.findall(r"\w+", " ".join(re.findall(r"\$\{([^}]*)", str([one.get("defaults") for one in found])))))
+
+
+def node_of(loader: ConfigLoader, experiment: str | None, group: str, name: str) -> dict[str, Any] | None:
+    """The node of a group as one of its files has it, not to be changed.
+
+    None where the file says something of other nodes, or the primary configuration or the experiment something of this one.
+    """
+    own, said = _contents_of(loader, group, name), bodies(loader, PRIMARY, experiment)
+    if own is None or own.keys() != {group} or said is None or group in said | choosers(loader, PRIMARY, experiment):
+        return None
+    node = own[group]
+    return node if isinstance(node, dict) else None
+
+
+def only_they_say(loader: ConfigLoader, groups: Collection[str], others: Iterable[tuple[str, Any]]) -> bool:
+    """Whether no file of others, each with its group, says anything of the nodes of these groups."""
+    for key, name in others:
+        group, _, package = key.partition("@")
+        if group == "experiment" or group.startswith("hydra/"):
+            continue  # the one says what `bodies` tells, the others nothing of ours
+        said = None if package.startswith("_") else _contents_of(loader, group, name)
+        if said is None or set(groups) & ({package.partition(".")[0]} if package else said.keys()):
+            return False
+    return True
+
+
+def _only_overrides(default: Any) -> bool:
+    return default == "_self_" or (
+        isinstance(default, dict) and all(str(key).startswith("override ") for key in default)
+    )
+
+
+def _file(loader: ConfigLoader, path: str) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
+    """What a file says, its list of defaults among it, and its header, not to be changed; None where there is none. It is read anew when
+    it has changed."""
+    for source in loader.get_sources():
+        if source.scheme() in ("file", "pkg") and source.is_config(path):
+            name = f"{path.removesuffix('.yaml')}.yaml"
+            state = os.stat(os.path.join(source.path, name)).st_mtime_ns if source.scheme() == "file" else 0
+            return _said(type(source), source.full_path(), name, state)
+    return None, {}
+
+
+@functools.lru_cache(maxsize=512)
+def _said(
+    kind: type[ConfigSource], place: str, path: str, state: int
+) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
+    found = kind("main", place).load_config(path)
+    said: Any = OmegaConf.to_container(found.config) if isinstance(found.config, DictConfig) else None
+    return said, found.header
