@@ -29,7 +29,7 @@ from yaml import YAMLError
 from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, register
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
-from pruneexp.jobs.contents import PRIMARY, node_of, only_they_say
+from pruneexp.jobs.contents import PRIMARY, nodes_of, silent
 from pruneexp.jobs.words import today
 from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
@@ -241,26 +241,31 @@ def _of_files(words: tuple[str, ...], folder: Path | None, state: int) -> Compos
 
 
 def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Composed | None:
-    """The same without Hydra for the files that each say of one node alone what it is: put into what the others compose. None where
+    """The same without Hydra for the files that each say by themselves what their nodes are: put into what the others compose. None where
     there is no such file, or something else could say something of their nodes."""
     loader = GlobalHydra.instance().config_loader()
     named = [word.partition("=")[::2] for word in words]
-    node = functools.partial(node_of, loader, dict(named).get("+experiment"))
-    alone = {
-        group: name for group, name in named if FILE.fullmatch(f"{group}={name}") and node(group, name) is not None
-    }
+    told = functools.partial(nodes_of, loader, dict(named).get("+experiment"))
+    alone = {group: name for group, name in named if FILE.fullmatch(f"{group}={name}") and told(group, name)}
     others = tuple(word for word, (group, _) in zip(words, named, strict=True) if group not in alone)
     if not alone or len(others) + len(alone) != len(words):
         return None
     start = _of_files(others, folder, state)
     raw: Any = OmegaConf.to_container(start.config)
-    as_filed = all(raw[group] == node(group, str(start.choices[group])) for group in alone)
+    as_filed = all(told(group, str(start.choices[group])) == {group: raw[group]} for group in alone)
     chosen = [one for one in start.choices.items() if one[0] not in alone]
-    if not as_filed or not only_they_say(loader, alone, (*chosen, *_of_several(folder, state))):
+    each = [told(group, name) or {} for group, name in alone.items()]
+    nodes = set().union(*each)
+    if (
+        not as_filed
+        or len(nodes) < sum(map(len, each))
+        or not silent(loader, (*chosen, *_of_several(folder, state)), nodes)
+    ):
         return None
     config = copy.deepcopy(start.config)
-    for group, name in alone.items():
-        config[group] = node(group, name)
+    for one in each:
+        for node, value in one.items():
+            config[node] = value
     return replace(start, config=config, choices={**start.choices, **alone})
 
 

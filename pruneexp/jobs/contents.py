@@ -4,12 +4,14 @@ import copy
 import functools
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Iterable, Set
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.config_source import ConfigSource
 from omegaconf import DictConfig, OmegaConf
+
+from pruneexp.cell import FIELDS
 
 PRIMARY = "config"  # pruneexp's own primary configuration
 
@@ -50,26 +52,29 @@ def choosers(loader: ConfigLoader, name: str, experiment: str | None) -> set[str
     return set(re.findall(r"\w+", " ".join(re.findall(r"\$\{([^}]*)", str([one.get("defaults") for one in found])))))
 
 
-def node_of(loader: ConfigLoader, experiment: str | None, group: str, name: str) -> dict[str, Any] | None:
-    """The node of a group as one of its files has it, not to be changed.
+def nodes_of(loader: ConfigLoader, experiment: str | None, group: str, name: str) -> dict[str, Any] | None:
+    """The nodes that one file of a group says something of, as they then are, not to be changed.
 
-    None where the file says something of other nodes, or the primary configuration or the experiment something of this one.
+    None where that cannot be told from the file alone: it says more than its group's node and values of options, or the primary
+    configuration or the experiment say something of these nodes, too.
     """
     own, said = _contents_of(loader, group, name), bodies(loader, PRIMARY, experiment)
-    if own is None or own.keys() != {group} or said is None or group in said | choosers(loader, PRIMARY, experiment):
+    if own is None or said is None or own.keys() & (said | choosers(loader, PRIMARY, experiment)):
         return None
-    node = own[group]
-    return node if isinstance(node, dict) else None
+    options = {node: value for node, value in own.items() if node != group}
+    if not isinstance(own.get(group), dict) or options.keys() - FIELDS.keys():
+        return None
+    return None if any(isinstance(value, dict) for value in options.values()) else own
 
 
-def only_they_say(loader: ConfigLoader, groups: Collection[str], others: Iterable[tuple[str, Any]]) -> bool:
-    """Whether no file of others, each with its group, says anything of the nodes of these groups."""
-    for key, name in others:
+def silent(loader: ConfigLoader, files: Iterable[tuple[str, Any]], nodes: Set[str]) -> bool:
+    """Whether none of the files, each with its group, says anything of these nodes."""
+    for key, name in files:
         group, _, package = key.partition("@")
         if group == "experiment" or group.startswith("hydra/"):
             continue  # the one says what `bodies` tells, the others nothing of ours
         said = None if package.startswith("_") else _contents_of(loader, group, name)
-        if said is None or set(groups) & ({package.partition(".")[0]} if package else said.keys()):
+        if said is None or nodes & ({package.partition(".")[0]} if package else said.keys()):
             return False
     return True
 

@@ -12,9 +12,12 @@ import queue
 import sys
 import threading
 
-from pruneexp.launchers.bundle import Bundle
+from pruneexp.system.collecting import paused
 from pruneexp.system.console import write_whatever
 from pruneexp.system.signals import Stopped, heeded
+
+with paused():
+    from pruneexp.launchers.bundle import Bundle
 
 
 def _listen(bundles: "queue.Queue[Bundle]") -> None:
