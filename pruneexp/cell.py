@@ -207,7 +207,9 @@ ROOT: dict[str, Any] = Options().model_dump(mode="json")  # Hydra's root node: e
 
 def register() -> None:
     """Make the schema's defaults the root of every configuration that Hydra composes."""
-    ConfigStore.instance().store(name="options", node=ROOT)
+    store = ConfigStore.instance()
+    if "options.yaml" not in store.repo:
+        store.store(name="options", node=ROOT)
 
 
 def hint(schema: type[BaseModel], name: str) -> Any:

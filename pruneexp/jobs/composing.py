@@ -1,11 +1,11 @@
 """Configurations composed by Hydra, from files and overrides; its public interface is all that is used of it."""
 
 import contextlib
-import copy
 import functools
 import io
 import math
 import os
+import pickle
 import re
 from collections.abc import Iterator, Sequence
 from contextvars import ContextVar
@@ -78,7 +78,7 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
     _check(source)
     folder = None if source.folder is None else Path(source.folder).absolute()
     running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
-    token, state = BESIDE.set(folder), STATE.set(_state_of([conf_dir(), *filter(None, [folder])]))
+    token, state = BESIDE.set(folder), STATE.set(state_of([conf_dir(), *filter(None, [folder])]))
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
             try:
@@ -216,7 +216,7 @@ def composed(name: str, overrides: Sequence[str]) -> Composed:
     if name == PRIMARY and all(map(CHOICE.match, files_alone)):  # another could have Hydra search anywhere
         found = _of_files(files_alone, BESIDE.get(), STATE.get())
         with contextlib.suppress(Exception):  # whatever it is: composed in full it ends in a sentence
-            return replace(found, config=_with_options(copy.deepcopy(found.config), options))
+            return replace(found, config=_with_options(_copied(found.config), options))
     return _taken_apart(_compose(name, words, True))
 
 
@@ -262,7 +262,7 @@ def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Comp
         or not silent(loader, (*chosen, *_of_several(folder, state)), nodes)
     ):
         return None
-    config = copy.deepcopy(start.config)
+    config = _copied(start.config)
     for one in each:
         for node, value in one.items():
             config[node] = value
@@ -285,8 +285,18 @@ def _taken_apart(config: DictConfig) -> Composed:
     return Composed(config, params, choices)
 
 
-def _state_of(folders: Sequence[Path]) -> int:
-    return hash(tuple((path, path.stat().st_mtime_ns) for folder in folders for path in _yaml(folder)))
+def _copied(config: DictConfig) -> DictConfig:
+    """What `copy.deepcopy` gives, in less than half its time."""
+    copied: DictConfig = pickle.loads(pickle.dumps(config))
+    return copied
+
+
+def state_of(folders: Sequence[Path]) -> int:
+    """Another number when a file of options in the folders has changed."""
+    walk = (f"{place}/{name}" for folder in folders for place, _, names in os.walk(folder) for name in names)
+    return hash(
+        tuple((path, os.stat(path).st_mtime_ns) for path in walk if path.endswith(".yaml") and os.path.isfile(path))
+    )
 
 
 def plain(config: DictConfig) -> dict[str, Any]:
