@@ -38,7 +38,8 @@ LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
 # an override that sets an option, and one that chooses files and nothing else
 OPTION = re.compile(rf"(({'|'.join(FIELDS)})(\.\w+)*|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
 NO_NAMES = "true|false|null|nan|inf"  # words that Hydra reads as values
-FILE = re.compile(rf"({'|'.join((*CHOICES, *OTHERS))})=((?!(?i:{NO_NAMES})$)[A-Za-z_][\w-]*)")  # one of a group
+NAME = rf"(?!(?i:{NO_NAMES})\b)[A-Za-z_][\w-]*"
+FILES = re.compile(rf"({'|'.join((*CHOICES, *OTHERS))})={NAME}|({'|'.join(SEVERAL)})=\[({NAME}(,{NAME})*)?\]")
 CHOICE = re.compile(rf"\+?({'|'.join((*CHOICES, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
@@ -246,27 +247,27 @@ def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Comp
     loader = GlobalHydra.instance().config_loader()
     named = [word.partition("=")[::2] for word in words]
     told = functools.partial(nodes_of, loader, dict(named).get("+experiment"))
-    alone = {group: name for group, name in named if FILE.fullmatch(f"{group}={name}") and told(group, name)}
+    alone = {group: name for group, name in named if FILES.fullmatch(f"{group}={name}") and told(group, name)}
     others = tuple(word for word, (group, _) in zip(words, named, strict=True) if group not in alone)
     if not alone or len(others) + len(alone) != len(words):
         return None
     start = _of_files(others, folder, state)
     raw: Any = OmegaConf.to_container(start.config)
-    as_filed = all(told(group, str(start.choices[group])) == {group: raw[group]} for group in alone)
-    chosen = [one for one in start.choices.items() if one[0] not in alone]
+    as_filed = all(group in SEVERAL or told(group, str(start.choices[group])) == {group: raw[group]} for group in alone)
+    chosen = [one for one in (*start.choices.items(), *_of_several(folder, state)) if one[0] not in alone]
     each = [told(group, name) or {} for group, name in alone.items()]
     nodes = set().union(*each)
-    if (
-        not as_filed
-        or len(nodes) < sum(map(len, each))
-        or not silent(loader, (*chosen, *_of_several(folder, state)), nodes)
-    ):
+    if not as_filed or len(nodes) < sum(map(len, each)) or not silent(loader, chosen, nodes):
         return None
     config = _copied(start.config)
-    for one in each:
-        for node, value in one.items():
+    with open_dict(config):
+        for node, value in (pair for one in each for pair in one.items()):
             config[node] = value
-    return replace(start, config=config, choices={**start.choices, **alone})
+        for group in alone.keys() & set(SEVERAL):
+            if not config[group]:  # none is chosen: Hydra has no such node
+                del config[group]
+    named_ones = {group: name for group, name in alone.items() if group not in SEVERAL}
+    return replace(start, config=config, choices={**start.choices, **named_ones})
 
 
 @functools.lru_cache(maxsize=64)

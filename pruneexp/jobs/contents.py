@@ -53,18 +53,30 @@ def choosers(loader: ConfigLoader, name: str, experiment: str | None) -> set[str
 
 
 def nodes_of(loader: ConfigLoader, experiment: str | None, group: str, name: str) -> dict[str, Any] | None:
-    """The nodes that one file of a group says something of, as they then are, not to be changed.
+    """The nodes that one file of a group says something of, as they then are, not to be changed; or several, named as ``[A,B]``.
 
-    None where that cannot be told from the file alone: it says more than its group's node and values of options, or the primary
+    None where that cannot be told from them alone: one says more than its group's node and values of options, or the primary
     configuration or the experiment say something of these nodes, too.
     """
-    own, said = _contents_of(loader, group, name), bodies(loader, PRIMARY, experiment)
+    own = _of_several(loader, group, name[1:-1]) if name.startswith("[") else _contents_of(loader, group, name)
+    said = bodies(loader, PRIMARY, experiment)
     if own is None or said is None or own.keys() & (said | choosers(loader, PRIMARY, experiment)):
         return None
     options = {node: value for node, value in own.items() if node != group}
     if not isinstance(own.get(group), dict) or options.keys() - FIELDS.keys():
         return None
     return None if any(isinstance(value, dict) for value in options.values()) else own
+
+
+def _of_several(loader: ConfigLoader, group: str, names: str) -> dict[str, Any] | None:
+    """The node of a group of which several files are chosen; None where these say something of the same part of it, or of others."""
+    parts: dict[str, Any] = {}
+    for name in filter(None, names.split(",")):
+        own = _contents_of(loader, group, name)
+        if own is None or own.keys() != {group} or not isinstance(own[group], dict) or own[group].keys() & parts.keys():
+            return None
+        parts |= own[group]
+    return {group: parts}
 
 
 def silent(loader: ConfigLoader, files: Iterable[tuple[str, Any]], nodes: Set[str]) -> bool:

@@ -121,6 +121,10 @@ def test_of_one_choice_of_files_hydra_composes_once(monkeypatch: pytest.MonkeyPa
         ("scorer=synflow", "recipe=smoke", "masker=erk"),  # its file says something of rounds
         ("model=vgg16", "allocation=like", "scorer@allocation.scorer=snip", "dataset=cifar10"),
         ("figure=[]", "treatment=[shuffle]", "masker=bss", "logger=none"),
+        ("treatment=[invert,shuffle]", "measurement=[topology]", "+experiment=topology_controls"),
+        ("treatment=[shuffle,shuffle]", "recipe=smoke"),
+        ("treatment=[nope]", "recipe=smoke"),
+        ("shuffle=true", "treatment=[invert]", "recipe=smoke"),
         ("recipe=smoke", "recipe=digits", "model=vgg16"),
         ("recipe=true", "model=vgg16"),
         ("model=nope", "recipe=smoke"),
