@@ -3,12 +3,13 @@
 import gc
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 import pruneexp  # noqa: F401  (before a test imports lightning)
+from pruneexp.system.collecting import paused
 
 # numba takes all processors, whatever OMP_NUM_THREADS says, and has torch take them too from its first call on
 os.environ.setdefault("NUMBA_NUM_THREADS", os.environ.get("OMP_NUM_THREADS", "1"))
@@ -18,10 +19,15 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
-def pytest_collection_finish() -> None:
-    """What is imported by now stays: the collector, which would go through it time after time, leaves it alone and comes less often."""
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """What is imported for the tests stays: the collector, which would go through it time after time, leaves it alone and comes less
+    often."""
+    with paused():
+        collected = yield
     gc.freeze()
     gc.set_threshold(5_000, 10, 20)
+    return collected
 
 
 @pytest.fixture
