@@ -75,3 +75,13 @@ def test_every_package_is_shipped() -> None:
     assert there | {"pruneexp.conf", "pruneexp.published"} == set(packages)
     assert len(packages) == len(set(packages))
     assert all((ROOT / folder / "__init__.py").is_file() for folder in folders)
+
+
+def test_every_file_of_data_is_shipped() -> None:
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["setuptools"]
+    files = [path for path in (ROOT / "pruneexp").rglob("*") if path.is_file() and path.parent.name != "__pycache__"]
+    found = [path for path in files if path.suffix != ".py"]
+    assert [path.name for path in found] == ["digits.csv.gz"]
+    for path in found:
+        package = ".".join(path.parent.relative_to(ROOT).parts)
+        assert any(path.match(pattern) for pattern in tools["package-data"][package])

@@ -5,6 +5,7 @@ from collections.abc import Callable, Sequence
 import numba
 import numpy as np
 import scipy.linalg
+from scipy.linalg.blas import daxpy
 
 from pruneexp.errors import UserError
 
@@ -47,18 +48,18 @@ def largest(
 
     def apart(x: np.ndarray) -> np.ndarray:
         for _, vector in found:
-            x -= (vector @ x) * vector
+            x = daxpy(vector, x, a=-(vector @ x))
         return x
 
     scale = max((abs(value) for value, _ in found), default=0.0)
     v, old = apart(start.copy()), np.zeros_like(start)
-    v /= np.linalg.norm(v)
+    copied = _unit(v, float(np.linalg.norm(v)))
     most = max(48, KEPT // (4 * len(v)))
     kept: list[np.ndarray] = []
     later, alpha, beta = (v, old), [], [0.0]
     for k in range(1, STEPS + 1):
         if k <= most:
-            kept.append(v.astype(np.float32))
+            kept.append(copied)
             later = v, old
         w = apart(multiply(v))
         weight, norm = _rest(w, v, old, beta[-1])
@@ -72,13 +73,13 @@ def largest(
             ):
                 break
         beta.append(norm)
-        w /= norm
+        copied = _unit(w, norm)
         v, old = w, v
     else:
         raise UserError("the spectrum has not converged: its largest eigenvalues are too close to each other.")
     x = np.zeros_like(start)
     for weight, one in zip(weights, kept, strict=False):
-        x += weight * one
+        _add(x, weight, one)
     v, old = later
     for k in range(len(kept), len(weights)):
         w = apart(multiply(v))
@@ -87,6 +88,22 @@ def largest(
         v, old = w, v
         x += weights[k] * v
     return value, x / np.linalg.norm(x)
+
+
+@numba.njit(cache=True, fastmath={"contract"})
+def _unit(w, norm):  # type: ignore[no-untyped-def]
+    """w becomes w / norm; and a copy of it, float32."""
+    copied = np.empty(len(w), dtype=np.float32)
+    for k in range(len(w)):
+        w[k] /= norm
+        copied[k] = w[k]
+    return copied
+
+
+@numba.njit(cache=True, fastmath={"contract"})
+def _add(x, weight, one):  # type: ignore[no-untyped-def]
+    for k in range(len(x)):
+        x[k] += weight * one[k]
 
 
 @numba.njit(cache=True, fastmath={"reassoc", "contract"})

@@ -35,7 +35,9 @@ class _Scaled:
     scale: np.ndarray
 
     def __call__(self, x: np.ndarray, side: bool | None = None) -> np.ndarray:
-        return self.scale * self.matrix(self.scale * x, side)
+        image = self.matrix(self.scale * x, side)
+        image *= self.scale
+        return image
 
     @property
     def sides(self) -> np.ndarray | None:
@@ -115,7 +117,7 @@ def _largest(
     sides = matrix.sides
     if sides is None:
         for start in starts:
-            found.append(largest(lambda x: sign * matrix(x), start, tolerance, found))
+            found.append(largest(matrix if sign == 1 else lambda x: -matrix(x), start, tolerance, found))
         return found
     side = bool(2 * sides.sum() <= len(sides))  # the smaller one, if it has so many eigenvalues
     if (sides == side).sum() < len(starts):
