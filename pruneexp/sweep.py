@@ -17,7 +17,7 @@ from pruneexp.components.component import Component
 from pruneexp.components.values import value_of
 from pruneexp.errors import UserError
 from pruneexp.jobs.combining import SEED, Combinations
-from pruneexp.jobs.composing import Source, composed, hydra, in_full, plain, state_of
+from pruneexp.jobs.composing import Source, composed, hydra, in_full, plain, state_of_folders
 from pruneexp.jobs.contents import bodies, choosers
 from pruneexp.jobs.declared import Declared, declared
 from pruneexp.jobs.job import Job
@@ -254,7 +254,7 @@ def setting_of(*overrides: str) -> Setting:
     Raises:
         UserError: an override that cannot be parsed, or names or values that do not exist.
     """
-    state = state_of([conf_dir(), *_searched(Source(), overrides)])
+    state = state_of_folders([conf_dir(), *_searched(Source(), overrides)])
     return _setting_of(overrides, state, os.getcwd())
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import functools
 import io
+import itertools
 import math
 import os
 import pickle
@@ -29,7 +30,7 @@ from yaml import YAMLError
 from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, register
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
-from pruneexp.jobs.contents import PRIMARY, nodes_of, silent
+from pruneexp.jobs.contents import NAME, PRIMARY, nodes_of, silent, state_of
 from pruneexp.jobs.words import today
 from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
@@ -37,13 +38,14 @@ from pruneexp.system.shipped import conf_dir
 LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
 # an override that sets an option, and one that chooses files and nothing else
 OPTION = re.compile(rf"(({'|'.join(FIELDS)})(\.\w+)*|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
-NO_NAMES = "true|false|null|nan|inf"  # words that Hydra reads as values
-NAME = rf"(?!(?i:{NO_NAMES})\b)[A-Za-z_][\w-]*"
-FILES = re.compile(rf"({'|'.join((*CHOICES, *OTHERS))})={NAME}|({'|'.join(SEVERAL)})=\[({NAME}(,{NAME})*)?\]")
+FILE = rf"(?!(?i:true|false|null|nan|inf)\b){NAME}"  # of these words Hydra makes values
+FILES = re.compile(rf"({'|'.join((*CHOICES, *OTHERS))})={FILE}|({'|'.join(SEVERAL)})=\[({FILE}(,{FILE})*)?\]", re.ASCII)
 CHOICE = re.compile(rf"\+?({'|'.join((*CHOICES, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
+NUMBERS = itertools.count()
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
-STATE: ContextVar[int] = ContextVar("state")  # of all files that may be chosen: another number when one has changed
+# of all files that may be chosen: another number when one has changed; None where nobody has looked
+STATE: ContextVar[int | None] = ContextVar("state", default=None)
 
 
 @dataclass(frozen=True)
@@ -79,7 +81,7 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
     _check(source)
     folder = None if source.folder is None else Path(source.folder).absolute()
     running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
-    token, state = BESIDE.set(folder), STATE.set(state_of([conf_dir(), *filter(None, [folder])]))
+    token, state = BESIDE.set(folder), STATE.set(state_of_folders([conf_dir(), *filter(None, [folder])]))
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
             try:
@@ -194,11 +196,13 @@ class Composed:
         config: without Hydra's own node.
         params: what is swept beside the overrides, as Hydra's sweeper has it: values by option.
         choices: the file that is chosen of each group.
+        follows: whether what is swept follows other options.
     """
 
     config: DictConfig
     params: dict[str, Any]
     choices: dict[str, Any]
+    follows: bool = False
 
 
 def composed(name: str, overrides: Sequence[str]) -> Composed:
@@ -214,10 +218,14 @@ def composed(name: str, overrides: Sequence[str]) -> Composed:
     words = tuple(today(overrides))
     options = [word for word in words if OPTION.match(word)]
     files_alone = tuple(word for word in words if not OPTION.match(word))
-    if name == PRIMARY and all(map(CHOICE.match, files_alone)):  # another could have Hydra search anywhere
-        found = _of_files(files_alone, BESIDE.get(), STATE.get())
+    state = STATE.get()
+    if (
+        name == PRIMARY and state is not None and all(map(CHOICE.match, files_alone))
+    ):  # another could have Hydra search anywhere
+        found = _of_files(files_alone, BESIDE.get(), state)
         with contextlib.suppress(Exception):  # whatever it is: composed in full it ends in a sentence
-            return replace(found, config=_with_options(_copied(found.config), options))
+            if not found.follows:
+                return replace(found, config=_with_options(_copied(found.config), options))
     return _taken_apart(_compose(name, words, True))
 
 
@@ -249,9 +257,12 @@ def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Comp
     told = functools.partial(nodes_of, loader, dict(named).get("+experiment"))
     alone = {group: name for group, name in named if FILES.fullmatch(f"{group}={name}") and told(group, name)}
     others = tuple(word for word, (group, _) in zip(words, named, strict=True) if group not in alone)
-    if not alone or len(others) + len(alone) != len(words):
+    several = any(word.startswith(SEVERAL) for word in (one.lstrip("+") for one in others))
+    if not alone or len(others) + len(alone) != len(words) or several:
         return None
     start = _of_files(others, folder, state)
+    if start.follows:
+        return None
     raw: Any = OmegaConf.to_container(start.config)
     as_filed = all(group in SEVERAL or told(group, str(start.choices[group])) == {group: raw[group]} for group in alone)
     chosen = [one for one in (*start.choices.items(), *_of_several(folder, state)) if one[0] not in alone]
@@ -280,10 +291,11 @@ def _of_several(folder: Path | None, state: int) -> tuple[tuple[str, str], ...]:
 
 def _taken_apart(config: DictConfig) -> Composed:
     params = dict(config.hydra.sweeper.get("params") or {})
+    follows = "${" in str(OmegaConf.to_container(config.hydra.sweeper))
     choices: Any = OmegaConf.to_container(config.hydra.runtime.choices)
     with open_dict(config):
         del config["hydra"]
-    return Composed(config, params, choices)
+    return Composed(config, params, choices, follows)
 
 
 def _copied(config: DictConfig) -> DictConfig:
@@ -292,12 +304,15 @@ def _copied(config: DictConfig) -> DictConfig:
     return copied
 
 
-def state_of(folders: Sequence[Path]) -> int:
-    """Another number when a file of options in the folders has changed."""
-    walk = (f"{place}/{name}" for folder in folders for place, _, names in os.walk(folder) for name in names)
-    return hash(
-        tuple((path, os.stat(path).st_mtime_ns) for path in walk if path.endswith(".yaml") and os.path.isfile(path))
-    )
+def state_of_folders(folders: Sequence[Path]) -> int:
+    """Another number when a file of options in the folders has changed, and each time where a folder in them is a link to another."""
+    found: list[object] = []
+    for place, names, files_there in (one for folder in folders for one in os.walk(folder)):
+        if any(os.path.islink(f"{place}/{name}") for name in names):
+            found.append(next(NUMBERS))
+        paths = (f"{place}/{name}" for name in files_there if name.endswith(".yaml"))
+        found += [(path, *state_of(os.stat(path))) for path in paths if os.path.isfile(path)]
+    return hash(tuple(found))
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

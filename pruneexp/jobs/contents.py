@@ -4,16 +4,18 @@ import copy
 import functools
 import os
 import re
-from collections.abc import Iterable, Set
+from collections.abc import Iterable, Mapping, Set
 from typing import Any
 
 from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.config_source import ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.cell import FIELDS
+from pruneexp.cell import FIELDS, SEVERAL
 
 PRIMARY = "config"  # pruneexp's own primary configuration
+NAME = r"[A-Za-z][\w-]*"  # of a file that lies in its group's folder itself
+PACKAGE = re.compile(rf"{NAME}(\.{NAME})*", re.ASCII)
 
 
 def contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] | None:
@@ -27,6 +29,8 @@ def _contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] 
     if found is None or "defaults" in found:
         return None
     package = header.get("package") or group
+    if package != "_global_" and not PACKAGE.fullmatch(package):
+        return None
     said: Any = found
     for part in [] if package == "_global_" else reversed(package.split(".")):
         said = {part: said}
@@ -35,12 +39,12 @@ def _contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] 
 
 def bodies(loader: ConfigLoader, name: str, experiment: str | None) -> set[str] | None:
     """The nodes that the primary configuration and an experiment say something of, besides choosing files; None where more do."""
-    if name != PRIMARY:
+    if name != PRIMARY or _file(loader, "options")[0] is not None:  # which would stand for the options' own defaults
         return None
     said: set[str] = set()
     for path in [name, *([] if experiment is None else [f"experiment/{experiment}"])]:
-        found, _ = _file(loader, path)
-        if found is None or (path != name and not all(map(_only_overrides, found.get("defaults") or []))):
+        found, header = _file(loader, path)
+        if found is None or (path != name and not _only_overrides(found.get("defaults") or [], header)):
             return None
         said |= found.keys()
     return said - {"hydra", "defaults"}
@@ -65,7 +69,7 @@ def nodes_of(loader: ConfigLoader, experiment: str | None, group: str, name: str
     options = {node: value for node, value in own.items() if node != group}
     if not isinstance(own.get(group), dict) or options.keys() - FIELDS.keys():
         return None
-    return None if any(isinstance(value, dict) for value in options.values()) else own
+    return None if any(isinstance(value, dict) or value == "???" for value in options.values()) else own
 
 
 def _of_several(loader: ConfigLoader, group: str, names: str) -> dict[str, Any] | None:
@@ -73,9 +77,10 @@ def _of_several(loader: ConfigLoader, group: str, names: str) -> dict[str, Any] 
     parts: dict[str, Any] = {}
     for name in filter(None, names.split(",")):
         own = _contents_of(loader, group, name)
-        if own is None or own.keys() != {group} or not isinstance(own[group], dict) or own[group].keys() & parts.keys():
+        part = own[group] if own is not None and own.keys() == {group} else None
+        if not isinstance(part, dict) or not part or part.keys() & parts.keys():
             return None
-        parts |= own[group]
+        parts |= part
     return {group: parts}
 
 
@@ -83,7 +88,7 @@ def silent(loader: ConfigLoader, files: Iterable[tuple[str, Any]], nodes: Set[st
     """Whether none of the files, each with its group, says anything of these nodes."""
     for key, name in files:
         group, _, package = key.partition("@")
-        if group == "experiment" or group.startswith("hydra/"):
+        if key == "experiment" or group.startswith("hydra/"):
             continue  # the one says what `bodies` tells, the others nothing of ours
         said = None if package.startswith("_") else _contents_of(loader, group, name)
         if said is None or nodes & ({package.partition(".")[0]} if package else said.keys()):
@@ -91,10 +96,15 @@ def silent(loader: ConfigLoader, files: Iterable[tuple[str, Any]], nodes: Set[st
     return True
 
 
-def _only_overrides(default: Any) -> bool:
-    return default == "_self_" or (
-        isinstance(default, dict) and all(str(key).startswith("override ") for key in default)
-    )
+def _only_overrides(defaults: list[Any], header: Mapping[str, str | None]) -> bool:
+    """Whether an experiment's defaults choose other files of groups and nothing more, and all that it says stands at the root."""
+    for one in defaults:
+        for key, name in one.items() if isinstance(one, dict) else [(one, None)]:
+            group = str(key).removeprefix("override /")
+            several = group in SEVERAL and not (isinstance(name, list) and all(map(re.compile(NAME).fullmatch, name)))
+            if key != "_self_" and (group == key or several):
+                return False
+    return header.get("package") == "_global_"
 
 
 def _file(loader: ConfigLoader, path: str) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
@@ -103,14 +113,19 @@ def _file(loader: ConfigLoader, path: str) -> tuple[dict[str, Any] | None, dict[
     for source in loader.get_sources():
         if source.scheme() in ("file", "pkg") and source.is_config(path):
             name = f"{path.removesuffix('.yaml')}.yaml"
-            state = os.stat(os.path.join(source.path, name)).st_mtime_ns if source.scheme() == "file" else 0
-            return _said(type(source), source.full_path(), name, state)
+            there = os.stat(os.path.join(source.path, name)) if source.scheme() == "file" else None
+            return _said(type(source), source.full_path(), name, there and state_of(there))
     return None, {}
+
+
+def state_of(file: os.stat_result) -> tuple[int, ...]:
+    """What is another one when a file has changed."""
+    return file.st_mtime_ns, file.st_ctime_ns, file.st_size
 
 
 @functools.lru_cache(maxsize=512)
 def _said(
-    kind: type[ConfigSource], place: str, path: str, state: int
+    kind: type[ConfigSource], place: str, path: str, state: tuple[int, ...] | None
 ) -> tuple[dict[str, Any] | None, dict[str, str | None]]:
     found = kind("main", place).load_config(path)
     said: Any = OmegaConf.to_container(found.config) if isinstance(found.config, DictConfig) else None

@@ -90,7 +90,7 @@ def largest(
     return value, x / np.linalg.norm(x)
 
 
-@numba.njit(cache=True, fastmath={"contract"})
+@numba.njit(cache=True, error_model="numpy", fastmath={"contract"})
 def _unit(w, norm):  # type: ignore[no-untyped-def]
     """w becomes w / norm; and a copy of it, float32."""
     copied = np.empty(len(w), dtype=np.float32)

@@ -145,14 +145,27 @@ OWN = {
     "masker/rounds.yaml": "# @package _global_\nmasker: {name: rounds}\nrounds: 3\nonly: [fc]\n",
     "experiment/rounds.yaml": "# @package _global_\nrounds: 7\n",
     "model/broken.yaml": "name: [\n",
-    "figure/mine.yaml": "# @package _global_\nmasker: {title: mine}\n",
     "recipe/mine_digits.yaml": "name: mine\nlr: 3\n",
     "recipe/mine_cifar10.yaml": "name: mine\nlr: 4\n",
     "recipe/likewise.yaml": "name: likewise\nlr: ${model.name}\nepochs: ???\n",
     "experiment/follows.yaml": "# @package _global_\ndefaults: [{override /recipe: 'mine_${dataset}'}]\n",
     "experiment/chooses.yaml": "# @package _global_\ndefaults: [{/scorer@masker.other: snip}]\n",
+    "treatment/sub/odd.yaml": "# @package _global_\ntreatment: {odd: {a: 1}}\nrounds: 7\n",
+    "masker/unset.yaml": "# @package _global_\nmasker: {name: unset}\nrounds: ???\n",
+    "scorer/headed.yaml": "# @package _global_.figure.mine\na: 1\n",
+    "figure/none.yaml": "# nothing\n",
+    "experiment/reaches.yaml": "# @package _global_\ndefaults: [{override /treatment: [sub/odd]}]\n",
+    "experiment/one.yaml": "# @package _global_\ndefaults: [{override /figure: macs}]\n",
+    "experiment/headed.yaml": "# @package figure.mine\na: 1\n",
+    "experiment/of_model.yaml": "# @package model\nname: vgg_small\n",
+    "experiment/swept.yaml": "# @package _global_\nhydra: {sweeper: {params: {scorer: 'snip,${model.name}', seed: '${rounds},9'}}}\n",
     "experiment/says.yaml": "# @package _global_\nmodel: {title: said}\n",
 }
+
+
+def write(path: Path, content: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(content, encoding="utf-8")
 
 
 @pytest.mark.parametrize(
@@ -169,17 +182,32 @@ OWN = {
         ("scorer=synflow", "masker=rounds"),
         ("+experiment=rounds", "masker=rounds"),
         ("figure=[mine]", "masker=erk"),
+        ("model=small", "figure=[macs]"),
+        ("treatment=[sub/odd]", "scorer=synflow"),
+        ("treatment=[../scorer/synflow]", "masker=rounds"),
+        ("masker=unset", "recipe=smoke"),
+        ("scorer=headed", "figure=[macs]"),
+        ("figure=[none]", "recipe=smoke"),
+        ("+experiment=reaches", "scorer=synflow"),
+        ("+experiment=one", "figure=[lambda2]"),
+        ("+experiment=headed", "figure=[macs]"),
+        ("+experiment=of_model", "model=resnet20"),
+        ("+experiment=swept", "model=resnet20", "rounds=4"),
+        ("+experiment=laenen_extreme_tiny", "+experiment@_global_=rounds", "scorer=synflow"),
         ("+experiment=follows", "dataset=cifar10"),
         ("+experiment=follows", "recipe=smoke"),
         ("+experiment=chooses", "recipe=digits", "model=small"),
         ("+experiment=says", "model=small"),
     ],
 )
+@pytest.mark.filterwarnings("ignore::UserWarning")  # Hydra's, of options.yaml
 def test_files_of_ones_own_that_say_more_are_left_to_hydra(words: tuple[str, ...], tmp_path: Path) -> None:
+    if words[0] == "figure=[mine]":
+        write(tmp_path / "figure/mine.yaml", "# @package _global_\nmasker: {title: mine}\n")
+    if words == ("model=small", "figure=[macs]"):
+        write(tmp_path / "options.yaml", "model: {title: mine}\nfigure: {mine: {a: 1}}\n")
     for name, content in OWN.items():
-        if not name.startswith("figure") or words[0] == "figure=[mine]":
-            (tmp_path / name).parent.mkdir(exist_ok=True)
-            (tmp_path / name).write_text(content, encoding="utf-8")
+        write(tmp_path / name, content)
     source = Source(folder=str(tmp_path))
     found = outcome(lambda: composed("config", words), source)
     assert found == outcome(lambda: in_full("config", words), source)
@@ -203,6 +231,22 @@ def test_files_are_put_together_without_hydra_until_one_changes(
         with hydra(Source(folder=str(tmp_path))):
             assert composed("config", ["recipe=mine"]).config.recipe == {"name": "mine", "lr": rate}
         assert asked.call_count == k + 1
+
+
+def test_a_file_is_read_anew_whose_time_alone_stayed_or_that_lies_behind_a_link(tmp_path: Path) -> None:
+    folder = tmp_path / "mine"
+    write(tmp_path / "elsewhere" / "mine.yaml", "name: mine\nlr: 1\n")
+    write(folder / "recipe" / "near.yaml", "name: near\nlr: 1\n")
+    (folder / "model").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    near, far = folder / "recipe" / "near.yaml", tmp_path / "elsewhere" / "mine.yaml"
+    before = near.stat().st_mtime_ns
+    for rate in (1, 22):
+        write(near, f"name: near\nlr: {rate}\n")
+        os.utime(near, ns=(before, before))
+        write(far, f"name: mine\nlr: {rate}\n")
+        with hydra(Source(folder=str(folder))):
+            found = composed("config", ["recipe=near", "model=mine"]).config
+        assert (found.recipe.lr, found.model.lr) == (rate, rate)
 
 
 def test_no_group_of_files_is_called_as_an_option() -> None:
