@@ -39,12 +39,14 @@ LARGEST = 1 << 18  # bytes of a file of options, which Hydra reads whole
 # an override that sets an option, and one that chooses files and nothing else
 OPTION = re.compile(rf"(({'|'.join(FIELDS)})(\.\w+)*|(\+\+)?({'|'.join((*CHOICES, *OTHERS, *SEVERAL))})(\.\w+)+)=")
 FILE = rf"(?!(?i:true|false|null|nan|inf)\b){NAME}"  # of these words Hydra makes values
-FILES = re.compile(rf"({'|'.join((*CHOICES, *OTHERS))})={FILE}|({'|'.join(SEVERAL)})=\[({FILE}(,{FILE})*)?\]", re.ASCII)
+ONE = rf"({'|'.join((*CHOICES, *OTHERS))})={FILE}"
+FILES = re.compile(rf"{ONE}|({'|'.join(SEVERAL)})=\[({FILE}(,{FILE})*)?\]", re.ASCII)
+PLAIN = re.compile(rf"{ONE}|\+experiment=[\w/-]+", re.ASCII)
 CHOICE = re.compile(rf"\+?({'|'.join((*CHOICES, *OTHERS, *SEVERAL, 'experiment'))})(@[\w.]+)?=[^{{]")
 NUMBERS = itertools.count()
 MOST = 10_000  # values in it, those that an alias stands for counted each time
 BESIDE: ContextVar[Path | None] = ContextVar("beside", default=None)  # Hydra makes its plugins without arguments
-# of all files that may be chosen: another number when one has changed; None where nobody has looked
+# of all files that may be chosen: another number when one has changed; None where what they compose is not kept
 STATE: ContextVar[int | None] = ContextVar("state", default=None)
 
 
@@ -81,7 +83,8 @@ def hydra(source: Source) -> Iterator[ConfigLoader]:
     _check(source)
     folder = None if source.folder is None else Path(source.folder).absolute()
     running, GlobalHydra.instance().hydra = GlobalHydra.instance().hydra, None
-    token, state = BESIDE.set(folder), STATE.set(state_of_folders([conf_dir(), *filter(None, [folder])]))
+    folders = [conf_dir(), *filter(None, [folder])]
+    token, state = BESIDE.set(folder), STATE.set(None if any(map(_as_options, folders)) else state_of_folders(folders))
     try:
         with initialize_config_dir(version_base="1.3", config_dir=str(conf_dir()), job_name="pruneexp"):
             try:
@@ -219,9 +222,8 @@ def composed(name: str, overrides: Sequence[str]) -> Composed:
     options = [word for word in words if OPTION.match(word)]
     files_alone = tuple(word for word in words if not OPTION.match(word))
     state = STATE.get()
-    if (
-        name == PRIMARY and state is not None and all(map(CHOICE.match, files_alone))
-    ):  # another could have Hydra search anywhere
+    kept = all(CHOICE.match(word) and "$" not in word for word in files_alone)
+    if name == PRIMARY and state is not None and kept:  # another could have Hydra search anywhere
         found = _of_files(files_alone, BESIDE.get(), state)
         with contextlib.suppress(Exception):  # whatever it is: composed in full it ends in a sentence
             if not found.follows:
@@ -257,8 +259,9 @@ def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Comp
     told = functools.partial(nodes_of, loader, dict(named).get("+experiment"))
     alone = {group: name for group, name in named if FILES.fullmatch(f"{group}={name}") and told(group, name)}
     others = tuple(word for word, (group, _) in zip(words, named, strict=True) if group not in alone)
-    several = any(word.startswith(SEVERAL) for word in (one.lstrip("+") for one in others))
-    if not alone or len(others) + len(alone) != len(words) or several:
+    if not alone or len(others) + len(alone) != len(words) or not all(map(PLAIN.fullmatch, others)):
+        return None
+    if not all(told(group, f"[{name}]") for group, name in _of_several(folder, state) if group in alone):
         return None
     start = _of_files(others, folder, state)
     if start.follows:
@@ -302,6 +305,11 @@ def _copied(config: DictConfig) -> DictConfig:
     """What `copy.deepcopy` gives, in less than half its time."""
     copied: DictConfig = pickle.loads(pickle.dumps(config))
     return copied
+
+
+def _as_options(folder: Path) -> bool:
+    """Whether a folder has groups that are called as options are, which are then no options."""
+    return any(one.is_dir() and (one.name in FIELDS or "." in one.name) for one in os.scandir(folder))
 
 
 def state_of_folders(folders: Sequence[Path]) -> int:

@@ -11,11 +11,13 @@ from hydra.core.config_loader import ConfigLoader
 from hydra.plugins.config_source import ConfigSource
 from omegaconf import DictConfig, OmegaConf
 
-from pruneexp.cell import FIELDS, SEVERAL
+from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL
 
 PRIMARY = "config"  # pruneexp's own primary configuration
 NAME = r"[A-Za-z][\w-]*"  # of a file that lies in its group's folder itself
-PACKAGE = re.compile(rf"{NAME}(\.{NAME})*", re.ASCII)
+PACKAGE = re.compile(
+    rf"(?!.*_(global|group|name|here)_){NAME}(\.{NAME})*", re.ASCII
+)  # without words that Hydra replaces
 
 
 def contents_of(loader: ConfigLoader, group: str, name: str) -> dict[str, Any] | None:
@@ -97,12 +99,15 @@ def silent(loader: ConfigLoader, files: Iterable[tuple[str, Any]], nodes: Set[st
 
 
 def _only_overrides(defaults: list[Any], header: Mapping[str, str | None]) -> bool:
-    """Whether an experiment's defaults choose other files of groups and nothing more, and all that it says stands at the root."""
+    """Whether an experiment's defaults choose other files of groups of ours and nothing more, and all that it says stands at the root."""
     for one in defaults:
         for key, name in one.items() if isinstance(one, dict) else [(one, None)]:
             group = str(key).removeprefix("override /")
-            several = group in SEVERAL and not (isinstance(name, list) and all(map(re.compile(NAME).fullmatch, name)))
-            if key != "_self_" and (group == key or several):
+            names: Any = name if group in SEVERAL else [name]
+            known = group != key and group in (*CHOICES, *OTHERS, *SEVERAL) and isinstance(names, list)
+            if key != "_self_" and not (known and all(isinstance(each, str) for each in names)):
+                return False
+            if group in SEVERAL and not all(map(re.compile(NAME).fullmatch, names)):
                 return False
     return header.get("package") == "_global_"
 
