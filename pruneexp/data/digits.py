@@ -19,7 +19,7 @@ def digits(data_dir: Path, name: str) -> Arrays:
     and the digit. Each pixel becomes a 4x4 square, grey levels become 0-255 and are repeated over the three channels. Every fifth image
     is a test image (359), the others (1,438) are for training.
     """
-    rows = np.loadtxt(FILE, delimiter=",", dtype=np.int64)
+    rows = np.loadtxt(FILE, delimiter=",", dtype=np.int64, encoding="ascii")
     labels = rows[:, -1].copy()
     grey = np.round(rows[:, :-1].reshape(-1, 8, 8) * (255 / 16)).astype(np.uint8)
     images = np.repeat(grey.repeat(4, axis=1).repeat(4, axis=2)[:, None], 3, axis=1)
