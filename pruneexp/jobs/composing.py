@@ -30,7 +30,7 @@ from yaml import YAMLError
 from pruneexp.cell import CHOICES, FIELDS, OTHERS, SEVERAL, register
 from pruneexp.components.values import shown
 from pruneexp.errors import UserError, first_line, unknown
-from pruneexp.jobs.contents import NAME, PRIMARY, nodes_of, silent, state_of
+from pruneexp.jobs.contents import NAME, PRIMARY, nodes_of, silent, spoken_of, state_of
 from pruneexp.jobs.words import today
 from pruneexp.system import files
 from pruneexp.system.shipped import conf_dir
@@ -134,7 +134,7 @@ def _compose(name: str, words: Sequence[str], whole: bool) -> DictConfig:
 
 def _unread(folder: Path | None, error: Exception) -> str:
     """A sentence for files that cannot be read, with the first in the user's folder that cannot, if it is that."""
-    for path in _yaml(folder) if folder is not None else []:
+    for path in map(Path, _yaml(folder) if folder is not None else []):
         try:
             loaded(path)
         except UserError as why:
@@ -164,7 +164,7 @@ def loaded(path: Path) -> DictConfig:
 
 def check_files(folder: Path) -> None:
     """Raise UserError where a file in a folder of configurations is more than Hydra, which reads any, comes to an end with."""
-    for path in _yaml(folder):
+    for path in map(Path, _yaml(folder)):
         with contextlib.suppress(OSError, YAMLError, ValueError, RecursionError):  # Hydra meets it, if it is chosen
             large = path.stat().st_size > LARGEST
             content = b"" if large else files.read(path)
@@ -185,10 +185,12 @@ def _values(node: yaml.Node | None, known: dict[int, float]) -> float:
     return known[id(node)]
 
 
-def _yaml(folder: Path) -> list[Path]:
+def _yaml(folder: Path) -> list[str]:
     """The files in a folder of configurations; Hydra passes over what is no file."""
-    found = (Path(place) / name for place, _, names in os.walk(folder) for name in names)  # /proc's folders come and go
-    return sorted(path for path in found if path.suffix == ".yaml" and os.path.isfile(path))
+    found = (
+        os.path.join(place, name) for place, _, names in os.walk(folder) for name in names
+    )  # /proc's folders come and go
+    return sorted(path for path in found if os.path.splitext(path)[1] == ".yaml" and os.path.isfile(path))
 
 
 @dataclass(frozen=True)
@@ -256,7 +258,10 @@ def _put_together(words: Sequence[str], folder: Path | None, state: int) -> Comp
     there is no such file, or something else could say something of their nodes."""
     loader = GlobalHydra.instance().config_loader()
     named = [word.partition("=")[::2] for word in words]
-    told = functools.partial(nodes_of, loader, dict(named).get("+experiment"))
+    spoken = spoken_of(loader, dict(named).get("+experiment"))
+    if spoken is None:
+        return None
+    told = functools.partial(nodes_of, loader, spoken)
     alone = {group: name for group, name in named if FILES.fullmatch(f"{group}={name}") and told(group, name)}
     others = tuple(word for word, (group, _) in zip(words, named, strict=True) if group not in alone)
     if not alone or len(others) + len(alone) != len(words) or not all(map(PLAIN.fullmatch, others)):
@@ -314,13 +319,9 @@ def _as_options(folder: Path) -> bool:
 
 def state_of_folders(folders: Sequence[Path]) -> int:
     """Another number when a file of options in the folders has changed, and each time where a folder in them is a link to another."""
-    found: list[object] = []
-    for place, names, files_there in (one for folder in folders for one in os.walk(folder)):
-        if any(os.path.islink(f"{place}/{name}") for name in names):
-            found.append(next(NUMBERS))
-        paths = (f"{place}/{name}" for name in files_there if name.endswith(".yaml"))
-        found += [(path, *state_of(os.stat(path))) for path in paths if os.path.isfile(path)]
-    return hash(tuple(found))
+    found = [(path, *state_of(os.stat(path))) for folder in folders for path in _yaml(folder)]
+    inner = (f"{place}/{name}" for folder in folders for place, names, _ in os.walk(folder) for name in names)
+    return hash((*found, *(next(NUMBERS) for path in inner if os.path.islink(path))))
 
 
 def plain(config: DictConfig) -> dict[str, Any]:

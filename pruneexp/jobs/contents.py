@@ -58,15 +58,20 @@ def choosers(loader: ConfigLoader, name: str, experiment: str | None) -> set[str
     return set(re.findall(r"\w+", " ".join(re.findall(r"\$\{([^}]*)", str([one.get("defaults") for one in found])))))
 
 
-def nodes_of(loader: ConfigLoader, experiment: str | None, group: str, name: str) -> dict[str, Any] | None:
+def spoken_of(loader: ConfigLoader, experiment: str | None) -> set[str] | None:
+    """The nodes that pruneexp's primary configuration and an experiment say something of or follow; None where more do."""
+    said = bodies(loader, PRIMARY, experiment)
+    return None if said is None else said | choosers(loader, PRIMARY, experiment)
+
+
+def nodes_of(loader: ConfigLoader, spoken: Set[str], group: str, name: str) -> dict[str, Any] | None:
     """The nodes that one file of a group says something of, as they then are, not to be changed; or several, named as ``[A,B]``.
 
-    None where that cannot be told from them alone: one says more than its group's node and values of options, or the primary
-    configuration or the experiment say something of these nodes, too.
+    None where that cannot be told from them alone: one says more than its group's node and values of options, or these nodes are among
+    those `spoken_of`.
     """
     own = _of_several(loader, group, name[1:-1]) if name.startswith("[") else _contents_of(loader, group, name)
-    said = bodies(loader, PRIMARY, experiment)
-    if own is None or said is None or own.keys() & (said | choosers(loader, PRIMARY, experiment)):
+    if own is None or own.keys() & spoken:
         return None
     options = {node: value for node, value in own.items() if node != group}
     if not isinstance(own.get(group), dict) or options.keys() - FIELDS.keys():
